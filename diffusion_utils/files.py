@@ -1,0 +1,93 @@
+"""Files that took long to make: written whole or not at all, and checked when read."""
+
+import hashlib
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def digest(path, algorithm="sha256"):
+    """The hex digest of a file."""
+    with open(path, "rb") as f:
+        return hashlib.file_digest(f, algorithm).hexdigest()
+
+
+@contextmanager
+def atomic(path):
+    """Give a temporary path beside `path`; move it to `path` when the block ends without error.
+
+    Raises:
+        OSError: the disk is full or the folder cannot be written; `path` is left as it was.
+    """
+    path = Path(path)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        with open(partial, "rb+") as f:
+            os.fsync(f.fileno())
+        os.replace(partial, path)
+    except OSError as error:
+        raise OSError(
+            error.errno, f"could not write {path} ({error.strerror}); the previous file is unchanged, "
+            "free some disk space or choose another folder"
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def save_tensors(path, tensors, **metadata):
+    """Write {name: tensor} as safetensors with JSON metadata, atomically."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    with atomic(path) as partial:
+        try:
+            save_file(tensors, partial, {"meta": json.dumps(metadata)})
+        except SafetensorError as error:  # how the library reports a full disk
+            raise OSError(28, str(error)) from error
+
+
+def load_tensors(path, sha256=None):
+    """Read a file of `save_tensors` -> ({name: tensor}, metadata).
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, or its SHA-256 is not the one given.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no weights at {path}; restore them with `git checkout`, or train them")
+    if sha256 and digest(path) != sha256:
+        raise ValueError(f"{path} is not the file that was recorded; restore it with `git checkout`")
+    try:
+        with safe_open(path, "pt") as f:
+            metadata = json.loads((f.metadata() or {}).get("meta", "{}"))
+            return {name: f.get_tensor(name) for name in f.keys()}, metadata
+    except (SafetensorError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is not a readable safetensors file ({error})") from error
+
+
+def recorded_sha256(path):
+    """The digest of `path` in the SHA256SUMS file of its folder (the format of `sha256sum`).
+
+    Raises:
+        ValueError: none is recorded.
+    """
+    path = Path(path)
+    for line in (path.parent / "SHA256SUMS").read_text().splitlines():
+        value, name = line.split()
+        if name == path.name:
+            return value
+    raise ValueError(f"no SHA-256 is recorded for {path}")
+
+
+def record_sha256(folder):
+    """Write the SHA256SUMS of all weights in a folder."""
+    lines = [f"{digest(p)}  {p.name}\n" for p in sorted(Path(folder).glob("*.safetensors"))]
+    with atomic(Path(folder) / "SHA256SUMS") as partial:
+        partial.write_text("".join(lines))

@@ -1,0 +1,104 @@
+"""How much noise: one array, alpha_bar, and everything that follows from it."""
+
+import torch
+
+CLEAN = -1  # the timestep before 0: alpha_bar is 1 there, and the image has no noise left
+
+
+class Schedule:
+    """A noise schedule over the timesteps t = 0 .. T-1, and CLEAN = -1.
+
+    Args:
+        alpha_bar: (T,) decreasing values in (0, 1], the share of signal variance left at t.
+
+    Raises:
+        ValueError: alpha_bar is not a decreasing sequence in (0, 1].
+
+    Source: Ho et al. 2020, https://arxiv.org/abs/2006.11239.
+    """
+
+    def __init__(self, alpha_bar):
+        alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64)
+        if alpha_bar.ndim != 1 or not len(alpha_bar):
+            raise ValueError(f"alpha_bar must be a list of numbers, got shape {tuple(alpha_bar.shape)}")
+        if not ((alpha_bar > 0) & (alpha_bar <= 1)).all() or not (alpha_bar.diff() <= 0).all():
+            raise ValueError("alpha_bar must decrease within (0, 1]")
+        self.alpha_bar = alpha_bar
+        self.T = len(alpha_bar)
+
+    @classmethod
+    def linear(cls, beta_start=1e-4, beta_end=0.02, T=300):
+        """beta_t on a line from beta_start to beta_end, alpha_bar_t = prod(1 - beta_s), s <= t."""
+        return cls((1 - torch.linspace(beta_start, beta_end, T, dtype=torch.float64)).cumprod(0))
+
+    def at(self, t, x=None):
+        """alpha_bar_t for an int or a (B,) tensor t; shaped and typed to multiply x if x is given.
+
+        Raises:
+            ValueError: t is outside -1 .. T-1.
+        """
+        t = torch.as_tensor(t, device="cpu")
+        if ((t < CLEAN) | (t >= self.T)).any():
+            raise ValueError(f"timestep must be in {CLEAN} .. {self.T - 1}, got {t.tolist()}")
+        alpha_bar = torch.where(t == CLEAN, 1.0, self.alpha_bar[t.clamp(min=0)])
+        if x is None:
+            return alpha_bar
+        return alpha_bar.to(x).reshape(alpha_bar.shape + (1,) * (x.ndim - 1) * (alpha_bar.ndim > 0))
+
+    def forward(self, x_0, t, eps):
+        """Noise a clean image: x_0, eps (B, C, H, W), t int or (B,) -> x_t. Ho et al., eq. 4."""
+        alpha_bar = self.at(t, x_0)
+        return alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps  # (N.1)
+
+    def predict_x0(self, x_t, t, eps):
+        """Solve the forward equation for the clean image, given the noise. Ho et al., eq. 15."""
+        alpha_bar = self.at(t, x_t)
+        return (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()  # (N.2)
+
+    def step(self, x_t, x0_hat, t, t_prev, z, v=None):
+        """Draw x at t_prev < t from the posterior of the forward process, given the clean image.
+
+        Args:
+            x_t, x0_hat, z: (B, C, H, W) noisy image, estimate of the clean one, unit noise.
+            t, t_prev: int, T > t > t_prev >= -1; any stride.
+            v: (B, C, H, W) in about [-1, 1], the learned place of the variance between the two
+                bounds (Nichol & Dhariwal 2021, eq. 15), or None for the lower one.
+
+        Source: Ho et al. 2020, eq. 6 and 7, with t_prev for t-1.
+        """
+        if t_prev >= t:
+            raise ValueError(f"a step goes to a smaller timestep, got {t} -> {t_prev}")
+        alpha_bar, alpha_bar_prev = self.at(t, x_t), self.at(t_prev, x_t)
+        alpha = alpha_bar / alpha_bar_prev
+        beta = 1 - alpha
+        mean = (
+            alpha_bar_prev.sqrt() * beta / (1 - alpha_bar) * x0_hat
+            + alpha.sqrt() * (1 - alpha_bar_prev) / (1 - alpha_bar) * x_t
+        )  # (N.3)
+        variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * beta  # (N.4)
+        if v is not None and t_prev != CLEAN:
+            share = (v + 1) / 2
+            variance = torch.exp(share * beta.log() + (1 - share) * variance.log())  # (N.5)
+        return mean + variance.sqrt() * z
+
+
+def strided_timesteps(start, stride):
+    """Every stride-th timestep from start down to 0: (990, 30) -> [990, 960, .., 30, 0].
+
+    Raises:
+        ValueError: start is not a positive multiple of stride, so the list would miss 0.
+    """
+    if stride < 1 or start < stride or start % stride:
+        raise ValueError(f"start must be a multiple of stride, got start={start}, stride={stride}")
+    return list(range(start, -1, -stride))
+
+
+def spaced_timesteps(T, steps):
+    """`steps` timesteps spread evenly over T-1 .. 0, then CLEAN; steps = T visits every one.
+
+    Raises:
+        ValueError: steps is not in 1 .. T.
+    """
+    if not 1 <= steps <= T:
+        raise ValueError(f"steps must be in 1 .. {T}, got {steps}")
+    return torch.linspace(T - 1, 0, steps).round().long().tolist() + [CLEAN]

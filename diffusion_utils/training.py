@@ -1,0 +1,245 @@
+"""Part B's objectives and its training loop: the same data, in the same order, on any machine."""
+
+import csv
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from diffusion_utils.data import to_unit
+from diffusion_utils.files import atomic, load_tensors, save_tensors
+from diffusion_utils.schedule import Schedule
+from diffusion_utils.unet import UNet, one_hot
+
+MNIST_SCHEDULE = Schedule.linear(1e-4, 0.02, T=300)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a training run is made of; the three of the coursework are in `RECIPES`."""
+
+    name: str
+    hidden: int
+    time: bool
+    num_classes: int
+    batch_size: int
+    epochs: int
+    lr: float
+    lr_end: float  # share of lr that is left after the last epoch, reached exponentially
+    save_epochs: tuple
+    images: int = 60_000
+    seed: int = 180
+
+    def lr_at(self, epoch):
+        return self.lr * self.lr_end ** (epoch / self.epochs)
+
+    @property
+    def steps_per_epoch(self):
+        return -(-self.images // self.batch_size)
+
+    @property
+    def steps(self):
+        return self.epochs * self.steps_per_epoch
+
+    def network(self):
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return UNet(self.hidden, self.time, self.num_classes)
+
+
+RECIPES = {
+    "b1": Recipe("b1", 128, False, 0, 256, epochs=5, lr=1e-4, lr_end=1.0, save_epochs=(1, 5)),
+    "b2": Recipe("b2", 64, True, 0, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)),
+    "b3": Recipe("b3", 64, True, 10, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)),
+}
+
+
+def denoising_pair(x, generator, sigma=0.5):
+    """What B1 shows the network and what it asks for: z = x + sigma eps -> x. (B, 1, 28, 28)."""
+    eps = torch.randn(x.shape, generator=generator)
+    return (x + sigma * eps,), x  # (B1.1)
+
+
+def noise_pair(x_0, generator, schedule=MNIST_SCHEDULE):
+    """What B2 shows and asks for: (x_t, t/T) -> eps. Ho et al. 2020, algorithm 1."""
+    t = torch.randint(schedule.T, (len(x_0),), generator=generator)
+    eps = torch.randn(x_0.shape, generator=generator)
+    return (schedule.forward(x_0, t, eps), t / schedule.T), eps  # (B2.2)
+
+
+def class_pair(x_0, labels, generator, p_uncond=0.1):
+    """What B3 shows and asks for: (x_t, t/T, c) -> eps, c dropped with probability p_uncond.
+
+    Source: Ho & Salimans 2022, algorithm 1.
+    """
+    (x_t, times), eps = noise_pair(x_0, generator)
+    keep = torch.rand(len(x_0), generator=generator) >= p_uncond
+    return (x_t, times, one_hot(labels) * keep[:, None]), eps  # (B3.1)
+
+
+def training_pair(recipe, x, labels, generator):
+    if recipe.num_classes:
+        return class_pair(x, labels, generator)
+    return noise_pair(x, generator) if recipe.time else denoising_pair(x, generator)
+
+
+class TrainStep(NamedTuple):
+    """One finished optimiser step: the mean squared error of its batch, and the time so far."""
+
+    step: int
+    epoch: int
+    loss: float
+    lr: float
+    seconds: float
+
+
+def generator_for(*key):
+    """A CPU generator that depends on the key only, so step n's noise needs no history."""
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+
+
+def batch_at(recipe, step, data):
+    """The global batch of a step (from 1): inputs and target, the same in every process."""
+    epoch, index = divmod(step - 1, recipe.steps_per_epoch)
+    order = torch.randperm(recipe.images, generator=generator_for(recipe.seed, 0, epoch))
+    chosen = order[index * recipe.batch_size :][: recipe.batch_size]
+    images, labels = data
+    return training_pair(
+        recipe, to_unit(images[chosen]), labels[chosen], generator_for(recipe.seed, 1, step)
+    )
+
+
+def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
+    """Train to the end of the recipe, going on from the last checkpoint in the folder `run`.
+
+    Args:
+        recipe: a `Recipe`.
+        run: folder for history.csv, epoch-NN.safetensors and checkpoint.safetensors.
+        data: (images, labels) of `diffusion_utils.data.mnist`.
+        accelerator: an `accelerate.Accelerator`; each process works on its share of each batch.
+
+    Yields:
+        a `TrainStep` after each optimiser step.
+
+    Raises:
+        ValueError: the folder holds a run of another recipe, or a damaged checkpoint.
+    """
+    run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
+    done = resume(recipe, run, model, optimizer)
+    history = History(run / "history.csv", done) if accelerator.is_main_process else None
+    before = history.seconds if history else 0.0
+    wrapped, optimizer = accelerator.prepare(model, optimizer)
+    wrapped.train()
+    start = time.perf_counter()
+    for step in range(done + 1, recipe.steps + 1):
+        epoch = (step - 1) // recipe.steps_per_epoch
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr_at(epoch)
+        inputs, target = batch_at(recipe, step, data)
+        share = slice_for(accelerator, len(target))
+        local = [part[share].to(accelerator.device) for part in (*inputs, target)]
+        with accelerator.autocast():
+            estimate = wrapped(*local[:-1])
+        # DDP averages gradients over processes, so weigh each by its share of the global batch
+        loss = F.mse_loss(estimate.float(), local[-1]) * len(local[-1]) * accelerator.num_processes / len(target)
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        optimizer.step()
+        loss = accelerator.reduce(loss.detach(), "mean").item()
+        row = TrainStep(step, epoch + 1, loss, recipe.lr_at(epoch), before + time.perf_counter() - start)
+        if accelerator.is_main_process:
+            history.write(row)
+            finish_step(recipe, run, model, optimizer, row, checkpoint_steps)
+        yield row
+
+
+def slice_for(accelerator, size):
+    """This process's share of a global batch of `size`."""
+    bounds = [size * i // accelerator.num_processes for i in range(accelerator.num_processes + 1)]
+    return slice(*bounds[accelerator.process_index :][:2])
+
+
+def finish_step(recipe, run, model, optimizer, row, checkpoint_steps):
+    """Save what this step calls for: weights at the end of some epochs, the state now and then."""
+    end_of_epoch = row.step % recipe.steps_per_epoch == 0
+    if end_of_epoch and row.epoch in recipe.save_epochs:
+        save_network(run / f"epoch-{row.epoch:02d}.safetensors", model, recipe=recipe.name, step=row.step)
+    if row.step % checkpoint_steps == 0 or row.step == recipe.steps:
+        state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
+        for index, moments in optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
+        save_tensors(run / "checkpoint.safetensors", state, recipe=asdict(recipe), step=row.step)
+
+
+def resume(recipe, run, model, optimizer):
+    """Load the run's checkpoint into model and optimizer, if there is one -> steps done."""
+    path = run / "checkpoint.safetensors"
+    if not path.exists():
+        return 0
+    state, metadata = load_tensors(path)
+    expected = asdict(recipe) | {"save_epochs": list(recipe.save_epochs)}
+    if metadata.get("recipe") != expected:
+        raise ValueError(f"{run} holds a run of another recipe; choose another --out folder, or delete it")
+    model.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")})
+    moments = {}
+    for key, tensor in state.items():
+        if key.startswith("optimizer."):
+            _, index, name = key.split(".")
+            moments.setdefault(int(index), {})[name] = tensor
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
+    return metadata["step"]
+
+
+class History:
+    """history.csv, one line for each step; on opening, lines after step `done` are dropped."""
+
+    def __init__(self, path, done):
+        rows = [row for row in read_history(path) if row.step <= done] if path.exists() and done else []
+        with atomic(path) as partial, open(partial, "w", newline="") as f:
+            writer = csv.writer(f)
+            writer.writerow(TrainStep._fields)
+            writer.writerows(map(formatted, rows))
+        self.seconds = rows[-1].seconds if rows else 0.0
+        self.file = open(path, "a", newline="")
+        self.writer = csv.writer(self.file)
+
+    def write(self, row):
+        self.writer.writerow(formatted(row))
+        self.file.flush()
+
+
+def formatted(row):
+    return row.step, row.epoch, f"{row.loss:.8f}", f"{row.lr:.6g}", f"{row.seconds:.2f}"
+
+
+def read_history(path):
+    """The `TrainStep`s of a history.csv; a last line that was cut off is left out."""
+    types = TrainStep.__annotations__.values()
+    with open(path, newline="") as f:
+        rows = [row for row in list(csv.reader(f))[1:] if len(row) == len(TrainStep._fields)]
+    return [TrainStep(*(kind(value) for kind, value in zip(types, row))) for row in rows]
+
+
+def save_network(path, model, **metadata):
+    """Write a UNet's weights and configuration, atomically."""
+    save_tensors(path, model.state_dict(), config=model.config, **metadata)
+
+
+def load_network(path, sha256=None):
+    """The UNet that `save_network` wrote, in eval mode.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_tensors`, or the weights are of another architecture.
+    """
+    state, metadata = load_tensors(path, sha256)
+    try:
+        model = UNet(**metadata["config"])
+        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(f"{path} does not hold the weights of this U-Net: {error}") from error
+    return model.to(memory_format=torch.channels_last).eval()
