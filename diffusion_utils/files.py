@@ -35,8 +35,9 @@ def atomic(path):
         os.replace(partial, path)
     except OSError as error:
         raise OSError(
-            error.errno, f"could not write {path} ({error.strerror}); the previous file is unchanged, "
-            "free some disk space or choose another folder"
+            error.errno,
+            f"could not write {path} ({error.strerror}); the previous file is unchanged, "
+            "free some disk space or choose another folder",
         ) from error
     finally:
         partial.unlink(missing_ok=True)

@@ -108,9 +108,7 @@ def batch_at(recipe, step, data):
     order = torch.randperm(recipe.images, generator=generator_for(recipe.seed, 0, epoch))
     chosen = order[index * recipe.batch_size :][: recipe.batch_size]
     images, labels = data
-    return training_pair(
-        recipe, to_unit(images[chosen]), labels[chosen], generator_for(recipe.seed, 1, step)
-    )
+    return training_pair(recipe, to_unit(images[chosen]), labels[chosen], generator_for(recipe.seed, 1, step))
 
 
 def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
@@ -146,7 +144,8 @@ def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
         with accelerator.autocast():
             estimate = wrapped(*local[:-1])
         # DDP averages gradients over processes, so weigh each by its share of the global batch
-        loss = F.mse_loss(estimate.float(), local[-1]) * len(local[-1]) * accelerator.num_processes / len(target)
+        weight = len(local[-1]) * accelerator.num_processes / len(target)
+        loss = weight * F.mse_loss(estimate.float(), local[-1])
         optimizer.zero_grad()
         accelerator.backward(loss)
         optimizer.step()
@@ -169,7 +168,7 @@ def finish_step(recipe, run, model, optimizer, row, checkpoint_steps):
     end_of_epoch = row.step % recipe.steps_per_epoch == 0
     if end_of_epoch and row.epoch in recipe.save_epochs:
         save_network(run / f"epoch-{row.epoch:02d}.safetensors", model, recipe=recipe.name, step=row.step)
-    if row.step % checkpoint_steps == 0 or row.step == recipe.steps:
+    if row.step % checkpoint_steps == 0 or end_of_epoch:
         state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         for index, moments in optimizer.state_dict()["state"].items():
             state |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
@@ -222,7 +221,7 @@ def read_history(path):
     types = TrainStep.__annotations__.values()
     with open(path, newline="") as f:
         rows = [row for row in list(csv.reader(f))[1:] if len(row) == len(TrainStep._fields)]
-    return [TrainStep(*(kind(value) for kind, value in zip(types, row))) for row in rows]
+    return [TrainStep(*(kind(value) for kind, value in zip(types, row, strict=True))) for row in rows]
 
 
 def save_network(path, model, **metadata):

@@ -1,0 +1,126 @@
+"""How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
+
+Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
+chapters read it. Sizes can be made smaller for a quick look.
+"""
+
+import argparse
+import json
+
+import torch
+from torchvision.transforms.functional import gaussian_blur
+from tqdm import tqdm
+
+from diffusion_utils.classifier import WEIGHTS, load_classifier
+from diffusion_utils.data import mnist, to_unit
+from diffusion_utils.denoisers import guided
+from diffusion_utils.files import ROOT, atomic, recorded_sha256
+from diffusion_utils.metrics import accuracy, diversity, fid, in_batches, psnr, ssim
+from diffusion_utils.release import MODELS, released
+from diffusion_utils.sampling import generators, sample, unit_noise
+from diffusion_utils.schedule import spaced_timesteps
+from diffusion_utils.train import keep_freed_memory
+from diffusion_utils.training import MNIST_SCHEDULE as SCHEDULE
+from diffusion_utils.unet import unet_denoiser
+
+RESULTS = ROOT / "benchmarks" / "results"
+SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
+BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+STEPS = (300, 100, 50, 25, 10)
+GAMMAS = (0, 0.5, 1, 2, 3, 5, 8)
+
+
+def spread(values):
+    return {"mean": values.mean().item(), "std": values.std().item()}
+
+
+def denoising(network, images):
+    """PSNR and SSIM at each sigma: the network, the noisy input, and the best Gaussian blur."""
+    eps = unit_noise(images.shape[1:], generators(range(len(images))))
+    for sigma in tqdm(SIGMAS, desc="sigma"):
+        noisy = images + sigma * eps
+        blurred = {width: gaussian_blur(noisy, 9, width) for width in BLURS} | {0.0: noisy}
+        best = max(blurred, key=lambda width: psnr(blurred[width], images).mean())
+        estimates = {"network": in_batches(network, noisy, 100), "blur": blurred[best], "noisy": noisy}
+        yield {"sigma": sigma, "blur_width": best} | {
+            name: {"psnr": spread(psnr(x, images).clamp(max=100)), "ssim": spread(ssim(x, images))}
+            for name, x in estimates.items()
+        }
+
+
+def samples(denoise, count, steps):
+    """`count` samples, seeds 0 .. count-1, a hundred at a time."""
+    timesteps = spaced_timesteps(SCHEDULE.T, steps)
+    seeds = torch.arange(count).split(100)
+    return torch.cat([sample(denoise, (1, 28, 28), timesteps, SCHEDULE, seeds=part) for part in seeds])
+
+
+def strided(network, count):
+    """FID of samples against as many test digits, for each number of steps."""
+    classifier, test = load_classifier(), to_unit(mnist(train=False)[0][:count])
+    for steps in tqdm(STEPS, desc="steps"):
+        fake = samples(unet_denoiser(network, SCHEDULE.T), count, steps)
+        yield {"steps": steps, "fid": fid(classifier, test, fake)}
+
+
+def floor(count):
+    """FID of `count` training digits against as many test digits."""
+    train, test = to_unit(mnist()[0][:count]), to_unit(mnist(train=False)[0][:count])
+    return fid(load_classifier(), test, train)
+
+
+def guidance(network, count, steps):
+    """Accuracy and diversity of class-conditional samples for each gamma."""
+    classifier, labels = load_classifier(), torch.arange(count) % 10
+    timesteps = spaced_timesteps(SCHEDULE.T, steps)
+    for gamma in tqdm(GAMMAS, desc="gamma"):
+        fake = torch.cat([
+            sample(
+                guided(unet_denoiser(network, SCHEDULE.T, digits), unet_denoiser(network, SCHEDULE.T), gamma),
+                (1, 28, 28), timesteps, SCHEDULE, seeds=seeds,
+            )
+            for digits, seeds in zip(labels.split(100), torch.arange(count).split(100), strict=True)
+        ])  # fmt: skip
+        share, error = accuracy(classifier, fake, labels)
+        row = {"gamma": gamma, "accuracy": share, "standard_error": error}
+        yield row | {"diversity": diversity(classifier, fake, labels)}
+
+
+def real_digits(count):
+    """The classifier's accuracy on `count` test digits, and their diversity."""
+    images, labels = mnist(train=False)
+    images, labels = to_unit(images[:count]), labels[:count]
+    share, error = accuracy(load_classifier(), images, labels)
+    return {
+        "accuracy": share,
+        "standard_error": error,
+        "diversity": diversity(load_classifier(), images, labels),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("name", choices=["b1", "b2", "b3"])
+    parser.add_argument("--images", type=int, default=1000)
+    parser.add_argument("--steps", type=int, default=300, help="sampling steps of the gamma sweep")
+    args = parser.parse_args()
+    keep_freed_memory()
+    networks, _ = released(args.name)
+    epoch, network = list(networks.items())[-1]
+    result = {"epoch": epoch, "images": args.images}
+    if args.name == "b1":
+        result["rows"] = list(denoising(network, to_unit(mnist(train=False)[0][: args.images])))
+    if args.name == "b2":
+        result |= {"rows": list(strided(network, args.images)), "floor": floor(args.images)}
+    if args.name == "b3":
+        result |= {"steps": args.steps, "rows": list(guidance(network, args.images, args.steps))}
+        result["real"] = real_digits(args.images)
+    used = [MODELS / args.name / f"epoch-{epoch:02d}.safetensors"] + [WEIGHTS] * (args.name != "b1")
+    result["sha256"] = {path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used}
+    with atomic(RESULTS / f"mnist_{args.name}.json") as partial:
+        partial.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result["rows"], indent=1))
+
+
+if __name__ == "__main__":
+    main()

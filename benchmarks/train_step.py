@@ -1,0 +1,164 @@
+"""Training speed, in images per second: python -m benchmarks.train_step.
+
+In one run, for the network of B1 (D = 128, batch 256) and of B3 (D = 64, batch 128):
+  plain     fp32, eager, NCHW, a DataLoader with ToTensor: the loop that most people write
+  ours      diffusion_utils.training.train, as `python -m diffusion_utils.train` runs it
+  roofline  only the convolutions of one step, forward and backward, each timed alone
+            on inputs of its size in ours' precision and memory layout
+and, from a profile of one step of ours, where the time goes.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+
+
+def plain(recipe, steps):
+    """Seconds of each step of a plain training loop."""
+    import torch
+    import torch.nn.functional as F
+    from torch.utils.data import DataLoader
+    from torchvision.datasets import MNIST
+    from torchvision.transforms import ToTensor
+
+    from diffusion_utils.data import MNIST_FOLDER, mnist
+    from diffusion_utils.training import training_pair
+
+    mnist()  # unpacks the files
+    loader = DataLoader(MNIST(MNIST_FOLDER, transform=ToTensor()), recipe.batch_size, shuffle=True)
+    model, generator = recipe.network(), torch.Generator().manual_seed(0)
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
+    seconds, start = [], time.perf_counter()
+    for (x, labels), _ in zip(loader, range(steps), strict=False):
+        inputs, target = training_pair(recipe, x, labels, generator)
+        loss = F.mse_loss(model(*inputs), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss.item()
+        seconds.append(time.perf_counter() - start)
+        start = time.perf_counter()
+    return {"seconds": seconds}
+
+
+def ours(recipe, steps):
+    """Seconds of each step of our loop, of its convolutions alone, and the shares of a profile."""
+    from diffusion_utils.train import keep_freed_memory, precision
+
+    keep_freed_memory()
+    from accelerate import Accelerator
+
+    from diffusion_utils.data import mnist
+    from diffusion_utils.training import train
+
+    accelerator, data = Accelerator(mixed_precision=precision()), mnist()
+    with tempfile.TemporaryDirectory() as run:
+        rows = train(recipe, run, data, accelerator, checkpoint_steps=10**9)
+        times = [row.seconds for row, _ in zip(rows, range(steps), strict=False)]
+    seconds = [after - before for before, after in zip([0, *times], times, strict=False)]
+    return {
+        "seconds": seconds,
+        "roofline": convolution_seconds(recipe, precision()),
+        "precision": precision(),
+        "shares": shares(recipe, accelerator),
+    }
+
+
+def convolution_seconds(recipe, precision, repeats=3):
+    """The summed best times of each convolution's forward and backward pass, alone."""
+    import torch
+    from torch import nn
+
+    model = recipe.network().to(memory_format=torch.channels_last)
+    calls = []
+
+    def record(layer, inputs, output):
+        calls.append((layer, inputs[0].shape, output.shape))
+
+    for layer in model.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            layer.register_forward_hook(record)
+    model(*example(recipe))
+    dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+    total = 0.0
+    for layer, shape, output_shape in calls:
+        layer._forward_hooks.clear()
+        layer = layer.to(dtype)
+        first = shape[1] == 1  # the image needs no gradient
+        x = torch.randn(shape, dtype=dtype).to(memory_format=torch.channels_last).requires_grad_(not first)
+        grad = torch.randn(output_shape, dtype=dtype).to(memory_format=torch.channels_last)
+        times = []
+        for _ in range(repeats):
+            start = time.perf_counter()
+            layer(x).backward(grad)
+            times.append(time.perf_counter() - start)
+        total += min(times)
+    return total
+
+
+def example(recipe):
+    import torch
+
+    B = recipe.batch_size
+    inputs = [torch.randn(B, 1, 28, 28), torch.rand(B), torch.zeros(B, 10)]
+    return inputs[: 1 + recipe.time + bool(recipe.num_classes)]
+
+
+def shares(recipe, accelerator):
+    """The share of one step's time that each kind of operation takes."""
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    model = recipe.network().to(memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(model.parameters())
+    for measured in (False, True):
+        with profile(activities=[ProfilerActivity.CPU]) as trace:
+            with accelerator.autocast():
+                loss = model(*example(recipe)).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+        if measured:
+            times = {event.key: event.self_cpu_time_total for event in trace.key_averages()}
+    groups = {"convolution": "conv", "GELU": "gelu", "BatchNorm": "batch_norm", "Adam": "adam"}
+    total = sum(times.values())
+    found = {name: sum(t for key, t in times.items() if part in key.lower()) / total
+             for name, part in groups.items()}  # fmt: skip
+    return found | {"the rest": 1 - sum(found.values())}
+
+
+def measure(mode, name, steps):
+    """Run one mode in a process of its own, so that neither warms up or configures the other."""
+    command = [sys.executable, "-m", "benchmarks.train_step", "--mode", mode, "--recipe", name]
+    output = subprocess.run([*command, "--steps", str(steps)], check=True, capture_output=True, text=True)
+    return json.loads(output.stdout.splitlines()[-1])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--mode", choices=["plain", "ours"], help=argparse.SUPPRESS)
+    parser.add_argument("--recipe", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.mode:
+        from diffusion_utils.training import RECIPES
+
+        run = {"plain": plain, "ours": ours}[args.mode]
+        print(json.dumps(run(RECIPES[args.recipe], args.steps)))
+        return
+    for name, D, batch in (("b1", 128, 256), ("b3", 64, 128)):
+        a, b = measure("plain", name, args.steps), measure("ours", name, args.steps)
+        speed = {"plain": batch / min(a["seconds"][1:]), "ours": batch / min(b["seconds"][1:])}
+        roofline = batch / b["roofline"]
+        print(f"{name}: D = {D}, batch {batch}, ours in {'fp32' if b['precision'] == 'no' else 'bf16'}")
+        print(f"  plain {speed['plain']:.1f} images/s, ours {speed['ours']:.1f}, roofline {roofline:.1f}")
+        ratios = speed["ours"] / speed["plain"], speed["ours"] / roofline
+        print("  ours / plain {:.2f}, ours / roofline {:.2f}".format(*ratios))
+        print("  a step of ours: " + ", ".join(f"{k} {v:.0%}" for k, v in b["shares"].items()))
+
+
+if __name__ == "__main__":
+    main()

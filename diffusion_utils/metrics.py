@@ -1,0 +1,75 @@
+"""Numbers for claims: image fidelity, class accuracy, and distances between sets of images."""
+
+import torch
+from torch import nn
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.image.fid import FrechetInceptionDistance
+
+
+def psnr(estimate, image, peak=1.0):
+    """Peak signal-to-noise ratio of each image, in dB: (B, C, H, W) twice -> (B,).
+
+    peak is the width of the range of values: 1 for [0, 1] images, 2 for [-1, 1].
+    """
+    return peak_signal_noise_ratio(estimate, image, data_range=float(peak), reduction="none", dim=(1, 2, 3))
+
+
+def ssim(estimate, image, peak=1.0):
+    """Structural similarity of each image, at most 1: (B, C, H, W) twice -> (B,). Wang et al. 2004."""
+    return structural_similarity_index_measure(estimate, image, data_range=float(peak), reduction="none")
+
+
+class DigitClassifier(nn.Module):
+    """An independent judge of digits: (B, 1, 28, 28) in [0, 1] -> (B, 10) logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.features = nn.Sequential(
+            *conv(1, 32), *conv(32, 32), nn.MaxPool2d(2),  # (B, 32, 14, 14)
+            *conv(32, 64), *conv(64, 64), nn.MaxPool2d(2),  # (B, 64, 7, 7)
+            nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * 7 * 7, 128), nn.ReLU(),  # (B, 128)
+        )  # fmt: skip
+        self.logits = nn.Linear(128, 10)
+
+    def forward(self, x):
+        return self.logits(self.features(x))
+
+
+def conv(channels_in, channels_out):
+    return nn.Conv2d(channels_in, channels_out, 3, padding=1), nn.BatchNorm2d(channels_out), nn.ReLU()
+
+
+@torch.no_grad()
+def in_batches(function, images, size=500):
+    """function(images), a batch at a time, so that memory stays small."""
+    return torch.cat([function(batch) for batch in images.split(size)])
+
+
+def accuracy(classifier, images, labels):
+    """The share of images that the classifier gives the label it should, with its standard error."""
+    correct = (in_batches(classifier, images).argmax(1) == labels).double()
+    p = correct.mean().item()
+    return p, (p * (1 - p) / len(labels)) ** 0.5
+
+
+def fid(classifier, real, fake):
+    """Frechet distance of two sets of images on the classifier's 128 features. Heusel et al. 2017.
+
+    It shrinks with the number of images: compare only sets of the same size, and with the
+    distance between two sets of real images (the floor). Both sets: (N, 1, 28, 28) in [0, 1].
+    """
+    metric = FrechetInceptionDistance(classifier.features, input_img_size=(1, 28, 28)).eval()
+    metric.set_dtype(torch.float64)
+    for images, is_real in ((real, True), (fake, False)):
+        for batch in images.split(500):
+            metric.update(batch, real=is_real)
+    return metric.compute().item()
+
+
+def diversity(classifier, images, labels):
+    """Mean distance between two images of one class, on the classifier's features.
+
+    Averaged over the classes; 0 means that every class has collapsed to one image.
+    """
+    features = in_batches(classifier.features, images)
+    return torch.stack([torch.pdist(features[labels == c]).mean() for c in labels.unique()]).mean().item()

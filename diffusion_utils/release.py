@@ -1,0 +1,68 @@
+"""Put a training run where the book reads it: python -m diffusion_utils.release runs/b1."""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from diffusion_utils.files import ROOT, atomic, load_tensors, record_sha256, recorded_sha256, save_tensors
+from diffusion_utils.training import RECIPES, load_network, read_history
+from diffusion_utils.unet import UNet
+
+MODELS = ROOT / "models" / "mnist"
+
+
+def snapshots(run):
+    """The weights of a run -> {epoch: (state, step)}: what was kept, and where it stands now."""
+    found = {}
+    for path in sorted(Path(run).glob("epoch-*.safetensors")):
+        state, metadata = load_tensors(path)
+        found[int(path.stem[6:])] = state, metadata["step"]
+    state, metadata = load_tensors(Path(run) / "checkpoint.safetensors")
+    recipe = RECIPES[metadata["recipe"]["name"]]
+    epoch, rest = divmod(metadata["step"], recipe.steps_per_epoch)
+    if not rest:
+        found[epoch] = {k[6:]: v for k, v in state.items() if k.startswith("model.")}, metadata["step"]
+    if not found:
+        raise ValueError(f"{run} has not finished an epoch; train on")
+    return recipe, found
+
+
+def release(run, folder=MODELS):
+    """Copy a run's weights, in half precision, its history and their digests to models/mnist."""
+    recipe, found = snapshots(run)
+    target = Path(folder) / recipe.name
+    shutil.rmtree(target, ignore_errors=True)
+    config = UNet(recipe.hidden, recipe.time, recipe.num_classes).config
+    for epoch, (state, step) in found.items():
+        half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+        path = target / f"epoch-{epoch:02d}.safetensors"
+        save_tensors(path, half, config=config, recipe=recipe.name, step=step)
+    kept = max(step for _, step in found.values())
+    lines = (Path(run) / "history.csv").read_text().splitlines(keepends=True)
+    with atomic(target / "history.csv") as partial:
+        partial.write_text("".join(lines[: kept + 1]))
+    record_sha256(target)
+    return target
+
+
+def released(name, folder=MODELS):
+    """What ships of a recipe, "b1", "b2" or "b3" -> ({epoch: network in eval mode}, history).
+
+    Raises:
+        ValueError: unknown name, or a file is not the recorded one.
+    """
+    if name not in RECIPES:
+        raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
+    paths = sorted((Path(folder) / name).glob("epoch-*.safetensors"))
+    networks = {int(path.stem[6:]): load_network(path, recorded_sha256(path)) for path in paths}
+    return networks, read_history(Path(folder) / name / "history.csv")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", help="folder of a training run")
+    print(release(parser.parse_args().run))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Figures for the chapters: image grids, curves, and an animation that needs no other file."""
+
+import base64
+import io
+import zlib
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from IPython.display import HTML
+from PIL import Image
+
+
+def to_pixels(images):
+    """(B, 1 or 3, H, W) floats -> (B, H, W[, 3]) uint8; values outside [0, 1] are clipped."""
+    pixels = (images.detach().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+    return pixels.squeeze(-1).cpu().numpy()
+
+
+def grid(rows, titles=None, labels=None, size=0.9):
+    """Draw rows of images, each (n, 1 or 3, H, W) in [0, 1], under column titles and beside labels.
+
+    size is the side of one image in inches. Draws into a new figure and shows it.
+    """
+    columns = max(map(len, rows))
+    fig, axes = plt.subplots(
+        len(rows), columns, figsize=(size * columns, size * len(rows)), squeeze=False, layout="compressed"
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for row, images in zip(axes, rows, strict=True):
+        for ax, image in zip(row, to_pixels(images), strict=False):
+            ax.imshow(image, cmap="gray", vmin=0, vmax=255)
+    for ax, title in zip(axes[0], titles or [], strict=False):
+        ax.set_title(title, fontsize=9)
+    for ax, label in zip(axes[:, 0], labels or [], strict=False):
+        ax.text(-0.1, 0.5, label, transform=ax.transAxes, ha="right", va="center", fontsize=9)
+    plt.show()
+
+
+def loss_curve(history, window=50):
+    """Plot the loss of each `TrainStep` and its running mean against the step, on a log axis."""
+    steps, losses = np.array([(row.step, row.loss) for row in history]).T
+    window = min(window, len(losses))
+    mean = np.convolve(losses, np.ones(window) / window, "valid")
+    fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+    ax.semilogy(steps, losses, alpha=0.3, label="each step")
+    ax.semilogy(steps[window - 1 :], mean, label=f"mean of {window} steps")
+    ax.set(xlabel="step", ylabel="mean squared error")
+    ax.legend()
+    plt.show()
+
+
+def tile(images, columns):
+    """(B, C, H, W) -> (1, C, rows H, columns W), image by image from the upper left."""
+    rows = images.unflatten(0, (-1, columns))
+    return torch.cat([torch.cat(list(row), 2) for row in rows], 1)[None]
+
+
+def animation(frames, alt, captions, width=320):
+    """A player for a list of (1, C, H, W) frames: a slider and a play button, self-contained HTML.
+
+    It starts at the last frame, does not play by itself, and works by keyboard. captions: one
+    short text for each frame; alt: what a reader who does not see it should know.
+    """
+    sheet = np.concatenate([to_pixels(frame)[0] for frame in frames])
+    png = io.BytesIO()
+    Image.fromarray(sheet).save(png, "PNG", optimize=True)
+    name = f"player{zlib.crc32(png.getvalue()):08x}"
+    last = len(frames) - 1
+    height, breadth = frames[0].shape[-2:]
+    return HTML(
+        PLAYER.format(
+            name=name, alt=alt, last=last, captions=list(captions), width=width,
+            size=f"{100 * len(frames)}%", ratio=f"{breadth} / {height}",
+            png=base64.b64encode(png.getvalue()).decode(),
+        )
+    )  # fmt: skip
+
+
+PLAYER = """<div id="{name}" style="max-width:{width}px">
+<div role="img" aria-label="{alt}" style="aspect-ratio:{ratio};background-size:100% {size};
+background-position:0 100%;image-rendering:pixelated;background-image:url(data:image/png;base64,{png})"></div>
+<div style="display:flex;gap:.5em;align-items:center"><button type="button">Play</button>
+<input type="range" min="0" max="{last}" value="{last}" aria-label="frame" style="flex:1">
+<output style="min-width:6em"></output></div>
+<script>
+(() => {{
+  const box = document.getElementById("{name}"), captions = {captions}, last = {last};
+  const image = box.querySelector("[role=img]"), slider = box.querySelector("input");
+  const button = box.querySelector("button"), text = box.querySelector("output");
+  let timer = null;
+  const show = () => {{
+    image.style.backgroundPosition = "0 " + 100 * slider.value / last + "%";
+    text.textContent = captions[slider.value];
+    slider.setAttribute("aria-valuetext", captions[slider.value]);
+  }};
+  const stop = () => {{ clearInterval(timer); timer = null; button.textContent = "Play"; }};
+  slider.oninput = () => {{ stop(); show(); }};
+  button.onclick = () => {{
+    if (timer) return stop();
+    if (+slider.value === last) slider.value = 0;
+    button.textContent = "Pause";
+    timer = setInterval(() => {{
+      if (+slider.value === last) return stop();
+      slider.value++; show();
+    }}, 120);
+  }};
+  show();
+}})();
+</script></div>"""
