@@ -1,0 +1,193 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # B1 One-step denoising
+#
+# Can a small network remove the noise from a digit in a single pass? The rest of Part B asks a network to
+# do this again and again; here it gets one try, which shows what a denoiser can do and what it cannot.
+#
+# Digits are MNIST images $x$ {cite:p}`lecun1998`, $28 \times 28$ pixels with values in $[0, 1]$. A noisy one is
+#
+# $$ z = x + \sigma \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{B1.1} $$
+
+# %% tags=["remove-cell"]
+# In Colab: fetch the helper package. Does nothing elsewhere.
+import importlib.util
+import subprocess
+import sys
+
+ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
+if importlib.util.find_spec("diffusion_utils") is None:
+    subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "book-source"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "-e", "book-source"], check=True
+    )
+    sys.path.insert(0, "book-source")
+
+# %%
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from diffusion_utils.data import mnist, to_unit
+from diffusion_utils.files import ROOT
+from diffusion_utils.metrics import psnr
+from diffusion_utils.profile import by_profile
+from diffusion_utils.release import trained
+from diffusion_utils.sampling import generators, unit_noise
+from diffusion_utils.show import grid, loss_curve
+from diffusion_utils.training import RECIPES
+
+test_images, test_labels = mnist(train=False)
+x = torch.stack([to_unit(test_images)[test_labels == digit][0] for digit in range(10)])
+eps = unit_noise((1, 28, 28), generators(range(10)))
+sigmas = [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0]
+
+# %% [markdown]
+# {numref}`fig-b1-noising` applies (B1.1) to ten test digits. Up to $\sigma = 0.5$ every digit can be read; at
+# $\sigma = 1$ the noise has more contrast than the ink, and some digits are a matter of guessing.
+
+# %% mystnb={"figure": {"caption": "Five test digits $x$ and the same digits with noise, $z = x + \\sigma\\epsilon$. Seeds 0 to 4; one $\\epsilon$ for each digit, scaled by $\\sigma$.", "name": "fig-b1-noising"}, "image": {"alt": "A grid of handwritten digits 0 to 4; from left to right grainy noise grows until the strokes can hardly be seen."}} tags=["hide-input"]
+columns = [torch.cat([x[i] + sigma * eps[i] for sigma in sigmas])[:, None] for i in range(5)]
+grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
+
+# %% [markdown]
+# ## The network
+#
+# A U-Net {cite:p}`ronneberger2015`: three resolutions on the way down, one vector at the bottom, and back up,
+# with each resolution's features handed across. Its `forward` reads like the diagram it comes from, one line for each
+# arrow. The conditions $t$ and $c$ are for the next chapters: here the four terms are 0 and 1.
+#
+# ```{literalinclude} ../../diffusion_utils/unet.py
+# :pyobject: UNet.forward
+# :start-after: self.check
+# ```
+
+# %%
+networks, history = trained("b1")
+recipe, epochs = RECIPES["b1"], max(networks)
+network = networks[epochs]
+print(f"{sum(p.numel() for p in network.parameters()):,} parameters with D = {recipe.hidden}")
+print(f"trained for {epochs} of {recipe.epochs} epochs, {len(history):,} steps")
+
+# %% [markdown]
+# ## The objective
+#
+# The network $D_\theta$ sees $z$ and is asked for $x$, in the mean square over pixels and digits:
+#
+# $$ L(\theta) = \mathbb E_{x, \epsilon} \lVert D_\theta(x + \sigma\epsilon) - x \rVert^2, \qquad \sigma = 0.5. \tag{B1.2} $$
+#
+# The noise is new in every batch, so the network never sees the same $z$ twice.
+#
+# ```{literalinclude} ../../diffusion_utils/training.py
+# :pyobject: denoising_pair
+# ```
+#
+# The recipe is Adam with a learning rate of $10^{-4}$, batches of 256, and five epochs. The page does not train: it
+# loads the weights that ship with the book and plots the history that their run left behind. `RETRAIN=1` trains now.
+
+# %%
+last = [row.loss for row in history[-100:]]
+print(f"mean squared error, mean of the last 100 steps: {np.mean(last):.4f}")
+print(f"predicting black everywhere would cost {to_unit(test_images).square().mean():.4f}")
+
+# %% mystnb={"figure": {"caption": "Training loss (B1.2) against the step, from the stored history of the shipped weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["hide-input"]
+loss_curve(history)
+
+# %% [markdown]
+# {numref}`fig-b1-loss` falls steeply while the network finds out that most of a digit is black, then slowly,
+# while it learns the shapes of strokes. The published curves of this recipe end at 0.0083 to 0.0085 after 1,175 steps.
+#
+# ## Digits it has not seen
+
+# %%
+z = x + 0.5 * eps
+with torch.no_grad():
+    estimates = {epoch: net(z) for epoch, net in networks.items()}
+for epoch, estimate in {"noisy": z, **estimates}.items():
+    print(f"{epoch!s:>6}: PSNR {psnr(estimate, x).mean():.1f} dB over the ten digits below")
+
+# %% mystnb={"figure": {"caption": "Ten test digits, the same with noise of $\\sigma = 0.5$ (seeds 0 to 9), and one-step estimates after the epochs whose weights ship.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of ten digits: clean, noisy, and denoised after each shipped epoch; the denoised digits are legible with slightly soft strokes."}} tags=["hide-input"]
+names = [f"epoch {epoch}" for epoch in estimates]
+grid([x, z, *estimates.values()], labels=[r"$x$", r"$z$", *names])
+
+# %% [markdown]
+# The estimates in {numref}`fig-b1-denoised` are clean but soft. That is not a lack of training: the best answer in the
+# mean square is the average $\mathbb E[x \mid z]$ of all digits that could lie behind the noise, and an average of sharp
+# strokes in slightly different places is a soft stroke.
+#
+# ## Noise it was not trained for
+#
+# The network has only ever seen $\sigma = 0.5$. {numref}`fig-b1-ood` gives it the same digit at every level of the grid.
+
+# %%
+digit = 7
+noisy = torch.stack([x[digit] + sigma * eps[digit] for sigma in sigmas])
+with torch.no_grad():
+    denoised = network(noisy)
+quality = psnr(denoised, x[digit].expand_as(denoised))
+
+# %% mystnb={"figure": {"caption": "One test digit at seven noise levels (above) and its one-step estimate (below), with the PSNR of the estimate. Seed 7; the network was trained at $\\sigma = 0.5$ only.", "name": "fig-b1-ood"}, "image": {"alt": "The digit seven with growing noise above, and the network's estimates below: good near the middle, speckled and broken where the noise is strongest."}} tags=["hide-input"]
+titles = [f"$\\sigma={sigma}$\n{q:.1f} dB" for sigma, q in zip(sigmas, quality, strict=True)]
+grid([noisy, denoised], titles=titles, labels=[r"$z$", "estimate"])
+
+# %% [markdown]
+# Below $\sigma = 0.5$ it removes noise that is not there and takes a little ink with it; above, it takes what is left
+# of the noise for strokes. One digit proves little, so {numref}`fig-b1-psnr` repeats this for many test digits and
+# compares with the best that a Gaussian blur can do, the width chosen for each $\sigma$ with the clean images at hand.
+# The numbers come from `python -m benchmarks.mnist_quality b1`.
+
+# %%
+result = json.loads((ROOT / "benchmarks/results/mnist_b1.json").read_text())
+print(f"{result['images']} test digits; PSNR in dB and SSIM, mean ± standard deviation over the digits")
+for row in result["rows"]:
+    line = "  ".join(
+        f"{name} {row[name]['psnr']['mean']:5.1f} ± {row[name]['psnr']['std']:.1f}, "
+        f"{row[name]['ssim']['mean']:.2f} ± {row[name]['ssim']['std']:.2f}"
+        for name in ("network", "blur")
+    )
+    print(f"sigma {row['sigma']:.1f}:  {line}  (blur width {row['blur_width']})")
+
+# %% mystnb={"figure": {"caption": "PSNR of the one-step estimate, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over test digits; at $\\sigma = 0$ the input is exact and only the network is shown.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma. The network's is highest around sigma one half and stays above the blur, which stays above the noisy input."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
+for name in ("network", "blur", "noisy"):
+    rows = [row for row in result["rows"] if row["sigma"] or name == "network"]
+    values = [(row["sigma"], row[name]["psnr"]["mean"], row[name]["psnr"]["std"]) for row in rows]
+    ax.errorbar(*zip(*values, strict=True), label=name, capsize=3, marker="o")
+ax.axvline(0.5, color="grey", lw=1, ls=":")
+ax.set(xlabel=r"$\sigma$", ylabel="PSNR (dB)")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# ## Where it fails: nothing but noise
+#
+# A generator would start from pure noise. {numref}`fig-b1-pure` gives the network $z = 0.5\,\epsilon$ with no digit in it.
+
+# %%
+pure = 0.5 * unit_noise((1, 28, 28), generators(range(by_profile(200, 8))))
+with torch.no_grad():
+    invented = network(pure)
+print(f"spread of the estimates around their mean: {invented.std(0).mean():.3f}")
+print(f"spread of real digits around theirs:       {to_unit(test_images).std(0).mean():.3f}")
+
+# %% mystnb={"figure": {"caption": "One-step estimates from pure noise of $\\sigma = 0.5$, seeds 0 to 7 (above: the input, below: the estimate).", "name": "fig-b1-pure"}, "image": {"alt": "Eight squares of noise above; below them, faint grey smudges that are no digits."}} tags=["hide-input"]
+grid([pure[:8], invented[:8]], labels=[r"$z$", "estimate"])
+
+# %% [markdown]
+# No digit appears, and none could: there is nothing in $z$ to prefer one digit over another, so the best answer in the
+# mean square is close to an average. To invent a digit a network has to commit to one, a little at a time. That takes
+# [many steps](b2_time_conditioned.ipynb).

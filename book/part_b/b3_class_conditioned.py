@@ -1,0 +1,231 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # B3 Asking for a digit
+#
+# The model of [B2](b2_time_conditioned.ipynb) draws what it likes. How can we ask for a 7, and how hard should we insist?
+
+# %% tags=["remove-cell"]
+# In Colab: fetch the helper package. Does nothing elsewhere.
+import importlib.util
+import subprocess
+import sys
+
+ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
+if importlib.util.find_spec("diffusion_utils") is None:
+    subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "book-source"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "-e", "book-source"], check=True
+    )
+    sys.path.insert(0, "book-source")
+
+# %%
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+from diffusion_utils.classifier import load_classifier
+from diffusion_utils.denoisers import guided
+from diffusion_utils.files import ROOT
+from diffusion_utils.profile import by_profile
+from diffusion_utils.release import trained
+from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
+from diffusion_utils.schedule import spaced_timesteps
+from diffusion_utils.show import animation, grid, loss_curve, tile
+from diffusion_utils.training import MNIST_SCHEDULE as schedule
+from diffusion_utils.training import RECIPES
+from diffusion_utils.unet import unet_denoiser
+
+T = schedule.T
+steps = by_profile(full=T, fast=3)
+timesteps = spaced_timesteps(T, steps)
+
+# %% [markdown]
+# ## Telling the network the class
+#
+# The class $c$ is a one-hot vector of ten entries, and all zeros for "no class". Two small blocks turn it into scales
+# `c1`, `c2` for the same two places where the timestep enters, `c1 * h + t1`:
+#
+# ```{literalinclude} ../../diffusion_utils/unet.py
+# :pyobject: UNet.conditions
+# ```
+#
+# In training the class is dropped with probability $p_\text{uncond} = 0.1$, so that one network learns both
+# $\epsilon_\theta(x_t, t, c)$ and $\epsilon_\theta(x_t, t, 0)$:
+#
+# $$ L(\theta) = \mathbb E \lVert \epsilon_\theta(x_t, t/T, b\,c) - \epsilon \rVert^2, \qquad b = 0 \text{ with probability } 0.1, \text{ else } 1. \tag{B3.1} $$
+#
+# ```{literalinclude} ../../diffusion_utils/training.py
+# :pyobject: class_pair
+# ```
+
+# %%
+networks, history = trained("b3")
+recipe, epochs = RECIPES["b3"], max(networks)
+network = networks[epochs]
+print(f"{sum(p.numel() for p in network.parameters()):,} parameters")
+print(f"trained for {epochs} of {recipe.epochs} epochs, {len(history):,} steps")
+print(f"mean squared error, mean of the last 100 steps: {np.mean([row.loss for row in history[-100:]]):.4f}")
+
+# %% mystnb={"figure": {"caption": "Training loss (B3.1) against the step, from the stored history of the shipped weights. The recipe is that of B2, with the class dropped one time in ten.", "name": "fig-b3-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["hide-input"]
+loss_curve(history)
+
+# %% [markdown]
+# The published curve of this recipe ends near 0.030 around step 4,700. Knowing the class helps little with most of
+# the noise: it says which digit to draw, not where each pixel goes.
+#
+# ## Insisting: classifier-free guidance
+#
+# Sampling can do more than follow $\epsilon_c = \epsilon_\theta(x_t, t, c)$. The difference to $\epsilon_u = \epsilon_\theta(x_t, t, 0)$ is
+# what the class changes, and a factor $\gamma$ says how much of it to use {cite:p}`hosalimans2022`:
+#
+# $$ \epsilon = \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u). \tag{N.6} $$
+#
+# $\gamma = 0$ ignores the class, $\gamma = 1$ follows it, and $\gamma > 1$ goes further than the network was taught. Guidance takes two
+# denoisers and returns one, so the loop of B2 runs it unchanged:
+#
+# ```{literalinclude} ../../diffusion_utils/denoisers.py
+# :pyobject: guided
+# ```
+
+# %%
+labels = torch.arange(10).repeat(by_profile(full=4, fast=1))
+seeds = range(len(labels))
+
+
+def draw(net, gamma):
+    denoise = guided(unet_denoiser(net, T, labels), unet_denoiser(net, T), gamma)
+    return sample(denoise, (1, 28, 28), timesteps, schedule, seeds=seeds)
+
+
+drawn = {(epoch, gamma): draw(net, gamma) for epoch, net in networks.items() for gamma in (0.5, 5)}
+
+
+# %% tags=["hide-input"]
+def show_drawn(gamma):
+    rows, row_labels = [], []
+    for epoch in networks:
+        rows += drawn[epoch, gamma].split(10)
+        row_labels += [f"epoch {epoch}"] * (len(labels) // 10)
+    grid(rows, titles=range(10), labels=row_labels)
+
+
+# %% mystnb={"figure": {"caption": "Four samples of each digit at $\\gamma = 0.5$, after the epochs whose weights ship. The class asked for is above each column. Seeds 0 to 39, 300 steps.", "name": "fig-b3-half"}, "image": {"alt": "Columns of generated digits zero to nine. Many match the class above their column, several are other digits or no digit at all."}} tags=["hide-input"]
+show_drawn(0.5)
+
+# %% mystnb={"figure": {"caption": "The same at $\\gamma = 5$: same network, same seeds 0 to 39, 300 steps.", "name": "fig-b3-five"}, "image": {"alt": "Columns of generated digits zero to nine, bold and regular; nearly all match the class above their column."}} tags=["hide-input"]
+show_drawn(5)
+
+# %% [markdown]
+# At $\gamma = 0.5$ ({numref}`fig-b3-half`) the class is a hint, and some columns hold strangers. At $\gamma = 5$ ({numref}`fig-b3-five`) the digits are
+# what was asked for, and more alike: bolder and more upright. How right and how alike can be measured on these very samples:
+
+# %%
+classifier = load_classifier()
+for (epoch, gamma), images in drawn.items():
+    with torch.no_grad():
+        right = (classifier(images).argmax(1) == labels).float().mean()
+    print(f"epoch {epoch:>2}, gamma {gamma}: {right:.0%} of {len(labels)} are read as the digit asked for")
+
+# %% [markdown]
+# ## How hard to insist
+#
+# Forty samples are few. `python -m benchmarks.mnist_quality b3` draws more of them for each of seven values of $\gamma$ and asks an
+# independent classifier what they are. Diversity is the mean distance between two samples of one class, on the
+# classifier's features.
+
+# %%
+result = json.loads((ROOT / "benchmarks/results/mnist_b3.json").read_text())
+real = result["real"]
+print(
+    f"{result['images']} samples for each gamma, {result['steps']} steps, weights of epoch {result['epoch']}"
+)
+for row in result["rows"]:
+    share, error = row["accuracy"], row["standard_error"]
+    print(f"gamma {row['gamma']:>3}: accuracy {share:.3f} ± {error:.3f}, diversity {row['diversity']:.2f}")
+print(f"test digits: accuracy {real['accuracy']:.3f}, diversity {real['diversity']:.2f}")
+
+# %% mystnb={"figure": {"caption": "Accuracy of guided samples (left, with one standard error) and their diversity within a class (right) against $\\gamma$. Dashed: real test digits. From `python -m benchmarks.mnist_quality b3`, seeds from 0.", "name": "fig-b3-sweep"}, "image": {"alt": "Left: accuracy rises steeply with gamma and levels off. Right: diversity falls as gamma grows."}} tags=["hide-input"]
+gammas = [row["gamma"] for row in result["rows"]]
+fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
+errors = [row["standard_error"] for row in result["rows"]]
+left.errorbar(gammas, [row["accuracy"] for row in result["rows"]], errors, marker="o", capsize=3)
+left.axhline(real["accuracy"], ls="--", color="grey")
+left.set(xlabel=r"$\gamma$", ylabel="accuracy", ylim=(0, 1.03))
+right.plot(gammas, [row["diversity"] for row in result["rows"]], "o-")
+right.axhline(real["diversity"], ls="--", color="grey")
+right.set(xlabel=r"$\gamma$", ylabel="diversity", ylim=(0, None))
+plt.show()
+
+# %%
+best = max(result["rows"], key=lambda row: row["accuracy"])
+print(
+    f"accuracy is highest at gamma = {best['gamma']}: {best['accuracy']:.3f} ± {best['standard_error']:.3f}"
+)
+print(f"there, diversity is {best['diversity'] / real['diversity']:.0%} of that of real digits")
+
+# %% [markdown]
+# {numref}`fig-b3-sweep` shows the trade: up to about $\gamma = 1$ the class decides more and more, beyond it accuracy has little left to
+# gain, and the samples of a class grow alike.
+#
+# ## Where it fails: too much of it
+#
+# (N.6) with a large $\gamma$ is an extrapolation, and no training image looks like its result. Pixels leave the range of ink and
+# paper, and strokes thicken.
+
+# %%
+gammas_shown = by_profile([0, 1, 3, 8, 20], [0, 20])
+ten = torch.arange(10)
+pushed = [
+    sample(
+        guided(unet_denoiser(network, T, ten), unet_denoiser(network, T), gamma),
+        (1, 28, 28),
+        spaced_timesteps(T, by_profile(100, 3)),
+        schedule,
+        seeds=range(10),
+    )
+    for gamma in gammas_shown
+]
+for gamma, images in zip(gammas_shown, pushed, strict=True):
+    outside = ((images < -0.1) | (images > 1.1)).float().mean()
+    print(f"gamma {gamma:>2}: {outside:.1%} of the pixels are more than 0.1 outside [0, 1]")
+
+# %% mystnb={"figure": {"caption": "One sample of each class from no guidance to far too much. Seeds 0 to 9, the same in each row; 100 steps; values clipped to $[0, 1]$ for display.", "name": "fig-b3-too-much"}, "image": {"alt": "Rows of digits zero to nine for growing gamma: random digits at zero, matching digits from one, thick and distorted strokes at the largest."}} tags=["hide-input"]
+grid(pushed, titles=range(10), labels=[rf"$\gamma={gamma}$" for gamma in gammas_shown])
+
+# %% [markdown]
+# ## Digits coming out of noise
+
+# %% mystnb={"figure": {"caption": "Two samples of each class at $\\gamma = 3$ coming out of noise. Seeds 0 to 19, 100 steps.", "name": "fig-b3-animation"}} tags=["hide-input"]
+twenty = torch.arange(10).repeat(2)
+noise = generators(range(20))
+denoise = guided(unet_denoiser(network, T, twenty), unet_denoiser(network, T), 3)
+path = list(
+    trajectory(
+        denoise,
+        unit_noise((1, 28, 28), noise),
+        spaced_timesteps(T, by_profile(100, 3)),
+        schedule,
+        generators=noise,
+    )
+)
+kept = path[:: max(1, len(path) // 30)] + [path[-1]]
+animation(
+    [tile(step.x, 10) for step in kept],
+    alt="Two rows of ten squares of noise that turn into the digits zero to nine.",
+    captions=[f"t = {step.t}" for step in kept],
+    width=560,
+)
