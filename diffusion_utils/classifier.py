@@ -36,7 +36,7 @@ def train_classifier(epochs=8, seed=180):
     return model.eval()
 
 
-def test_accuracy(model):
+def accuracy_on_test_digits(model):
     images, labels = mnist(train=False)
     return (in_batches(model, to_unit(images)).argmax(1) == labels).double().mean().item()
 
@@ -54,8 +54,8 @@ def main():
     parser.add_argument("--out", default=WEIGHTS)
     args = parser.parse_args()
     model = train_classifier(args.epochs)
-    save_tensors(args.out, model.state_dict(), test_accuracy=test_accuracy(model))
-    print(f"test accuracy {test_accuracy(model):.4f}")
+    save_tensors(args.out, model.state_dict(), test_accuracy=accuracy_on_test_digits(model))
+    print(f"test accuracy {accuracy_on_test_digits(model):.4f}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+import scipy.linalg
+import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import nn
+
+from diffusion_utils.metrics import DigitClassifier, accuracy, diversity, fid, psnr, ssim
+
+
+@pytest.fixture
+def pair():
+    generator = torch.Generator().manual_seed(0)
+    image = torch.rand(3, 1, 28, 28, generator=generator)
+    return (image + 0.2 * torch.randn(image.shape, generator=generator)).clamp(0, 1), image
+
+
+@pytest.mark.parametrize("peak", [1.0, 2.0])
+def test_psnr_is_scikit_images_for_each_image(pair, peak):
+    expected = [
+        peak_signal_noise_ratio(b[0].numpy(), a[0].numpy(), data_range=peak)
+        for a, b in zip(*pair, strict=True)
+    ]
+    assert psnr(*pair, peak=peak).tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def test_ssim_is_scikit_images_for_each_image(pair):
+    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
+    expected = []
+    for a, b in zip(*pair, strict=True):
+        _, full = structural_similarity(a[0].numpy(), b[0].numpy(), full=True, **options)
+        expected.append(full[5:-5, 5:-5].mean())  # the two treat borders differently
+    torch.testing.assert_close(ssim(*pair), torch.tensor(expected, dtype=torch.float32), rtol=1e-2, atol=1e-2)
+
+
+class FourPixels(nn.Module):
+    num_features = 4
+
+    def forward(self, x):
+        return x[:, 0, 0, :4]
+
+
+class Pixels(nn.Module):
+    """A classifier whose features are four pixels, so that distances are known in closed form."""
+
+    features = FourPixels()
+
+    def forward(self, x):
+        return self.features(x)
+
+
+def test_fid_is_the_closed_form_on_known_features():
+    generator = torch.Generator().manual_seed(0)
+    real = torch.randn(600, 1, 28, 28, generator=generator)
+    fake = 0.5 + 2 * torch.randn(700, 1, 28, 28, generator=generator)
+    a, b = (x[:, 0, 0, :4].double().numpy() for x in (real, fake))
+    cov_a, cov_b = np.cov(a.T), np.cov(b.T)
+    root = scipy.linalg.sqrtm(cov_a @ cov_b).real
+    expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a + cov_b - 2 * root)
+    assert fid(Pixels(), real, fake) == pytest.approx(expected, rel=1e-4)
+    assert fid(Pixels(), real, real) == pytest.approx(0, abs=1e-6)
+
+
+def test_diversity_is_the_mean_distance_within_classes():
+    images = torch.zeros(4, 1, 28, 28)
+    images[1, 0, 0, :2] = torch.tensor([3.0, 4.0])  # 5 away from image 0, same class
+    assert diversity(Pixels(), images, torch.tensor([0, 0, 1, 1])) == pytest.approx(2.5)
+
+
+def test_accuracy_and_its_standard_error():
+    images = torch.zeros(100, 1, 28, 28)
+    images[:, 0, 0, 1] = 1
+    labels = torch.tensor([1] * 80 + [0] * 20)
+    share, error = accuracy(Pixels(), images, labels)
+    assert share == pytest.approx(0.8)
+    assert error == pytest.approx((0.8 * 0.2 / 100) ** 0.5)
+
+
+def test_classifier_shapes():
+    model = DigitClassifier().eval()
+    x = torch.rand(2, 1, 28, 28)
+    assert model(x).shape == (2, 10)
+    assert model.features(x).shape == (2, 128)

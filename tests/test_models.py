@@ -1,0 +1,88 @@
+"""What ships: the weights, their histories, and the benchmark results that were measured on them."""
+
+import json
+
+import pytest
+import torch
+
+from diffusion_utils.classifier import WEIGHTS, accuracy_on_test_digits, load_classifier
+from diffusion_utils.files import ROOT, digest, load_tensors
+from diffusion_utils.release import MODELS, release, released
+from diffusion_utils.training import RECIPES
+
+RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+SHIPPED = sorted(MODELS.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_released_networks_are_of_their_recipe(name):
+    networks, history = released(name)
+    recipe = RECIPES[name]
+    for network in networks.values():
+        assert network.config == recipe.network().config
+    steps = max(networks) * recipe.steps_per_epoch
+    assert [row.step for row in history] == list(range(1, steps + 1))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.parent.name + "-" + p.stem)
+def test_weights_are_finite_and_their_digest_is_recorded(path):
+    assert f"{digest(path)}  {path.name}" in (path.parent / "SHA256SUMS").read_text().splitlines()
+    assert all(tensor.isfinite().all() for tensor in load_tensors(path)[0].values())
+
+
+@pytest.mark.parametrize("path", RESULTS, ids=lambda p: p.stem)
+def test_results_were_measured_on_the_shipped_weights(path):
+    measured = json.loads(path.read_text())["sha256"]
+    assert measured
+    for name, sha256 in measured.items():
+        assert digest(ROOT / name) == sha256, f"run again: python -m benchmarks that writes {path.name}"
+
+
+def test_there_are_results_for_every_recipe():
+    assert {path.stem for path in RESULTS} >= {f"mnist_{name}" for name in RECIPES}
+
+
+def test_the_judge_of_digits_is_good_enough():
+    assert WEIGHTS.exists()
+    assert accuracy_on_test_digits(load_classifier()) > 0.993
+
+
+def test_unknown_name():
+    with pytest.raises(ValueError, match="unknown recipe 'b4'"):
+        released("b4")
+
+
+def test_an_altered_file_is_refused(tmp_path):
+    folder = tmp_path / "b2"
+    folder.mkdir()
+    for path in (MODELS / "b2").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    path = min(folder.glob("*.safetensors"))
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match="not the file that was recorded"):
+        released("b2", tmp_path)
+
+
+def test_release_keeps_weights_to_half_precision(tmp_path, monkeypatch):
+    from dataclasses import replace
+
+    from accelerate import Accelerator
+
+    from diffusion_utils import release as module
+    from diffusion_utils.training import load_network, train
+
+    small = replace(RECIPES["b2"], hidden=8, images=8, batch_size=8)
+    monkeypatch.setitem(module.RECIPES, "b2", small)
+    data = torch.zeros(8, 1, 28, 28, dtype=torch.uint8), torch.zeros(8, dtype=torch.long)
+    for row in train(small, tmp_path / "run", data, Accelerator(cpu=True)):
+        if row.step == 7:
+            break
+    release(tmp_path / "run", tmp_path / "models")
+    networks, history = released("b2", tmp_path / "models")
+    assert list(networks) == [5, 7]
+    assert len(history) == 7
+    original = load_network(tmp_path / "run" / "epoch-05.safetensors").state_dict()
+    for key, tensor in networks[5].state_dict().items():
+        torch.testing.assert_close(tensor, original[key], rtol=1e-3, atol=1e-4)
