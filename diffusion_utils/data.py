@@ -1,7 +1,6 @@
 """The data that ships with the book, checked against its recorded digests."""
 
 import gzip
-import shutil
 import zlib
 
 from torchvision.datasets import MNIST
@@ -52,10 +51,12 @@ def matches(path, md5):
 def restore(packed, path, md5):
     """Unpack the shipped file, or failing that let torchvision fetch it, and check the result."""
     try:
-        with gzip.open(packed) as source, atomic(path) as partial, open(partial, "wb") as target:
-            shutil.copyfileobj(source, target)
+        content = gzip.decompress(packed.read_bytes())
     except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error):
         path.unlink(missing_ok=True)
+    else:
+        with atomic(path) as partial:
+            partial.write_bytes(content)
     if matches(path, md5):
         return
     path.unlink(missing_ok=True)
