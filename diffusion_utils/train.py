@@ -50,7 +50,8 @@ def main():
     keep_freed_memory()
     recipe = smoke(RECIPES[args.recipe]) if args.smoke else RECIPES[args.recipe]
     run = args.out or f"runs/{args.recipe}{'-smoke' if args.smoke else ''}"
-    accelerator = Accelerator(mixed_precision=args.precision)
+    # without cpu=True, accelerate 1.15 leaves processes that have no GPU unaware of each other
+    accelerator = Accelerator(mixed_precision=args.precision, cpu=not torch.accelerator.is_available())
     steps = train(recipe, run, mnist(), accelerator, checkpoint_steps=args.checkpoint_steps)
     with tqdm(total=recipe.steps, unit="step", disable=not accelerator.is_main_process) as bar:
         for row in steps:
