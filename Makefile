@@ -1,0 +1,37 @@
+# Needs Python 3.11, git and make. `make book` and `make test` set up everything else in .venv.
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALLED := .venv/installed
+CHAPTERS = $(wildcard book/*.py book/part_*/*.py)
+
+.PHONY: book test pairs serve clean
+
+book: $(INSTALLED)
+	rm -rf _build/html
+	$(BIN)/python book/_ext/book_profile.py
+	$(BIN)/jupyter-book build . -W --keep-going --all
+	$(BIN)/python book/_ext/check_site.py
+
+# Each of the two workers computes on one thread; more would only get in each other's way.
+test: export OMP_NUM_THREADS = 1
+test: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest -q -n 2 tests
+	BOOK_PROFILE=fast $(BIN)/pytest -q -n 2 --dist loadfile \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
+
+# The .py of a chapter is the one to edit; its notebook is made from it.
+pairs: $(INSTALLED)
+	$(BIN)/jupytext --update --to ipynb $(CHAPTERS)
+
+serve:
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+
+clean:
+	rm -rf _build
+
+$(INSTALLED): requirements.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+	touch $@

@@ -1,0 +1,91 @@
+"""The chapters: each .py has its notebook, both the same; figures have captions and alt texts."""
+
+import re
+from pathlib import Path
+
+import jupytext
+import pytest
+import yaml
+
+from diffusion_utils import show
+
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTERS = sorted([*ROOT.glob("book/*.py"), *ROOT.glob("book/part_*/*.py")])
+NOTEBOOKS = sorted([*ROOT.glob("book/*.ipynb"), *ROOT.glob("book/part_*/*.ipynb")])
+DRAWS = re.compile(r"^(grid|loss_curve|animation|plt\.show)\(", re.M)
+chapters = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
+
+
+def cells(path):
+    """What is compared: of each cell its kind, text, tags and figure."""
+    return [
+        (cell.cell_type, cell.source, cell.metadata.get("tags"), cell.metadata.get("mystnb"))
+        for cell in jupytext.read(path).cells
+    ]
+
+
+def code(path):
+    return [cell for cell in jupytext.read(path).cells if cell.cell_type == "code"]
+
+
+def first_cell(path):
+    return next(cell.source for cell in code(path))
+
+
+def toc_files(entry):
+    """All `file` entries of _toc.yml."""
+    if isinstance(entry, list):
+        return [file for item in entry for file in toc_files(item)]
+    if isinstance(entry, dict):
+        return [file for item in entry.values() for file in toc_files(item)]
+    return [entry]
+
+
+def test_every_chapter_has_its_notebook():
+    assert [path.with_suffix(".ipynb") for path in CHAPTERS] == NOTEBOOKS
+
+
+def test_every_chapter_is_in_the_table_of_contents():
+    listed = toc_files(yaml.safe_load((ROOT / "_toc.yml").read_text()))
+    assert {str(path.relative_to(ROOT)) for path in NOTEBOOKS} <= set(listed)
+
+
+@chapters
+def test_twins_agree(chapter):
+    assert cells(chapter) == cells(chapter.with_suffix(".ipynb")), "run `make pairs`"
+
+
+@chapters
+def test_no_outputs_are_stored(chapter):
+    for cell in code(chapter.with_suffix(".ipynb")):
+        assert not cell.outputs and cell.execution_count is None
+
+
+@chapters
+def test_first_cell_is_the_same_everywhere(chapter):
+    assert first_cell(chapter) == first_cell(CHAPTERS[0])
+    assert code(chapter)[0].metadata.tags == ["remove-cell"]
+
+
+def test_first_cell_has_the_address_of_the_book():
+    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
+    assert f'"{address}"' in first_cell(CHAPTERS[0])
+
+
+@chapters
+def test_figures_have_name_caption_and_alt_text(chapter):
+    for cell in code(chapter):
+        figure = cell.metadata.get("mystnb", {}).get("figure")
+        assert figure or not DRAWS.search(cell.source), f"draws without a figure: {cell.source}"
+        if figure:
+            alt = cell.metadata.mystnb.get("image", {}).get("alt") or "alt=" in cell.source
+            assert figure["name"] and figure["caption"] and alt, cell.source
+
+
+def test_figure_names_are_unique():
+    names = [c.metadata.mystnb.figure.name for p in CHAPTERS for c in code(p) if "mystnb" in c.metadata]
+    assert len(names) == len(set(names))
+
+
+def test_the_drawing_functions_exist():
+    assert all(hasattr(show, name) for name in ("grid", "loss_curve", "animation"))
