@@ -105,7 +105,7 @@ def main():
     parser.add_argument("--steps", type=int, default=300, help="sampling steps of the gamma sweep")
     args = parser.parse_args()
     keep_freed_memory()
-    networks, _ = released(args.name)
+    networks, history = released(args.name)
     epoch, network = list(networks.items())[-1]
     result = {"epoch": epoch, "images": args.images}
     if args.name == "b1":
@@ -115,7 +115,7 @@ def main():
     if args.name == "b3":
         result |= {"steps": args.steps, "rows": list(guidance(network, args.images, args.steps))}
         result["real"] = real_digits(args.images)
-    used = [MODELS / args.name / f"epoch-{epoch:02d}.safetensors"] + [WEIGHTS] * (args.name != "b1")
+    used = [MODELS / args.name / f"step-{len(history):05d}.safetensors"] + [WEIGHTS] * (args.name != "b1")
     result["sha256"] = {path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used}
     with atomic(RESULTS / f"mnist_{args.name}.json") as partial:
         partial.write_text(json.dumps(result, indent=1) + "\n")

@@ -10,11 +10,12 @@ from tqdm import tqdm
 from diffusion_utils.data import mnist, to_unit
 from diffusion_utils.files import ROOT, load_tensors, recorded_sha256, save_tensors
 from diffusion_utils.metrics import DigitClassifier, in_batches
+from diffusion_utils.train import keep_freed_memory
 
 WEIGHTS = ROOT / "models" / "mnist" / "classifier.safetensors"
 
 
-def train_classifier(epochs=8, seed=180):
+def train_classifier(epochs=5, seed=180):
     """A `DigitClassifier` trained on the 60,000 digits, shifted, turned and scaled a little."""
     torch.manual_seed(seed)
     images, labels = mnist(train=True)
@@ -50,9 +51,10 @@ def load_classifier(path=WEIGHTS):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--out", default=WEIGHTS)
     args = parser.parse_args()
+    keep_freed_memory()
     model = train_classifier(args.epochs)
     save_tensors(args.out, model.state_dict(), test_accuracy=accuracy_on_test_digits(model))
     print(f"test accuracy {accuracy_on_test_digits(model):.4f}")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -40,7 +40,8 @@ def atomic(path):
             "free some disk space or choose another folder",
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # it may never have been made; the error above says more
+            partial.unlink()
 
 
 def save_tensors(path, tensors, **metadata):

@@ -18,19 +18,14 @@ MODELS = ROOT / "models" / "mnist"
 
 
 def snapshots(run):
-    """The weights of a run -> {epoch: (state, step)}: what was kept, and where it stands now."""
+    """The weights of a run -> {step: state}: what was kept on the way, and where it stands now."""
     found = {}
     for path in sorted(Path(run).glob("epoch-*.safetensors")):
         state, metadata = load_tensors(path)
-        found[int(path.stem[6:])] = state, metadata["step"]
+        found[metadata["step"]] = state
     state, metadata = load_tensors(Path(run) / "checkpoint.safetensors")
-    recipe = RECIPES[metadata["recipe"]["name"]]
-    epoch, rest = divmod(metadata["step"], recipe.steps_per_epoch)
-    if not rest:
-        found[epoch] = {k[6:]: v for k, v in state.items() if k.startswith("model.")}, metadata["step"]
-    if not found:
-        raise ValueError(f"{run} has not finished an epoch; train on")
-    return recipe, found
+    found[metadata["step"]] = {k[6:]: v for k, v in state.items() if k.startswith("model.")}
+    return RECIPES[metadata["recipe"]["name"]], found
 
 
 def release(run, folder=MODELS):
@@ -39,14 +34,13 @@ def release(run, folder=MODELS):
     target = Path(folder) / recipe.name
     shutil.rmtree(target, ignore_errors=True)
     config = UNet(recipe.hidden, recipe.time, recipe.num_classes).config
-    for epoch, (state, step) in found.items():
+    for step, state in found.items():
         half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-        path = target / f"epoch-{epoch:02d}.safetensors"
+        path = target / f"step-{step:05d}.safetensors"
         save_tensors(path, half, config=config, recipe=recipe.name, step=step)
-    kept = max(step for _, step in found.values())
     lines = (Path(run) / "history.csv").read_text().splitlines(keepends=True)
     with atomic(target / "history.csv") as partial:
-        partial.write_text("".join(lines[: kept + 1]))
+        partial.write_text("".join(lines[: max(found) + 1]))
     record_sha256(target)
     return target
 
@@ -54,13 +48,17 @@ def release(run, folder=MODELS):
 def released(name, folder=MODELS):
     """What ships of a recipe, "b1", "b2" or "b3" -> ({epoch: network in eval mode}, history).
 
+    An epoch is the number of passes over the data, with a fraction for a run that still goes on.
+
     Raises:
         ValueError: unknown name, or a file is not the recorded one.
     """
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
-    paths = sorted((Path(folder) / name).glob("epoch-*.safetensors"))
-    networks = {int(path.stem[6:]): load_network(path, recorded_sha256(path)) for path in paths}
+    networks = {}
+    for path in sorted((Path(folder) / name).glob("step-*.safetensors")):
+        epoch = int(path.stem[5:]) / RECIPES[name].steps_per_epoch
+        networks[int(epoch) if epoch.is_integer() else epoch] = load_network(path, recorded_sha256(path))
     return networks, read_history(Path(folder) / name / "history.csv")
 
 

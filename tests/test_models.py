@@ -20,7 +20,7 @@ def test_released_networks_are_of_their_recipe(name):
     recipe = RECIPES[name]
     for network in networks.values():
         assert network.config == recipe.network().config
-    steps = max(networks) * recipe.steps_per_epoch
+    steps = round(max(networks) * recipe.steps_per_epoch)
     assert [row.step for row in history] == list(range(1, steps + 1))
 
 

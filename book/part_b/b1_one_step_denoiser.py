@@ -81,7 +81,7 @@ networks, history = trained("b1")
 recipe, epochs = RECIPES["b1"], max(networks)
 network = networks[epochs]
 print(f"{sum(p.numel() for p in network.parameters()):,} parameters with D = {recipe.hidden}")
-print(f"trained for {epochs} of {recipe.epochs} epochs, {len(history):,} steps")
+print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} steps")
 
 # %% [markdown]
 # ## The objective
@@ -117,11 +117,12 @@ loss_curve(history)
 z = x + 0.5 * eps
 with torch.no_grad():
     estimates = {epoch: net(z) for epoch, net in networks.items()}
-for epoch, estimate in {"noisy": z, **estimates}.items():
-    print(f"{epoch!s:>6}: PSNR {psnr(estimate, x).mean():.1f} dB over the ten digits below")
+print(f"PSNR over the ten digits below: noisy {psnr(z, x).mean():.1f} dB")
+for epoch, estimate in estimates.items():
+    print(f"  after epoch {epoch:.2g}: {psnr(estimate, x).mean():.1f} dB")
 
 # %% mystnb={"figure": {"caption": "Ten test digits, the same with noise of $\\sigma = 0.5$ (seeds 0 to 9), and one-step estimates after the epochs whose weights ship.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of ten digits: clean, noisy, and denoised after each shipped epoch; the denoised digits are legible with slightly soft strokes."}} tags=["hide-input"]
-names = [f"epoch {epoch}" for epoch in estimates]
+names = [f"epoch {epoch:.2g}" for epoch in estimates]
 grid([x, z, *estimates.values()], labels=[r"$x$", r"$z$", *names])
 
 # %% [markdown]

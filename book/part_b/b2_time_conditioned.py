@@ -103,7 +103,7 @@ network = networks[epochs]
 unflatten = sum(p.numel() for p in network.unflatten.parameters())
 total = sum(p.numel() for p in network.parameters())
 print(f"{total:,} parameters, {unflatten / total:.0%} of them in Unflatten alone")
-print(f"trained for {epochs} of {recipe.epochs} epochs, {len(history):,} steps")
+print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} steps")
 print(f"mean squared error, mean of the last 100 steps: {np.mean([row.loss for row in history[-100:]]):.4f}")
 at_epoch_5 = [row.loss for row in history if row.epoch == 5]
 if at_epoch_5:
@@ -144,7 +144,7 @@ drawn = {
 
 # %% mystnb={"figure": {"caption": "Samples after the epochs whose weights ship, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of generated digits. Many are convincing; some are strokes that form no digit."}} tags=["hide-input"]
 rows = [images[i : i + 10] for images in drawn.values() for i in range(0, len(images), 10)]
-labels = [f"epoch {epoch}" for epoch, images in drawn.items() for _ in range(0, len(images), 10)]
+labels = [f"epoch {epoch:.2g}" for epoch, images in drawn.items() for _ in range(0, len(images), 10)]
 grid(rows, labels=labels)
 
 # %% [markdown]
@@ -190,7 +190,7 @@ animation(
 
 # %%
 result = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
-print(f"{result['images']} samples against as many test digits, weights of epoch {result['epoch']}")
+print(f"{result['images']} samples against as many test digits, weights of epoch {result['epoch']:.2g}")
 for row in result["rows"]:
     print(f"{row['steps']:>4} steps: FID {row['fid']:.2f}")
 print(f"real digits against real digits: {result['floor']:.2f}")

@@ -77,7 +77,7 @@ networks, history = trained("b3")
 recipe, epochs = RECIPES["b3"], max(networks)
 network = networks[epochs]
 print(f"{sum(p.numel() for p in network.parameters()):,} parameters")
-print(f"trained for {epochs} of {recipe.epochs} epochs, {len(history):,} steps")
+print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} steps")
 print(f"mean squared error, mean of the last 100 steps: {np.mean([row.loss for row in history[-100:]]):.4f}")
 
 # %% mystnb={"figure": {"caption": "Training loss (B3.1) against the step, from the stored history of the shipped weights. The recipe is that of B2, with the class dropped one time in ten.", "name": "fig-b3-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["hide-input"]
@@ -119,7 +119,7 @@ def show_drawn(gamma):
     rows, row_labels = [], []
     for epoch in networks:
         rows += drawn[epoch, gamma].split(10)
-        row_labels += [f"epoch {epoch}"] * (len(labels) // 10)
+        row_labels += [f"epoch {epoch:.2g}"] * (len(labels) // 10)
     grid(rows, titles=range(10), labels=row_labels)
 
 
@@ -138,7 +138,7 @@ classifier = load_classifier()
 for (epoch, gamma), images in drawn.items():
     with torch.no_grad():
         right = (classifier(images).argmax(1) == labels).float().mean()
-    print(f"epoch {epoch:>2}, gamma {gamma}: {right:.0%} of {len(labels)} are read as the digit asked for")
+    print(f"epoch {epoch:.2g}, gamma {gamma}: {right:.0%} of {len(labels)} are read as the digit asked for")
 
 # %% [markdown]
 # ## How hard to insist
@@ -151,7 +151,7 @@ for (epoch, gamma), images in drawn.items():
 result = json.loads((ROOT / "benchmarks/results/mnist_b3.json").read_text())
 real = result["real"]
 print(
-    f"{result['images']} samples for each gamma, {result['steps']} steps, weights of epoch {result['epoch']}"
+    f"{result['images']} samples for each gamma, {result['steps']} steps, weights of epoch {result['epoch']:.2g}"
 )
 for row in result["rows"]:
     share, error = row["accuracy"], row["standard_error"]
