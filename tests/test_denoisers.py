@@ -1,0 +1,52 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.testing import assert_close
+
+from diffusion_utils.denoisers import NoiseEstimate, guided
+
+SHAPE = (2, 1, 4, 4)
+EPS_C, V_C, EPS_U, V_U, X = torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(0)).double()
+
+
+def estimate(gamma, v_c=V_C, v_u=V_U):
+    return guided(lambda x, t: NoiseEstimate(EPS_C, v_c), lambda x, t: NoiseEstimate(EPS_U, v_u), gamma)(X, 7)
+
+
+def test_guidance_of_zero_is_the_unconditional_estimate():
+    assert estimate(0).eps.equal(EPS_U)
+
+
+def test_guidance_of_one_is_the_conditional_estimate():
+    assert_close(estimate(1).eps, EPS_C)
+
+
+@given(st.floats(-3, 12))
+def test_guidance_is_linear_in_gamma(gamma):
+    assert_close(estimate(gamma).eps, (1 - gamma) * EPS_U + gamma * EPS_C)
+
+
+@pytest.mark.parametrize("gamma", [0, 0.5, 1, 7])
+def test_variance_is_the_conditional_one(gamma):
+    assert estimate(gamma).v.equal(V_C)
+    assert estimate(gamma, v_c=None).v is None
+    assert estimate(gamma, v_u=None).v.equal(V_C)
+
+
+def test_guided_shows_both_denoisers_the_same_image_and_timestep():
+    seen = []
+
+    def denoise(x, t):
+        seen.append((x, t))
+        return NoiseEstimate(x)
+
+    guided(denoise, denoise, 7)(X, 3)
+    assert len(seen) == 2
+    assert all(x.equal(X) and t == 3 for x, t in seen)
+
+
+def test_guidance_leaves_its_inputs_alone():
+    before = [tensor.clone() for tensor in (EPS_C, EPS_U, X)]
+    estimate(7)
+    assert all(a.equal(b) for a, b in zip(before, (EPS_C, EPS_U, X), strict=True))
