@@ -1,6 +1,7 @@
 """Train the digit classifier that judges the samples: python -m diffusion_utils.classifier."""
 
 import argparse
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +9,7 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from diffusion_utils.data import mnist, to_unit
-from diffusion_utils.files import ROOT, load_tensors, recorded_sha256, save_tensors
+from diffusion_utils.files import ROOT, load_tensors, record_sha256, recorded_sha256, save_tensors
 from diffusion_utils.metrics import DigitClassifier, in_batches
 from diffusion_utils.train import keep_freed_memory
 
@@ -56,8 +57,10 @@ def main():
     args = parser.parse_args()
     keep_freed_memory()
     model = train_classifier(args.epochs)
-    save_tensors(args.out, model.state_dict(), test_accuracy=accuracy_on_test_digits(model))
-    print(f"test accuracy {accuracy_on_test_digits(model):.4f}")
+    result = accuracy_on_test_digits(model)
+    save_tensors(args.out, model.state_dict(), test_accuracy=result)
+    record_sha256(Path(args.out).parent)
+    print(f"test accuracy {result:.4f}")
 
 
 if __name__ == "__main__":
