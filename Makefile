@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 CHAPTERS = $(wildcard book/*.py book/part_*/*.py)
 
-.PHONY: book test pairs serve clean
+.PHONY: book test pairs links serve clean
 
 book: $(INSTALLED)
 	rm -rf _build/html
@@ -24,6 +24,10 @@ test: $(INSTALLED)
 # The .py of a chapter is the one to edit; its notebook is made from it.
 pairs: $(INSTALLED)
 	$(BIN)/jupytext --update --to ipynb $(CHAPTERS)
+
+# Asks other hosts, so it is no part of `make test`.
+links: $(INSTALLED)
+	$(BIN)/jupyter-book build . --builder custom --custom-builder linkcheck
 
 serve:
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
