@@ -1,0 +1,456 @@
+import csv
+import multiprocessing
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
+from torch.testing import assert_close
+
+from diffusion_utils.data import mnist
+from diffusion_utils.files import ROOT, load_tensors, save_tensors
+from diffusion_utils.train import main, smoke
+from diffusion_utils.training import (
+    MNIST_SCHEDULE,
+    RECIPES,
+    TrainStep,
+    batch_at,
+    class_pair,
+    denoising_pair,
+    load_network,
+    noise_pair,
+    read_history,
+    save_network,
+    slice_for,
+    train,
+)
+from diffusion_utils.unet import UNet
+
+ALPHA_BAR = torch.from_numpy(np.cumprod(1 - np.linspace(1e-4, 0.02, 300))).float()
+
+
+def digits(n, seed=0):
+    """Images of noise that carry their number in the first pixel, and labels."""
+    images = torch.randint(256, (n, 1, 28, 28), generator=torch.Generator().manual_seed(seed))
+    images[:, 0, 0, 0] = torch.arange(n)
+    return images.to(torch.uint8), torch.arange(n) * 7 % 10
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+# What the network is shown, and what it is asked for
+
+
+@pytest.mark.parametrize("sigma", [0.5, 0.2])
+def test_denoising_pair(sigma):
+    x = digits(40)[0] / 255
+    (z,), target = denoising_pair(x, seeded(), sigma)
+    assert target.equal(x)
+    noise = (z - x) / sigma
+    n = noise.numel()
+    assert noise.mean().abs() < 4 / n**0.5
+    assert noise.std().item() == pytest.approx(1, abs=4 / (2 * n) ** 0.5)
+    assert noise.pow(4).mean().item() == pytest.approx(3, abs=4 * (96 / n) ** 0.5)  # Gaussian tails
+
+
+def test_denoising_noise_is_half_by_default():
+    x = torch.zeros(40, 1, 28, 28)
+    assert denoising_pair(x, seeded())[0][0].std().item() == pytest.approx(0.5, abs=0.01)
+
+
+def test_noise_pair():
+    x_0 = digits(200)[0] / 255
+    (x_t, times), eps = noise_pair(x_0, seeded())
+    t = (times * 300).round().long()
+    assert_close(times, t / 300)
+    alpha_bar = ALPHA_BAR[t].view(-1, 1, 1, 1)
+    assert_close((x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(), x_0, rtol=1e-4, atol=1e-4)
+    assert eps.mean().abs() < 4 / eps.numel() ** 0.5
+    assert eps.std().item() == pytest.approx(1, abs=4 / (2 * eps.numel()) ** 0.5)
+
+
+def test_every_timestep_is_drawn_about_equally_often():
+    n = 60_000
+    (_, times), _ = noise_pair(torch.zeros(n, 1, 1, 1), seeded())
+    counts = (times * 300).round().long().bincount()
+    assert len(counts) == 300  # 0 .. 299, all of them
+    expected = n / 300
+    chi_square = ((counts - expected) ** 2 / expected).sum().item()
+    assert chi_square == pytest.approx(299, abs=4 * (2 * 299) ** 0.5)
+
+
+def test_class_pair():
+    n = 10_000
+    x_0, labels = torch.rand(n, 1, 2, 2, generator=seeded(1)), torch.arange(n) % 10
+    (x_t, times, c), eps = class_pair(x_0, labels, seeded())
+    alpha_bar = ALPHA_BAR[(times * 300).round().long()].view(-1, 1, 1, 1)
+    assert_close((x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(), x_0, rtol=1e-4, atol=1e-4)
+    dropped = (c == 0).all(1)
+    assert c[~dropped].equal(F.one_hot(labels, 10).float()[~dropped])
+    assert dropped.float().mean().item() == pytest.approx(0.1, abs=4 * (0.09 / n) ** 0.5)
+    # whether a class is dropped depends on nothing else
+    assert (dropped.view(-1, 10).float().mean(0) - 0.1).abs().max() < 0.05
+    late = times > 0.5
+    assert abs(dropped[late].float().mean() - dropped[~late].float().mean()) < 0.03
+
+
+@pytest.mark.parametrize("p_uncond, kept", [(0.0, 50), (1.0, 0)])
+def test_class_is_dropped_always_or_never(p_uncond, kept):
+    (_, _, c), _ = class_pair(torch.zeros(50, 1, 1, 1), torch.zeros(50, dtype=torch.long), seeded(), p_uncond)
+    assert c.sum() == kept
+
+
+# The recipes
+
+
+@pytest.mark.parametrize("name, steps, batch", [("b1", 1175, 256), ("b2", 9380, 128), ("b3", 9380, 128)])
+def test_recipe_is_the_coursework_s(name, steps, batch):
+    recipe = RECIPES[name]
+    assert recipe.steps == steps == len(range(0, 60_000, batch)) * recipe.epochs
+    assert (recipe.batch_size, recipe.images) == (batch, 60_000)
+    hidden, classes, epochs = {"b1": (128, 0, 5), "b2": (64, 0, 20), "b3": (64, 10, 20)}[name]
+    assert (recipe.hidden, recipe.num_classes, recipe.time) == (hidden, classes, name != "b1")
+    assert recipe.epochs == epochs
+    assert set(recipe.save_epochs) == ({1, 5} if name == "b1" else {5, 20})
+    assert_close(MNIST_SCHEDULE.alpha_bar.float(), ALPHA_BAR)
+
+
+@pytest.mark.parametrize(
+    "name, lr, gamma", [("b1", 1e-4, 1), ("b2", 1e-3, 0.1 ** (1 / 20)), ("b3", 1e-3, 0.1**0.05)]
+)
+def test_learning_rate_is_that_of_exponential_lr(name, lr, gamma):
+    recipe = RECIPES[name]
+    optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=lr)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)
+    for epoch in range(recipe.epochs):
+        assert recipe.lr_at(epoch) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        optimizer.step()
+        scheduler.step()
+
+
+def test_network_starts_from_the_same_weights_and_leaves_the_global_seed_alone():
+    recipe = smoke(RECIPES["b3"])
+    torch.manual_seed(1)
+    first, number = recipe.network(), torch.rand(1)
+    torch.manual_seed(2)
+    second = recipe.network().state_dict()
+    torch.manual_seed(1)
+    assert torch.rand(1).equal(number)
+    assert all(tensor.equal(second[name]) for name, tensor in first.state_dict().items())
+
+
+def small(recipe, **changes):
+    return replace(RECIPES[recipe], **{"hidden": 4, "images": 20, "batch_size": 8, "epochs": 3} | changes)
+
+
+def test_an_epoch_shows_each_image_once_with_its_label():
+    recipe, data = small("b3"), digits(20)
+    assert recipe.steps_per_epoch == 3
+    orders = []
+    for epoch in range(2):
+        shown = []
+        for step in range(3 * epoch + 1, 3 * epoch + 4):
+            (x_t, times, c), eps = batch_at(recipe, step, data)
+            assert len(eps) == (8 if step % 3 else 4)
+            alpha_bar = ALPHA_BAR[(times * 300).round().long()].view(-1, 1, 1, 1)
+            x_0 = (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
+            chosen = (x_0[:, 0, 0, 0] * 255).round().long()
+            assert_close(x_0, data[0][chosen] / 255, rtol=1e-3, atol=1e-3)
+            dropped = (c == 0).all(1)
+            assert c.argmax(1)[~dropped].equal(data[1][chosen][~dropped])
+            shown += chosen.tolist()
+        assert sorted(shown) == list(range(20))
+        orders.append(shown)
+    assert orders[0] != orders[1] != sorted(orders[1])
+
+
+def test_noise_is_fresh_in_each_step_and_the_same_in_each_process():
+    recipe, data = small("b1", images=8), digits(8)
+    noises = []
+    for step in (1, 2, 3):
+        torch.manual_seed(step)  # whatever the global generator does
+        (z,), x = batch_at(recipe, step, data)
+        (again,), _ = batch_at(recipe, step, data)
+        assert z.equal(again)
+        noises.append((z - x).flatten())
+    assert torch.corrcoef(torch.stack(noises)).triu(1).abs().max() < 0.06
+
+
+# The loop
+
+
+def plain_losses(recipe, data, parts=1):
+    """The losses of a loop as any student writes it; `parts` is what each of that many processes sees."""
+    model = recipe.network().train()
+    optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, recipe.lr_end ** (1 / recipe.epochs))
+    losses = []
+    for step in range(1, recipe.steps + 1):
+        inputs, target = batch_at(recipe, step, data)
+        chunks = zip(*(tensor.chunk(parts) for tensor in (*inputs, target)), strict=True)
+        loss = sum(F.mse_loss(model(*chunk[:-1]), chunk[-1]) for chunk in chunks) / parts
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        if step % recipe.steps_per_epoch == 0:
+            scheduler.step()
+    return losses
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_losses_are_those_of_a_plain_loop(tmp_path, name):
+    recipe = small(name, images=32, epochs=4, lr=1e-3)
+    rows = list(train(recipe, tmp_path, digits(32), Accelerator(cpu=True)))
+    assert [row.step for row in rows] == list(range(1, 17))
+    assert [row.epoch for row in rows] == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
+    assert_close([row.loss for row in rows], plain_losses(recipe, digits(32)), rtol=1e-3, atol=0)
+    assert all(a.seconds <= b.seconds for a, b in zip(rows, rows[1:], strict=False))
+    for stored, row in zip(read_history(tmp_path / "history.csv"), rows, strict=True):
+        assert stored[:2] == row[:2]
+        assert_close(stored[2:], row[2:], rtol=1e-4, atol=1e-2)
+
+
+def test_training_lowers_the_loss(tmp_path):
+    recipe = small("b1", hidden=8, images=64, batch_size=16, epochs=8, lr=1e-2)
+    rows = list(train(recipe, tmp_path, digits(64), Accelerator(cpu=True)))
+    losses = [row.loss for row in rows]
+    assert sum(losses[-4:]) < 0.6 * sum(losses[:4])
+
+
+@pytest.mark.parametrize("processes", [1, 2, 3, 5])
+def test_shares_of_the_processes_are_the_batch(processes):
+    class Process:
+        num_processes = processes
+
+    shares = []
+    for index in range(processes):
+        Process.process_index = index
+        shares.append(list(range(96))[slice_for(Process, 96)])
+    assert sum(shares, []) == list(range(96))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+# A run that is stopped, damaged or mixed up
+
+
+def run_to_the_end(recipe, run):
+    torch.set_num_threads(1)
+    for _ in train(recipe, run, digits(recipe.images), Accelerator(cpu=True), checkpoint_steps=3):
+        pass
+
+
+def last_step(run):
+    try:
+        return read_history(run / "history.csv")[-1].step
+    except (FileNotFoundError, IndexError, ValueError):
+        return 0
+
+
+def without_seconds(run):
+    with open(run / "history.csv", newline="") as f:
+        return [row[:-1] for row in csv.reader(f)]
+
+
+@pytest.mark.parametrize("name", ["b1", "b3"])
+def test_killed_at_random_and_restarted_it_ends_the_same(tmp_path, name):
+    recipe = small(name, images=64, batch_size=8, epochs=4, save_epochs=(2, 4))  # 32 steps
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["diffusion_utils.train"])  # imported once, not once for each process
+
+    def start(run):
+        process = context.Process(target=run_to_the_end, args=(recipe, run))
+        process.start()
+        return process
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    start(whole).join()
+    moments, kills = random.Random(name), 0
+    for target in sorted(moments.randrange(32) for _ in range(7)):
+        process = start(killed)
+        while process.is_alive() and last_step(killed) < target:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.03))
+        process.kill()
+        process.join()
+        kills += process.exitcode == -signal.SIGKILL
+    assert kills >= 3
+    finish = start(killed)
+    finish.join()
+    assert finish.exitcode == 0
+    assert len(without_seconds(whole)) == 1 + recipe.steps
+    assert without_seconds(killed) == without_seconds(whole)
+    for file in ("epoch-02.safetensors", "epoch-04.safetensors", "checkpoint.safetensors"):
+        (state, about), (expected, about_expected) = load_tensors(killed / file), load_tensors(whole / file)
+        assert about == about_expected and state.keys() == expected.keys()
+        assert all(state[key].equal(expected[key]) for key in expected)
+
+
+def test_finished_run_is_left_alone(tmp_path):
+    recipe = small("b2")
+    first = list(train(recipe, tmp_path, digits(20), Accelerator(cpu=True)))
+    history = (tmp_path / "history.csv").read_text()
+    assert len(first) == 9
+    assert list(train(recipe, tmp_path, digits(20), Accelerator(cpu=True))) == []
+    assert (tmp_path / "history.csv").read_text() == history
+
+
+def stop_after(recipe, run, step):
+    for row in train(recipe, run, digits(recipe.images), Accelerator(cpu=True), checkpoint_steps=2):
+        if row.step == step:
+            break
+
+
+@pytest.mark.parametrize("change", [dict(hidden=8), dict(lr=1e-2), dict(seed=1), dict(name="other")])
+def test_folder_of_another_recipe_is_refused(tmp_path, change):
+    stop_after(small("b2"), tmp_path, 5)
+    history = (tmp_path / "history.csv").read_text()
+    with pytest.raises(ValueError, match="holds a run of another recipe.*--out"):
+        stop_after(small("b2", **change), tmp_path, 5)
+    assert (tmp_path / "history.csv").read_text() == history
+
+
+@pytest.mark.parametrize("size", [0, 100, -1])
+def test_damaged_checkpoint_is_a_clear_error(tmp_path, size):
+    stop_after(small("b2"), tmp_path, 5)
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:size])
+    history = (tmp_path / "history.csv").read_text()
+    with pytest.raises(ValueError, match="checkpoint.safetensors is not a readable safetensors file"):
+        stop_after(small("b2"), tmp_path, 5)
+    assert (tmp_path / "history.csv").read_text() == history
+
+
+def test_line_of_the_history_that_was_cut_off_is_left_out(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("step,epoch,loss,lr,seconds\n1,1,0.5,0.001,1.25\n2,1,0.25,0.001,2.50\n3,1,0.1")
+    assert read_history(path) == [TrainStep(1, 1, 0.5, 0.001, 1.25), TrainStep(2, 1, 0.25, 0.001, 2.5)]
+
+
+# The command line
+
+
+def command(name, run, *options):
+    return [sys.executable, "-m", "diffusion_utils.train", name, "--smoke", "--out", str(run), *options]
+
+
+def environment():
+    return os.environ | {"OMP_NUM_THREADS": "1"}
+
+
+def kill_after(step, run, arguments):
+    process = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
+    while process.poll() is None and last_step(run) < step:
+        time.sleep(0.001)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_smoke_run_writes_everything(tmp_path, name):
+    run = tmp_path / name
+    arguments = command(name, run, "--precision", "no", "--checkpoint-steps", "5")
+    if name == "b2":
+        kill_after(11, run, arguments)
+    done = subprocess.run(arguments, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "loss=" in done.stderr  # the progress bar
+    recipe = smoke(RECIPES[name])
+    last = f"epoch-{recipe.epochs:02d}.safetensors"
+    first = f"epoch-{min(recipe.save_epochs):02d}.safetensors"
+    visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
+    assert visible == {"history.csv", "checkpoint.safetensors", first, last}
+    history = read_history(run / "history.csv")
+    assert [row.step for row in history] == list(range(1, recipe.steps + 1))
+    assert load_network(run / last).config == recipe.network().config
+    rows = list(train(recipe, tmp_path / "again", mnist(), Accelerator(cpu=True)))
+    assert_close([row.loss for row in history], [row.loss for row in rows], rtol=1e-3, atol=0)
+    assert_close([row.lr for row in history], [row.lr for row in rows], rtol=1e-5, atol=0)
+
+
+def test_unknown_recipe_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train", "b4"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "invalid choice: 'b4'" in capsys.readouterr().err
+
+
+def test_two_processes_train_the_same_network(tmp_path):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    # --multi_gpu is accelerate's only way to start several processes; without a GPU they talk through gloo
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
+    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch += ["--main_process_port", str(port)]
+    run = tmp_path / "two"
+    done = subprocess.run(
+        launch + command("b3", run, "--precision", "no")[1:],
+        cwd=ROOT,
+        env=environment() | {"CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    recipe, data = smoke(RECIPES["b3"]), mnist()
+    losses = torch.tensor([row.loss for row in read_history(run / "history.csv")])
+    # each process normalises its half of the batch by itself; averaged gradients of two halves are just that
+    halves, whole = (torch.tensor(plain_losses(recipe, data, parts)) for parts in (2, 1))
+    assert_close(losses, halves, rtol=1e-4, atol=0)
+    # one process normalises the whole batch, so its losses are near, and not the same
+    assert_close(losses, whole, rtol=5e-3, atol=0)
+    assert not torch.allclose(losses, whole, rtol=1e-4, atol=0)
+
+
+# The weights that come out
+
+
+def test_saved_network_comes_back(tmp_path):
+    torch.manual_seed(0)
+    network = UNet(8, time=True, num_classes=10)
+    x, t, c = torch.rand(4, 1, 28, 28), torch.rand(4), torch.eye(10)[:4]
+    network(x, t, c)  # moves BatchNorm's running statistics
+    save_network(tmp_path / "weights.safetensors", network, step=3)
+    loaded = load_network(tmp_path / "weights.safetensors")
+    assert loaded.config == network.config and not loaded.training
+    with torch.no_grad():
+        assert_close(loaded(x, t, c), network.eval()(x, t, c))
+
+
+def test_weights_of_another_architecture_are_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    network = UNet(8, time=True)
+    for config in (
+        {"hidden": 16, "time": True},
+        {"hidden": 8},
+        {"hidden": 8, "time": True, "num_classes": 10},
+    ):
+        save_tensors(path, network.state_dict(), config=config)
+        with pytest.raises(ValueError, match="does not hold the weights of this U-Net"):
+            load_network(path)
+    save_tensors(path, network.state_dict(), config={"channels": 8})
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        load_network(path)
+    save_tensors(path, network.state_dict())
+    with pytest.raises(ValueError, match="does not hold the weights"):
+        load_network(path)
+
+
+def test_missing_or_altered_weights_are_refused(tmp_path):
+    path = tmp_path / "weights.safetensors"
+    with pytest.raises(FileNotFoundError, match="no weights at"):
+        load_network(path)
+    save_network(path, UNet(4))
+    with pytest.raises(ValueError, match="not the file that was recorded"):
+        load_network(path, sha256="0" * 64)
