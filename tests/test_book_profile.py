@@ -116,3 +116,11 @@ def test_a_failed_chapter_is_reported_each_time_and_never_cached(root, chapter):
     for _ in range(2):
         (traceback,) = book_profile.fill(root, root / "_build").values()
         assert "ZeroDivisionError" in traceback
+
+
+def test_a_result_made_during_an_edit_is_not_kept(root, chapter):
+    chapter("text", "open('../../diffusion_utils/schedule.py', 'w').write('two')")
+    before = book_profile.cache_folder(root, root / "_build")
+    with pytest.raises(RuntimeError, match="changed while they ran"):
+        book_profile.fill(root, root / "_build")
+    assert not before.exists()

@@ -7,6 +7,7 @@ Run as a script, it fills that cache with the chapters in parallel.
 
 import hashlib
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -50,15 +51,23 @@ def chapters(root):
 
 
 def fill(root, build):
-    """Execute the chapters whose result is not cached -> {path: traceback} of those that failed."""
+    """Execute the chapters whose result is not cached -> {path: traceback} of those that failed.
+
+    Raises:
+        RuntimeError: a file changed meanwhile, so nobody knows which state the results belong to.
+    """
     from jupyter_cache import get_cache
     from jupyter_cache.executors import load_executor
 
-    cache = get_cache(cache_folder(root, build))
+    folder = cache_folder(root, build)
+    cache = get_cache(folder)
     uris = [str(path) for path in chapters(root)]
     for uri in uris:
         cache.add_nb_to_project(uri)
     result = load_executor("local-parallel", cache).run_and_cache(filter_uris=uris, timeout=1800)
+    if cache_folder(root, build) != folder:
+        shutil.rmtree(folder)
+        raise RuntimeError("a file that the chapters read was changed while they ran; build again")
     print(f"chapters: {len(uris)}, executed now: {len(result.all())}")
     return {
         uri: cache.get_project_record(uri).traceback or "not executed"
