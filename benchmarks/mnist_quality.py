@@ -39,11 +39,20 @@ def denoising(network, images):
     eps = unit_noise(images.shape[1:], generators(range(len(images))))
     for sigma in tqdm(SIGMAS, desc="sigma"):
         noisy = images + sigma * eps
-        blurred = {width: gaussian_blur(noisy, 9, width) for width in BLURS} | {0.0: noisy}
+        blurred = {width: gaussian_blur(noisy, 9, width) for width in BLURS} | {
+            0.0: noisy
+        }
         best = max(blurred, key=lambda width: psnr(blurred[width], images).mean())
-        estimates = {"network": in_batches(network, noisy, 100), "blur": blurred[best], "noisy": noisy}
+        estimates = {
+            "network": in_batches(network, noisy, 100),
+            "blur": blurred[best],
+            "noisy": noisy,
+        }
         yield {"sigma": sigma, "blur_width": best} | {
-            name: {"psnr": spread(psnr(x, images).clamp(max=100)), "ssim": spread(ssim(x, images))}
+            name: {
+                "psnr": spread(psnr(x, images).clamp(max=100)),
+                "ssim": spread(ssim(x, images)),
+            }
             for name, x in estimates.items()
         }
 
@@ -52,7 +61,12 @@ def samples(denoise, count, steps):
     """`count` samples, seeds 0 .. count-1, a hundred at a time."""
     timesteps = spaced_timesteps(SCHEDULE.T, steps)
     seeds = torch.arange(count).split(100)
-    return torch.cat([sample(denoise, (1, 28, 28), timesteps, SCHEDULE, seeds=part) for part in seeds])
+    return torch.cat(
+        [
+            sample(denoise, (1, 28, 28), timesteps, SCHEDULE, seeds=part)
+            for part in seeds
+        ]
+    )
 
 
 def strided(network, count):
@@ -99,24 +113,40 @@ def real_digits(count):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("name", choices=["b1", "b2", "b3"])
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=300, help="sampling steps of the gamma sweep")
+    parser.add_argument(
+        "--steps", type=int, default=300, help="sampling steps of the gamma sweep"
+    )
     args = parser.parse_args()
     keep_freed_memory()
     networks, history = released(args.name)
     epoch, network = list(networks.items())[-1]
     result = {"epoch": epoch, "images": args.images}
     if args.name == "b1":
-        result["rows"] = list(denoising(network, to_unit(mnist(train=False)[0][: args.images])))
+        result["rows"] = list(
+            denoising(network, to_unit(mnist(train=False)[0][: args.images]))
+        )
     if args.name == "b2":
-        result |= {"rows": list(strided(network, args.images)), "floor": floor(args.images)}
+        result |= {
+            "rows": list(strided(network, args.images)),
+            "floor": floor(args.images),
+        }
     if args.name == "b3":
-        result |= {"steps": args.steps, "rows": list(guidance(network, args.images, args.steps))}
+        result |= {
+            "steps": args.steps,
+            "rows": list(guidance(network, args.images, args.steps)),
+        }
         result["real"] = real_digits(args.images)
-    used = [MODELS / args.name / f"step-{len(history):05d}.safetensors"] + [WEIGHTS] * (args.name != "b1")
-    result["sha256"] = {path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used}
+    used = [MODELS / args.name / f"step-{len(history):05d}.safetensors"] + [WEIGHTS] * (
+        args.name != "b1"
+    )
+    result["sha256"] = {
+        path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used
+    }
     with atomic(RESULTS / f"mnist_{args.name}.json") as partial:
         partial.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result["rows"], indent=1))

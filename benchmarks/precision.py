@@ -22,30 +22,50 @@ from diffusion_utils.training import RECIPES, train
 
 
 def losses(recipe, precision, steps):
-    AcceleratorState._reset_state(reset_partial_state=True)  # one precision to a process otherwise
+    AcceleratorState._reset_state(
+        reset_partial_state=True
+    )  # one precision to a process otherwise
     with tempfile.TemporaryDirectory() as run:
-        rows = train(recipe, run, mnist(), Accelerator(mixed_precision=precision), checkpoint_steps=10**9)
-        return [row.loss for row in tqdm(islice(rows, steps), total=steps, desc=precision)]
+        rows = train(
+            recipe,
+            run,
+            mnist(),
+            Accelerator(mixed_precision=precision),
+            checkpoint_steps=10**9,
+        )
+        return [
+            row.loss for row in tqdm(islice(rows, steps), total=steps, desc=precision)
+        ]
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--hidden", type=int, default=64)
-    parser.add_argument("--window", type=int, default=20, help="steps in a running mean")
+    parser.add_argument(
+        "--window", type=int, default=20, help="steps in a running mean"
+    )
     args = parser.parse_args()
     keep_freed_memory()
     recipe = replace(RECIPES["b3"], hidden=args.hidden)
     curves = {
         "fp32": losses(recipe, "no", args.steps),
         "bf16": losses(recipe, "bf16", args.steps),
-        "fp32, another seed": losses(replace(recipe, seed=recipe.seed + 1), "no", args.steps),
+        "fp32, another seed": losses(
+            replace(recipe, seed=recipe.seed + 1), "no", args.steps
+        ),
     }
     window = np.ones(args.window) / args.window
-    smooth = {name: np.convolve(curve, window, "valid") for name, curve in curves.items()}
+    smooth = {
+        name: np.convolve(curve, window, "valid") for name, curve in curves.items()
+    }
     for name in list(smooth)[1:]:
         apart = np.abs(smooth[name] / smooth["fp32"] - 1)
-        print(f"fp32 against {name}: mean {apart.mean():.2%}, largest {apart.max():.2%} of the loss")
+        print(
+            f"fp32 against {name}: mean {apart.mean():.2%}, largest {apart.max():.2%} of the loss"
+        )
 
 
 if __name__ == "__main__":

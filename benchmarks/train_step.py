@@ -28,7 +28,9 @@ def plain(recipe, steps):
     from diffusion_utils.training import training_pair
 
     mnist()  # unpacks the files
-    loader = DataLoader(MNIST(MNIST_FOLDER, transform=ToTensor()), recipe.batch_size, shuffle=True)
+    loader = DataLoader(
+        MNIST(MNIST_FOLDER, transform=ToTensor()), recipe.batch_size, shuffle=True
+    )
     model, generator = recipe.network(), torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
     seconds, start = [], time.perf_counter()
@@ -58,7 +60,9 @@ def ours(recipe, steps):
     with tempfile.TemporaryDirectory() as run:
         rows = train(recipe, run, data, accelerator, checkpoint_steps=10**9)
         times = [row.seconds for row, _ in zip(rows, range(steps), strict=False)]
-    seconds = [after - before for before, after in zip([0, *times], times, strict=False)]
+    seconds = [
+        after - before for before, after in zip([0, *times], times, strict=False)
+    ]
     return {
         "seconds": seconds,
         "roofline": convolution_seconds(recipe, precision()),
@@ -88,8 +92,14 @@ def convolution_seconds(recipe, precision, repeats=3):
         layer._forward_hooks.clear()
         layer = layer.to(dtype)
         first = shape[1] == 1  # the image needs no gradient
-        x = torch.randn(shape, dtype=dtype).to(memory_format=torch.channels_last).requires_grad_(not first)
-        grad = torch.randn(output_shape, dtype=dtype).to(memory_format=torch.channels_last)
+        x = (
+            torch.randn(shape, dtype=dtype)
+            .to(memory_format=torch.channels_last)
+            .requires_grad_(not first)
+        )
+        grad = torch.randn(output_shape, dtype=dtype).to(
+            memory_format=torch.channels_last
+        )
         times = []
         for _ in range(repeats):
             start = time.perf_counter()
@@ -122,8 +132,15 @@ def shares(recipe, accelerator):
             loss.backward()
             optimizer.step()
         if measured:
-            times = {event.key: event.self_cpu_time_total for event in trace.key_averages()}
-    groups = {"convolution": "conv", "GELU": "gelu", "BatchNorm": "batch_norm", "Adam": "adam"}
+            times = {
+                event.key: event.self_cpu_time_total for event in trace.key_averages()
+            }
+    groups = {
+        "convolution": "conv",
+        "GELU": "gelu",
+        "BatchNorm": "batch_norm",
+        "Adam": "adam",
+    }
     total = sum(times.values())
     found = {name: sum(t for key, t in times.items() if part in key.lower()) / total
              for name, part in groups.items()}  # fmt: skip
@@ -132,13 +149,25 @@ def shares(recipe, accelerator):
 
 def measure(mode, name, steps):
     """Run one mode in a process of its own, so that neither warms up or configures the other."""
-    command = [sys.executable, "-m", "benchmarks.train_step", "--mode", mode, "--recipe", name]
-    output = subprocess.run([*command, "--steps", str(steps)], check=True, capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.train_step",
+        "--mode",
+        mode,
+        "--recipe",
+        name,
+    ]
+    output = subprocess.run(
+        [*command, "--steps", str(steps)], check=True, capture_output=True, text=True
+    )
     return json.loads(output.stdout.splitlines()[-1])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--mode", choices=["plain", "ours"], help=argparse.SUPPRESS)
     parser.add_argument("--recipe", help=argparse.SUPPRESS)
@@ -151,13 +180,23 @@ def main():
         return
     for name, D, batch in (("b1", 128, 256), ("b3", 64, 128)):
         a, b = measure("plain", name, args.steps), measure("ours", name, args.steps)
-        speed = {"plain": batch / min(a["seconds"][1:]), "ours": batch / min(b["seconds"][1:])}
+        speed = {
+            "plain": batch / min(a["seconds"][1:]),
+            "ours": batch / min(b["seconds"][1:]),
+        }
         roofline = batch / b["roofline"]
-        print(f"{name}: D = {D}, batch {batch}, ours in {'fp32' if b['precision'] == 'no' else 'bf16'}")
-        print(f"  plain {speed['plain']:.1f} images/s, ours {speed['ours']:.1f}, roofline {roofline:.1f}")
+        print(
+            f"{name}: D = {D}, batch {batch}, ours in {'fp32' if b['precision'] == 'no' else 'bf16'}"
+        )
+        print(
+            f"  plain {speed['plain']:.1f} images/s, ours {speed['ours']:.1f}, roofline {roofline:.1f}"
+        )
         ratios = speed["ours"] / speed["plain"], speed["ours"] / roofline
         print("  ours / plain {:.2f}, ours / roofline {:.2f}".format(*ratios))
-        print("  a step of ours: " + ", ".join(f"{k} {v:.0%}" for k, v in b["shares"].items()))
+        print(
+            "  a step of ours: "
+            + ", ".join(f"{k} {v:.0%}" for k, v in b["shares"].items())
+        )
 
 
 if __name__ == "__main__":

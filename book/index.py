@@ -31,7 +31,17 @@ ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
 if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "book-source"], check=True)
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "-e", "book-source"], check=True
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "-e",
+            "book-source",
+        ],
+        check=True,
     )
     sys.path.insert(0, "book-source")
 
@@ -49,7 +59,9 @@ from diffusion_utils.unet import unet_denoiser
 
 networks, history = released("b3")
 net, digits = networks[max(networks)], torch.arange(10).repeat(2)
-denoise = guided(unet_denoiser(net, schedule.T, digits), unet_denoiser(net, schedule.T), gamma=2)
+denoise = guided(
+    unet_denoiser(net, schedule.T, digits), unet_denoiser(net, schedule.T), gamma=2
+)
 timesteps = spaced_timesteps(schedule.T, by_profile(full=300, fast=3))
 images = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=range(20))
 

@@ -9,7 +9,13 @@ from torchvision.transforms import v2
 from tqdm import tqdm
 
 from diffusion_utils.data import mnist, to_unit
-from diffusion_utils.files import ROOT, load_tensors, record_sha256, recorded_sha256, save_tensors
+from diffusion_utils.files import (
+    ROOT,
+    load_tensors,
+    record_sha256,
+    recorded_sha256,
+    save_tensors,
+)
 from diffusion_utils.metrics import DigitClassifier, in_batches
 from diffusion_utils.train import keep_freed_memory
 
@@ -23,13 +29,17 @@ def train_classifier(epochs=5, seed=180):
     model = DigitClassifier().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
     starts = range(0, len(images), 128)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=epochs * len(starts))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, 3e-3, total_steps=epochs * len(starts)
+    )
     augment = v2.RandomAffine(10, translate=(0.08, 0.08), scale=(0.9, 1.1))
     for epoch in range(epochs):
         order = torch.randperm(len(images))
         for start in tqdm(starts, desc=f"epoch {epoch + 1} of {epochs}"):
             chosen = order[start : start + 128]
-            batch = torch.cat([augment(part) for part in to_unit(images[chosen]).split(16)])
+            batch = torch.cat(
+                [augment(part) for part in to_unit(images[chosen]).split(16)]
+            )
             loss = F.cross_entropy(model(batch), labels[chosen])
             optimizer.zero_grad()
             loss.backward()
@@ -40,7 +50,9 @@ def train_classifier(epochs=5, seed=180):
 
 def accuracy_on_test_digits(model):
     images, labels = mnist(train=False)
-    return (in_batches(model, to_unit(images)).argmax(1) == labels).double().mean().item()
+    return (
+        (in_batches(model, to_unit(images)).argmax(1) == labels).double().mean().item()
+    )
 
 
 def load_classifier(path=WEIGHTS):

@@ -68,4 +68,6 @@ def restore(packed, path, md5):
             f"answer; restore it with `git checkout -- {packed}`"
         ) from error
     if not matches(path, md5):
-        raise RuntimeError(f"the downloaded {path.name} is not the original file; delete {path} and retry")
+        raise RuntimeError(
+            f"the downloaded {path.name} is not the original file; delete {path} and retry"
+        )

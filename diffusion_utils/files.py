@@ -40,13 +40,17 @@ def atomic(path):
             "free some disk space or choose another folder",
         ) from error
     finally:
-        with suppress(OSError):  # it may never have been made; the error above says more
+        with suppress(
+            OSError
+        ):  # it may never have been made; the error above says more
             partial.unlink()
 
 
 def save_tensors(path, tensors, **metadata):
     """Write {name: tensor} as safetensors with JSON metadata, atomically."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()
+    }
     with atomic(path) as partial:
         try:
             save_file(tensors, partial, {"meta": json.dumps(metadata)})
@@ -63,15 +67,21 @@ def load_tensors(path, sha256=None):
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(f"no weights at {path}; restore them with `git checkout`, or train them")
+        raise FileNotFoundError(
+            f"no weights at {path}; restore them with `git checkout`, or train them"
+        )
     if sha256 and digest(path) != sha256:
-        raise ValueError(f"{path} is not the file that was recorded; restore it with `git checkout`")
+        raise ValueError(
+            f"{path} is not the file that was recorded; restore it with `git checkout`"
+        )
     try:
         with safe_open(path, "pt") as f:
             metadata = json.loads((f.metadata() or {}).get("meta", "{}"))
             return {name: f.get_tensor(name) for name in f.keys()}, metadata
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(f"{path} is not a readable safetensors file ({error})") from error
+        raise ValueError(
+            f"{path} is not a readable safetensors file ({error})"
+        ) from error
 
 
 def recorded_sha256(path):
@@ -90,6 +100,8 @@ def recorded_sha256(path):
 
 def record_sha256(folder):
     """Write the SHA256SUMS of all weights in a folder."""
-    lines = [f"{digest(p)}  {p.name}\n" for p in sorted(Path(folder).glob("*.safetensors"))]
+    lines = [
+        f"{digest(p)}  {p.name}\n" for p in sorted(Path(folder).glob("*.safetensors"))
+    ]
     with atomic(Path(folder) / "SHA256SUMS") as partial:
         partial.write_text("".join(lines))

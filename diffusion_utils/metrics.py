@@ -2,7 +2,10 @@
 
 import torch
 from torch import nn
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchmetrics.functional.image import (
+    peak_signal_noise_ratio,
+    structural_similarity_index_measure,
+)
 from torchmetrics.image.fid import FrechetInceptionDistance
 
 
@@ -11,12 +14,16 @@ def psnr(estimate, image, peak=1.0):
 
     peak is the width of the range of values: 1 for [0, 1] images, 2 for [-1, 1].
     """
-    return peak_signal_noise_ratio(estimate, image, data_range=float(peak), reduction="none", dim=(1, 2, 3))
+    return peak_signal_noise_ratio(
+        estimate, image, data_range=float(peak), reduction="none", dim=(1, 2, 3)
+    )
 
 
 def ssim(estimate, image, peak=1.0):
     """Structural similarity of each image, at most 1: (B, C, H, W) twice -> (B,). Wang et al. 2004."""
-    return structural_similarity_index_measure(estimate, image, data_range=float(peak), reduction="none")
+    return structural_similarity_index_measure(
+        estimate, image, data_range=float(peak), reduction="none"
+    )
 
 
 class DigitClassifier(nn.Module):
@@ -29,6 +36,7 @@ class DigitClassifier(nn.Module):
             *conv(32, 64), *conv(64, 64), nn.MaxPool2d(2),  # (B, 64, 7, 7)
             nn.Flatten(), nn.Dropout(0.3), nn.Linear(64 * 7 * 7, 128), nn.ReLU(),  # (B, 128)
         )  # fmt: skip
+        self.features.num_features = 128  # asked for by torchmetrics
         self.logits = nn.Linear(128, 10)
 
     def forward(self, x):
@@ -36,7 +44,11 @@ class DigitClassifier(nn.Module):
 
 
 def conv(channels_in, channels_out):
-    return nn.Conv2d(channels_in, channels_out, 3, padding=1), nn.BatchNorm2d(channels_out), nn.ReLU()
+    return (
+        nn.Conv2d(channels_in, channels_out, 3, padding=1),
+        nn.BatchNorm2d(channels_out),
+        nn.ReLU(),
+    )
 
 
 @torch.no_grad()
@@ -58,8 +70,9 @@ def fid(classifier, real, fake):
     It shrinks with the number of images: compare only sets of the same size, and with the
     distance between two sets of real images (the floor). Both sets: (N, 1, 28, 28) in [0, 1].
     """
-    metric = FrechetInceptionDistance(classifier.features, input_img_size=(1, 28, 28)).eval()
-    metric.set_dtype(torch.float64)
+    metric = FrechetInceptionDistance(
+        classifier.features, input_img_size=(1, 28, 28)
+    ).eval()
     for images, is_real in ((real, True), (fake, False)):
         for batch in images.split(500):
             metric.update(batch, real=is_real)
@@ -72,4 +85,10 @@ def diversity(classifier, images, labels):
     Averaged over the classes; 0 means that every class has collapsed to one image.
     """
     features = in_batches(classifier.features, images)
-    return torch.stack([torch.pdist(features[labels == c]).mean() for c in labels.unique()]).mean().item()
+    return (
+        torch.stack(
+            [torch.pdist(features[labels == c]).mean() for c in labels.unique()]
+        )
+        .mean()
+        .item()
+    )

@@ -10,8 +10,15 @@ from accelerate import Accelerator
 from tqdm import tqdm
 
 from diffusion_utils.data import mnist
-from diffusion_utils.files import ROOT, atomic, load_tensors, record_sha256, recorded_sha256, save_tensors
-from diffusion_utils.training import RECIPES, load_network, read_history, train
+from diffusion_utils.files import (
+    ROOT,
+    atomic,
+    load_tensors,
+    record_sha256,
+    recorded_sha256,
+    save_tensors,
+)
+from diffusion_utils.training import RECIPES, Recipe, load_network, read_history, train
 from diffusion_utils.unet import UNet
 
 MODELS = ROOT / "models" / "mnist"
@@ -24,8 +31,10 @@ def snapshots(run):
         state, metadata = load_tensors(path)
         found[metadata["step"]] = state
     state, metadata = load_tensors(Path(run) / "checkpoint.safetensors")
-    found[metadata["step"]] = {k[6:]: v for k, v in state.items() if k.startswith("model.")}
-    return RECIPES[metadata["recipe"]["name"]], found
+    found[metadata["step"]] = {
+        k[6:]: v for k, v in state.items() if k.startswith("model.")
+    }
+    return Recipe(**metadata["recipe"]), found
 
 
 def release(run, folder=MODELS):
@@ -58,7 +67,9 @@ def released(name, folder=MODELS):
     networks = {}
     for path in sorted((Path(folder) / name).glob("step-*.safetensors")):
         epoch = int(path.stem[5:]) / RECIPES[name].steps_per_epoch
-        networks[int(epoch) if epoch.is_integer() else epoch] = load_network(path, recorded_sha256(path))
+        networks[int(epoch) if epoch.is_integer() else epoch] = load_network(
+            path, recorded_sha256(path)
+        )
     return networks, read_history(Path(folder) / name / "history.csv")
 
 
@@ -75,7 +86,9 @@ def trained(name):
     recipe = RECIPES[name]
     for row in tqdm(train(recipe, run, mnist(), Accelerator()), total=recipe.steps):
         if row.step % 100 == 0:
-            print(f"step {row.step}: loss {row.loss:.4f}, expected {expected.get(row.step, math.nan):.4f}")
+            print(
+                f"step {row.step}: loss {row.loss:.4f}, expected {expected.get(row.step, math.nan):.4f}"
+            )
     return released(name, release(run, ROOT / "runs" / "released").parent)
 
 

@@ -47,7 +47,9 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
     Source: Ho et al. 2020, algorithm 2.
     """
     if len(generators) != len(x):
-        raise ValueError(f"one generator for each image: {len(generators)} for {len(x)} images")
+        raise ValueError(
+            f"one generator for each image: {len(generators)} for {len(x)} images"
+        )
     for t, t_prev in pairwise(timesteps):
         eps, v = denoise(x, t)
         x0_hat = schedule.predict_x0(x, t, eps)

@@ -2,7 +2,9 @@
 
 import torch
 
-CLEAN = -1  # the timestep before 0: alpha_bar is 1 there, and the image has no noise left
+CLEAN = (
+    -1
+)  # the timestep before 0: alpha_bar is 1 there, and the image has no noise left
 
 
 class Schedule:
@@ -20,8 +22,13 @@ class Schedule:
     def __init__(self, alpha_bar):
         alpha_bar = torch.as_tensor(alpha_bar, dtype=torch.float64)
         if alpha_bar.ndim != 1 or not len(alpha_bar):
-            raise ValueError(f"alpha_bar must be a list of numbers, got shape {tuple(alpha_bar.shape)}")
-        if not ((alpha_bar > 0) & (alpha_bar <= 1)).all() or not (alpha_bar.diff() <= 0).all():
+            raise ValueError(
+                f"alpha_bar must be a list of numbers, got shape {tuple(alpha_bar.shape)}"
+            )
+        if (
+            not ((alpha_bar > 0) & (alpha_bar <= 1)).all()
+            or not (alpha_bar.diff() <= 0).all()
+        ):
             raise ValueError("alpha_bar must decrease within (0, 1]")
         self.alpha_bar = alpha_bar
         self.T = len(alpha_bar)
@@ -29,7 +36,11 @@ class Schedule:
     @classmethod
     def linear(cls, beta_start=1e-4, beta_end=0.02, T=300):
         """beta_t on a line from beta_start to beta_end, alpha_bar_t = prod(1 - beta_s), s <= t."""
-        return cls((1 - torch.linspace(beta_start, beta_end, T, dtype=torch.float64)).cumprod(0))
+        return cls(
+            (1 - torch.linspace(beta_start, beta_end, T, dtype=torch.float64)).cumprod(
+                0
+            )
+        )
 
     def at(self, t, x=None):
         """alpha_bar_t for an int or a (B,) tensor t; shaped and typed to multiply x if x is given.
@@ -39,11 +50,15 @@ class Schedule:
         """
         t = torch.as_tensor(t, device="cpu")
         if ((t < CLEAN) | (t >= self.T)).any():
-            raise ValueError(f"timestep must be in {CLEAN} .. {self.T - 1}, got {t.tolist()}")
+            raise ValueError(
+                f"timestep must be in {CLEAN} .. {self.T - 1}, got {t.tolist()}"
+            )
         alpha_bar = torch.where(t == CLEAN, 1.0, self.alpha_bar[t.clamp(min=0)])
         if x is None:
             return alpha_bar
-        return alpha_bar.to(x).reshape(alpha_bar.shape + (1,) * (x.ndim - 1) * (alpha_bar.ndim > 0))
+        return alpha_bar.to(x).reshape(
+            alpha_bar.shape + (1,) * (x.ndim - 1) * (alpha_bar.ndim > 0)
+        )
 
     def forward(self, x_0, t, eps):
         """Noise a clean image: x_0, eps (B, C, H, W), t int or (B,) -> x_t. Ho et al., eq. 4."""
@@ -78,7 +93,9 @@ class Schedule:
         variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * beta  # (N.4)
         if v is not None and t_prev != CLEAN:
             share = (v + 1) / 2
-            variance = torch.exp(share * beta.log() + (1 - share) * variance.log())  # (N.5)
+            variance = torch.exp(
+                share * beta.log() + (1 - share) * variance.log()
+            )  # (N.5)
         return mean + variance.sqrt() * z
 
 
@@ -89,7 +106,9 @@ def strided_timesteps(start, stride):
         ValueError: start is not a positive multiple of stride, so the list would miss 0.
     """
     if stride < 1 or start < stride or start % stride:
-        raise ValueError(f"start must be a multiple of stride, got start={start}, stride={stride}")
+        raise ValueError(
+            f"start must be a multiple of stride, got start={start}, stride={stride}"
+        )
     return list(range(start, -1, -stride))
 
 

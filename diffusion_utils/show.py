@@ -13,7 +13,9 @@ from PIL import Image
 
 def to_pixels(images):
     """(B, 1 or 3, H, W) floats -> (B, H, W[, 3]) uint8; values outside [0, 1] are clipped."""
-    pixels = (images.detach().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+    pixels = (
+        (images.detach().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+    )
     return pixels.squeeze(-1).cpu().numpy()
 
 
@@ -24,7 +26,11 @@ def grid(rows, titles=None, labels=None, size=0.9):
     """
     columns = max(map(len, rows))
     fig, axes = plt.subplots(
-        len(rows), columns, figsize=(size * columns, size * len(rows)), squeeze=False, layout="compressed"
+        len(rows),
+        columns,
+        figsize=(size * columns, size * len(rows)),
+        squeeze=False,
+        layout="compressed",
     )
     for ax in axes.flat:
         ax.set_axis_off()
@@ -34,7 +40,15 @@ def grid(rows, titles=None, labels=None, size=0.9):
     for ax, title in zip(axes[0], titles or [], strict=False):
         ax.set_title(title, fontsize=9)
     for ax, label in zip(axes[:, 0], labels or [], strict=False):
-        ax.text(-0.1, 0.5, label, transform=ax.transAxes, ha="right", va="center", fontsize=9)
+        ax.text(
+            -0.1,
+            0.5,
+            label,
+            transform=ax.transAxes,
+            ha="right",
+            va="center",
+            fontsize=9,
+        )
     plt.show()
 
 

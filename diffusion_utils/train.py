@@ -29,7 +29,9 @@ def keep_freed_memory():
 def precision():
     """bf16 where the processor computes in it, else fp32."""
     if torch.cuda.is_available():
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+        return (
+            "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "no"
+        )
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"
 
 
@@ -42,18 +44,28 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--out", help="folder of the run; the default is runs/RECIPE")
-    parser.add_argument("--smoke", action="store_true", help="a few steps of everything")
+    parser.add_argument(
+        "--smoke", action="store_true", help="a few steps of everything"
+    )
     parser.add_argument("--checkpoint-steps", type=int, default=20)
     parser.add_argument("--precision", choices=["no", "bf16"], default=precision())
-    parser.add_argument("--stop-after", type=int, help="stop once this step is done; go on later")
+    parser.add_argument(
+        "--stop-after", type=int, help="stop once this step is done; go on later"
+    )
     args = parser.parse_args()
     keep_freed_memory()
     recipe = smoke(RECIPES[args.recipe]) if args.smoke else RECIPES[args.recipe]
     run = args.out or f"runs/{args.recipe}{'-smoke' if args.smoke else ''}"
     # without cpu=True, accelerate 1.15 leaves processes that have no GPU unaware of each other
-    accelerator = Accelerator(mixed_precision=args.precision, cpu=not torch.accelerator.is_available())
-    steps = train(recipe, run, mnist(), accelerator, checkpoint_steps=args.checkpoint_steps)
-    with tqdm(total=recipe.steps, unit="step", disable=not accelerator.is_main_process) as bar:
+    accelerator = Accelerator(
+        mixed_precision=args.precision, cpu=not torch.accelerator.is_available()
+    )
+    steps = train(
+        recipe, run, mnist(), accelerator, checkpoint_steps=args.checkpoint_steps
+    )
+    with tqdm(
+        total=recipe.steps, unit="step", disable=not accelerator.is_main_process
+    ) as bar:
         for row in steps:
             bar.update(row.step - bar.n)
             bar.set_postfix(epoch=row.epoch, loss=f"{row.loss:.4f}")

@@ -29,7 +29,9 @@ class Recipe:
     batch_size: int
     epochs: int
     lr: float
-    lr_end: float  # share of lr that is left after the last epoch, reached exponentially
+    lr_end: (
+        float  # share of lr that is left after the last epoch, reached exponentially
+    )
     save_epochs: tuple
     images: int = 60_000
     seed: int = 180
@@ -52,9 +54,15 @@ class Recipe:
 
 
 RECIPES = {
-    "b1": Recipe("b1", 128, False, 0, 256, epochs=5, lr=1e-4, lr_end=1.0, save_epochs=(1, 5)),
-    "b2": Recipe("b2", 64, True, 0, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)),
-    "b3": Recipe("b3", 64, True, 10, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)),
+    "b1": Recipe(
+        "b1", 128, False, 0, 256, epochs=5, lr=1e-4, lr_end=1.0, save_epochs=(1, 5)
+    ),
+    "b2": Recipe(
+        "b2", 64, True, 0, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)
+    ),
+    "b3": Recipe(
+        "b3", 64, True, 10, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)
+    ),
 }
 
 
@@ -99,16 +107,25 @@ class TrainStep(NamedTuple):
 
 def generator_for(*key):
     """A CPU generator that depends on the key only, so step n's noise needs no history."""
-    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
+    return torch.Generator().manual_seed(
+        int(np.random.SeedSequence(key).generate_state(1)[0])
+    )
 
 
 def batch_at(recipe, step, data):
     """The global batch of a step (from 1): inputs and target, the same in every process."""
     epoch, index = divmod(step - 1, recipe.steps_per_epoch)
-    order = torch.randperm(recipe.images, generator=generator_for(recipe.seed, 0, epoch))
+    order = torch.randperm(
+        recipe.images, generator=generator_for(recipe.seed, 0, epoch)
+    )
     chosen = order[index * recipe.batch_size :][: recipe.batch_size]
     images, labels = data
-    return training_pair(recipe, to_unit(images[chosen]), labels[chosen], generator_for(recipe.seed, 1, step))
+    return training_pair(
+        recipe,
+        to_unit(images[chosen]),
+        labels[chosen],
+        generator_for(recipe.seed, 1, step),
+    )
 
 
 def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
@@ -129,7 +146,9 @@ def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
     done = resume(recipe, run, model, optimizer)
-    history = History(run / "history.csv", done) if accelerator.is_main_process else None
+    history = (
+        History(run / "history.csv", done) if accelerator.is_main_process else None
+    )
     before = history.seconds if history else 0.0
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     wrapped.train()
@@ -150,7 +169,13 @@ def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
         accelerator.backward(loss)
         optimizer.step()
         loss = accelerator.reduce(loss.detach(), "mean").item()
-        row = TrainStep(step, epoch + 1, loss, recipe.lr_at(epoch), before + time.perf_counter() - start)
+        row = TrainStep(
+            step,
+            epoch + 1,
+            loss,
+            recipe.lr_at(epoch),
+            before + time.perf_counter() - start,
+        )
         if accelerator.is_main_process:
             history.write(row)
             finish_step(recipe, run, model, optimizer, row, checkpoint_steps)
@@ -159,7 +184,10 @@ def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
 
 def slice_for(accelerator, size):
     """This process's share of a global batch of `size`."""
-    bounds = [size * i // accelerator.num_processes for i in range(accelerator.num_processes + 1)]
+    bounds = [
+        size * i // accelerator.num_processes
+        for i in range(accelerator.num_processes + 1)
+    ]
     return slice(*bounds[accelerator.process_index :][:2])
 
 
@@ -167,12 +195,21 @@ def finish_step(recipe, run, model, optimizer, row, checkpoint_steps):
     """Save what this step calls for: weights at the end of some epochs, the state now and then."""
     end_of_epoch = row.step % recipe.steps_per_epoch == 0
     if end_of_epoch and row.epoch in recipe.save_epochs:
-        save_network(run / f"epoch-{row.epoch:02d}.safetensors", model, recipe=recipe.name, step=row.step)
+        save_network(
+            run / f"epoch-{row.epoch:02d}.safetensors",
+            model,
+            recipe=recipe.name,
+            step=row.step,
+        )
     if row.step % checkpoint_steps == 0 or end_of_epoch:
         state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
         for index, moments in optimizer.state_dict()["state"].items():
-            state |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
-        save_tensors(run / "checkpoint.safetensors", state, recipe=asdict(recipe), step=row.step)
+            state |= {
+                f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()
+            }
+        save_tensors(
+            run / "checkpoint.safetensors", state, recipe=asdict(recipe), step=row.step
+        )
 
 
 def resume(recipe, run, model, optimizer):
@@ -183,8 +220,12 @@ def resume(recipe, run, model, optimizer):
     state, metadata = load_tensors(path)
     expected = asdict(recipe) | {"save_epochs": list(recipe.save_epochs)}
     if metadata.get("recipe") != expected:
-        raise ValueError(f"{run} holds a run of another recipe; choose another --out folder, or delete it")
-    model.load_state_dict({k[6:]: v for k, v in state.items() if k.startswith("model.")})
+        raise ValueError(
+            f"{run} holds a run of another recipe; choose another --out folder, or delete it"
+        )
+    model.load_state_dict(
+        {k[6:]: v for k, v in state.items() if k.startswith("model.")}
+    )
     moments = {}
     for key, tensor in state.items():
         if key.startswith("optimizer."):
@@ -198,7 +239,11 @@ class History:
     """history.csv, one line for each step; on opening, lines after step `done` are dropped."""
 
     def __init__(self, path, done):
-        rows = [row for row in read_history(path) if row.step <= done] if path.exists() and done else []
+        rows = (
+            [row for row in read_history(path) if row.step <= done]
+            if path.exists() and done
+            else []
+        )
         with atomic(path) as partial, open(partial, "w", newline="") as f:
             writer = csv.writer(f)
             writer.writerow(TrainStep._fields)
@@ -220,8 +265,13 @@ def read_history(path):
     """The `TrainStep`s of a history.csv; a last line that was cut off is left out."""
     types = TrainStep.__annotations__.values()
     with open(path, newline="") as f:
-        rows = [row for row in list(csv.reader(f))[1:] if len(row) == len(TrainStep._fields)]
-    return [TrainStep(*(kind(value) for kind, value in zip(types, row, strict=True))) for row in rows]
+        rows = [
+            row for row in list(csv.reader(f))[1:] if len(row) == len(TrainStep._fields)
+        ]
+    return [
+        TrainStep(*(kind(value) for kind, value in zip(types, row, strict=True)))
+        for row in rows
+    ]
 
 
 def save_network(path, model, **metadata):
@@ -238,7 +288,11 @@ def load_network(path, sha256=None):
     state, metadata = load_tensors(path, sha256)
     try:
         model = UNet(**metadata["config"])
-        model.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        model.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+        )
     except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(f"{path} does not hold the weights of this U-Net: {error}") from error
+        raise ValueError(
+            f"{path} does not hold the weights of this U-Net: {error}"
+        ) from error
     return model.to(memory_format=torch.channels_last).eval()

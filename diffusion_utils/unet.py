@@ -50,21 +50,29 @@ def Unflatten(channels):
 
 
 def ConvBlock(channels_in, channels_out):
-    return nn.Sequential(Conv(channels_in, channels_out), Conv(channels_out, channels_out))
+    return nn.Sequential(
+        Conv(channels_in, channels_out), Conv(channels_out, channels_out)
+    )
 
 
 def DownBlock(channels_in, channels_out):
-    return nn.Sequential(DownConv(channels_in, channels_out), ConvBlock(channels_out, channels_out))
+    return nn.Sequential(
+        DownConv(channels_in, channels_out), ConvBlock(channels_out, channels_out)
+    )
 
 
 def UpBlock(channels_in, channels_out):
-    return nn.Sequential(UpConv(channels_in, channels_out), ConvBlock(channels_out, channels_out))
+    return nn.Sequential(
+        UpConv(channels_in, channels_out), ConvBlock(channels_out, channels_out)
+    )
 
 
 def FCBlock(features_in, features_out):
     """Linear, GELU, Linear: (B, in) -> (B, out)."""
     return nn.Sequential(
-        nn.Linear(features_in, features_out), nn.GELU(), nn.Linear(features_out, features_out)
+        nn.Linear(features_in, features_out),
+        nn.GELU(),
+        nn.Linear(features_out, features_out),
     )
 
 
@@ -127,7 +135,10 @@ class UNet(nn.Module):
         """The shifts t1, t2 and the scales c1, c2, each (B, channels, 1, 1), or 0 and 1."""
         t1, t2, c1, c2 = 0, 0, 1, 1
         if self.config["time"]:
-            t1, t2 = self.time1(t[:, None])[..., None, None], self.time2(t[:, None])[..., None, None]
+            t1, t2 = (
+                self.time1(t[:, None])[..., None, None],
+                self.time2(t[:, None])[..., None, None],
+            )
         if self.config["num_classes"]:
             c1, c2 = self.class1(c)[..., None, None], self.class2(c)[..., None, None]
         return t1, t2, c1, c2
@@ -137,12 +148,19 @@ class UNet(nn.Module):
             raise ValueError(f"x must have shape (B, 1, 28, 28), got {tuple(x.shape)}")
         expected = {
             "t": (t, (len(x),) if self.config["time"] else None),
-            "c": (c, (len(x), self.config["num_classes"]) if self.config["num_classes"] else None),
+            "c": (
+                c,
+                (len(x), self.config["num_classes"])
+                if self.config["num_classes"]
+                else None,
+            ),
         }
         for name, (value, shape) in expected.items():
             if (None if value is None else tuple(value.shape)) != shape:
                 got = "nothing" if value is None else f"shape {tuple(value.shape)}"
-                raise ValueError(f"{name} must be {shape or 'left out'} for this network, got {got}")
+                raise ValueError(
+                    f"{name} must be {shape or 'left out'} for this network, got {got}"
+                )
 
 
 def one_hot(labels, num_classes=10):
@@ -153,8 +171,12 @@ def one_hot(labels, num_classes=10):
     """
     labels = torch.as_tensor(labels)
     if ((labels < -1) | (labels >= num_classes)).any():
-        raise ValueError(f"labels must be in -1 .. {num_classes - 1}, got {labels.tolist()}")
-    return torch.eye(num_classes + 1)[labels][:, :num_classes]  # row -1 is the extra, cut-off class
+        raise ValueError(
+            f"labels must be in -1 .. {num_classes - 1}, got {labels.tolist()}"
+        )
+    return torch.eye(num_classes + 1)[labels][
+        :, :num_classes
+    ]  # row -1 is the extra, cut-off class
 
 
 @contextmanager

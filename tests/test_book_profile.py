@@ -67,8 +67,12 @@ def test_a_new_or_renamed_file_changes_the_key(root):
     assert len({before, new, key(root)}) == 3
 
 
-@pytest.mark.parametrize(("name", "value"), [("BOOK_PROFILE", "fast"), ("RETRAIN", "1")])
-def test_the_variables_that_chapters_read_change_the_key(root, monkeypatch, name, value):
+@pytest.mark.parametrize(
+    ("name", "value"), [("BOOK_PROFILE", "fast"), ("RETRAIN", "1")]
+)
+def test_the_variables_that_chapters_read_change_the_key(
+    root, monkeypatch, name, value
+):
     before = key(root)
     monkeypatch.setenv(name, value)
     assert key(root) != before
@@ -80,7 +84,13 @@ def chapter(root):
 
     def edit(text, code):
         cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code)]
-        kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        kernel = {
+            "kernelspec": {
+                "name": "python3",
+                "display_name": "Python 3",
+                "language": "python",
+            }
+        }
         path = root / "book/part_b/b1.ipynb"
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)

@@ -45,7 +45,9 @@ def test_the_digits_are_the_well_known_ones(train):
     assert images.shape == (n, 1, 28, 28) and images.dtype == torch.uint8
     assert labels.shape == (n,) and labels.dtype == torch.int64
     assert labels.bincount().tolist() == COUNTS[train]
-    mean, std = (0.1307, 0.3081) if train else (0.1325, 0.3105)  # as published everywhere
+    mean, std = (
+        (0.1307, 0.3081) if train else (0.1325, 0.3105)
+    )  # as published everywhere
     pixels = images.double() / 255
     assert pixels.mean().item() == pytest.approx(mean, abs=5e-5)
     assert pixels.std().item() == pytest.approx(std, abs=5e-5)
@@ -111,14 +113,26 @@ def an_error_page(path):
     path.write_bytes(b"<html>403 Forbidden</html>")
 
 
-DAMAGES = [remove, truncate, empty, flip_a_bit, alter_the_checksum, swap_two_labels, an_error_page]
+DAMAGES = [
+    remove,
+    truncate,
+    empty,
+    flip_a_bit,
+    alter_the_checksum,
+    swap_two_labels,
+    an_error_page,
+]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damaged_file_without_network_is_one_clear_error(folder, offline, damage):
     damage(folder / f"{LABELS}.gz")
-    for _ in range(2):  # the first attempt must leave nothing behind that passes for the data
-        with pytest.raises(RuntimeError, match=f"{LABELS}.gz is missing or damaged .* `git checkout"):
+    for _ in range(
+        2
+    ):  # the first attempt must leave nothing behind that passes for the data
+        with pytest.raises(
+            RuntimeError, match=f"{LABELS}.gz is missing or damaged .* `git checkout"
+        ):
             mnist(train=False, folder=folder)
     assert len(offline) == 2
 
@@ -164,11 +178,15 @@ def test_processes_may_unpack_at_once(folder):
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["diffusion_utils.data"])
     ready, results = context.Barrier(3), context.Queue()
-    processes = [context.Process(target=unpack, args=(folder, ready, results)) for _ in range(3)]
+    processes = [
+        context.Process(target=unpack, args=(folder, ready, results)) for _ in range(3)
+    ]
     for process in processes:
         process.start()
     found = [results.get(timeout=60) for _ in processes]
     for process in processes:
         process.join()
     assert found == [COUNTS[False]] * 3
-    assert sorted(p.name for p in (folder / "MNIST" / "raw").iterdir()) == sorted(MNIST_MD5)
+    assert sorted(p.name for p in (folder / "MNIST" / "raw").iterdir()) == sorted(
+        MNIST_MD5
+    )

@@ -7,11 +7,17 @@ from torch.testing import assert_close
 from diffusion_utils.denoisers import NoiseEstimate, guided
 
 SHAPE = (2, 1, 4, 4)
-EPS_C, V_C, EPS_U, V_U, X = torch.randn(5, *SHAPE, generator=torch.Generator().manual_seed(0)).double()
+EPS_C, V_C, EPS_U, V_U, X = torch.randn(
+    5, *SHAPE, generator=torch.Generator().manual_seed(0)
+).double()
 
 
 def estimate(gamma, v_c=V_C, v_u=V_U):
-    return guided(lambda x, t: NoiseEstimate(EPS_C, v_c), lambda x, t: NoiseEstimate(EPS_U, v_u), gamma)(X, 7)
+    return guided(
+        lambda x, t: NoiseEstimate(EPS_C, v_c),
+        lambda x, t: NoiseEstimate(EPS_U, v_u),
+        gamma,
+    )(X, 7)
 
 
 def test_guidance_of_zero_is_the_unconditional_estimate():

@@ -9,7 +9,14 @@ import torch
 from safetensors.torch import load_file
 
 from diffusion_utils import files
-from diffusion_utils.files import atomic, digest, load_tensors, record_sha256, recorded_sha256, save_tensors
+from diffusion_utils.files import (
+    atomic,
+    digest,
+    load_tensors,
+    record_sha256,
+    recorded_sha256,
+    save_tensors,
+)
 
 TENSORS = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(7)}
 
@@ -49,7 +56,9 @@ def test_atomic_leaves_the_old_file_on_an_error(tmp_path, error):
 def test_atomic_leaves_the_old_file_when_the_disk_is_full(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(OSError, match="previous file is unchanged.*disk space") as caught:
+    with pytest.raises(
+        OSError, match="previous file is unchanged.*disk space"
+    ) as caught:
         with atomic(path) as partial:
             partial.write_text("half of the ne")
             with open("/dev/full", "wb") as full:  # a real ENOSPC, from the kernel
@@ -60,7 +69,9 @@ def test_atomic_leaves_the_old_file_when_the_disk_is_full(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["fsync", "replace"])
-def test_atomic_leaves_the_old_file_when_the_last_write_fails(tmp_path, monkeypatch, name):
+def test_atomic_leaves_the_old_file_when_the_last_write_fails(
+    tmp_path, monkeypatch, name
+):
     path = tmp_path / "file"
     path.write_text("old")
 
@@ -79,7 +90,9 @@ def test_content_is_on_the_disk_before_it_takes_the_name(tmp_path, monkeypatch):
     for name in ("fsync", "replace"):
         original = getattr(os, name)
         monkeypatch.setattr(
-            files.os, name, lambda *a, name=name, original=original: (calls.append(name), original(*a))
+            files.os,
+            name,
+            lambda *a, name=name, original=original: (calls.append(name), original(*a)),
         )
     with atomic(tmp_path / "file") as partial:
         partial.write_text("new")
@@ -96,10 +109,18 @@ def test_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
 def test_tensors_come_back(tmp_path):
     path = tmp_path / "weights.safetensors"
     transposed = TENSORS["a"].T  # not contiguous, which safetensors does not take
-    save_tensors(path, TENSORS | {"transposed": transposed}, step=3, config={"hidden": 8})
-    for loaded in (load_tensors(path)[0], load_file(path)):  # ours and the library's own reader
+    save_tensors(
+        path, TENSORS | {"transposed": transposed}, step=3, config={"hidden": 8}
+    )
+    for loaded in (
+        load_tensors(path)[0],
+        load_file(path),
+    ):  # ours and the library's own reader
         assert loaded.keys() == {"a", "b", "transposed"}
-        assert all(loaded[k].equal(v) and loaded[k].dtype == v.dtype for k, v in TENSORS.items())
+        assert all(
+            loaded[k].equal(v) and loaded[k].dtype == v.dtype
+            for k, v in TENSORS.items()
+        )
         assert loaded["transposed"].equal(transposed)
     assert load_tensors(path)[1] == {"step": 3, "config": {"hidden": 8}}
     assert load_tensors(path, digest(path))[1]["step"] == 3
@@ -121,7 +142,12 @@ except OSError as error:
 def test_save_that_stops_half_way_leaves_the_old_file(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_tensors(path, TENSORS, step=3)
-    output = subprocess.run([sys.executable, "-c", LIMITED, path], check=True, capture_output=True, text=True)
+    output = subprocess.run(
+        [sys.executable, "-c", LIMITED, path],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     assert "previous file is unchanged" in output.stdout
     assert load_tensors(path)[0]["a"].equal(TENSORS["a"])
     assert names(tmp_path) == [path.name]
@@ -137,7 +163,9 @@ def test_truncated_file_is_a_clear_error(tmp_path, size):
     path = tmp_path / "weights.safetensors"
     save_tensors(path, TENSORS)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(ValueError, match="weights.safetensors is not a readable safetensors file"):
+    with pytest.raises(
+        ValueError, match="weights.safetensors is not a readable safetensors file"
+    ):
         load_tensors(path)
 
 
@@ -149,7 +177,9 @@ def test_altered_file_is_refused_by_its_hash(tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     load_tensors(path)  # a readable file: only the hash can tell
-    with pytest.raises(ValueError, match="weights.safetensors is not the file that was recorded"):
+    with pytest.raises(
+        ValueError, match="weights.safetensors is not the file that was recorded"
+    ):
         load_tensors(path, recorded)
 
 
@@ -160,11 +190,16 @@ def test_recorded_hashes_are_those_of_sha256sum(tmp_path):
 
     def check():
         return subprocess.run(
-            ["sha256sum", "-c", "--strict", "SHA256SUMS"], cwd=tmp_path, capture_output=True
+            ["sha256sum", "-c", "--strict", "SHA256SUMS"],
+            cwd=tmp_path,
+            capture_output=True,
         )
 
     checked = check()
-    assert checked.returncode == 0 and checked.stdout == b"one.safetensors: OK\ntwo.safetensors: OK\n"
+    assert (
+        checked.returncode == 0
+        and checked.stdout == b"one.safetensors: OK\ntwo.safetensors: OK\n"
+    )
     for name in ("one", "two"):
         path = tmp_path / f"{name}.safetensors"
         assert recorded_sha256(path) == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -172,10 +207,14 @@ def test_recorded_hashes_are_those_of_sha256sum(tmp_path):
     save_tensors(tmp_path / "two.safetensors", TENSORS, name="another")
     assert check().returncode == 1
     with pytest.raises(ValueError, match="not the file that was recorded"):
-        load_tensors(tmp_path / "two.safetensors", recorded_sha256(tmp_path / "two.safetensors"))
+        load_tensors(
+            tmp_path / "two.safetensors", recorded_sha256(tmp_path / "two.safetensors")
+        )
 
 
 def test_file_without_a_recorded_hash_is_a_clear_error(tmp_path):
     record_sha256(tmp_path)
-    with pytest.raises(ValueError, match="no SHA-256 is recorded for .*other.safetensors"):
+    with pytest.raises(
+        ValueError, match="no SHA-256 is recorded for .*other.safetensors"
+    ):
         recorded_sha256(tmp_path / "other.safetensors")

@@ -26,7 +26,10 @@ def test_released_networks_are_of_their_recipe(name):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.parent.name + "-" + p.stem)
 def test_weights_are_finite_and_their_digest_is_recorded(path):
-    assert f"{digest(path)}  {path.name}" in (path.parent / "SHA256SUMS").read_text().splitlines()
+    assert (
+        f"{digest(path)}  {path.name}"
+        in (path.parent / "SHA256SUMS").read_text().splitlines()
+    )
     assert all(tensor.isfinite().all() for tensor in load_tensors(path)[0].values())
 
 
@@ -35,7 +38,9 @@ def test_results_were_measured_on_the_shipped_weights(path):
     measured = json.loads(path.read_text())["sha256"]
     assert measured
     for name, sha256 in measured.items():
-        assert digest(ROOT / name) == sha256, f"run again: python -m benchmarks that writes {path.name}"
+        assert digest(ROOT / name) == sha256, (
+            f"run again: python -m benchmarks that writes {path.name}"
+        )
 
 
 def test_there_are_results_for_every_recipe():
@@ -75,7 +80,10 @@ def test_release_keeps_weights_to_half_precision(tmp_path, monkeypatch):
 
     small = replace(RECIPES["b2"], hidden=8, images=8, batch_size=8)
     monkeypatch.setitem(module.RECIPES, "b2", small)
-    data = torch.zeros(8, 1, 28, 28, dtype=torch.uint8), torch.zeros(8, dtype=torch.long)
+    data = (
+        torch.zeros(8, 1, 28, 28, dtype=torch.uint8),
+        torch.zeros(8, dtype=torch.long),
+    )
     for row in train(small, tmp_path / "run", data, Accelerator(cpu=True)):
         if row.step == 7:
             break

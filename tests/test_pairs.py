@@ -19,7 +19,12 @@ chapters = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.st
 def cells(path):
     """What is compared: of each cell its kind, text, tags and figure."""
     return [
-        (cell.cell_type, cell.source, cell.metadata.get("tags"), cell.metadata.get("mystnb"))
+        (
+            cell.cell_type,
+            cell.source,
+            cell.metadata.get("tags"),
+            cell.metadata.get("mystnb"),
+        )
         for cell in jupytext.read(path).cells
     ]
 
@@ -76,14 +81,24 @@ def test_first_cell_has_the_address_of_the_book():
 def test_figures_have_name_caption_and_alt_text(chapter):
     for cell in code(chapter):
         figure = cell.metadata.get("mystnb", {}).get("figure")
-        assert figure or not DRAWS.search(cell.source), f"draws without a figure: {cell.source}"
+        assert figure or not DRAWS.search(cell.source), (
+            f"draws without a figure: {cell.source}"
+        )
         if figure:
-            alt = cell.metadata.mystnb.get("image", {}).get("alt") or "alt=" in cell.source
+            alt = (
+                cell.metadata.mystnb.get("image", {}).get("alt")
+                or "alt=" in cell.source
+            )
             assert figure["name"] and figure["caption"] and alt, cell.source
 
 
 def test_figure_names_are_unique():
-    names = [c.metadata.mystnb.figure.name for p in CHAPTERS for c in code(p) if "mystnb" in c.metadata]
+    names = [
+        c.metadata.mystnb.figure.name
+        for p in CHAPTERS
+        for c in code(p)
+        if "mystnb" in c.metadata
+    ]
     assert len(names) == len(set(names))
 
 

@@ -6,7 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from diffusion_utils.schedule import CLEAN, Schedule, spaced_timesteps, strided_timesteps
+from diffusion_utils.schedule import (
+    CLEAN,
+    Schedule,
+    spaced_timesteps,
+    strided_timesteps,
+)
 
 SCHEDULE = Schedule.linear(1e-4, 0.02, T=300)
 SHAPE = (2, 3, 4, 4)
@@ -40,24 +45,39 @@ def test_step_equals_the_one_of_diffusers(stride, learned):
         x0_hat = SCHEDULE.predict_x0(x, t, eps)
         assert_close(x0_hat, expected.pred_original_sample, rtol=1e-4, atol=1e-4)
         # float32 keeps three to four digits of a beta of 1e-4, in both libraries
-        assert_close(SCHEDULE.step(x, x0_hat, t, t_prev, z, v), expected.prev_sample, rtol=1e-4, atol=1e-4)
+        assert_close(
+            SCHEDULE.step(x, x0_hat, t, t_prev, z, v),
+            expected.prev_sample,
+            rtol=1e-4,
+            atol=1e-4,
+        )
 
 
 @pytest.mark.parametrize("v", [None, -1.0, 0.0, 1.0])
 def test_noise_of_a_step_has_the_variance_between_the_two_bounds(v):
     betas = np.linspace(1e-4, 0.02, 300)
     alpha_bar = np.cumprod(1 - betas)
-    zero, one = torch.zeros(1, 1, 1, 1, dtype=torch.float64), torch.ones(1, 1, 1, 1, dtype=torch.float64)
+    zero, one = (
+        torch.zeros(1, 1, 1, 1, dtype=torch.float64),
+        torch.ones(1, 1, 1, 1, dtype=torch.float64),
+    )
     for t in range(1, 300):
         lower = betas[t] * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])
-        expected = {None: lower, -1.0: lower, 0.0: np.sqrt(lower * betas[t]), 1.0: betas[t]}[v]
+        expected = {
+            None: lower,
+            -1.0: lower,
+            0.0: np.sqrt(lower * betas[t]),
+            1.0: betas[t],
+        }[v]
         noise = SCHEDULE.step(zero, zero, t, t - 1, one, None if v is None else v * one)
         assert_close(noise.item() ** 2, expected, rtol=1e-9, atol=0)
 
 
 @given(st.integers(0, 299), st.integers(0, 2**32))
 def test_predict_x0_inverts_forward(t, seed):
-    x_0, eps = torch.randn(2, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+    x_0, eps = torch.randn(
+        2, *SHAPE, dtype=torch.float64, generator=torch.Generator().manual_seed(seed)
+    )
     assert_close(SCHEDULE.predict_x0(SCHEDULE.forward(x_0, t, eps), t, eps), x_0)
 
 
@@ -72,7 +92,10 @@ def test_forward_equals_the_one_of_diffusers():
     x_0, eps = torch.randn(2, *SHAPE, generator=torch.Generator().manual_seed(0))
     theirs = scheduler(300, [299])
     for t in range(0, 300, 23):
-        assert_close(SCHEDULE.forward(x_0, t, eps), theirs.add_noise(x_0, eps, torch.tensor([t, t])))
+        assert_close(
+            SCHEDULE.forward(x_0, t, eps),
+            theirs.add_noise(x_0, eps, torch.tensor([t, t])),
+        )
 
 
 def test_clean_is_the_image_itself():
@@ -88,11 +111,17 @@ def test_clean_is_the_image_itself():
 def test_long_step_is_consistent_with_the_forward_process(t, data):
     # x_t from the true x_0, one posterior step back: x at t_prev must have forward's mean and variance
     t_prev = data.draw(st.integers(0, t - 1))
-    one, zero = torch.ones(1, 1, 1, 1, dtype=torch.float64), torch.zeros(1, 1, 1, 1, dtype=torch.float64)
+    one, zero = (
+        torch.ones(1, 1, 1, 1, dtype=torch.float64),
+        torch.zeros(1, 1, 1, 1, dtype=torch.float64),
+    )
     alpha_bar = np.cumprod(1 - np.linspace(1e-4, 0.02, 300))
     mean = SCHEDULE.step(np.sqrt(alpha_bar[t]) * one, one, t, t_prev, zero)
     assert_close(mean.item(), np.sqrt(alpha_bar[t_prev]))
-    of_x_t, of_z = (SCHEDULE.step(a, zero, t, t_prev, b).item() for a, b in [(one, zero), (zero, one)])
+    of_x_t, of_z = (
+        SCHEDULE.step(a, zero, t, t_prev, b).item()
+        for a, b in [(one, zero), (zero, one)]
+    )
     assert_close(of_x_t**2 * (1 - alpha_bar[t]) + of_z**2, 1 - alpha_bar[t_prev])
 
 
@@ -101,11 +130,15 @@ def test_a_share_of_the_signal_is_left_where_sampling_starts():
     assert SCHEDULE.at(299).item() == pytest.approx(0.048, abs=5e-4)
     assert SCHEDULE.at(299).sqrt().item() == pytest.approx(0.22, abs=5e-3)
     assert SCHEDULE.at(0).item() == pytest.approx(1 - 1e-4, abs=1e-12)
-    assert_close(SCHEDULE.alpha_bar.numpy(), np.cumprod(1 - np.linspace(1e-4, 0.02, 300)))
+    assert_close(
+        SCHEDULE.alpha_bar.numpy(), np.cumprod(1 - np.linspace(1e-4, 0.02, 300))
+    )
+    assert Schedule.linear().alpha_bar.equal(SCHEDULE.alpha_bar)  # it is the default
 
 
 @pytest.mark.parametrize(
-    "alpha_bar", [[], [[0.9, 0.5]], 0.5, [0.5, 0.9], [0.5, 0.0], [0.5, -0.1], [1.1, 0.5]]
+    "alpha_bar",
+    [[], [[0.9, 0.5]], 0.5, [0.5, 0.9], [0.5, 0.0], [0.5, -0.1], [1.1, 0.5]],
 )
 def test_bad_alpha_bar_is_refused(alpha_bar):
     with pytest.raises(ValueError, match="alpha_bar must"):
@@ -137,7 +170,9 @@ def test_strided_timesteps():
     assert strided_timesteps(3, 1) == [3, 2, 1, 0]
 
 
-@pytest.mark.parametrize("start, stride", [(990, 40), (0, 30), (-30, 30), (10, 30), (990, 0), (990, -30)])
+@pytest.mark.parametrize(
+    "start, stride", [(990, 40), (0, 30), (-30, 30), (10, 30), (990, 0), (990, -30)]
+)
 def test_strided_timesteps_that_would_miss_zero_are_refused(start, stride):
     with pytest.raises(ValueError, match="multiple of stride"):
         strided_timesteps(start, stride)
@@ -149,8 +184,9 @@ def test_spaced_timesteps_are_spread_evenly(T, data):
     timesteps = spaced_timesteps(T, steps)
     assert len(timesteps) == steps + 1
     assert timesteps[0] == T - 1 and timesteps[-2:] == [0, CLEAN]
-    gaps = -np.diff(timesteps[:-1])
-    assert gaps.min() >= 1 and gaps.max() - gaps.min() <= 1
+    assert np.diff(timesteps).max() <= -1
+    even = (T - 1) * (1 - np.arange(steps) / (steps - 1))
+    assert np.abs(np.array(timesteps[:-1]) - even).max() <= 0.5 + 1e-4
 
 
 def test_spaced_timesteps_at_the_ends():

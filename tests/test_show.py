@@ -39,8 +39,14 @@ def test_animation_is_self_contained_and_holds_every_frame():
 
 def test_grid_and_loss_curve_draw(monkeypatch):
     figures = []
-    monkeypatch.setattr("matplotlib.pyplot.show", lambda: figures.append(matplotlib.pyplot.gcf()))
-    grid([torch.rand(2, 1, 8, 8), torch.rand(3, 3, 8, 8)], titles=["a"], labels=["b", "c"])
+    monkeypatch.setattr(
+        "matplotlib.pyplot.show", lambda: figures.append(matplotlib.pyplot.gcf())
+    )
+    grid(
+        [torch.rand(2, 1, 8, 8), torch.rand(3, 3, 8, 8)],
+        titles=["a"],
+        labels=["b", "c"],
+    )
     loss_curve([TrainStep(i, 1, 1 / i, 1e-3, 0.0) for i in range(1, 80)])
     assert len(figures[0].axes) == 6
     assert sum(len(ax.images) for ax in figures[0].axes) == 5

@@ -40,7 +40,9 @@ ALPHA_BAR = torch.from_numpy(np.cumprod(1 - np.linspace(1e-4, 0.02, 300))).float
 
 def digits(n, seed=0):
     """Images of noise that carry their number in the first pixel, and labels."""
-    images = torch.randint(256, (n, 1, 28, 28), generator=torch.Generator().manual_seed(seed))
+    images = torch.randint(
+        256, (n, 1, 28, 28), generator=torch.Generator().manual_seed(seed)
+    )
     images[:, 0, 0, 0] = torch.arange(n)
     return images.to(torch.uint8), torch.arange(n) * 7 % 10
 
@@ -61,12 +63,16 @@ def test_denoising_pair(sigma):
     n = noise.numel()
     assert noise.mean().abs() < 4 / n**0.5
     assert noise.std().item() == pytest.approx(1, abs=4 / (2 * n) ** 0.5)
-    assert noise.pow(4).mean().item() == pytest.approx(3, abs=4 * (96 / n) ** 0.5)  # Gaussian tails
+    assert noise.pow(4).mean().item() == pytest.approx(
+        3, abs=4 * (96 / n) ** 0.5
+    )  # Gaussian tails
 
 
 def test_denoising_noise_is_half_by_default():
     x = torch.zeros(40, 1, 28, 28)
-    assert denoising_pair(x, seeded())[0][0].std().item() == pytest.approx(0.5, abs=0.01)
+    assert denoising_pair(x, seeded())[0][0].std().item() == pytest.approx(
+        0.5, abs=0.01
+    )
 
 
 def test_noise_pair():
@@ -75,7 +81,12 @@ def test_noise_pair():
     t = (times * 300).round().long()
     assert_close(times, t / 300)
     alpha_bar = ALPHA_BAR[t].view(-1, 1, 1, 1)
-    assert_close((x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(), x_0, rtol=1e-4, atol=1e-4)
+    assert_close(
+        (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(),
+        x_0,
+        rtol=1e-4,
+        atol=1e-4,
+    )
     assert eps.mean().abs() < 4 / eps.numel() ** 0.5
     assert eps.std().item() == pytest.approx(1, abs=4 / (2 * eps.numel()) ** 0.5)
 
@@ -95,10 +106,17 @@ def test_class_pair():
     x_0, labels = torch.rand(n, 1, 2, 2, generator=seeded(1)), torch.arange(n) % 10
     (x_t, times, c), eps = class_pair(x_0, labels, seeded())
     alpha_bar = ALPHA_BAR[(times * 300).round().long()].view(-1, 1, 1, 1)
-    assert_close((x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(), x_0, rtol=1e-4, atol=1e-4)
+    assert_close(
+        (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(),
+        x_0,
+        rtol=1e-4,
+        atol=1e-4,
+    )
     dropped = (c == 0).all(1)
     assert c[~dropped].equal(F.one_hot(labels, 10).float()[~dropped])
-    assert dropped.float().mean().item() == pytest.approx(0.1, abs=4 * (0.09 / n) ** 0.5)
+    assert dropped.float().mean().item() == pytest.approx(
+        0.1, abs=4 * (0.09 / n) ** 0.5
+    )
     # whether a class is dropped depends on nothing else
     assert (dropped.view(-1, 10).float().mean(0) - 0.1).abs().max() < 0.05
     late = times > 0.5
@@ -107,34 +125,49 @@ def test_class_pair():
 
 @pytest.mark.parametrize("p_uncond, kept", [(0.0, 50), (1.0, 0)])
 def test_class_is_dropped_always_or_never(p_uncond, kept):
-    (_, _, c), _ = class_pair(torch.zeros(50, 1, 1, 1), torch.zeros(50, dtype=torch.long), seeded(), p_uncond)
+    (_, _, c), _ = class_pair(
+        torch.zeros(50, 1, 1, 1), torch.zeros(50, dtype=torch.long), seeded(), p_uncond
+    )
     assert c.sum() == kept
 
 
 # The recipes
 
 
-@pytest.mark.parametrize("name, steps, batch", [("b1", 1175, 256), ("b2", 9380, 128), ("b3", 9380, 128)])
+@pytest.mark.parametrize(
+    "name, steps, batch", [("b1", 1175, 256), ("b2", 9380, 128), ("b3", 9380, 128)]
+)
 def test_recipe_is_the_coursework_s(name, steps, batch):
     recipe = RECIPES[name]
     assert recipe.steps == steps == len(range(0, 60_000, batch)) * recipe.epochs
     assert (recipe.batch_size, recipe.images) == (batch, 60_000)
-    hidden, classes, epochs = {"b1": (128, 0, 5), "b2": (64, 0, 20), "b3": (64, 10, 20)}[name]
-    assert (recipe.hidden, recipe.num_classes, recipe.time) == (hidden, classes, name != "b1")
+    hidden, classes, epochs = {
+        "b1": (128, 0, 5),
+        "b2": (64, 0, 20),
+        "b3": (64, 10, 20),
+    }[name]
+    assert (recipe.hidden, recipe.num_classes, recipe.time) == (
+        hidden,
+        classes,
+        name != "b1",
+    )
     assert recipe.epochs == epochs
     assert set(recipe.save_epochs) == ({1, 5} if name == "b1" else {5, 20})
     assert_close(MNIST_SCHEDULE.alpha_bar.float(), ALPHA_BAR)
 
 
 @pytest.mark.parametrize(
-    "name, lr, gamma", [("b1", 1e-4, 1), ("b2", 1e-3, 0.1 ** (1 / 20)), ("b3", 1e-3, 0.1**0.05)]
+    "name, lr, gamma",
+    [("b1", 1e-4, 1), ("b2", 1e-3, 0.1 ** (1 / 20)), ("b3", 1e-3, 0.1**0.05)],
 )
 def test_learning_rate_is_that_of_exponential_lr(name, lr, gamma):
     recipe = RECIPES[name]
     optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=lr)
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)
     for epoch in range(recipe.epochs):
-        assert recipe.lr_at(epoch) == pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        assert recipe.lr_at(epoch) == pytest.approx(
+            optimizer.param_groups[0]["lr"], rel=1e-9
+        )
         optimizer.step()
         scheduler.step()
 
@@ -147,11 +180,16 @@ def test_network_starts_from_the_same_weights_and_leaves_the_global_seed_alone()
     second = recipe.network().state_dict()
     torch.manual_seed(1)
     assert torch.rand(1).equal(number)
-    assert all(tensor.equal(second[name]) for name, tensor in first.state_dict().items())
+    assert all(
+        tensor.equal(second[name]) for name, tensor in first.state_dict().items()
+    )
 
 
 def small(recipe, **changes):
-    return replace(RECIPES[recipe], **{"hidden": 4, "images": 20, "batch_size": 8, "epochs": 3} | changes)
+    return replace(
+        RECIPES[recipe],
+        **{"hidden": 4, "images": 20, "batch_size": 8, "epochs": 3} | changes,
+    )
 
 
 def test_an_epoch_shows_each_image_once_with_its_label():
@@ -194,12 +232,18 @@ def plain_losses(recipe, data, parts=1):
     """The losses of a loop as any student writes it; `parts` is what each of that many processes sees."""
     model = recipe.network().train()
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
-    scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, recipe.lr_end ** (1 / recipe.epochs))
+    scheduler = torch.optim.lr_scheduler.ExponentialLR(
+        optimizer, recipe.lr_end ** (1 / recipe.epochs)
+    )
     losses = []
     for step in range(1, recipe.steps + 1):
         inputs, target = batch_at(recipe, step, data)
-        chunks = zip(*(tensor.chunk(parts) for tensor in (*inputs, target)), strict=True)
-        loss = sum(F.mse_loss(model(*chunk[:-1]), chunk[-1]) for chunk in chunks) / parts
+        chunks = zip(
+            *(tensor.chunk(parts) for tensor in (*inputs, target)), strict=True
+        )
+        loss = (
+            sum(F.mse_loss(model(*chunk[:-1]), chunk[-1]) for chunk in chunks) / parts
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -215,7 +259,9 @@ def test_losses_are_those_of_a_plain_loop(tmp_path, name):
     rows = list(train(recipe, tmp_path, digits(32), Accelerator(cpu=True)))
     assert [row.step for row in rows] == list(range(1, 17))
     assert [row.epoch for row in rows] == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
-    assert_close([row.loss for row in rows], plain_losses(recipe, digits(32)), rtol=1e-3, atol=0)
+    assert_close(
+        [row.loss for row in rows], plain_losses(recipe, digits(32)), rtol=1e-3, atol=0
+    )
     assert all(a.seconds <= b.seconds for a, b in zip(rows, rows[1:], strict=False))
     for stored, row in zip(read_history(tmp_path / "history.csv"), rows, strict=True):
         assert stored[:2] == row[:2]
@@ -247,7 +293,9 @@ def test_shares_of_the_processes_are_the_batch(processes):
 
 def run_to_the_end(recipe, run):
     torch.set_num_threads(1)
-    for _ in train(recipe, run, digits(recipe.images), Accelerator(cpu=True), checkpoint_steps=3):
+    for _ in train(
+        recipe, run, digits(recipe.images), Accelerator(cpu=True), checkpoint_steps=3
+    ):
         pass
 
 
@@ -265,9 +313,13 @@ def without_seconds(run):
 
 @pytest.mark.parametrize("name", ["b1", "b3"])
 def test_killed_at_random_and_restarted_it_ends_the_same(tmp_path, name):
-    recipe = small(name, images=64, batch_size=8, epochs=4, save_epochs=(2, 4))  # 32 steps
+    recipe = small(
+        name, images=64, batch_size=8, epochs=4, save_epochs=(2, 4)
+    )  # 32 steps
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["diffusion_utils.train"])  # imported once, not once for each process
+    context.set_forkserver_preload(
+        ["diffusion_utils.train"]
+    )  # imported once, not once for each process
 
     def start(run):
         process = context.Process(target=run_to_the_end, args=(recipe, run))
@@ -291,8 +343,15 @@ def test_killed_at_random_and_restarted_it_ends_the_same(tmp_path, name):
     assert finish.exitcode == 0
     assert len(without_seconds(whole)) == 1 + recipe.steps
     assert without_seconds(killed) == without_seconds(whole)
-    for file in ("epoch-02.safetensors", "epoch-04.safetensors", "checkpoint.safetensors"):
-        (state, about), (expected, about_expected) = load_tensors(killed / file), load_tensors(whole / file)
+    for file in (
+        "epoch-02.safetensors",
+        "epoch-04.safetensors",
+        "checkpoint.safetensors",
+    ):
+        (state, about), (expected, about_expected) = (
+            load_tensors(killed / file),
+            load_tensors(whole / file),
+        )
         assert about == about_expected and state.keys() == expected.keys()
         assert all(state[key].equal(expected[key]) for key in expected)
 
@@ -307,12 +366,16 @@ def test_finished_run_is_left_alone(tmp_path):
 
 
 def stop_after(recipe, run, step):
-    for row in train(recipe, run, digits(recipe.images), Accelerator(cpu=True), checkpoint_steps=2):
+    for row in train(
+        recipe, run, digits(recipe.images), Accelerator(cpu=True), checkpoint_steps=2
+    ):
         if row.step == step:
             break
 
 
-@pytest.mark.parametrize("change", [dict(hidden=8), dict(lr=1e-2), dict(seed=1), dict(name="other")])
+@pytest.mark.parametrize(
+    "change", [dict(hidden=8), dict(lr=1e-2), dict(seed=1), dict(name="other")]
+)
 def test_folder_of_another_recipe_is_refused(tmp_path, change):
     stop_after(small("b2"), tmp_path, 5)
     history = (tmp_path / "history.csv").read_text()
@@ -327,22 +390,38 @@ def test_damaged_checkpoint_is_a_clear_error(tmp_path, size):
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(path.read_bytes()[:size])
     history = (tmp_path / "history.csv").read_text()
-    with pytest.raises(ValueError, match="checkpoint.safetensors is not a readable safetensors file"):
+    with pytest.raises(
+        ValueError, match="checkpoint.safetensors is not a readable safetensors file"
+    ):
         stop_after(small("b2"), tmp_path, 5)
     assert (tmp_path / "history.csv").read_text() == history
 
 
 def test_line_of_the_history_that_was_cut_off_is_left_out(tmp_path):
     path = tmp_path / "history.csv"
-    path.write_text("step,epoch,loss,lr,seconds\n1,1,0.5,0.001,1.25\n2,1,0.25,0.001,2.50\n3,1,0.1")
-    assert read_history(path) == [TrainStep(1, 1, 0.5, 0.001, 1.25), TrainStep(2, 1, 0.25, 0.001, 2.5)]
+    path.write_text(
+        "step,epoch,loss,lr,seconds\n1,1,0.5,0.001,1.25\n2,1,0.25,0.001,2.50\n3,1,0.1"
+    )
+    assert read_history(path) == [
+        TrainStep(1, 1, 0.5, 0.001, 1.25),
+        TrainStep(2, 1, 0.25, 0.001, 2.5),
+    ]
 
 
 # The command line
 
 
 def command(name, run, *options):
-    return [sys.executable, "-m", "diffusion_utils.train", name, "--smoke", "--out", str(run), *options]
+    return [
+        sys.executable,
+        "-m",
+        "diffusion_utils.train",
+        name,
+        "--smoke",
+        "--out",
+        str(run),
+        *options,
+    ]
 
 
 def environment():
@@ -350,7 +429,9 @@ def environment():
 
 
 def kill_after(step, run, arguments):
-    process = subprocess.Popen(arguments, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        arguments, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL
+    )
     while process.poll() is None and last_step(run) < step:
         time.sleep(0.001)
     process.kill()
@@ -363,7 +444,9 @@ def test_smoke_run_writes_everything(tmp_path, name):
     arguments = command(name, run, "--precision", "no", "--checkpoint-steps", "5")
     if name == "b2":
         kill_after(11, run, arguments)
-    done = subprocess.run(arguments, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        arguments, cwd=ROOT, env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     assert "loss=" in done.stderr  # the progress bar
     recipe = smoke(RECIPES[name])
@@ -375,8 +458,12 @@ def test_smoke_run_writes_everything(tmp_path, name):
     assert [row.step for row in history] == list(range(1, recipe.steps + 1))
     assert load_network(run / last).config == recipe.network().config
     rows = list(train(recipe, tmp_path / "again", mnist(), Accelerator(cpu=True)))
-    assert_close([row.loss for row in history], [row.loss for row in rows], rtol=1e-3, atol=0)
-    assert_close([row.lr for row in history], [row.lr for row in rows], rtol=1e-5, atol=0)
+    assert_close(
+        [row.loss for row in history], [row.loss for row in rows], rtol=1e-3, atol=0
+    )
+    assert_close(
+        [row.lr for row in history], [row.lr for row in rows], rtol=1e-5, atol=0
+    )
 
 
 def test_unknown_recipe_is_refused(monkeypatch, capsys):
@@ -391,8 +478,22 @@ def test_two_processes_train_the_same_network(tmp_path):
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     # --multi_gpu is accelerate's only way to start several processes; without a GPU they talk through gloo
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2"]
-    launch += ["--num_machines", "1", "--mixed_precision", "no", "--dynamo_backend", "no"]
+    launch = [
+        sys.executable,
+        "-m",
+        "accelerate.commands.launch",
+        "--multi_gpu",
+        "--num_processes",
+        "2",
+    ]
+    launch += [
+        "--num_machines",
+        "1",
+        "--mixed_precision",
+        "no",
+        "--dynamo_backend",
+        "no",
+    ]
     launch += ["--main_process_port", str(port)]
     run = tmp_path / "two"
     done = subprocess.run(
@@ -406,7 +507,9 @@ def test_two_processes_train_the_same_network(tmp_path):
     recipe, data = smoke(RECIPES["b3"]), mnist()
     losses = torch.tensor([row.loss for row in read_history(run / "history.csv")])
     # each process normalises its half of the batch by itself; averaged gradients of two halves are just that
-    halves, whole = (torch.tensor(plain_losses(recipe, data, parts)) for parts in (2, 1))
+    halves, whole = (
+        torch.tensor(plain_losses(recipe, data, parts)) for parts in (2, 1)
+    )
     assert_close(losses, halves, rtol=1e-4, atol=0)
     # one process normalises the whole batch, so its losses are near, and not the same
     assert_close(losses, whole, rtol=5e-3, atol=0)

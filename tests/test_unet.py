@@ -23,7 +23,9 @@ def network(**config):
         if tensor.ndim == 1:
             tensor.add_(torch.randn(tensor.shape) * 0.1)
         if name.endswith("running_var"):
-            tensor.mul_(0.2)  # about what an untrained layer puts out, so that signals do not fade
+            tensor.mul_(
+                0.2
+            )  # about what an untrained layer puts out, so that signals do not fade
     return unet.eval()
 
 
@@ -44,13 +46,20 @@ def by_the_book(state, D, x, t=None, c=None):
     """The U-Net once more, from its description: numbers out of `state`, nothing but functions."""
 
     def norm(name, h):
-        mean, var, w, b = (state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias"))
+        mean, var, w, b = (
+            state[f"{name}.{k}"]
+            for k in ("running_mean", "running_var", "weight", "bias")
+        )
         shape = (1, -1, 1, 1)
-        h = (h - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt() * w.view(shape) + b.view(shape)
+        h = (h - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt() * w.view(
+            shape
+        ) + b.view(shape)
         return F.gelu(h)
 
     def conv(name, h, stride=1):
-        return F.conv2d(h, state[f"{name}.weight"], state[f"{name}.bias"], stride=stride, padding=1)
+        return F.conv2d(
+            h, state[f"{name}.weight"], state[f"{name}.bias"], stride=stride, padding=1
+        )
 
     def up(name, h, stride, padding):
         w, b = state[f"{name}.weight"], state[f"{name}.bias"]
@@ -62,14 +71,18 @@ def by_the_book(state, D, x, t=None, c=None):
         return h
 
     def down_block(name, h):
-        return conv_block(f"{name}.1", norm(f"{name}.0.1", conv(f"{name}.0.0", h, stride=2)))
+        return conv_block(
+            f"{name}.1", norm(f"{name}.0.1", conv(f"{name}.0.0", h, stride=2))
+        )
 
     def up_block(name, h):
         return conv_block(f"{name}.1", norm(f"{name}.0.1", up(f"{name}.0.0", h, 2, 1)))
 
     def fc_block(name, h):
         h = F.gelu(h @ state[f"{name}.0.weight"].T + state[f"{name}.0.bias"])
-        return (h @ state[f"{name}.2.weight"].T + state[f"{name}.2.bias"])[:, :, None, None]
+        return (h @ state[f"{name}.2.weight"].T + state[f"{name}.2.bias"])[
+            :, :, None, None
+        ]
 
     at28 = conv_block("conv_in", x)
     at14 = down_block("down1", at28)
@@ -119,7 +132,9 @@ def test_no_class_is_a_row_of_zeros():
     none = unet_denoiser(unet, 300)(x, 30).eps
     assert unet_denoiser(unet, 300, torch.full((3,), -1))(x, 30).eps.equal(none)
     assert unet(x, torch.full((3,), 0.1), torch.zeros(3, 10)).equal(none)
-    assert not torch.allclose(unet_denoiser(unet, 300, torch.tensor([0, 1, 2]))(x, 30).eps, none)
+    assert not torch.allclose(
+        unet_denoiser(unet, 300, torch.tensor([0, 1, 2]))(x, 30).eps, none
+    )
 
 
 @torch.no_grad()
@@ -133,7 +148,11 @@ def test_denoiser_gives_each_image_its_label_and_its_time():
 
 
 def test_one_hot():
-    assert one_hot(torch.tensor([2, -1, 0]), 3).tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]
+    assert one_hot(torch.tensor([2, -1, 0]), 3).tolist() == [
+        [0, 0, 1],
+        [0, 0, 0],
+        [1, 0, 0],
+    ]
     labels = torch.arange(10)
     assert one_hot(labels).equal(F.one_hot(labels, 10).float())
     for bad in (-2, 10):
@@ -141,7 +160,9 @@ def test_one_hot():
             one_hot([0, bad])
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (1, 28, 28), (2, 3, 28, 28), (2, 1, 32, 32), (2, 1, 28, 27)])
+@pytest.mark.parametrize(
+    "shape", [(28, 28), (1, 28, 28), (2, 3, 28, 28), (2, 1, 32, 32), (2, 1, 28, 27)]
+)
 def test_wrong_image_shape_is_refused(shape):
     with pytest.raises(ValueError, match=r"x must have shape \(B, 1, 28, 28\)"):
         UNet(4)(torch.zeros(shape))
@@ -161,9 +182,19 @@ T, C = torch.zeros(2), torch.zeros(2, 10)
         (dict(time=True), torch.tensor(0.5), None, r"t must be \(2,\)"),
         (dict(time=True), T, C, "c must be left out"),
         (dict(time=True, num_classes=10), None, C, r"t must be \(2,\)"),
-        (dict(time=True, num_classes=10), T, None, r"c must be \(2, 10\) .* got nothing"),
+        (
+            dict(time=True, num_classes=10),
+            T,
+            None,
+            r"c must be \(2, 10\) .* got nothing",
+        ),
         (dict(time=True, num_classes=10), T, torch.zeros(2, 9), r"c must be \(2, 10\)"),
-        (dict(time=True, num_classes=10), T, torch.tensor([1, 2]), r"c must be \(2, 10\)"),
+        (
+            dict(time=True, num_classes=10),
+            T,
+            torch.tensor([1, 2]),
+            r"c must be \(2, 10\)",
+        ),
     ],
 )
 def test_missing_superfluous_or_misshapen_condition_is_refused(config, t, c, message):
@@ -180,7 +211,9 @@ def test_mode_is_restored_after_sampling(training):
     modes = []
     unet.up1.register_forward_hook(lambda module, *_: modes.append(module.training))
     sample(unet_denoiser(unet, 300), (1, 28, 28), FEW, SCHEDULE, seeds=[0])
-    assert modes == [False] * 3  # while it samples, BatchNorm uses its running statistics
+    assert (
+        modes == [False] * 3
+    )  # while it samples, BatchNorm uses its running statistics
     assert all(module.training == training for module in unet.modules())
 
 
@@ -203,11 +236,18 @@ def test_batch_mates_do_not_change_an_estimate():
     denoise = unet_denoiser(unet, 300)
     assert_close(denoise(other, 9).eps[:1], denoise(x, 9).eps[:1])
     times = torch.full((4,), 9 / 300)
-    assert not torch.allclose(unet(other, times)[:1], unet(x, times)[:1])  # in train mode they do
+    assert not torch.allclose(
+        unet(other, times)[:1], unet(x, times)[:1]
+    )  # in train mode they do
 
 
 @torch.no_grad()
 def test_channels_last_changes_nothing():
     unet, (x, t, c) = network(**CLASS), inputs(CLASS)
     expected = unet(x, t, c)
-    assert_close(unet.to(memory_format=torch.channels_last)(x, t, c), expected, rtol=1e-4, atol=1e-4)
+    assert_close(
+        unet.to(memory_format=torch.channels_last)(x, t, c),
+        expected,
+        rtol=1e-4,
+        atol=1e-4,
+    )

@@ -12,7 +12,13 @@ import sys
 from pathlib import Path
 
 VARIABLES = {"BOOK_PROFILE": "full", "RETRAIN": "0"}
-INPUTS = ["diffusion_utils/**/*.py", "models/**/*", "data/**/*", "benchmarks/results/*", "requirements.txt"]
+INPUTS = [
+    "diffusion_utils/**/*.py",
+    "models/**/*",
+    "data/**/*",
+    "benchmarks/results/*",
+    "requirements.txt",
+]
 UNPACKED = "data/mnist/MNIST"  # written by torchvision from the files beside it
 
 
@@ -22,23 +28,38 @@ def variables():
 
 def inputs(root):
     """The files, besides its own notebook, that a chapter may read; hidden ones are half-written."""
-    files = {path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()}
+    files = {
+        path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()
+    }
     unpacked = root / UNPACKED
-    return sorted(p for p in files if not p.name.startswith(".") and unpacked not in p.parents)
+    return sorted(
+        p for p in files if not p.name.startswith(".") and unpacked not in p.parents
+    )
 
 
 def cache_folder(root, build):
     """Where the results for the present state of `inputs` and `variables` are kept."""
     key = hashlib.sha256(repr(variables()).encode())
     for path in inputs(root):
-        key.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())
+        key.update(
+            f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode()
+        )
         key.update(path.read_bytes())
-    return build / ".jupyter_cache" / f"{variables()['BOOK_PROFILE']}-{key.hexdigest()[:12]}"
+    return (
+        build
+        / ".jupyter_cache"
+        / f"{variables()['BOOK_PROFILE']}-{key.hexdigest()[:12]}"
+    )
 
 
 def configure(app, config):
-    config.nb_execution_cache_path = str(cache_folder(Path(app.srcdir), Path(app.outdir).parent))
-    config.myst_substitutions = {**(config.myst_substitutions or {}), "profile": variables()["BOOK_PROFILE"]}
+    config.nb_execution_cache_path = str(
+        cache_folder(Path(app.srcdir), Path(app.outdir).parent)
+    )
+    config.myst_substitutions = {
+        **(config.myst_substitutions or {}),
+        "profile": variables()["BOOK_PROFILE"],
+    }
 
 
 def setup(app):
@@ -47,7 +68,9 @@ def setup(app):
 
 
 def chapters(root):
-    return sorted(p for p in root.glob("book/**/*.ipynb") if ".ipynb_checkpoints" not in p.parts)
+    return sorted(
+        p for p in root.glob("book/**/*.ipynb") if ".ipynb_checkpoints" not in p.parts
+    )
 
 
 def fill(root, build):
@@ -64,10 +87,14 @@ def fill(root, build):
     uris = [str(path) for path in chapters(root)]
     for uri in uris:
         cache.add_nb_to_project(uri)
-    result = load_executor("local-parallel", cache).run_and_cache(filter_uris=uris, timeout=1800)
+    result = load_executor("local-parallel", cache).run_and_cache(
+        filter_uris=uris, timeout=1800
+    )
     if cache_folder(root, build) != folder:
         shutil.rmtree(folder)
-        raise RuntimeError("a file that the chapters read was changed while they ran; build again")
+        raise RuntimeError(
+            "a file that the chapters read was changed while they ran; build again"
+        )
     print(f"chapters: {len(uris)}, executed now: {len(result.all())}")
     return {
         uri: cache.get_project_record(uri).traceback or "not executed"
@@ -77,7 +104,9 @@ def fill(root, build):
 
 def main():
     root = Path(__file__).resolve().parents[2]
-    os.environ.setdefault("OMP_NUM_THREADS", "1")  # the chapters share the cores already
+    os.environ.setdefault(
+        "OMP_NUM_THREADS", "1"
+    )  # the chapters share the cores already
     failed = fill(root, root / "_build")
     for uri, traceback in failed.items():
         report = root / "_build/html/reports" / f"{Path(uri).stem}.err.log"

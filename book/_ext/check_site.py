@@ -5,7 +5,14 @@ import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
-LOADED_LINKS = {"stylesheet", "icon", "preload", "prefetch", "modulepreload", "manifest"}
+LOADED_LINKS = {
+    "stylesheet",
+    "icon",
+    "preload",
+    "prefetch",
+    "modulepreload",
+    "manifest",
+}
 ELSEWHERE = re.compile(r"\s*(https?:)?//", re.I)
 CSS_LOAD = re.compile(r"(?:url\(|@import)\s*['\"]?\s*(?:https?:)?//[^)'\"\s]+", re.I)
 # Two addresses in scripts are never asked for: XML name spaces, and thebe's, which needs its button, which is off.
@@ -24,8 +31,12 @@ class Page(HTMLParser):
         attributes = {name: value or "" for name, value in attributes}
         self.inside = tag if tag in ("script", "style") else None
         # empty is for decoration; without an alt text of its own a figure gets its file's name
-        if tag == "img" and re.fullmatch(r".*\.(png|svg|jpe?g)", attributes.get("alt", ".png")):
-            self.faults.append(f"image without alt text: {attributes.get('src', '')[:60]}")
+        if tag == "img" and re.fullmatch(
+            r".*\.(png|svg|jpe?g)", attributes.get("alt", ".png")
+        ):
+            self.faults.append(
+                f"image without alt text: {attributes.get('src', '')[:60]}"
+            )
         for url in loaded(tag, attributes):
             if ELSEWHERE.match(url):
                 self.faults.append(f"<{tag}> loads {url}")
@@ -36,12 +47,16 @@ class Page(HTMLParser):
 
     def handle_data(self, text):
         if self.inside:
-            self.faults += {"script": SCRIPT_LOAD, "style": CSS_LOAD}[self.inside].findall(text)
+            self.faults += {"script": SCRIPT_LOAD, "style": CSS_LOAD}[
+                self.inside
+            ].findall(text)
 
 
 def loaded(tag, attributes):
     """The addresses that a browser asks for when it shows a tag."""
-    urls = [attributes[name] for name in ("src", "poster", "data") if name in attributes]
+    urls = [
+        attributes[name] for name in ("src", "poster", "data") if name in attributes
+    ]
     urls += attributes["srcset"].split(",") if "srcset" in attributes else []
     if tag == "link" and LOADED_LINKS & set(attributes.get("rel", "").lower().split()):
         urls.append(attributes["href"])

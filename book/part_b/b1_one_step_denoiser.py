@@ -31,7 +31,17 @@ ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
 if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "book-source"], check=True)
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "-e", "book-source"], check=True
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "-e",
+            "book-source",
+        ],
+        check=True,
     )
     sys.path.insert(0, "book-source")
 
@@ -61,7 +71,9 @@ sigmas = [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0]
 # $\sigma = 1$ the noise has more contrast than the ink, and some digits are a matter of guessing.
 
 # %% mystnb={"figure": {"caption": "Five test digits $x$ and the same digits with noise, $z = x + \\sigma\\epsilon$. Seeds 0 to 4; one $\\epsilon$ for each digit, scaled by $\\sigma$.", "name": "fig-b1-noising"}, "image": {"alt": "A grid of handwritten digits 0 to 4; from left to right grainy noise grows until the strokes can hardly be seen."}} tags=["hide-input"]
-columns = [torch.cat([x[i] + sigma * eps[i] for sigma in sigmas])[:, None] for i in range(5)]
+columns = [
+    torch.cat([x[i] + sigma * eps[i] for sigma in sigmas])[:, None] for i in range(5)
+]
 grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 
 # %% [markdown]
@@ -80,7 +92,9 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 networks, history = trained("b1")
 recipe, epochs = RECIPES["b1"], max(networks)
 network = networks[epochs]
-print(f"{sum(p.numel() for p in network.parameters()):,} parameters with D = {recipe.hidden}")
+print(
+    f"{sum(p.numel() for p in network.parameters()):,} parameters with D = {recipe.hidden}"
+)
 print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} steps")
 
 # %% [markdown]
@@ -102,7 +116,9 @@ print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} ste
 # %%
 last = [row.loss for row in history[-100:]]
 print(f"mean squared error, mean of the last 100 steps: {np.mean(last):.4f}")
-print(f"predicting black everywhere would cost {to_unit(test_images).square().mean():.4f}")
+print(
+    f"predicting black everywhere would cost {to_unit(test_images).square().mean():.4f}"
+)
 
 # %% mystnb={"figure": {"caption": "Training loss (B1.2) against the step, from the stored history of the shipped weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["hide-input"]
 loss_curve(history)
@@ -142,7 +158,9 @@ with torch.no_grad():
 quality = psnr(denoised, x[digit].expand_as(denoised))
 
 # %% mystnb={"figure": {"caption": "One test digit at seven noise levels (above) and its one-step estimate (below), with the PSNR of the estimate. Seed 7; the network was trained at $\\sigma = 0.5$ only.", "name": "fig-b1-ood"}, "image": {"alt": "The digit seven with growing noise above, and the network's estimates below: good near the middle, speckled and broken where the noise is strongest."}} tags=["hide-input"]
-titles = [f"$\\sigma={sigma}$\n{q:.1f} dB" for sigma, q in zip(sigmas, quality, strict=True)]
+titles = [
+    f"$\\sigma={sigma}$\n{q:.1f} dB" for sigma, q in zip(sigmas, quality, strict=True)
+]
 grid([noisy, denoised], titles=titles, labels=[r"$z$", "estimate"])
 
 # %% [markdown]
@@ -153,7 +171,9 @@ grid([noisy, denoised], titles=titles, labels=[r"$z$", "estimate"])
 
 # %%
 result = json.loads((ROOT / "benchmarks/results/mnist_b1.json").read_text())
-print(f"{result['images']} test digits; PSNR in dB and SSIM, mean ± standard deviation over the digits")
+print(
+    f"{result['images']} test digits; PSNR in dB and SSIM, mean ± standard deviation over the digits"
+)
 for row in result["rows"]:
     line = "  ".join(
         f"{name} {row[name]['psnr']['mean']:5.1f} ± {row[name]['psnr']['std']:.1f}, "
@@ -166,7 +186,10 @@ for row in result["rows"]:
 fig, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 for name in ("network", "blur", "noisy"):
     rows = [row for row in result["rows"] if row["sigma"] or name == "network"]
-    values = [(row["sigma"], row[name]["psnr"]["mean"], row[name]["psnr"]["std"]) for row in rows]
+    values = [
+        (row["sigma"], row[name]["psnr"]["mean"], row[name]["psnr"]["std"])
+        for row in rows
+    ]
     ax.errorbar(*zip(*values, strict=True), label=name, capsize=3, marker="o")
 ax.axvline(0.5, color="grey", lw=1, ls=":")
 ax.set(xlabel=r"$\sigma$", ylabel="PSNR (dB)")
@@ -183,7 +206,9 @@ pure = 0.5 * unit_noise((1, 28, 28), generators(range(by_profile(200, 8))))
 with torch.no_grad():
     invented = network(pure)
 print(f"spread of the estimates around their mean: {invented.std(0).mean():.3f}")
-print(f"spread of real digits around theirs:       {to_unit(test_images).std(0).mean():.3f}")
+print(
+    f"spread of real digits around theirs:       {to_unit(test_images).std(0).mean():.3f}"
+)
 
 # %% mystnb={"figure": {"caption": "One-step estimates from pure noise of $\\sigma = 0.5$, seeds 0 to 7 (above: the input, below: the estimate).", "name": "fig-b1-pure"}, "image": {"alt": "Eight squares of noise above; below them, faint grey smudges that are no digits."}} tags=["hide-input"]
 grid([pure[:8], invented[:8]], labels=[r"$z$", "estimate"])

@@ -28,7 +28,17 @@ ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
 if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "book-source"], check=True)
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "-e", "book-source"], check=True
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "-e",
+            "book-source",
+        ],
+        check=True,
     )
     sys.path.insert(0, "book-source")
 
@@ -104,7 +114,9 @@ unflatten = sum(p.numel() for p in network.unflatten.parameters())
 total = sum(p.numel() for p in network.parameters())
 print(f"{total:,} parameters, {unflatten / total:.0%} of them in Unflatten alone")
 print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} steps")
-print(f"mean squared error, mean of the last 100 steps: {np.mean([row.loss for row in history[-100:]]):.4f}")
+print(
+    f"mean squared error, mean of the last 100 steps: {np.mean([row.loss for row in history[-100:]]):.4f}"
+)
 at_epoch_5 = [row.loss for row in history if row.epoch == 5]
 if at_epoch_5:
     print(f"mean over epoch 5: {np.mean(at_epoch_5):.4f}")
@@ -143,8 +155,14 @@ drawn = {
 }
 
 # %% mystnb={"figure": {"caption": "Samples after the epochs whose weights ship, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of generated digits. Many are convincing; some are strokes that form no digit."}} tags=["hide-input"]
-rows = [images[i : i + 10] for images in drawn.values() for i in range(0, len(images), 10)]
-labels = [f"epoch {epoch:.2g}" for epoch, images in drawn.items() for _ in range(0, len(images), 10)]
+rows = [
+    images[i : i + 10] for images in drawn.values() for i in range(0, len(images), 10)
+]
+labels = [
+    f"epoch {epoch:.2g}"
+    for epoch, images in drawn.items()
+    for _ in range(0, len(images), 10)
+]
 grid(rows, labels=labels)
 
 # %% [markdown]
@@ -156,11 +174,16 @@ grid(rows, labels=labels)
 # %%
 noise = generators([0])
 x_T = unit_noise((1, 28, 28), noise)
-path = list(trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise))
+path = list(
+    trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise)
+)
 shown = [path[i] for i in np.linspace(0, len(path) - 1, by_profile(9, 3)).astype(int)]
 
 # %% mystnb={"figure": {"caption": "One sample on its way: the image $x_t$ (above) and the clean image $\\hat x_0$ that the network sees in it (below), after the step to timestep $t$; $-1$ is the end. Seed 0, 300 steps.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["hide-input"]
-rows = [torch.cat([step.x for step in shown]), torch.cat([step.x0_hat for step in shown])]
+rows = [
+    torch.cat([step.x for step in shown]),
+    torch.cat([step.x0_hat for step in shown]),
+]
 grid(rows, titles=[f"$t={step.t}$" for step in shown], labels=["$x_t$", r"$\hat x_0$"])
 
 # %% [markdown]
@@ -170,9 +193,14 @@ grid(rows, titles=[f"$t={step.t}$" for step in shown], labels=["$x_t$", r"$\hat 
 # %% mystnb={"figure": {"caption": "Sixteen digits coming out of noise, seeds 0 to 15, 300 steps. Left half: $x_t$; right half: $\\hat x_0$.", "name": "fig-b2-animation"}} tags=["hide-input"]
 noise = generators(range(16))
 x_T = unit_noise((1, 28, 28), noise)
-steps_16 = list(trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise))
+steps_16 = list(
+    trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise)
+)
 kept = steps_16[:: max(1, len(steps_16) // 30)] + [steps_16[-1]]
-frames = [torch.cat([tile(step.x, 4), torch.ones(1, 1, 112, 4), tile(step.x0_hat, 4)], 3) for step in kept]
+frames = [
+    torch.cat([tile(step.x, 4), torch.ones(1, 1, 112, 4), tile(step.x0_hat, 4)], 3)
+    for step in kept
+]
 animation(
     frames,
     alt="Two panels of sixteen squares: on the left noise turns into digits, on the right soft digits sharpen.",
@@ -190,7 +218,9 @@ animation(
 
 # %%
 result = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
-print(f"{result['images']} samples against as many test digits, weights of epoch {result['epoch']:.2g}")
+print(
+    f"{result['images']} samples against as many test digits, weights of epoch {result['epoch']:.2g}"
+)
 for row in result["rows"]:
     print(f"{row['steps']:>4} steps: FID {row['fid']:.2f}")
 print(f"real digits against real digits: {result['floor']:.2f}")
@@ -198,18 +228,29 @@ print(f"real digits against real digits: {result['floor']:.2f}")
 # %% mystnb={"figure": {"caption": "Fréchet distance of samples to test digits against the number of sampling steps, and the distance of real digits to real digits (dashed). From `python -m benchmarks.mnist_quality b2`, seeds from 0.", "name": "fig-b2-fid"}, "image": {"alt": "The distance against the number of steps on a logarithmic axis, above a dashed line for real digits."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 ax.plot(
-    [row["steps"] for row in result["rows"]], [row["fid"] for row in result["rows"]], "o-", label="samples"
+    [row["steps"] for row in result["rows"]],
+    [row["fid"] for row in result["rows"]],
+    "o-",
+    label="samples",
 )
 ax.axhline(result["floor"], ls="--", color="grey", label="real digits")
 ax.set(xscale="log", xlabel="sampling steps", ylabel="Fréchet distance", ylim=(0, None))
-ax.set_xticks([row["steps"] for row in result["rows"]], [row["steps"] for row in result["rows"]])
+ax.set_xticks(
+    [row["steps"] for row in result["rows"]], [row["steps"] for row in result["rows"]]
+)
 ax.legend()
 plt.show()
 
 # %% mystnb={"figure": {"caption": "The same seeds (0 to 9) with fewer and fewer steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps; with ten steps they are paler and smoother."}} tags=["hide-input"]
 counts = by_profile([300, 50, 10], [5, 3])
 strided = [
-    sample(unet_denoiser(network, T), (1, 28, 28), spaced_timesteps(T, n), schedule, seeds=range(10))
+    sample(
+        unet_denoiser(network, T),
+        (1, 28, 28),
+        spaced_timesteps(T, n),
+        schedule,
+        seeds=range(10),
+    )
     for n in counts
 ]
 grid(strided, labels=[f"{n} steps" for n in counts])

@@ -26,7 +26,17 @@ ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
 if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "book-source"], check=True)
     subprocess.run(
-        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "-e", "book-source"], check=True
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "-q",
+            "--no-deps",
+            "-e",
+            "book-source",
+        ],
+        check=True,
     )
     sys.path.insert(0, "book-source")
 
@@ -78,7 +88,9 @@ recipe, epochs = RECIPES["b3"], max(networks)
 network = networks[epochs]
 print(f"{sum(p.numel() for p in network.parameters()):,} parameters")
 print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} steps")
-print(f"mean squared error, mean of the last 100 steps: {np.mean([row.loss for row in history[-100:]]):.4f}")
+print(
+    f"mean squared error, mean of the last 100 steps: {np.mean([row.loss for row in history[-100:]]):.4f}"
+)
 
 # %% mystnb={"figure": {"caption": "Training loss (B3.1) against the step, from the stored history of the shipped weights. The recipe is that of B2, with the class dropped one time in ten.", "name": "fig-b3-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["hide-input"]
 loss_curve(history)
@@ -111,7 +123,11 @@ def draw(net, gamma):
     return sample(denoise, (1, 28, 28), timesteps, schedule, seeds=seeds)
 
 
-drawn = {(epoch, gamma): draw(net, gamma) for epoch, net in networks.items() for gamma in (0.5, 5)}
+drawn = {
+    (epoch, gamma): draw(net, gamma)
+    for epoch, net in networks.items()
+    for gamma in (0.5, 5)
+}
 
 
 # %% tags=["hide-input"]
@@ -138,7 +154,9 @@ classifier = load_classifier()
 for (epoch, gamma), images in drawn.items():
     with torch.no_grad():
         right = (classifier(images).argmax(1) == labels).float().mean()
-    print(f"epoch {epoch:.2g}, gamma {gamma}: {right:.0%} of {len(labels)} are read as the digit asked for")
+    print(
+        f"epoch {epoch:.2g}, gamma {gamma}: {right:.0%} of {len(labels)} are read as the digit asked for"
+    )
 
 # %% [markdown]
 # ## How hard to insist
@@ -155,14 +173,20 @@ print(
 )
 for row in result["rows"]:
     share, error = row["accuracy"], row["standard_error"]
-    print(f"gamma {row['gamma']:>3}: accuracy {share:.3f} ± {error:.3f}, diversity {row['diversity']:.2f}")
-print(f"test digits: accuracy {real['accuracy']:.3f}, diversity {real['diversity']:.2f}")
+    print(
+        f"gamma {row['gamma']:>3}: accuracy {share:.3f} ± {error:.3f}, diversity {row['diversity']:.2f}"
+    )
+print(
+    f"test digits: accuracy {real['accuracy']:.3f}, diversity {real['diversity']:.2f}"
+)
 
 # %% mystnb={"figure": {"caption": "Accuracy of guided samples (left, with one standard error) and their diversity within a class (right) against $\\gamma$. Dashed: real test digits. From `python -m benchmarks.mnist_quality b3`, seeds from 0.", "name": "fig-b3-sweep"}, "image": {"alt": "Left: accuracy rises steeply with gamma and levels off. Right: diversity falls as gamma grows."}} tags=["hide-input"]
 gammas = [row["gamma"] for row in result["rows"]]
 fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 errors = [row["standard_error"] for row in result["rows"]]
-left.errorbar(gammas, [row["accuracy"] for row in result["rows"]], errors, marker="o", capsize=3)
+left.errorbar(
+    gammas, [row["accuracy"] for row in result["rows"]], errors, marker="o", capsize=3
+)
 left.axhline(real["accuracy"], ls="--", color="grey")
 left.set(xlabel=r"$\gamma$", ylabel="accuracy", ylim=(0, 1.03))
 right.plot(gammas, [row["diversity"] for row in result["rows"]], "o-")
@@ -175,7 +199,9 @@ best = max(result["rows"], key=lambda row: row["accuracy"])
 print(
     f"accuracy is highest at gamma = {best['gamma']}: {best['accuracy']:.3f} ± {best['standard_error']:.3f}"
 )
-print(f"there, diversity is {best['diversity'] / real['diversity']:.0%} of that of real digits")
+print(
+    f"there, diversity is {best['diversity'] / real['diversity']:.0%} of that of real digits"
+)
 
 # %% [markdown]
 # {numref}`fig-b3-sweep` shows the trade: up to about $\gamma = 1$ the class decides more and more, beyond it accuracy has little left to
@@ -201,7 +227,9 @@ pushed = [
 ]
 for gamma, images in zip(gammas_shown, pushed, strict=True):
     outside = ((images < -0.1) | (images > 1.1)).float().mean()
-    print(f"gamma {gamma:>2}: {outside:.1%} of the pixels are more than 0.1 outside [0, 1]")
+    print(
+        f"gamma {gamma:>2}: {outside:.1%} of the pixels are more than 0.1 outside [0, 1]"
+    )
 
 # %% mystnb={"figure": {"caption": "One sample of each class from no guidance to far too much. Seeds 0 to 9, the same in each row; 100 steps; values clipped to $[0, 1]$ for display.", "name": "fig-b3-too-much"}, "image": {"alt": "Rows of digits zero to nine for growing gamma: random digits at zero, matching digits from one, thick and distorted strokes at the largest."}} tags=["hide-input"]
 grid(pushed, titles=range(10), labels=[rf"$\gamma={gamma}$" for gamma in gammas_shown])
