@@ -22,27 +22,28 @@
 # processor cores ([B3](part_b/b3_class_conditioned.ipynb)), drew them when this page was built.
 
 # %% tags=["remove-cell"]
-# In Colab: fetch the helper package. Does nothing elsewhere.
+# In Colab: fetch the book. Does nothing where its package is installed.
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
 if importlib.util.find_spec("diffusion_utils") is None:
-    subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "book-source"], check=True)
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "-e",
-            "book-source",
-        ],
-        check=True,
-    )
+    if not Path("book-source").exists():
+        subprocess.run(
+            ["git", "clone", "--depth=1", ADDRESS, "book-source"], check=True
+        )
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--editable",
+        "book-source",
+    ]
+    subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
 # %%

@@ -19,27 +19,28 @@
 # removes a little of it at a time, starting from nothing but noise.
 
 # %% tags=["remove-cell"]
-# In Colab: fetch the helper package. Does nothing elsewhere.
+# In Colab: fetch the book. Does nothing where its package is installed.
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
 if importlib.util.find_spec("diffusion_utils") is None:
-    subprocess.run(["git", "clone", "--depth", "1", ADDRESS, "book-source"], check=True)
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pip",
-            "install",
-            "-q",
-            "--no-deps",
-            "-e",
-            "book-source",
-        ],
-        check=True,
-    )
+    if not Path("book-source").exists():
+        subprocess.run(
+            ["git", "clone", "--depth=1", ADDRESS, "book-source"], check=True
+        )
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--editable",
+        "book-source",
+    ]
+    subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
 # %%
