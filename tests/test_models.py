@@ -1,14 +1,16 @@
 """What ships: the weights, their histories, and the benchmark results that were measured on them."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
+from accelerate import Accelerator
 
 from diffusion_utils.classifier import WEIGHTS, accuracy_on_test_digits, load_classifier
 from diffusion_utils.files import ROOT, digest, load_tensors
-from diffusion_utils.release import MODELS, release, released
-from diffusion_utils.training import RECIPES
+from diffusion_utils.release import MODELS, release, released, trained
+from diffusion_utils.training import RECIPES, load_network, train
 
 RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
 SHIPPED = sorted(MODELS.rglob("*.safetensors"))
@@ -70,21 +72,22 @@ def test_an_altered_file_is_refused(tmp_path):
         released("b2", tmp_path)
 
 
-def test_release_keeps_weights_to_half_precision(tmp_path, monkeypatch):
-    from dataclasses import replace
-
-    from accelerate import Accelerator
-
-    from diffusion_utils import release as module
-    from diffusion_utils.training import load_network, train
-
+@pytest.fixture
+def small_b2(monkeypatch):
+    """The recipe of B2 with a tiny network and eight black images, one step to an epoch."""
     small = replace(RECIPES["b2"], hidden=8, images=8, batch_size=8)
-    monkeypatch.setitem(module.RECIPES, "b2", small)
     data = (
         torch.zeros(8, 1, 28, 28, dtype=torch.uint8),
         torch.zeros(8, dtype=torch.long),
     )
-    for row in train(small, tmp_path / "run", data, Accelerator(cpu=True)):
+    monkeypatch.setitem(RECIPES, "b2", small)
+    monkeypatch.setattr("diffusion_utils.release.mnist", lambda: data)
+    return small, data
+
+
+def test_release_keeps_weights_to_half_precision(tmp_path, small_b2):
+    recipe, data = small_b2
+    for row in train(recipe, tmp_path / "run", data, Accelerator(cpu=True)):
         if row.step == 7:
             break
     release(tmp_path / "run", tmp_path / "models")
@@ -94,3 +97,16 @@ def test_release_keeps_weights_to_half_precision(tmp_path, monkeypatch):
     original = load_network(tmp_path / "run" / "epoch-05.safetensors").state_dict()
     for key, tensor in networks[5].state_dict().items():
         torch.testing.assert_close(tensor, original[key], rtol=1e-3, atol=1e-4)
+
+
+def test_retraining_runs_the_recipe_and_leaves_the_shipped_weights(
+    tmp_path, small_b2, monkeypatch
+):
+    before = [digest(path) for path in SHIPPED]
+    monkeypatch.setattr("diffusion_utils.release.ROOT", tmp_path)
+    monkeypatch.setenv("RETRAIN", "1")
+    networks, history = trained("b2")
+    assert list(networks) == [5, 20]
+    assert len(history) == 20
+    assert {network.config["hidden"] for network in networks.values()} == {8}
+    assert [digest(path) for path in SHIPPED] == before
