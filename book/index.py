@@ -78,7 +78,8 @@ grid(images.split(10))
 # * [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing?
 # * [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
 #
-# Part A, the same loop around a text-to-image model, is being written.
+# The networks ship with the book, and each chapter prints how far the training of its network has come. Part A, the same
+# loop around a text-to-image model, is being written.
 #
 # ## One loop
 #

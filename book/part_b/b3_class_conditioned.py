@@ -143,12 +143,13 @@ def show_drawn(gamma):
 # %% mystnb={"figure": {"caption": "Four samples of each digit at $\\gamma = 0.5$, after the epochs whose weights ship. The class asked for is above each column. Seeds 0 to 39, 300 steps.", "name": "fig-b3-half"}, "image": {"alt": "Columns of generated digits zero to nine. Many match the class above their column, several are other digits or no digit at all."}} tags=["hide-input"]
 show_drawn(0.5)
 
-# %% mystnb={"figure": {"caption": "The same at $\\gamma = 5$: same network, same seeds 0 to 39, 300 steps.", "name": "fig-b3-five"}, "image": {"alt": "Columns of generated digits zero to nine, bold and regular; nearly all match the class above their column."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same at $\\gamma = 5$: same network, same seeds 0 to 39, 300 steps.", "name": "fig-b3-five"}, "image": {"alt": "Columns of generated digits zero to nine, bolder and more regular than before; most match the class above their column."}} tags=["hide-input"]
 show_drawn(5)
 
 # %% [markdown]
-# At $\gamma = 0.5$ ({numref}`fig-b3-half`) the class is a hint, and some columns hold strangers. At $\gamma = 5$ ({numref}`fig-b3-five`) the digits are
-# what was asked for, and more alike: bolder and more upright. How right and how alike can be measured on these very samples:
+# At $\gamma = 0.5$ ({numref}`fig-b3-half`) the class is a hint, and many columns hold strangers. At $\gamma = 5$ ({numref}`fig-b3-five`) more
+# digits are what was asked for, and they are more alike: bolder and plainer. How many are right can be counted, by an
+# independent classifier:
 
 # %%
 classifier = load_classifier()
@@ -205,8 +206,9 @@ print(
 )
 
 # %% [markdown]
-# {numref}`fig-b3-sweep` shows the trade: up to about $\gamma = 1$ the class decides more and more, beyond it accuracy has little left to
-# gain, and the samples of a class grow alike.
+# {numref}`fig-b3-sweep` shows the trade. Accuracy rises with $\gamma$ to the peak that is printed above and gains nothing after
+# it, while the samples of a class grow ever more alike. More diversity than real digits have is no merit: where $\gamma$ is
+# weak, samples that are another digit, or none, count as variety.
 #
 # ## Where it fails: too much of it
 #
