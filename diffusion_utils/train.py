@@ -21,7 +21,8 @@ def keep_freed_memory():
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return  # not glibc; only slower
-    m_trim_threshold, m_mmap_max = -1, -4
+    m_trim_threshold, m_mmap_max, m_arena_max = -1, -4, -8
+    mallopt(m_arena_max, 1)  # else each thread keeps its own freed memory
     mallopt(m_mmap_max, 0)
     mallopt(m_trim_threshold, 2**31 - 1)
 
