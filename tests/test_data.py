@@ -45,9 +45,8 @@ def test_the_digits_are_the_well_known_ones(train):
     assert images.shape == (n, 1, 28, 28) and images.dtype == torch.uint8
     assert labels.shape == (n,) and labels.dtype == torch.int64
     assert labels.bincount().tolist() == COUNTS[train]
-    mean, std = (
-        (0.1307, 0.3081) if train else (0.1325, 0.3105)
-    )  # as published everywhere
+    # as published everywhere
+    mean, std = (0.1307, 0.3081) if train else (0.1325, 0.3105)
     pixels = images.double() / 255
     assert pixels.mean().item() == pytest.approx(mean, abs=5e-5)
     assert pixels.std().item() == pytest.approx(std, abs=5e-5)
@@ -97,6 +96,12 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
+def garble(path):
+    content = bytearray(path.read_bytes())
+    content[12:60] = b"\xff" * 48  # no valid deflate stream
+    path.write_bytes(content)
+
+
 def alter_the_checksum(path):
     content = bytearray(path.read_bytes())
     content[-6] ^= 1  # the CRC-32 in gzip's trailer
@@ -118,6 +123,7 @@ DAMAGES = [
     truncate,
     empty,
     flip_a_bit,
+    garble,
     alter_the_checksum,
     swap_two_labels,
     an_error_page,

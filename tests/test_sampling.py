@@ -70,9 +70,8 @@ def test_gaussian_data_comes_back(stride, std):
     assert x.std().item() == pytest.approx(
         expected_std, abs=4 * expected_std / (2 * n) ** 0.5
     )
-    assert expected_std == pytest.approx(
-        std, abs=1.5e-3
-    )  # the book's numbers are samples themselves
+    # the book's numbers are samples themselves
+    assert expected_std == pytest.approx(std, abs=1.5e-3)
 
 
 def small_unet(num_classes=0):
@@ -243,12 +242,10 @@ def test_arguments_are_left_alone():
     assert x.equal(before)
     assert timesteps == FEW
     assert SMALL.alpha_bar.equal(alpha_bar)
-    assert all(
-        v.equal(state[k]) for k, v in unet.state_dict().items()
-    )  # running statistics too
-    assert len({step.x.data_ptr() for step in steps}) == len(
-        steps
-    )  # a kept step does not change later
+    # running statistics too
+    assert all(v.equal(state[k]) for k, v in unet.state_dict().items())
+    # a kept step does not change later
+    assert len({step.x.data_ptr() for step in steps}) == len(steps)
 
 
 def test_sampling_records_no_gradients():

@@ -63,9 +63,8 @@ def test_denoising_pair(sigma):
     n = noise.numel()
     assert noise.mean().abs() < 4 / n**0.5
     assert noise.std().item() == pytest.approx(1, abs=4 / (2 * n) ** 0.5)
-    assert noise.pow(4).mean().item() == pytest.approx(
-        3, abs=4 * (96 / n) ** 0.5
-    )  # Gaussian tails
+    # Gaussian tails
+    assert noise.pow(4).mean().item() == pytest.approx(3, abs=4 * (96 / n) ** 0.5)
 
 
 def test_denoising_noise_is_half_by_default():
@@ -313,13 +312,11 @@ def without_seconds(run):
 
 @pytest.mark.parametrize("name", ["b1", "b3"])
 def test_killed_at_random_and_restarted_it_ends_the_same(tmp_path, name):
-    recipe = small(
-        name, images=64, batch_size=8, epochs=4, save_epochs=(2, 4)
-    )  # 32 steps
+    # 4 epochs of 8 steps, a checkpoint every 3 steps and after each epoch
+    recipe = small(name, images=64, batch_size=8, epochs=4, save_epochs=(2, 4))
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["diffusion_utils.train"]
-    )  # imported once, not once for each process
+    # imported once, not once for each process
+    context.set_forkserver_preload(["diffusion_utils.train"])
 
     def start(run):
         process = context.Process(target=run_to_the_end, args=(recipe, run))
@@ -477,24 +474,10 @@ def test_two_processes_train_the_same_network(tmp_path):
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
-    # --multi_gpu is accelerate's only way to start several processes; without a GPU they talk through gloo
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.launch",
-        "--multi_gpu",
-        "--num_processes",
-        "2",
-    ]
-    launch += [
-        "--num_machines",
-        "1",
-        "--mixed_precision",
-        "no",
-        "--dynamo_backend",
-        "no",
-    ]
-    launch += ["--main_process_port", str(port)]
+    # --multi_gpu is the flag that starts several processes, with a GPU or without
+    options = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no"
+    options += f" --dynamo_backend no --main_process_port {port}"
+    launch = [sys.executable, "-m", "accelerate.commands.launch", *options.split()]
     run = tmp_path / "two"
     done = subprocess.run(
         launch + command("b3", run, "--precision", "no")[1:],
@@ -506,7 +489,7 @@ def test_two_processes_train_the_same_network(tmp_path):
     assert done.returncode == 0, done.stderr
     recipe, data = smoke(RECIPES["b3"]), mnist()
     losses = torch.tensor([row.loss for row in read_history(run / "history.csv")])
-    # each process normalises its half of the batch by itself; averaged gradients of two halves are just that
+    # each process normalises its half of the batch by itself
     halves, whole = (
         torch.tensor(plain_losses(recipe, data, parts)) for parts in (2, 1)
     )

@@ -211,9 +211,8 @@ def test_mode_is_restored_after_sampling(training):
     modes = []
     unet.up1.register_forward_hook(lambda module, *_: modes.append(module.training))
     sample(unet_denoiser(unet, 300), (1, 28, 28), FEW, SCHEDULE, seeds=[0])
-    assert (
-        modes == [False] * 3
-    )  # while it samples, BatchNorm uses its running statistics
+    # while it samples, BatchNorm uses its running statistics
+    assert modes == [False] * 3
     assert all(module.training == training for module in unet.modules())
 
 
@@ -236,9 +235,8 @@ def test_batch_mates_do_not_change_an_estimate():
     denoise = unet_denoiser(unet, 300)
     assert_close(denoise(other, 9).eps[:1], denoise(x, 9).eps[:1])
     times = torch.full((4,), 9 / 300)
-    assert not torch.allclose(
-        unet(other, times)[:1], unet(x, times)[:1]
-    )  # in train mode they do
+    # in train mode they do
+    assert not torch.allclose(unet(other, times)[:1], unet(x, times)[:1])
 
 
 @torch.no_grad()
