@@ -155,7 +155,7 @@ drawn = {
     for epoch, net in networks.items()
 }
 
-# %% mystnb={"figure": {"caption": "Samples after the epochs whose weights ship, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of generated digits. Many are convincing; some are strokes that form no digit."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Samples after the epochs whose weights ship, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of generated digits: some are convincing, others are strokes that form no digit."}} tags=["hide-input"]
 rows = [
     images[i : i + 10] for images in drawn.values() for i in range(0, len(images), 10)
 ]
