@@ -40,9 +40,8 @@ def atomic(path):
             "free some disk space or choose another folder",
         ) from error
     finally:
-        with suppress(
-            OSError
-        ):  # it may never have been made; the error above says more
+        # it may never have been made, and the error above says more
+        with suppress(OSError):
             partial.unlink()
 
 

@@ -20,7 +20,10 @@ MNIST_SCHEDULE = Schedule.linear(1e-4, 0.02, T=300)
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training run is made of; the three of the coursework are in `RECIPES`."""
+    """What a training run is made of; the three of the coursework are in `RECIPES`.
+
+    lr_end is the share of lr that is left after the last epoch, reached exponentially.
+    """
 
     name: str
     hidden: int
@@ -29,9 +32,7 @@ class Recipe:
     batch_size: int
     epochs: int
     lr: float
-    lr_end: (
-        float  # share of lr that is left after the last epoch, reached exponentially
-    )
+    lr_end: float
     save_epochs: tuple
     images: int = 60_000
     seed: int = 180
@@ -146,9 +147,8 @@ def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
     done = resume(recipe, run, model, optimizer)
-    history = (
-        History(run / "history.csv", done) if accelerator.is_main_process else None
-    )
+    main = accelerator.is_main_process
+    history = History(run / "history.csv", done) if main else None
     before = history.seconds if history else 0.0
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     wrapped.train()
@@ -176,7 +176,7 @@ def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
             recipe.lr_at(epoch),
             before + time.perf_counter() - start,
         )
-        if accelerator.is_main_process:
+        if main:
             history.write(row)
             finish_step(recipe, run, model, optimizer, row, checkpoint_steps)
         yield row

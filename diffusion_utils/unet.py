@@ -197,7 +197,12 @@ def unet_denoiser(unet, T, labels=None):
         unet: a `UNet` with time=True. It is called in eval mode.
         T: number of timesteps it was trained with.
         labels: (B,) digits for a class-conditional network, None for "no class".
+
+    Raises:
+        ValueError: labels for a network that knows no classes.
     """
+    if labels is not None and not unet.config["num_classes"]:
+        raise ValueError("this network knows no classes; leave labels out")
 
     def denoise(x_t, t):
         times = torch.full((len(x_t),), t / T, device=x_t.device)

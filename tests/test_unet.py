@@ -249,3 +249,8 @@ def test_channels_last_changes_nothing():
         rtol=1e-4,
         atol=1e-4,
     )
+
+
+def test_labels_for_a_network_without_classes_are_refused():
+    with pytest.raises(ValueError, match="knows no classes"):
+        unet_denoiser(UNet(8, time=True), 300, torch.tensor([1]))
