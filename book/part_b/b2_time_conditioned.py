@@ -78,9 +78,8 @@ timesteps = spaced_timesteps(T, steps)
 
 # %%
 abar_T = schedule.alpha_bar[-1]
-print(
-    f"at the last timestep alpha_bar = {abar_T:.3f}, so sqrt(alpha_bar) = {abar_T.sqrt():.2f} of the signal is left"
-)
+print(f"at the last timestep alpha_bar = {abar_T:.3f},")
+print(f"so {abar_T.sqrt():.2f} of the signal is left")
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the share of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the signal's factor falls from one to about a fifth, the noise's rises from zero to nearly one."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
@@ -136,7 +135,9 @@ loss_curve(history)
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\abar_t}\,\epsilon_\theta}{\sqrt{\abar_t}}, \tag{N.2} $$
 #
-# $$ x_{t'} = \frac{\sqrt{\abar_{t'}}\,\beta}{1-\abar_t}\hat x_0 + \frac{\sqrt{\alpha}\,(1-\abar_{t'})}{1-\abar_t} x_t + \sqrt{\frac{1-\abar_{t'}}{1-\abar_t}\beta}\; z, \qquad \alpha = \frac{\abar_t}{\abar_{t'}},\ \beta = 1-\alpha, \tag{N.3, N.4} $$
+# $$ \mu = \frac{\sqrt{\abar_{t'}}\,\beta}{1-\abar_t}\hat x_0 + \frac{\sqrt{\alpha}\,(1-\abar_{t'})}{1-\abar_t} x_t, \qquad \alpha = \frac{\abar_t}{\abar_{t'}},\quad \beta = 1-\alpha, \tag{N.3} $$
+#
+# $$ x_{t'} = \mu + \sqrt{\tilde\beta}\, z, \qquad \tilde\beta = \frac{1-\abar_{t'}}{1-\abar_t}\,\beta, \tag{N.4} $$
 #
 # where $t'$ is the next timestep of the list and $z \sim \mathcal N(0, I)$. This is the loop that the whole book runs through:
 #
@@ -242,7 +243,7 @@ ax.set_xticks(
 ax.legend()
 plt.show()
 
-# %% mystnb={"figure": {"caption": "The same seeds (0 to 9) with fewer and fewer steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps; with ten steps they are paler and smoother."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same seeds (0 to 9) with fewer and fewer steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["hide-input"]
 counts = by_profile([300, 50, 10], [5, 3])
 strided = [
     sample(
@@ -286,7 +287,7 @@ for stride in by_profile([1, 10, 30, 90], [30]):
 
 # %% [markdown]
 # The variance that the step puts back, (N.4), is right for infinitely small steps, and too small for long ones: each long stride loses
-# some, and the samples crowd around the mean. On digits it shows as {numref}`fig-b2-strided`'s smoother, paler strokes.
+# some, and the samples crowd around the mean. On digits, compare the lowest row of {numref}`fig-b2-strided` with the rows above it.
 #
 # ## Where it fails: BatchNorm in the wrong mode
 #
