@@ -101,5 +101,5 @@ grid(images.split(10))
 # * **Read**: the chapters, in order. Each asks one question, gives the formula and the lines that implement it, shows the
 #   result, and says where it fails.
 # * **Run**: open a chapter with the rocket button above it, or clone the repository and type `make book`. The trained
-#   weights are in the repository, so a chapter runs in a minute or two on a laptop.
+#   weights are in the repository, so a chapter runs in minutes on a laptop.
 # * **Reuse**: `diffusion_utils` is a small package. The cell above is the whole of it: load, guide, sample.
