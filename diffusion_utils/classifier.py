@@ -16,7 +16,7 @@ from diffusion_utils.files import (
     recorded_sha256,
     save_tensors,
 )
-from diffusion_utils.metrics import DigitClassifier, in_batches
+from diffusion_utils.metrics import DigitClassifier, accuracy
 from diffusion_utils.train import keep_freed_memory
 
 WEIGHTS = ROOT / "models" / "mnist" / "classifier.safetensors"
@@ -50,9 +50,7 @@ def train_classifier(epochs=5, seed=180):
 
 def accuracy_on_test_digits(model):
     images, labels = mnist(train=False)
-    return (
-        (in_batches(model, to_unit(images)).argmax(1) == labels).double().mean().item()
-    )
+    return accuracy(model, to_unit(images), labels)[0]
 
 
 def load_classifier(path=WEIGHTS):
