@@ -16,6 +16,48 @@ class NoiseEstimate(NamedTuple):
     v: torch.Tensor | None = None
 
 
+class Conditional:
+    """A network under a fixed condition, as a denoiser (x_t, t) -> NoiseEstimate.
+
+    Args:
+        network: (x_t, t, *condition) -> NoiseEstimate.
+        condition: tensors (B, ...), or (1, ...) for the same condition on every image.
+    """
+
+    def __init__(self, network, *condition):
+        self.network = network
+        self.condition = condition
+
+    def __call__(self, x_t, t):
+        return estimates([self], x_t, t)[0]
+
+    def on(self, x_t):
+        """The condition of each image of the batch x_t.
+
+        Raises:
+            ValueError: there are conditions for another number of images.
+        """
+        if len(self.condition[0]) not in (1, len(x_t)):
+            raise ValueError(
+                f"conditions for {len(self.condition[0])} images, got {len(x_t)} images"
+            )
+        return [part.expand(len(x_t), *part.shape[1:]) for part in self.condition]
+
+
+def estimates(denoisers, x_t, t):
+    """The NoiseEstimate of each denoiser at x_t, in one batch where they share a network."""
+    network = getattr(denoisers[0], "network", None)
+    if network is None or any(
+        getattr(d, "network", None) is not network for d in denoisers
+    ):
+        return [denoise(x_t, t) for denoise in denoisers]
+    n = len(denoisers)
+    conditions = zip(*(d.on(x_t) for d in denoisers), strict=True)
+    eps, v = network(x_t.repeat(n, 1, 1, 1), t, *map(torch.cat, conditions))
+    vs = [None] * n if v is None else v.chunk(n)
+    return [NoiseEstimate(*both) for both in zip(eps.chunk(n), vs, strict=True)]
+
+
 def guided(conditional, unconditional, gamma):
     """Classifier-free guidance: go gamma times the way from the unconditional estimate.
 
@@ -24,8 +66,51 @@ def guided(conditional, unconditional, gamma):
     """
 
     def denoise(x_t, t):
-        eps_c, v = conditional(x_t, t)
-        eps_u, _ = unconditional(x_t, t)
+        (eps_c, v), (eps_u, _) = estimates([conditional, unconditional], x_t, t)
         return NoiseEstimate(eps_u + gamma * (eps_c - eps_u), v)  # (N.6)
+
+    return denoise
+
+
+def viewed(denoise, view):
+    """Denoise the image as it looks in a `View`, and turn the estimate back.
+
+    Source: Geng et al. 2024, https://arxiv.org/abs/2311.17919, section 3.2.
+    """
+
+    def denoise_view(x_t, t):
+        eps, v = denoise(view.apply(x_t), t)
+        # the variance is no part of the picture: it moves with its pixel, but has no sign to flip
+        return NoiseEstimate(view.invert(eps), None if v is None else view.back(v))
+
+    return denoise_view
+
+
+def averaged(*denoisers):
+    """The mean of several estimates. Geng et al. 2024, eq. 3."""
+
+    def denoise(x_t, t):
+        eps, v = zip(*(each(x_t, t) for each in denoisers), strict=True)
+        return NoiseEstimate(mean(eps), None if v[0] is None else mean(v))  # (A.2)
+
+    return denoise
+
+
+def mean(tensors):
+    return torch.stack(tensors).mean(0)
+
+
+def blended(denoisers, bands):
+    """One band of spatial frequencies from each denoiser: the sum of band(eps), see `views.bands`.
+
+    The variance is the mean. Source: Geng et al. 2024b, https://arxiv.org/abs/2404.11615, eq. 7.
+    """
+
+    def denoise(x_t, t):
+        eps, v = zip(*(each(x_t, t) for each in denoisers), strict=True)
+        parts = [band(e) for band, e in zip(bands, eps, strict=True)]
+        return NoiseEstimate(
+            torch.stack(parts).sum(0), None if v[0] is None else mean(v)
+        )  # (A.3)
 
     return denoise

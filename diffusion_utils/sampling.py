@@ -36,7 +36,8 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
     Args:
         denoise: (x_t, t) -> NoiseEstimate, see `diffusion_utils.denoisers`.
         x: (B, C, H, W), the noisy image at timesteps[0].
-        timesteps: decreasing ints; CLEAN = -1 at the end removes the last noise too.
+        timesteps: decreasing ints; CLEAN = -1 at the end removes the last noise too. Where one is
+            larger than that before it, the image is noised again, see `resampled`.
         schedule: a `Schedule`.
         generators: B CPU generators, one for each image.
         constrain: (x, t) -> x, applied after each step.
@@ -51,6 +52,11 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
             f"one generator for each image: {len(generators)} for {len(x)} images"
         )
     for t, t_prev in pairwise(timesteps):
+        if t_prev > t:
+            x = schedule.renoise(
+                x, t, t_prev, unit_noise(x.shape[1:], generators).to(x)
+            )
+            continue
         eps, v = denoise(x, t)
         x0_hat = schedule.predict_x0(x, t, eps)
         z = unit_noise(x.shape[1:], generators).to(x)
@@ -58,10 +64,57 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
         yield Step(t_prev, x, x0_hat)
 
 
+def resampled(timesteps, times):
+    """Timesteps that take each step `times` times, noising again in between: [9, 6, 9, 6, 3, ..].
+
+    The last step is taken once. Source: Lugmayr et al. 2022, algorithm 1, with jumps of one step.
+    """
+    path = [timesteps[0]]
+    for t, t_prev in pairwise(timesteps):
+        path += (
+            [t_prev]
+            if t_prev == timesteps[-1]
+            else [t_prev, t] * (times - 1) + [t_prev]
+        )
+    return path
+
+
+def keep_outside(mask, image, schedule, generators):
+    """The constraint of inpainting: new content where mask is 1, the noised image where it is 0.
+
+    Args:
+        mask: (1, H, W), or (B, 1, H, W), of 0 and 1.
+        image: (B, C, H, W) the clean image.
+        generators: those of the trajectory.
+
+    Raises:
+        ValueError: mask is not 0 and 1, or of another size.
+
+    Source: Lugmayr et al. 2022, eq. 8.
+    """
+    if not ((mask == 0) | (mask == 1)).all():
+        raise ValueError("mask must be 0 and 1, with 1 for new content")
+    if mask.shape[-3:] != (1, *image.shape[-2:]):
+        raise ValueError(
+            f"mask must be (1, H, W) with the image's {tuple(image.shape[-2:])}, got {tuple(mask.shape)}"
+        )
+    mask = mask.to(image)
+
+    def constrain(x, t):
+        eps = unit_noise(image.shape[1:], generators).to(image)
+        return mask * x + (1 - mask) * schedule.forward(image, t, eps)  # (A.1)
+
+    return constrain
+
+
 def sample(denoise, shape, timesteps, schedule, *, seeds, device="cpu"):
     """Images from pure noise: one (C, H, W) = shape image for each seed -> (B, C, H, W)."""
     noise = generators(seeds)
     x = unit_noise(shape, noise).to(device)
-    for step in trajectory(denoise, x, timesteps, schedule, generators=noise):
-        x = step.x
-    return x
+    return last(trajectory(denoise, x, timesteps, schedule, generators=noise))
+
+
+def last(steps):
+    """The image at the end of a trajectory."""
+    *_, end = steps
+    return end.x

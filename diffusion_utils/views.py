@@ -1,0 +1,102 @@
+"""Ways to look at an image: views that an anagram is read in, and bands of frequencies."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torchvision.transforms.v2.functional import gaussian_blur
+
+
+class View(NamedTuple):
+    """A way to look at an image: its pixels move, and their values are multiplied by a factor.
+
+    A picture can be an anagram under a view if unit noise seen in it is unit noise again: pixels
+    change places only, and the factor is 1 or -1. Source: Geng et al. 2024, section 3.4.
+
+    move, back: (B, C, H, W) -> same, each undoes the other.
+    """
+
+    move: Callable
+    back: Callable
+    factor: float = 1.0
+
+    def apply(self, x):
+        return self.factor * self.move(x)
+
+    def invert(self, x):
+        return self.back(x) / self.factor
+
+
+def same(x):
+    return x
+
+
+def rotation(quarters):
+    """Turned counter-clockwise by so many quarters."""
+    return View(
+        lambda x: x.rot90(quarters, (2, 3)), lambda x: x.rot90(-quarters, (2, 3))
+    )
+
+
+def permutation(order):
+    """A view that moves pixel order[i] to place i, counted row by row. order: (H W,)."""
+    inverse = order.argsort()
+    return View(
+        lambda x: x.flatten(2)[..., order].reshape(x.shape),
+        lambda x: x.flatten(2)[..., inverse].reshape(x.shape),
+    )
+
+
+def jigsaw(generator, pieces=4, size=64):
+    """pieces x pieces square tiles, shuffled.
+
+    Raises:
+        ValueError: the tiles do not divide the image.
+    """
+    if size % pieces:
+        raise ValueError(f"{pieces} tiles do not divide {size} pixels")
+    tile = size // pieces
+    index = torch.arange(size * size).view(pieces, tile, pieces, tile)
+    tiles = index.transpose(1, 2).reshape(pieces**2, tile, tile)
+    tiles = tiles[torch.randperm(pieces**2, generator=generator)]
+    order = tiles.view(pieces, pieces, tile, tile).transpose(1, 2)
+    return permutation(order.reshape(-1))
+
+
+def skew(step=1):
+    """Row i rolled to the right by step * i pixels."""
+
+    def rolled(x, sign):
+        rows = [x[:, :, i].roll(sign * step * i, dims=-1) for i in range(x.shape[2])]
+        return torch.stack(rows, 2)
+
+    return View(lambda x: rolled(x, 1), lambda x: rolled(x, -1))
+
+
+FLIP = View(lambda x: x.flip(2), lambda x: x.flip(2))  # upside down
+NEGATIVE = View(same, same, factor=-1)
+BRIGHTER = View(same, same, factor=2)  # must fail: the noise it shows has variance 4
+
+
+def low_pass(sigma, kernel_size=33):
+    """Keep what a Gaussian blur keeps: (B, C, H, W) -> same."""
+    return lambda x: gaussian_blur(x, [kernel_size, kernel_size], [sigma, sigma])
+
+
+def bands(*sigmas, kernel_size=33):
+    """Filters that split an image into len(sigmas) + 1 bands, coarse to fine, that add up to it.
+
+    sigmas: widths of the blurs at the borders between bands, in pixels, decreasing.
+
+    Raises:
+        ValueError: the widths do not decrease, or are not positive.
+    """
+    if not sigmas or min(sigmas) <= 0 or list(sigmas) != sorted(set(sigmas))[::-1]:
+        raise ValueError(f"sigmas must be positive and decrease, got {sigmas}")
+    blurs = [low_pass(sigma, kernel_size) for sigma in sigmas]
+
+    def between(finer, coarser):
+        return lambda x: finer(x) - coarser(x)
+
+    inner = [between(b, a) for a, b in zip(blurs, blurs[1:], strict=False)]
+    return [blurs[0], *inner, between(same, blurs[-1])]

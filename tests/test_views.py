@@ -1,0 +1,89 @@
+"""Views and bands, by what they must not change."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from diffusion_utils import views
+from diffusion_utils.views import BRIGHTER, FLIP, NEGATIVE
+
+VIEWS = {
+    "flip": FLIP,
+    "negative": NEGATIVE,
+    "skew": views.skew(),
+    "jigsaw": views.jigsaw(torch.Generator().manual_seed(0)),
+    "pixels": views.permutation(torch.randperm(64 * 64)),
+    **{f"turned {q}": views.rotation(q) for q in (1, 2, 3)},
+}
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_is_undone(name, x):
+    view = VIEWS[name]
+    assert_close(view.invert(view.apply(x)), x, atol=0, rtol=0)
+    assert_close(view.apply(view.invert(x)), x, atol=0, rtol=0)
+    assert not torch.equal(view.apply(x), x)
+
+
+@pytest.mark.parametrize("name", VIEWS)
+def test_a_view_keeps_noise_noise(name, x):
+    """Orthogonal: angles and lengths are kept, so unit Gaussian noise stays what it is."""
+    view, y = VIEWS[name], torch.randn_like(x)
+    assert_close(
+        (view.apply(x) * view.apply(y)).sum(), (x * y).sum(), rtol=1e-3, atol=1e-2
+    )
+    assert_close(view.apply(x).square().sum(), x.square().sum())
+
+
+def test_the_view_that_must_fail_is_undone_but_changes_the_noise(x):
+    assert_close(BRIGHTER.invert(BRIGHTER.apply(x)), x)
+    assert BRIGHTER.apply(x).var() > 3.9
+
+
+def test_views_look_as_they_are_named(x):
+    assert_close(FLIP.apply(x)[:, :, 0], x[:, :, -1])
+    assert_close(NEGATIVE.apply(x), -x)
+    turned = views.rotation(1).apply(x)
+    assert_close(turned[:, :, 0, 0], x[:, :, 0, -1])  # the upper right corner goes left
+    assert_close(views.skew(2).apply(x)[:, :, 3, 6], x[:, :, 3, 0])
+
+
+def test_jigsaw_moves_whole_tiles():
+    tiles = torch.arange(16.0).view(1, 1, 4, 4)
+    image = tiles.repeat_interleave(16, 2).repeat_interleave(16, 3)
+    moved = VIEWS["jigsaw"].apply(image)
+    assert_close(
+        moved, moved[..., ::16, ::16].repeat_interleave(16, 2).repeat_interleave(16, 3)
+    )
+    assert sorted(moved[..., ::16, ::16].flatten().tolist()) == list(range(16))
+
+
+def test_tiles_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="do not divide"):
+        views.jigsaw(torch.Generator(), pieces=5)
+
+
+@pytest.mark.parametrize("sigmas", [(2.0,), (4.0, 1.5), (6.0, 3.0, 1.0)])
+def test_bands_add_up(sigmas, x):
+    parts = [band(x) for band in views.bands(*sigmas)]
+    assert len(parts) == len(sigmas) + 1
+    assert_close(sum(parts), x, atol=1e-5, rtol=1e-5)
+
+
+def test_coarse_bands_keep_constants_and_fine_ones_drop_them():
+    flat = torch.full((1, 3, 64, 64), 0.7)
+    low, middle, high = (band(flat) for band in views.bands(4.0, 1.5))
+    assert_close(low, flat)
+    assert_close(middle, torch.zeros_like(flat), atol=1e-5, rtol=0)
+    assert_close(high, torch.zeros_like(flat), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("sigmas", [(), (1.0, 2.0), (0.0,), (2.0, 2.0)])
+def test_bands_that_make_no_sense_are_refused(sigmas):
+    with pytest.raises(ValueError, match="decrease"):
+        views.bands(*sigmas)
