@@ -2,8 +2,16 @@
 
 import gzip
 import zlib
+from pathlib import Path
 
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torchvision.datasets import MNIST
+from torchvision.transforms.v2.functional import (
+    center_crop,
+    pil_to_tensor,
+    resize,
+)
 
 from diffusion_utils.files import ROOT, atomic, digest
 
@@ -71,3 +79,59 @@ def restore(packed, path, md5):
         raise RuntimeError(
             f"the downloaded {path.name} is not the original file; delete {path} and retry"
         )
+
+
+IMAGES = ROOT / "data" / "images"
+
+
+def load_image(path, size=64):
+    """Read any picture -> (3, size, size) in [-1, 1], its middle square, on white where transparent.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is no picture, or is damaged.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as file:
+            picture = on_white(ImageOps.exif_transpose(file))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"there is no picture at {path}") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise ValueError(
+            f"{path} cannot be read as a picture ({error}); save it again as PNG or JPEG"
+        ) from error
+    picture = center_crop(picture, min(picture.size))
+    pixels = resize(pil_to_tensor(picture).float(), [size, size], antialias=True)
+    return pixels.div(127.5).sub(1).clamp(-1, 1)
+
+
+def on_white(picture):
+    """Any mode of PIL's -> RGB."""
+    if picture.mode.startswith("I"):  # 16 bit, which PIL would clip instead of scale
+        picture = picture.point(lambda value: value / 257, "L")
+    if "A" not in picture.getbands() and "transparency" not in picture.info:
+        return picture.convert("RGB")
+    rgba = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert(
+        "RGB"
+    )
+
+
+def shipped_image(name):
+    """A picture that ships with the book -> (3, 64, 64) in [-1, 1]; see data/images/README.md.
+
+    Raises:
+        ValueError: there is none of that name.
+    """
+    known = sorted(path.stem for path in IMAGES.glob("*.png"))
+    if name not in known:
+        raise ValueError(f"unknown picture {name!r}; there are {', '.join(known)}")
+    return load_image(IMAGES / f"{name}.png")
+
+
+def hole(left, top, right, bottom, size=64):
+    """A mask (1, size, size) that is 1 in a rectangle, in pixels, and 0 around it."""
+    mask = torch.zeros(1, size, size)
+    mask[:, top:bottom, left:right] = 1
+    return mask

@@ -92,3 +92,18 @@ def diversity(classifier, images, labels):
         .mean()
         .item()
     )
+
+
+def seam(image, mask):
+    """How visible the border of an inpainted hole is: mean jump across it over mean jump elsewhere.
+
+    A jump is the absolute difference of two neighbouring pixels; 1 means the border does not stand
+    out. image (B, C, H, W), mask (1, H, W) of 0 and 1 -> (B,).
+    """
+    across, elsewhere = [], []
+    for dim in (-1, -2):
+        jumps = image.diff(dim=dim).abs().mean(1)  # (B, H, W - 1) or (B, H - 1, W)
+        border = (mask.diff(dim=dim) != 0)[0]
+        across.append(jumps[:, border])
+        elsewhere.append(jumps[:, ~border])
+    return torch.cat(across, 1).mean(1) / torch.cat(elsewhere, 1).mean(1)

@@ -3,6 +3,7 @@
 import base64
 import io
 import zlib
+from html import escape
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -17,6 +18,11 @@ def to_pixels(images):
         (images.detach().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
     )
     return pixels.squeeze(-1).cpu().numpy()
+
+
+def unit_range(images):
+    """Part A's images, in [-1, 1] -> [0, 1], as figures take them."""
+    return images.detach().cpu() / 2 + 0.5
 
 
 def grid(rows, titles=None, labels=None, size=0.9):
@@ -85,11 +91,47 @@ def animation(frames, alt, captions, width=320):
     height, breadth = frames[0].shape[-2:]
     return HTML(
         PLAYER.format(
-            name=name, alt=alt, last=last, captions=list(captions), width=width,
+            name=name, alt=escape(alt), last=last, captions=list(captions), width=width,
             size=f"{100 * len(frames)}%", ratio=f"{breadth} / {height}",
             png=base64.b64encode(png.getvalue()).decode(),
         )
     )  # fmt: skip
+
+
+def comparison(before, after, alt, captions=("before", "after"), width=320):
+    """Two (1, C, H, W) images in [0, 1] under a slider: left of it `before`, right of it `after`."""
+    urls = [data_url(image) for image in (before, after)]
+    height, breadth = before.shape[-2:]
+    return HTML(
+        COMPARISON.format(
+            name=f"comparison{zlib.crc32(''.join(urls).encode()):08x}",
+            before=urls[0], after=urls[1], alt=escape(alt), width=width,
+            left=escape(captions[0]), right=escape(captions[1]), ratio=f"{breadth} / {height}",
+        )
+    )  # fmt: skip
+
+
+def data_url(image):
+    png = io.BytesIO()
+    Image.fromarray(to_pixels(image)[0]).save(png, "PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
+
+
+COMPARISON = """<div id="{name}" style="max-width:{width}px">
+<div role="img" aria-label="{alt}" style="position:relative;aspect-ratio:{ratio}">
+<img src="{after}" alt="" style="position:absolute;width:100%;height:100%;image-rendering:pixelated">
+<img src="{before}" alt="" style="position:absolute;width:100%;height:100%;image-rendering:pixelated;
+clip-path:inset(0 50% 0 0)"></div>
+<label style="display:flex;gap:.5em;align-items:center">{left}
+<input type="range" min="0" max="100" value="50" style="flex:1" aria-label="how much of {left} to show">
+{right}</label>
+<script>
+(() => {{
+  const box = document.getElementById("{name}"), top = box.querySelectorAll("img")[1];
+  const slider = box.querySelector("input");
+  slider.oninput = () => {{ top.style.clipPath = "inset(0 " + (100 - slider.value) + "% 0 0)"; }};
+}})();
+</script></div>"""
 
 
 PLAYER = """<div id="{name}" style="max-width:{width}px">

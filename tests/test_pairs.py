@@ -10,9 +10,13 @@ import yaml
 from diffusion_utils import show
 
 ROOT = Path(__file__).resolve().parents[1]
-CHAPTERS = sorted([*ROOT.glob("book/*.py"), *ROOT.glob("book/part_*/*.py")])
-NOTEBOOKS = sorted([*ROOT.glob("book/*.ipynb"), *ROOT.glob("book/part_*/*.ipynb")])
-DRAWS = re.compile(r"^(grid|loss_curve|animation|plt\.show)\(", re.M)
+CHAPTERS = sorted(
+    path for path in ROOT.glob("book/**/*.py") if path.parent.name[0] != "_"
+)
+NOTEBOOKS = sorted(
+    path for path in ROOT.glob("book/**/*.ipynb") if path.parent.name[0] not in "_."
+)
+DRAWS = re.compile(r"^(grid|loss_curve|animation|comparison|plt\.show)\(", re.M)
 chapters = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 
 

@@ -1,0 +1,86 @@
+"""The border to pretrained text-to-image models: each becomes a schedule and denoisers."""
+
+import os
+
+import torch
+
+from diffusion_utils.denoisers import Conditional
+
+
+class TextToImage:
+    """A text-to-image model as the chapters use it.
+
+    Attributes:
+        schedule: the `Schedule` it was trained with, T = 1000.
+        shape: (3, 64, 64), its images, in [-1, 1].
+        device: where x_t must be.
+
+    Args:
+        network: (x_t, t, *condition) -> NoiseEstimate.
+        encode: one prompt -> its condition, a tuple of tensors (1, ...).
+    """
+
+    shape = (3, 64, 64)
+
+    def __init__(self, network, encode, schedule, device="cpu"):
+        self.network, self.encode = network, encode
+        self.schedule, self.device = schedule, device
+        self.conditions = {}
+
+    def condition(self, prompt):
+        """The condition of one prompt; each prompt is encoded once."""
+        if not isinstance(prompt, str):
+            raise ValueError(f"a prompt is a text, got {prompt!r}")
+        if prompt not in self.conditions:
+            self.conditions[prompt] = self.encode(prompt)
+        return self.conditions[prompt]
+
+    def denoiser(self, prompts):
+        """The denoiser for one prompt, or for a list of prompts, one for each image of a batch.
+
+        The empty prompt "" is the unconditional one.
+
+        Raises:
+            ValueError: a prompt is not a text, or the list is empty.
+        """
+        if isinstance(prompts, str):
+            return Conditional(self.network, *self.condition(prompts))
+        parts = zip(*map(self.condition, prompts), strict=True)
+        stacked = [torch.cat(part) for part in parts]
+        if not stacked:
+            raise ValueError("no prompts; give a text, or one text for each image")
+        return Conditional(self.network, *stacked)
+
+
+def load_emoji64(device):
+    from diffusion_utils.emoji64.model import load
+
+    return load(device)
+
+
+def load_deepfloyd(device):
+    from diffusion_utils.deepfloyd import load
+
+    return load(device)
+
+
+LOADERS = {"emoji64": load_emoji64, "deepfloyd": load_deepfloyd}
+
+
+def load_pretrained(name=None, device=None):
+    """Load a pretrained model -> `TextToImage`.
+
+    Args:
+        name: "emoji64", which ships with the book, or "deepfloyd"; the default is the environment
+            variable DIFFUSION_MODEL, or "emoji64".
+        device: the default is the first accelerator, or the CPU.
+
+    Raises:
+        ValueError: unknown name.
+    """
+    name = name or os.environ.get("DIFFUSION_MODEL", "emoji64")
+    if name not in LOADERS:
+        raise ValueError(f"unknown model {name!r}; there are {', '.join(LOADERS)}")
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return LOADERS[name](device)

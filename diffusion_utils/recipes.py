@@ -1,0 +1,109 @@
+"""The coursework's named tasks, each a few lines around the one loop."""
+
+from diffusion_utils.denoisers import averaged, blended, guided, viewed
+from diffusion_utils.sampling import (
+    generators,
+    keep_outside,
+    last,
+    resampled,
+    sample,
+    trajectory,
+    unit_noise,
+)
+from diffusion_utils.schedule import strided_timesteps
+from diffusion_utils.views import FLIP, bands
+
+TIMESTEPS = strided_timesteps(990, 30)  # 990, 960, .., 0
+
+
+def prompted(model, prompts, gamma=7.0):
+    """The guided denoiser of a prompt, or of a list of prompts, one for each image.
+
+    Raises:
+        ValueError: a prompt is empty.
+    """
+    for prompt in [prompts] if isinstance(prompts, str) else prompts:
+        if not str(prompt).strip():
+            raise ValueError("the prompt is empty; guidance needs a text to go towards")
+    return guided(model.denoiser(prompts), model.denoiser(""), gamma)
+
+
+def generate(model, denoise, seeds, timesteps=TIMESTEPS):
+    """Images from pure noise, one for each seed -> (B, 3, 64, 64)."""
+    return sample(
+        denoise,
+        model.shape,
+        timesteps,
+        model.schedule,
+        seeds=seeds,
+        device=model.device,
+    )
+
+
+def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
+    """The image at timesteps[i_start], once for each seed, and the generators that go on from there.
+
+    Args:
+        image: (3, 64, 64), or one for each seed (B, 3, 64, 64), in [-1, 1].
+
+    Raises:
+        ValueError: wrong shape or range, or i_start is not before the last timestep.
+    """
+    if tuple(image.shape[-3:]) != tuple(model.shape) or image.ndim not in (3, 4):
+        raise ValueError(f"image must be {model.shape}, got {tuple(image.shape)}")
+    if image.abs().max() > 1:
+        raise ValueError("image must be in [-1, 1]; load it with `data.load_image`")
+    if not 0 <= i_start < len(timesteps) - 1:
+        raise ValueError(f"i_start must be in 0 .. {len(timesteps) - 2}, got {i_start}")
+    noise = generators(seeds)
+    eps = unit_noise(model.shape, noise).to(model.device)
+    x_0 = image.to(model.device).expand_as(eps)
+    return model.schedule.forward(x_0, timesteps[i_start], eps), noise
+
+
+def denoise_from(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
+    """Noise an image to timesteps[i_start] and denoise it step by step: yields `Step`s."""
+    x_t, noise = noised(model, image, i_start, seeds, timesteps)
+    return trajectory(
+        denoise, x_t, timesteps[i_start:], model.schedule, generators=noise
+    )
+
+
+def sdedit(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
+    """Image to image: keep what is left of an image at timesteps[i_start], invent the rest.
+
+    Source: Meng et al. 2022, https://arxiv.org/abs/2108.01073, algorithm 1.
+    """
+    return last(denoise_from(model, denoise, image, i_start, seeds, timesteps))
+
+
+def inpaint(model, denoise, image, mask, seeds, times=1, timesteps=TIMESTEPS):
+    """New content where mask is 1, the image elsewhere; each step is taken `times` times.
+
+    Source: Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1.
+    """
+    x_t, noise = noised(model, image, 0, seeds, timesteps)
+    outside = image.to(model.device).expand_as(x_t)
+    constrain = keep_outside(mask.to(model.device), outside, model.schedule, noise)
+    steps = trajectory(
+        denoise,
+        unit_noise(model.shape, noise).to(model.device),
+        resampled(timesteps, times),
+        model.schedule,
+        generators=noise,
+        constrain=constrain,
+    )
+    return last(steps)
+
+
+def visual_anagram(model, prompts, views=(FLIP,), gamma=7.0):
+    """The denoiser of a picture that shows the first prompt as it is, the others in their views."""
+    first, *others = [prompted(model, prompt, gamma) for prompt in prompts]
+    seen = [viewed(d, view) for d, view in zip(others, views, strict=True)]
+    return averaged(first, *seen)
+
+
+def hybrid(model, prompts, sigmas=(2.0,), gamma=7.0):
+    """The denoiser of a picture that shows the first prompt from afar and the last from close by."""
+    denoisers = [prompted(model, prompt, gamma) for prompt in prompts]
+    return blended(denoisers, bands(*sigmas))

@@ -1,0 +1,246 @@
+"""The tasks of Part A, on a model whose answers are known in closed form."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from diffusion_utils import recipes
+from diffusion_utils.data import hole
+from diffusion_utils.denoisers import NoiseEstimate, averaged, blended, guided, viewed
+from diffusion_utils.pretrained import TextToImage
+from diffusion_utils.sampling import (
+    generators,
+    keep_outside,
+    last,
+    resampled,
+    trajectory,
+    unit_noise,
+)
+from diffusion_utils.schedule import CLEAN, Schedule
+from diffusion_utils.views import FLIP, NEGATIVE, bands
+
+SCHEDULE = Schedule.linear(1e-4, 0.02, T=1000)
+COLOURS = {"red": (0.8, -0.6, -0.6), "blue": (-0.6, -0.6, 0.8), "": (0.0, 0.0, 0.0)}
+
+
+def network(x_t, t, colour):
+    """The exact denoiser of images that are all of one colour, with v near its lower end."""
+    alpha_bar = SCHEDULE.at(t, x_t)
+    image = colour[..., None, None]
+    eps = (x_t - alpha_bar.sqrt() * image) / (1 - alpha_bar).sqrt()
+    return NoiseEstimate(eps, image.expand_as(x_t) / 10 - 1)
+
+
+def encode(prompt):
+    return (torch.tensor([COLOURS[prompt]]),)
+
+
+@pytest.fixture
+def model():
+    return TextToImage(network, encode, SCHEDULE)
+
+
+@pytest.fixture
+def image():
+    return torch.rand(3, 64, 64, generator=torch.Generator().manual_seed(5)) * 2 - 1
+
+
+def of_colour(name, scale=1.0):
+    return scale * torch.tensor(COLOURS[name])[None, :, None, None].expand(1, 3, 64, 64)
+
+
+def test_a_prompt_is_drawn(model):
+    x = recipes.generate(model, model.denoiser("red"), [0, 1])
+    assert_close(x, of_colour("red").expand(2, -1, -1, -1), atol=0.1, rtol=0)
+
+
+def test_guidance_overshoots(model):
+    x = recipes.generate(model, recipes.prompted(model, "red", 2.0), [0])
+    assert_close(x, of_colour("red", 2.0), atol=0.1, rtol=0)
+
+
+def test_each_image_of_a_batch_has_its_prompt(model):
+    x = recipes.generate(model, recipes.prompted(model, ["red", "blue"], 1.0), [0, 1])
+    assert_close(x[1:], of_colour("blue"), atol=0.1, rtol=0)
+
+
+def test_a_seed_gives_the_same_picture_alone_and_in_a_batch(model, image):
+    red = recipes.prompted(model, "red")
+    mask = hole(10, 10, 30, 30)
+    for task in (
+        lambda seeds: recipes.generate(model, red, seeds),
+        lambda seeds: recipes.sdedit(model, red, image, 20, seeds),
+        lambda seeds: recipes.inpaint(model, red, image, mask, seeds, times=2),
+    ):
+        assert_close(task([7, 8])[1:], task([8]), atol=1e-6, rtol=1e-6)
+
+
+def test_sdedit_at_the_end_keeps_the_image_and_at_the_start_forgets_it(model, image):
+    red = model.denoiser("red")
+    steps = recipes.denoise_from(model, red, image, 32, [0])
+    (only,) = steps
+    assert only.t == 0
+    forgotten = recipes.sdedit(model, red, image, 0, [0])
+    assert_close(forgotten, of_colour("red"), atol=0.1, rtol=0)
+
+
+def test_inpainting_keeps_the_outside(model, image):
+    mask = hole(20, 16, 50, 40)
+    for times in (1, 3):
+        x = recipes.inpaint(model, model.denoiser("red"), image, mask, [3], times)
+        outside = (mask == 0).expand(3, -1, -1)
+        assert (x[0] - image)[outside].abs().max() < 0.06
+        inside = (x[0] - of_colour("red")[0])[~outside]
+        assert inside.abs().max() < 0.1
+
+
+def test_inpainting_ends_on_the_very_image_at_clean(model, image):
+    noise = generators([0])
+    constrain = keep_outside(hole(0, 0, 8, 8), image[None], SCHEDULE, noise)
+    x = constrain(torch.zeros(1, 3, 64, 64), CLEAN)
+    assert_close(x[..., 8:, :], image[None, :, 8:], atol=0, rtol=0)
+    assert (x[..., :8, :8] == 0).all()
+
+
+def test_outside_is_noised_as_much_as_the_step(image):
+    constrain = keep_outside(
+        torch.zeros(1, 64, 64), image[None], SCHEDULE, generators([0])
+    )
+    x = constrain(torch.zeros(1, 3, 64, 64), 600)
+    alpha_bar = SCHEDULE.at(600)
+    noise = (x - alpha_bar.sqrt() * image) / (1 - alpha_bar).sqrt()
+    assert abs(noise.std() - 1) < 0.02 and abs(noise.mean()) < 0.02
+
+
+def test_resampling_takes_each_step_several_times():
+    assert resampled([9, 6, 3, 0], 1) == [9, 6, 3, 0]
+    assert resampled([9, 6, 3, 0], 2) == [9, 6, 9, 6, 3, 6, 3, 0]
+
+
+def test_noising_on_is_noising(model):
+    """From 200 on to 700 must be as from the clean image to 700: same mean, same variance."""
+    g = torch.Generator().manual_seed(0)
+    x_0, eps, more = (
+        torch.full((1, 3, 64, 64), 0.5),
+        *torch.randn(2, 1, 3, 64, 64, generator=g),
+    )
+    x = SCHEDULE.renoise(SCHEDULE.forward(x_0, 200, eps), 200, 700, more)
+    alpha_bar = SCHEDULE.at(700)
+    assert abs(x.mean() - alpha_bar.sqrt() * 0.5) < 0.03
+    assert abs(x.var() - (1 - alpha_bar)) < 0.03
+
+
+def test_going_back_and_forth_keeps_the_distribution():
+    """Data N(0.3, 0.5^2) with its exact denoiser, resampled: mean and spread come back."""
+    schedule, m, s = Schedule.linear(), 0.3, 0.5
+
+    def exact(x_t, t):
+        a = schedule.at(t, x_t)
+        x0 = m + a.sqrt() * s**2 / (a * s**2 + 1 - a) * (x_t - a.sqrt() * m)
+        return NoiseEstimate((x_t - a.sqrt() * x0) / (1 - a).sqrt())
+
+    noise = generators([0])
+    timesteps = resampled([*range(299, -1, -3), CLEAN], 3)
+    x = unit_noise((1, 64, 64), noise)
+    x = last(trajectory(exact, x, timesteps, schedule, generators=noise))
+    assert abs(x.mean() - m) < 0.03 and abs(x.std() - s) < 0.05
+
+
+def test_an_anagram_averages_what_both_views_say(model):
+    x_t = torch.randn(1, 3, 64, 64)
+    eps, v = recipes.visual_anagram(model, ["red", "blue"], gamma=1.0)(x_t, 500)
+    expected = (
+        model.denoiser("red")(x_t, 500).eps + model.denoiser("blue")(x_t, 500).eps
+    ) / 2
+    assert_close(eps, expected)  # these colours look the same upside down
+    assert_close(v, (of_colour("red") + of_colour("blue")) / 20 - 1)
+
+
+def test_a_view_turns_the_estimate_back_but_not_the_sign_of_the_variance():
+    seen = []
+
+    def denoise(x_t, t):
+        seen.append(x_t)
+        return NoiseEstimate(x_t * 2, x_t.abs())
+
+    x_t = torch.randn(1, 3, 8, 8)
+    for view in (FLIP, NEGATIVE):
+        eps, v = viewed(denoise, view)(x_t, 5)
+        assert_close(seen[-1], view.apply(x_t))
+        assert_close(eps, 2 * x_t)
+        assert_close(v, x_t.abs())
+
+
+def test_an_average_of_one_is_that_one(model):
+    x_t = torch.randn(1, 3, 64, 64)
+    assert_close(averaged(model.denoiser("red"))(x_t, 9), model.denoiser("red")(x_t, 9))
+
+
+def test_blending_one_denoiser_with_itself_changes_nothing(model):
+    x_t, red = torch.randn(1, 3, 64, 64), model.denoiser("red")
+    assert_close(
+        blended([red, red, red], bands(4.0, 2.0))(x_t, 9).eps,
+        red(x_t, 9).eps,
+        atol=1e-4,
+        rtol=1e-4,
+    )
+
+
+def test_the_coarse_band_of_a_hybrid_is_that_of_the_first_prompt(model):
+    x_t = torch.zeros(1, 3, 64, 64)
+    eps = recipes.hybrid(model, ["red", "blue"], gamma=1.0)(x_t, 500).eps
+    assert_close(
+        eps, model.denoiser("red")(x_t, 500).eps
+    )  # these colours have no fine band
+
+
+def test_denoisers_without_variance(model):
+    def fixed(x_t, t):
+        return NoiseEstimate(x_t)
+
+    x_t = torch.randn(1, 3, 64, 64)
+    assert averaged(fixed, viewed(fixed, FLIP))(x_t, 1).v is None
+    assert blended([fixed, fixed], bands(2.0))(x_t, 1).v is None
+    assert guided(fixed, fixed, 3.0)(x_t, 1).v is None
+
+
+@pytest.mark.parametrize("prompt", ["", "  ", ["red", ""]])
+def test_empty_prompts_are_refused(model, prompt):
+    with pytest.raises(ValueError, match="prompt is empty"):
+        recipes.prompted(model, prompt)
+
+
+@pytest.mark.parametrize("i_start", [-1, 33, 100])
+def test_starts_beyond_the_end_are_refused(model, image, i_start):
+    with pytest.raises(ValueError, match="i_start must be in 0 .. 32"):
+        recipes.sdedit(model, model.denoiser("red"), image, i_start, [0])
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (torch.zeros(1, 64, 64), "image must be"),
+        (torch.zeros(3, 32, 32), "image must be"),
+        (torch.zeros(1, 1, 3, 64, 64), "image must be"),
+        (torch.full((3, 64, 64), 255.0), r"in \[-1, 1\]"),
+    ],
+)
+def test_wrong_images_are_refused(model, bad, message):
+    red = model.denoiser("red")
+    with pytest.raises(ValueError, match=message):
+        recipes.sdedit(model, red, bad, 3, [0])
+    with pytest.raises(ValueError, match=message):
+        recipes.inpaint(model, red, bad, hole(0, 0, 9, 9), [0])
+
+
+@pytest.mark.parametrize(
+    "mask", [torch.full((1, 64, 64), 0.5), torch.ones(1, 32, 32), torch.ones(64, 64)]
+)
+def test_wrong_masks_are_refused(model, image, mask):
+    with pytest.raises(ValueError, match="mask must be"):
+        recipes.inpaint(model, model.denoiser("red"), image, mask, [0])
+
+
+def test_a_prompt_for_each_seed_is_needed(model):
+    with pytest.raises(ValueError, match="2 images, got 3"):
+        recipes.generate(model, model.denoiser(["red", "blue"]), [0, 1, 2])
