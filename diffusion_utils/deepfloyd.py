@@ -1,0 +1,244 @@
+"""DeepFloyd IF behind the same interface: python -m diffusion_utils.deepfloyd embed PROMPTS --out FILE.
+
+Which model, and where prompts come from, is said by environment variables:
+DEEPFLOYD_MODEL: a name on the Hugging Face hub, or a folder; the default is DeepFloyd/IF-I-M-v1.0.
+DEEPFLOYD_EMBEDDINGS: a file that `embed` wrote; with it the text encoder is never loaded.
+"""
+
+import argparse
+import gc
+import importlib.util
+import os
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+from transformers import BitsAndBytesConfig, T5EncoderModel
+
+from diffusion_utils.denoisers import Conditional, NoiseEstimate, guided
+from diffusion_utils.files import load_tensors, save_tensors
+from diffusion_utils.pretrained import TextToImage
+from diffusion_utils.sampling import generators, last, trajectory, unit_noise
+from diffusion_utils.schedule import Schedule, spaced_timesteps
+
+STAGE_1 = "DeepFloyd/IF-I-M-v1.0"
+STAGE_2 = "DeepFloyd/IF-II-M-v1.0"
+NEEDED = ["*.json", "*/*.json", "*/*.model", "*/*fp16*.safetensors"]
+
+
+def fetched(name):
+    """The folder of a model: `name` itself if it is a folder, else its copy from the hub.
+
+    Raises:
+        OSError: the licence is not accepted, the token is missing, or the hub does not answer.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    try:
+        return Path(snapshot_download(name, allow_patterns=NEEDED))
+    except GatedRepoError as error:
+        raise OSError(
+            f"{name} asks you to accept its licence: do so at https://huggingface.co/{name}, "
+            "then run `hf auth login` with a token of that account"
+        ) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise OSError(
+            f"{name} could not be fetched ({type(error).__name__}); check the name, the connection, and that "
+            "`hf auth login` was run, or use the model that ships: DIFFUSION_MODEL=emoji64"
+        ) from error
+
+
+def on_device(load, device):
+    """load(), with one clear error if the device's memory is too small."""
+    try:
+        return load()
+    except torch.OutOfMemoryError as error:
+        raise RuntimeError(
+            f"the memory of {device} is too small for this model; close other programs, choose "
+            "DEEPFLOYD_MODEL=DeepFloyd/IF-I-M-v1.0, or use DIFFUSION_MODEL=emoji64"
+        ) from error
+
+
+def precision(device):
+    return torch.float32 if device == "cpu" else torch.float16
+
+
+def load_unet(folder, device):
+    """A stage's U-Net in eval mode, and the `Schedule` it was trained with."""
+    options = {} if device == "cpu" else {"variant": "fp16"}
+    unet = UNet2DConditionModel.from_pretrained(
+        folder, subfolder="unet", torch_dtype=precision(device), **options
+    )
+    scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
+    schedule = Schedule(scheduler.alphas_cumprod.double())
+    return unet.to(device).eval().requires_grad_(False), schedule
+
+
+class PromptEncoder:
+    """The T5 encoder of IF, loaded for the first prompt: one prompt -> (1, 77, features)."""
+
+    def __init__(self, folder, device):
+        self.folder, self.device, self.pipeline = folder, device, None
+
+    def __call__(self, prompt):
+        if self.pipeline is None:
+            self.pipeline = on_device(self.load, self.device)
+        with torch.no_grad():
+            embedding, _ = self.pipeline.encode_prompt(
+                prompt, do_classifier_free_guidance=False, device=self.device
+            )
+        return (embedding,)
+
+    def load(self):
+        """In 8 bit on a GPU, where it takes 6 GB instead of 22.
+
+        Raises:
+            ModuleNotFoundError: bitsandbytes, which does the 8 bit, is missing.
+        """
+        options = {"torch_dtype": precision(self.device)}
+        if self.device != "cpu":
+            if importlib.util.find_spec("bitsandbytes") is None:
+                raise ModuleNotFoundError(
+                    "the text encoder is loaded in 8 bit: pip install bitsandbytes, or give a file of "
+                    "embeddings in DEEPFLOYD_EMBEDDINGS"
+                )
+            options |= {
+                "quantization_config": BitsAndBytesConfig(load_in_8bit=True),
+                "device_map": "auto",
+                "variant": "fp16",
+            }
+        encoder = T5EncoderModel.from_pretrained(
+            self.folder, subfolder="text_encoder", **options
+        )
+        return IFPipeline.from_pretrained(
+            self.folder,
+            text_encoder=encoder,
+            unet=None,
+            safety_checker=None,
+            feature_extractor=None,
+            watermarker=None,
+            requires_safety_checker=False,
+        )
+
+    def free(self):
+        """Give back the encoder's memory; the next new prompt loads it again."""
+        self.pipeline = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def stored(path, device):
+    """Encode prompts by looking them up in a file that `embed` wrote.
+
+    Raises:
+        FileNotFoundError, ValueError: no such file, a damaged one, or a prompt that is not in it.
+    """
+    embeddings, _ = load_tensors(path)
+
+    def encode(prompt):
+        if prompt not in embeddings:
+            raise ValueError(
+                f"{path} has no embedding of {prompt!r}; add the prompt to the list and run "
+                "`python -m diffusion_utils.deepfloyd embed` again"
+            )
+        return (embeddings[prompt].to(device, precision(device)),)
+
+    return encode
+
+
+def estimate(unet, x, t, embedding, **options):
+    """Call a U-Net of IF: six channels out, the noise and where the variance lies."""
+    with torch.no_grad():
+        out = unet(
+            x.to(unet.dtype), t, encoder_hidden_states=embedding, **options
+        ).sample
+    return NoiseEstimate(*out.float().chunk(2, 1))
+
+
+class DeepFloyd(TextToImage):
+    """Stage I as a `TextToImage`, with stage II as `upsample`."""
+
+    def __init__(self, unet, encode, schedule, device, stage_2):
+        def network(x_t, t, embedding):
+            return estimate(unet, x_t, t, embedding)
+
+        super().__init__(network, encode, schedule, device)
+        self.shape = (3, unet.config.sample_size, unet.config.sample_size)
+        self.stage_2 = stage_2
+
+    def upsample(self, images, prompts, seeds, gamma=4.0, steps=50, noise_level=250):
+        """Stage II: (B, 3, 64, 64) in [-1, 1] -> (B, 3, 256, 256), of the same prompts.
+
+        The small images are enlarged, noised to noise_level, and shown beside x_t at every step.
+        """
+        unet, schedule = on_device(
+            lambda: load_unet(fetched(self.stage_2), self.device), self.device
+        )
+        size = unet.config.sample_size
+        noise = generators(seeds)
+        large = F.interpolate(
+            images.to(self.device), size=size, mode="bilinear", align_corners=True
+        )
+        eps = unit_noise((3, size, size), noise).to(large)
+        shown = schedule.forward(large, noise_level, eps)
+        levels = torch.full((len(images),), noise_level, device=self.device)
+
+        def network(x_t, t, embedding, low, labels):
+            both = torch.cat([x_t, low], 1)
+            return estimate(unet, both, t, embedding, class_labels=labels)
+
+        def denoiser(prompts):
+            (embedding,) = self.denoiser(prompts).condition
+            embedding = embedding.expand(len(images), -1, -1)
+            return Conditional(network, embedding, shown, levels)
+
+        denoise = guided(denoiser(prompts), denoiser(""), gamma)
+        x = unit_noise((3, size, size), noise).to(large)
+        timesteps = spaced_timesteps(schedule.T, steps)
+        return last(trajectory(denoise, x, timesteps, schedule, generators=noise))
+
+
+def load(device):
+    """Load DeepFloyd IF -> `DeepFloyd`; the variables at the top of this file say which.
+
+    Raises:
+        RuntimeError: no GPU for a model from the hub, or too little memory.
+        OSError: the model cannot be fetched; the message says what to do.
+    """
+    name = os.environ.get("DEEPFLOYD_MODEL", STAGE_1)
+    if device == "cpu" and not Path(name).is_dir():
+        raise RuntimeError(
+            "DeepFloyd IF needs a GPU with 16 GB and there is none; use DIFFUSION_MODEL=emoji64, "
+            "or point DEEPFLOYD_MODEL to a folder with a model small enough for the CPU"
+        )
+    folder = fetched(name)
+    unet, schedule = on_device(lambda: load_unet(folder, device), device)
+    file = os.environ.get("DEEPFLOYD_EMBEDDINGS")
+    encode = stored(file, device) if file else PromptEncoder(folder, device)
+    stage_2 = os.environ.get("DEEPFLOYD_STAGE_2", STAGE_2)
+    return DeepFloyd(unet, encode, schedule, device, stage_2)
+
+
+def embed(prompts, path, device):
+    """Write the embedding of each prompt, and of the empty one, to a safetensors file."""
+    encoder = PromptEncoder(fetched(os.environ.get("DEEPFLOYD_MODEL", STAGE_1)), device)
+    save_tensors(path, {prompt: encoder(prompt)[0] for prompt in ["", *prompts]})
+    encoder.free()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("task", choices=["embed"])
+    parser.add_argument("prompts", type=Path, help="a text file, one prompt a line")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    embed(args.prompts.read_text().splitlines(), args.out, device)
+
+
+if __name__ == "__main__":
+    main()
