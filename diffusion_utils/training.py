@@ -1,6 +1,7 @@
 """Part B's objectives and its training loop: the same data, in the same order, on any machine."""
 
 import csv
+import json
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -146,7 +147,7 @@ def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
     """
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
-    done = resume(recipe, run, model, optimizer)
+    done = resume(recipe, run, {"model": model}, optimizer)
     main = accelerator.is_main_process
     history = History(run / "history.csv", done) if main else None
     before = history.seconds if history else 0.0
@@ -202,37 +203,50 @@ def finish_step(recipe, run, model, optimizer, row, checkpoint_steps):
             step=row.step,
         )
     if row.step % checkpoint_steps == 0 or end_of_epoch:
-        state = {f"model.{name}": tensor for name, tensor in model.state_dict().items()}
-        for index, moments in optimizer.state_dict()["state"].items():
-            state |= {
-                f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()
-            }
-        save_tensors(
-            run / "checkpoint.safetensors", state, recipe=asdict(recipe), step=row.step
-        )
+        save_state(recipe, run, row.step, {"model": model}, optimizer)
 
 
-def resume(recipe, run, model, optimizer):
-    """Load the run's checkpoint into model and optimizer, if there is one -> steps done."""
-    path = run / "checkpoint.safetensors"
+def save_state(recipe, run, step, networks, optimizer):
+    """Write a run's checkpoint: networks by name, the optimizer's moments, recipe and step."""
+    state = {
+        f"{name}.{key}": tensor
+        for name, network in networks.items()
+        for key, tensor in network.state_dict().items()
+    }
+    for index, moments in optimizer.state_dict()["state"].items():
+        state |= {f"optimizer.{index}.{key}": value for key, value in moments.items()}
+    path = Path(run) / "checkpoint.safetensors"
+    save_tensors(path, state, recipe=asdict(recipe), step=step)
+
+
+def resume(recipe, run, networks, optimizer):
+    """Load the run's checkpoint into networks and optimizer, if there is one -> steps done.
+
+    Raises:
+        ValueError: the checkpoint is damaged, or of another recipe.
+    """
+    path = Path(run) / "checkpoint.safetensors"
     if not path.exists():
         return 0
     state, metadata = load_tensors(path)
-    expected = asdict(recipe) | {"save_epochs": list(recipe.save_epochs)}
-    if metadata.get("recipe") != expected:
+    if metadata.get("recipe") != json.loads(json.dumps(asdict(recipe))):
         raise ValueError(
             f"{run} holds a run of another recipe; choose another --out folder, or delete it"
         )
-    model.load_state_dict(
-        {k[6:]: v for k, v in state.items() if k.startswith("model.")}
-    )
+    for name, network in networks.items():
+        network.load_state_dict(part(state, name))
     moments = {}
-    for key, tensor in state.items():
-        if key.startswith("optimizer."):
-            _, index, name = key.split(".")
-            moments.setdefault(int(index), {})[name] = tensor
+    for key, tensor in part(state, "optimizer").items():
+        index, name = key.split(".")
+        moments.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     return metadata["step"]
+
+
+def part(state, name):
+    """The tensors of a checkpoint that belong to one of its parts."""
+    prefix = f"{name}."
+    return {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
 
 
 class History:

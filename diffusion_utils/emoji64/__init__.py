@@ -1,0 +1,1 @@
+"""The text-to-image model that ships with the book."""

@@ -1,0 +1,93 @@
+"""Emoji-64 as it ships in models/emoji64: each part loads with its library's from_pretrained."""
+
+from pathlib import Path
+
+import torch
+from diffusers import DDPMScheduler
+
+from diffusion_utils.denoisers import NoiseEstimate
+from diffusion_utils.emoji64.network import EmojiUNet
+from diffusion_utils.emoji64.text import TextEncoder
+from diffusion_utils.files import ROOT, digest
+from diffusion_utils.pretrained import TextToImage
+from diffusion_utils.schedule import Schedule
+
+FOLDER = ROOT / "models" / "emoji64"
+
+
+def cosine_schedule():
+    """The squared-cosine schedule over T = 1000 timesteps. Nichol & Dhariwal 2021, eq. 17."""
+    return Schedule(
+        DDPMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod.double()
+    )
+
+
+def velocity(schedule, x_0, t, eps):
+    """v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0. Salimans & Ho 2022, appendix D."""
+    alpha_bar = schedule.at(t, x_0)
+    return alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x_0  # (E.1)
+
+
+def noise_from_velocity(schedule, x_t, t, v):
+    """Solve `Schedule.forward` and `velocity` for the noise."""
+    alpha_bar = schedule.at(t, x_t)
+    return alpha_bar.sqrt() * v + (1 - alpha_bar).sqrt() * x_t  # (E.2)
+
+
+class VelocityNetwork:
+    """An `EmojiUNet` as a network of `TextToImage`: (x_t, t, *condition) -> NoiseEstimate."""
+
+    def __init__(self, unet, schedule):
+        self.unet, self.schedule = unet, schedule
+
+    @torch.no_grad()
+    def __call__(self, x_t, t, tokens, mask, pooled):
+        times = torch.full((len(x_t),), t, device=x_t.device)
+        x = x_t.contiguous(memory_format=torch.channels_last)
+        v = self.unet(x, times, tokens, mask, pooled)
+        return NoiseEstimate(noise_from_velocity(self.schedule, x_t, t, v))
+
+
+def text_to_image(unet, encoder, device="cpu"):
+    """A U-Net and its text encoder as a `TextToImage`."""
+    schedule = cosine_schedule()
+
+    def encode(prompt):
+        return tuple(part.to(device) for part in encoder([prompt]))
+
+    unet = unet.to(device, memory_format=torch.channels_last).eval()
+    return TextToImage(VelocityNetwork(unet, schedule), encode, schedule, device)
+
+
+def load(device="cpu", folder=FOLDER):
+    """Load the shipped Emoji-64 -> `TextToImage`.
+
+    Raises:
+        FileNotFoundError: a part is missing.
+        ValueError: the weights are not the recorded ones, or not of this network.
+    """
+    folder = Path(folder)
+    check(folder)
+    try:
+        unet = EmojiUNet.from_pretrained(folder / "unet", strict=True).float()
+    except (RuntimeError, TypeError) as error:
+        raise ValueError(
+            f"{folder / 'unet'} does not hold the weights of this U-Net: {error}"
+        ) from error
+    return text_to_image(unet, TextEncoder(folder), device)
+
+
+def check(folder):
+    """Compare every weights file of a model folder with its recorded SHA-256.
+
+    Raises:
+        FileNotFoundError, ValueError: a file is missing, or altered.
+    """
+    advice = "restore it with `git checkout models/emoji64`"
+    try:
+        recorded = (folder / "SHA256SUMS").read_text().splitlines()
+        for sha256, name in map(str.split, recorded):
+            if digest(folder / name) != sha256:
+                raise ValueError(f"{folder / name} is not the recorded file; {advice}")
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"no file {error.filename}; {advice}") from error

@@ -1,0 +1,82 @@
+"""From prompts to numbers: a small frozen sentence encoder, and the captions to train with."""
+
+import logging
+
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+TOKENS = 12
+log = logging.getLogger(__name__)
+
+
+class TextEncoder:
+    """all-MiniLM-L6-v2 as a text encoder: prompts -> (tokens, mask, pooled), of unit variance.
+
+    Args:
+        folder: holds text_encoder/ and tokenizer/, each for its library's `from_pretrained`.
+
+    Source: Wang et al. 2020, https://arxiv.org/abs/2002.10957; Reimers & Gurevych 2019.
+    """
+
+    def __init__(self, folder):
+        self.tokenizer = AutoTokenizer.from_pretrained(f"{folder}/tokenizer")
+        model = AutoModel.from_pretrained(
+            f"{folder}/text_encoder", add_pooling_layer=False
+        )
+        self.model = model.float().eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def __call__(self, prompts):
+        """Encode a list of n prompts.
+
+        A prompt longer than 12 tokens, its start and end marks included, is cut with a warning.
+
+        Returns:
+            tokens (n, 12, 384), mask (n, 12) True where there is a token, pooled (n, 384).
+        """
+        for prompt in prompts:
+            if len(self.tokenizer(prompt)["input_ids"]) > TOKENS:
+                log.warning("cut to %d tokens: %r", TOKENS, prompt)
+        text = self.tokenizer(
+            list(prompts),
+            padding="max_length",
+            truncation=True,
+            max_length=TOKENS,
+            return_tensors="pt",
+        )
+        mask = text["attention_mask"].bool()
+        tokens = self.model(**text).last_hidden_state
+        pooled = (tokens * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+        return unit_variance(tokens), mask, unit_variance(pooled)
+
+
+def unit_variance(x):
+    """Scale each vector's entries to variance 1: at unit norm a network ignores them for long."""
+    return x / x.square().mean(-1, keepdim=True).sqrt()
+
+
+STYLES = {
+    "noto": "with soft shading",
+    "noto-v1": "in an old android style",
+    "twemoji": "as a flat drawing",
+    "fluent-emoji": "as a 3d render",
+    "fluent-emoji-flat": "in flat colours",
+    "emojione": "as a glossy drawing",
+    "streamline-emojis": "with black outlines",
+}
+ANYTHING = ["a high quality photo", "a high quality picture", "a picture", "an emoji"]
+
+
+def article(name):
+    return "an" if name[0] in "aeiou" else "a"
+
+
+def captions(name, style):
+    """What a drawing of `name` in `style` may be called, the most common first."""
+    a_name = f"{article(name)} {name}"
+    return [
+        a_name,
+        f"{a_name} {STYLES[style]}",
+        f"an emoji of {a_name}",
+        f"a photo of {a_name}",
+    ]

@@ -1,0 +1,227 @@
+"""How Emoji-64 is trained: the recipe, a batch, the objective, the loop."""
+
+import copy
+import itertools
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+
+from diffusion_utils.emoji64.model import cosine_schedule, velocity
+from diffusion_utils.emoji64.network import EmojiUNet
+from diffusion_utils.emoji64.text import ANYTHING, captions
+from diffusion_utils.files import atomic
+from diffusion_utils.training import (
+    History,
+    TrainStep,
+    generator_for,
+    read_history,
+    resume,
+    save_state,
+    slice_for,
+)
+
+SCHEDULE = cosine_schedule()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a run is made of. It has no end: the learning rate falls as 1/sqrt(step).
+
+    small_steps: steps at 32x32 before those at 64x64. lr: reached after `warmup` steps, kept until
+    `steady`. The schedule of the rate is that of Karras et al. 2024, eq. 67.
+    """
+
+    channels: tuple = (64, 128, 256)
+    batch_size: int = 32
+    small_steps: int = 1800
+    lr: float = 6e-4
+    warmup: int = 200
+    steady: int = 6000
+    ema: float = 0.999
+    drop_text: float = 0.1
+    anything: float = 0.05
+    seed: int = 64
+
+    def size(self, step):
+        return 32 if step <= self.small_steps else 64
+
+    def lr_at(self, step):
+        return self.lr * min(step / self.warmup, 1, (self.steady / step) ** 0.5)
+
+    def ema_at(self, step):
+        return min(self.ema, (1 + step) / (10 + step))
+
+    def network(self):
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            return EmojiUNet(self.channels)
+
+
+def augmented(images, generator):
+    """Turn, scale, shift and mirror a little: (B, 4, S, S) RGBA in [0, 1] -> same."""
+    B = len(images)
+
+    def uniform(low, high):
+        return low + (high - low) * torch.rand(B, generator=generator)
+
+    angle, scale = uniform(-0.12, 0.12), uniform(0.95, 1.18)
+    mirror = torch.where(uniform(0, 1) < 0.5, -1.0, 1.0)
+    shift = torch.stack([uniform(-0.08, 0.08), uniform(-0.08, 0.08)], 1)
+    cos, sin = scale * angle.cos(), scale * angle.sin()
+    turn = torch.stack([mirror * cos, -sin, mirror * sin, cos], 1).view(B, 2, 2)
+    theta = torch.cat([turn, shift[..., None]], 2)  # (B, 2, 3)
+    coordinates = F.affine_grid(theta, images.shape, align_corners=False)
+    premultiplied = torch.cat([images[:, :3] * images[:, 3:], images[:, 3:]], 1)
+    return F.grid_sample(premultiplied, coordinates, align_corners=False)
+
+
+def composited(images, generator):
+    """Put premultiplied RGBA on white, or one time in four on a pastel -> (B, 3, S, S) in [-1, 1]."""
+    B = len(images)
+    pastel = 0.7 + 0.3 * torch.rand(B, 3, 1, 1, generator=generator)
+    white = torch.rand(B, 1, 1, 1, generator=generator) < 0.75
+    background = torch.where(white, 1.0, pastel)
+    return 2 * (images[:, :3] + (1 - images[:, 3:]) * background) - 1
+
+
+class Batch:
+    """The global batch of each step (from 1), the same in every process.
+
+    Args:
+        recipe: a `Recipe`.
+        data: `diffusion_utils.emoji64.dataset.emoji()`.
+        encoder: a `TextEncoder`; each caption is encoded once, here.
+    """
+
+    def __init__(self, recipe, data, encoder, progress=iter):
+        self.recipe, self.data = recipe, data
+        self.texts = [
+            captions(data.names[name], data.styles[style])
+            for name, style in zip(data.name_index, data.style_index, strict=True)
+        ]
+        every = ["", *ANYTHING, *dict.fromkeys(c for text in self.texts for c in text)]
+        self.row = {caption: row for row, caption in enumerate(every)}
+        parts = [encoder(every[i : i + 64]) for i in progress(range(0, len(every), 64))]
+        self.tokens, self.mask, self.pooled = map(torch.cat, zip(*parts, strict=True))
+
+    def at(self, step):
+        """Inputs (x_t, t, tokens, mask, pooled) and target v of a step."""
+        recipe, data = self.recipe, self.data
+        generator = generator_for(recipe.seed, 1, step)
+        chosen = self.choose(step)
+        texts = [self.caption(i, generator) for i in chosen.tolist()]
+        rows = torch.tensor([self.row[text] for text in texts])
+        images = augmented(data.images[chosen].float() / 255, generator)
+        x_0 = composited(images, generator)
+        if recipe.size(step) == 32:
+            x_0 = F.avg_pool2d(x_0, 2)
+        B = len(x_0)
+        # one t in each of B equal strata, so that every batch covers all noise levels
+        t = (torch.arange(B) + torch.rand(B, generator=generator)) / B * SCHEDULE.T
+        t = t.long()
+        eps = torch.randn(x_0.shape, generator=generator)
+        x_t = SCHEDULE.forward(x_0, t, eps)
+        inputs = (x_t, t, self.tokens[rows], self.mask[rows], self.pooled[rows])
+        return inputs, velocity(SCHEDULE, x_0, t, eps)
+
+    def choose(self, step):
+        """Which drawings: pass after pass over all of them, each in its own order."""
+        B, N = self.recipe.batch_size, len(self.data.images)
+        epoch, index = divmod(step - 1, N // B)
+        order = torch.randperm(N, generator=generator_for(self.recipe.seed, 0, epoch))
+        return order[index * B :][:B]
+
+    def caption(self, image, generator):
+        u, which = torch.rand(2, generator=generator).tolist()
+        if u < self.recipe.drop_text:
+            return ""
+        if u < self.recipe.drop_text + self.recipe.anything:
+            return ANYTHING[int(which * len(ANYTHING))]
+        plain, *others = self.texts[image]
+        # half the time the plain name, which is what people type
+        return plain if which < 0.5 else others[int((2 * which - 1) * len(others))]
+
+
+def train(recipe, run, batch, accelerator, *, start=None, checkpoint_steps=100):
+    """Train without end, going on from the last checkpoint in the folder `run`.
+
+    Args:
+        recipe: a `Recipe`.
+        run: folder for history.csv and checkpoint.safetensors.
+        batch: a `Batch`.
+        accelerator: an `accelerate.Accelerator`; each process works on its share of each batch.
+        start: folder of a released model whose weights and step count a new run begins with. They
+            are its average in half precision; the optimizer's moments begin anew.
+
+    Yields:
+        (TrainStep, EMA network) after each optimiser step. The loss is the mean squared error of v;
+        `epoch` counts passes over the drawings.
+
+    Raises:
+        ValueError: the folder holds a run of another recipe, or a damaged checkpoint.
+    """
+    run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
+    ema = copy.deepcopy(model).requires_grad_(False)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=0.01
+    )
+    networks = {"model": model, "ema": ema}
+    done = resume(recipe, run, networks, optimizer)
+    main = accelerator.is_main_process
+    if start and not done:
+        done = begin_with(start, run, networks, main)
+        accelerator.wait_for_everyone()
+    history = History(run / "history.csv", done) if main else None
+    before = history.seconds if main else 0.0
+    wrapped, optimizer = accelerator.prepare(model, optimizer)
+    ema.to(accelerator.device)
+    began = time.perf_counter()
+    for step in itertools.count(done + 1):
+        for group in optimizer.param_groups:
+            group["lr"] = recipe.lr_at(step)
+        inputs, target = batch.at(step)
+        share = slice_for(accelerator, len(target))
+        local = [part[share].to(accelerator.device) for part in (*inputs, target)]
+        local[0] = local[0].contiguous(memory_format=torch.channels_last)
+        with accelerator.autocast():
+            estimate = wrapped(*local[:-1])
+        # DDP averages gradients over processes, so weigh each by its share of the global batch
+        weight = len(local[-1]) * accelerator.num_processes / len(target)
+        loss = weight * F.mse_loss(estimate.float(), local[-1])
+        optimizer.zero_grad()
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
+        optimizer.step()
+        average(ema, model, recipe.ema_at(step))
+        loss = accelerator.reduce(loss.detach(), "mean").item()
+        epoch = 1 + (step - 1) * recipe.batch_size // len(batch.data.images)
+        seconds = before + time.perf_counter() - began
+        row = TrainStep(step, epoch, loss, recipe.lr_at(step), seconds)
+        if main:
+            history.write(row)
+            if step % checkpoint_steps == 0:
+                save_state(recipe, run, step, networks, optimizer)
+        yield row, ema
+
+
+def begin_with(released, run, networks, main):
+    """Load the weights of a released model, take over its history -> steps done."""
+    released = Path(released)
+    state = EmojiUNet.from_pretrained(released / "unet", strict=True).state_dict()
+    for network in networks.values():
+        network.load_state_dict(state)
+    if main:
+        with atomic(run / "history.csv") as partial:
+            shutil.copy(released / "history.csv", partial)
+    return read_history(released / "history.csv")[-1].step
+
+
+@torch.no_grad()
+def average(ema, model, decay):
+    """Move the running average of the weights towards them. Tarvainen & Valpola 2017, eq. 2."""
+    for mean, now in zip(ema.parameters(), model.parameters(), strict=True):
+        mean.lerp_(now, 1 - decay)
