@@ -1,0 +1,87 @@
+"""How well Emoji-64 draws what it is asked for: python -m benchmarks.emoji64_quality.
+
+Draws each trained name once ("a NAME", guidance 4, 30 steps, seed 0), lets the evaluator name the
+picture, and writes benchmarks/results/emoji64.json: one entry for each state of the weights that
+was measured, so that accuracy can be plotted against training hours.
+"""
+
+import argparse
+import json
+
+import torch
+from tqdm import tqdm
+
+from diffusion_utils.denoisers import guided
+from diffusion_utils.emoji64.evaluator import WEIGHTS, load_evaluator, ranks, top
+from diffusion_utils.emoji64.model import FOLDER
+from diffusion_utils.emoji64.text import article
+from diffusion_utils.files import ROOT, atomic, digest
+from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.sampling import sample
+from diffusion_utils.schedule import spaced_timesteps
+from diffusion_utils.train import keep_freed_memory
+from diffusion_utils.training import read_history
+
+RESULTS = ROOT / "benchmarks" / "results" / "emoji64.json"
+
+
+def draw(model, names, gamma, steps, batch=20):
+    """One picture for each name, all from seed 0 -> (n, 3, 64, 64)."""
+    timesteps = spaced_timesteps(model.schedule.T, steps)
+    pictures = []
+    for start in tqdm(range(0, len(names), batch), desc="draw"):
+        prompts = [f"{article(name)} {name}" for name in names[start : start + batch]]
+        denoise = guided(model.denoiser(prompts), model.denoiser(""), gamma)
+        seeds = [0] * len(prompts)
+        pictures.append(
+            sample(denoise, model.shape, timesteps, model.schedule, seeds=seeds)
+        )
+    return torch.cat(pictures).clamp(-1, 1)
+
+
+def earlier():
+    return json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="only each n-th name")
+    parser.add_argument("--gamma", type=float, default=4)
+    parser.add_argument("--steps", type=int, default=30)
+    args = parser.parse_args()
+    keep_freed_memory()
+    evaluator, names, ceiling = load_evaluator()
+    labels = torch.arange(0, len(names), args.every)
+    pictures = draw(
+        load_pretrained("emoji64", "cpu"),
+        [names[i] for i in labels],
+        args.gamma,
+        args.steps,
+    )
+    found = ranks(evaluator, pictures, labels)
+    last = read_history(FOLDER / "history.csv")[-1]
+    result = {
+        "weights": digest(FOLDER / "unet" / "model.safetensors"),
+        "hours": last.seconds / 3600,
+        "steps": last.step,
+        "names": len(labels),
+        "gamma": args.gamma,
+        "sampling_steps": args.steps,
+        "top1": top(found, 1),
+        "top5": top(found, 5),
+        "ceiling": ceiling,
+    }
+    measured = [FOLDER / "unet" / "model.safetensors", WEIGHTS]
+    record = {
+        "sha256": {str(path.relative_to(ROOT)): digest(path) for path in measured},
+        "runs": [*earlier(), result],
+    }
+    with atomic(RESULTS) as partial:
+        partial.write_text(json.dumps(record, indent=1) + "\n")
+    share = {k: result[k] / ceiling[k] for k in ("top1", "top5")}
+    print(json.dumps(result, indent=1))
+    print(f"share of the ceiling: top-1 {share['top1']:.1%}, top-5 {share['top5']:.1%}")
+
+
+if __name__ == "__main__":
+    main()
