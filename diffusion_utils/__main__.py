@@ -1,0 +1,105 @@
+"""Draw from the shell: python -m diffusion_utils sample "a rocket ship" --out rocket.png."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from torchvision.transforms.v2.functional import to_pil_image
+from torchvision.utils import make_grid
+from tqdm import tqdm
+
+from diffusion_utils import recipes
+from diffusion_utils.data import hole, load_image
+from diffusion_utils.denoisers import NoiseEstimate
+from diffusion_utils.files import atomic
+from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.views import FLIP
+
+STEPS = len(recipes.TIMESTEPS) - 1
+
+
+def watched(denoise, total=STEPS):
+    """The same denoiser with a progress bar that counts its calls."""
+    bar = tqdm(total=total, unit="step")
+
+    def counted(x_t, t) -> NoiseEstimate:
+        bar.update()
+        return denoise(x_t, t)
+
+    return counted
+
+
+def sample(model, args):
+    denoise = watched(recipes.prompted(model, args.prompt, args.gamma))
+    return recipes.generate(model, denoise, args.seed)
+
+
+def anagram(model, args):
+    prompts = [args.prompt, args.other]
+    denoise = recipes.visual_anagram(model, prompts, gamma=args.gamma)
+    images = recipes.generate(model, watched(denoise), args.seed)
+    return [*images, *FLIP.apply(images)]
+
+
+def hybrid(model, args):
+    """args.prompt is seen from afar, args.other from close by."""
+    denoise = recipes.hybrid(model, [args.prompt, args.other], gamma=args.gamma)
+    return recipes.generate(model, watched(denoise), args.seed)
+
+
+def sdedit(model, args):
+    start = args.start
+    denoise = watched(recipes.prompted(model, args.prompt, args.gamma), STEPS - start)
+    return recipes.sdedit(model, denoise, load_image(args.image), start, args.seed)
+
+
+def inpaint(model, args):
+    denoise = watched(recipes.prompted(model, args.prompt, args.gamma))
+    image, mask = load_image(args.image), hole(*args.hole)
+    return recipes.inpaint(model, denoise, image, mask, args.seed)
+
+
+def parsed(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m diffusion_utils", description=__doc__
+    )
+    tasks = parser.add_subparsers(dest="task", required=True)
+    for task in (sample, anagram, hybrid, sdedit, inpaint):
+        sub = tasks.add_parser(task.__name__)
+        sub.set_defaults(run=task)
+        if task in (sdedit, inpaint):
+            sub.add_argument("image", help="any picture; its middle square is used")
+        sub.add_argument("prompt")
+        if task in (anagram, hybrid):
+            sub.add_argument("other", help="the prompt upside down, or from close by")
+        if task is sdedit:
+            sub.add_argument(
+                "--start", type=int, default=7, help="0 .. 32, later keeps more"
+            )
+        if task is inpaint:
+            sub.add_argument(
+                "--hole", type=int, nargs=4, default=(16, 16, 48, 48),
+                metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help="pixels of 64",
+            )  # fmt: skip
+        sub.add_argument(
+            "--seed", type=int, nargs="+", default=[0], help="one image each"
+        )
+        sub.add_argument("--gamma", type=float, default=7.0, help="guidance scale")
+        sub.add_argument("--out", type=Path, required=True, help="a .png file")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    args = parsed(arguments)
+    try:
+        images = args.run(load_pretrained(), args)
+        sheet = make_grid([x.cpu().clamp(-1, 1) / 2 + 0.5 for x in images], padding=0)
+        with atomic(args.out) as partial:
+            to_pil_image(sheet).save(partial, "PNG")
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.exit(f"error: {error}")
+    print(args.out)
+
+
+if __name__ == "__main__":
+    main()
