@@ -72,14 +72,23 @@ grid(images.split(10))
 # %% [markdown]
 # ## Chapters
 #
+# **Part A: a pretrained text-to-image model taken apart**
+#
+# * [1.1](part_a/a1_1_forward.ipynb) to [1.4](part_a/a1_4_iterative_denoising.ipynb): what does noise take away, and how much of it can be brought
+#   back by a [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in many?
+# * [1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb): can the loop start from nothing, and how do we make it listen?
+# * [1.7](part_a/a1_7_image_to_image.ipynb), with drawings (1.7.1) and prompts (1.7.3), and [1.7.2](part_a/a1_7_2_inpainting.ipynb): can it edit a picture, or fill a hole?
+# * [1.8](part_a/a1_8_visual_anagrams.ipynb), [1.9](part_a/a1_9_hybrid_images.ipynb): can one picture be two things?
+#
+# The model ships with the book: it was [trained on two processor cores](appendix/emoji64.ipynb), and its training goes on.
+#
 # **Part B: diffusion from scratch, on MNIST**
 #
 # * [B1](part_b/b1_one_step_denoiser.ipynb): can a network remove noise in a single step?
 # * [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing?
 # * [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
 #
-# The networks ship with the book, and each chapter prints how far the training of its network has come. Part A, the same
-# loop around a text-to-image model, is being written.
+# The networks ship with the book, and each chapter prints how far the training of its network has come.
 #
 # ## One loop
 #
@@ -90,9 +99,11 @@ grid(images.split(10))
 # |---|---|---|---|
 # | a digit | noise | `unet_denoiser(net, T)` | none |
 # | the digit 7 | noise | `guided(unet_denoiser(net, T, sevens), unet_denoiser(net, T), gamma)` | none |
-# | an image edited (Part A) | the image, noised | a guided text denoiser | none |
-# | a hole filled (Part A) | noise | a guided text denoiser | keep the outside |
-# | an anagram (Part A) | noise | the average of two denoisers, one on the flipped image | none |
+# | a picture of a prompt | noise | `guided(text(p), text(""), gamma)` | none |
+# | a picture edited | the picture, noised | the same | none |
+# | a hole filled | noise | the same | `keep_outside(mask, ...)` |
+# | an anagram | noise | `averaged(g1, viewed(g2, FLIP))` | none |
+# | a hybrid | noise | `blended([g1, g2], bands(2))` | none |
 #
 # The symbols are the same in text, code and plots; [Notation](notation.md) lists them.
 #

@@ -25,7 +25,7 @@ OTHERS = [
 
 @pytest.fixture
 def root(tmp_path, monkeypatch):
-    for name in ("BOOK_PROFILE", "RETRAIN"):
+    for name in ("BOOK_PROFILE", "RETRAIN", "DIFFUSION_MODEL"):
         monkeypatch.delenv(name, raising=False)
     for name in INPUTS:
         write(tmp_path / name, "one")
@@ -68,7 +68,8 @@ def test_a_new_or_renamed_file_changes_the_key(root):
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("BOOK_PROFILE", "fast"), ("RETRAIN", "1")]
+    ("name", "value"),
+    [("BOOK_PROFILE", "fast"), ("RETRAIN", "1"), ("DIFFUSION_MODEL", "deepfloyd")],
 )
 def test_the_variables_that_chapters_read_change_the_key(
     root, monkeypatch, name, value

@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-VARIABLES = {"BOOK_PROFILE": "full", "RETRAIN": "0"}
+VARIABLES = {"BOOK_PROFILE": "full", "RETRAIN": "0", "DIFFUSION_MODEL": "emoji64"}
 INPUTS = [
     "diffusion_utils/**/*.py",
     "models/**/*",
