@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/installed
-CHAPTERS = $(wildcard book/*.py book/part_*/*.py)
+CHAPTERS = $(wildcard book/*.py book/part_*/*.py book/appendix/*.py)
 
 .PHONY: book test pairs links serve clean
 
