@@ -98,6 +98,14 @@ def test_text_has_unit_variance_and_synonyms_are_close(encoder):
     assert ship @ rocket > 1.5 * (rocket @ broccoli)
 
 
+def test_a_prompt_as_a_whole_is_the_mean_of_its_words(encoder):
+    """The same encoder without padding, as sentence-transformers uses it."""
+    text = encoder.tokenizer("a red apple", return_tensors="pt")
+    words = encoder.model(**text).last_hidden_state[0]
+    expected = words.mean(0) / words.mean(0).square().mean().sqrt()
+    assert_close(encoder(["a red apple"])[2][0], expected, atol=1e-4, rtol=1e-4)
+
+
 def test_long_prompts_are_cut_with_a_warning(encoder, caplog):
     long = encoder(["rocket " * 30])
     assert "cut to 12 tokens" in caplog.text
@@ -184,6 +192,16 @@ def test_compositing_shows_the_background_where_nothing_is_drawn():
     x = training.composited(torch.zeros(200, 4, 2, 2), g)
     white = (x == 1).flatten(1).all(1).float().mean()
     assert 0.65 < white < 0.85 and x.min() >= 0.4 - 1e-6
+
+
+def test_what_is_transparent_has_no_colour():
+    """A red square whose transparent surroundings are green: no green at its turned edges."""
+    g = torch.Generator().manual_seed(0)
+    image = torch.tensor([0.0, 1, 0, 0])[:, None, None].repeat(20, 1, 64, 64)
+    image[:, :, 20:44, 20:44] = torch.tensor([1.0, 0, 0, 1])[:, None, None]
+    red, green, blue, alpha = training.augmented(image, g).unbind(1)
+    assert_close(red, alpha)
+    assert green.abs().max() == blue.abs().max() == 0
 
 
 def test_augmentation_moves_little():
@@ -280,3 +298,21 @@ def test_weights_of_another_network_are_refused(folder):
 def test_released_history_is_a_table(folder):
     with open(folder / "history.csv") as f:
         assert len(list(csv.reader(f))) == 3
+
+
+def test_a_run_can_go_on_from_released_weights(tmp_path, folder, batch):
+    released = EmojiUNet.from_pretrained(folder / "unet").out.weight
+    row, ema = run(tmp_path / "more", batch, 3, start=folder)
+    history = read_history(tmp_path / "more" / "history.csv")
+    assert [row.step for row in history] == [1, 2, 3]
+    assert history[2].seconds > history[1].seconds
+    assert 0 < (ema.out.weight - released).abs().max() < 2 * row.lr
+
+
+def test_going_on_from_released_weights_leaves_a_begun_run_alone(
+    tmp_path, folder, batch
+):
+    run(tmp_path / "begun", batch, 4, checkpoint_steps=1)
+    row, _ = run(tmp_path / "begun", batch, 5, start=folder)
+    history = read_history(tmp_path / "begun" / "history.csv")
+    assert [row.step for row in history] == [1, 2, 3, 4, 5]

@@ -72,6 +72,25 @@ def test_indices_name_the_rows(data, table):
     assert set(data.styles) == set(STYLES) == set(prepare.SOURCES)
 
 
+def test_the_data_card_counts_right(table):
+    card = (PATH.parent / "README.md").read_text()
+    assert (
+        f"{len(table['name']):,} drawings of {len(set(table['name']))} things" in card
+    )
+    for style, source in prepare.SOURCES.items():
+        package = f"`@iconify-json/{style}` {source.version}"
+        assert f"| `{style}` | {table['style'].count(style)} | {package} |" in card
+
+
+def test_the_contact_sheet_shows_every_name(tmp_path, data):
+    prepare.contact_sheet(pq.read_table(PATH), tmp_path / "sheet.png")
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png").convert("L"))
+    tiles = sheet.reshape(16, 40, 32, 40).swapaxes(1, 2).reshape(512, -1)
+    assert (tiles.std(1) > 1).tolist() == [True] * len(data.names) + [False] * 4
+    shipped = Image.open(PATH.parent / "contact_sheet.png").convert("L")
+    assert (np.asarray(shipped) == sheet).all()
+
+
 def test_an_altered_file_is_refused(tmp_path):
     for file in (PATH, PATH.parent / "SHA256SUMS"):
         shutil.copy(file, tmp_path)

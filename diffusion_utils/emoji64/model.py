@@ -1,5 +1,6 @@
 """Emoji-64 as it ships in models/emoji64: each part loads with its library's from_pretrained."""
 
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import torch
@@ -69,7 +70,8 @@ def load(device="cpu", folder=FOLDER):
     folder = Path(folder)
     check(folder)
     try:
-        unet = EmojiUNet.from_pretrained(folder / "unet", strict=True).float()
+        with redirect_stdout(None):  # huggingface_hub reports there, into the page
+            unet = EmojiUNet.from_pretrained(folder / "unet", strict=True).float()
     except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"{folder / 'unet'} does not hold the weights of this U-Net: {error}"

@@ -4,6 +4,7 @@ Needs npm, which fetches the drawings, and the package resvg-py, which renders t
 """
 
 import argparse
+import io
 import json
 import re
 import shutil
@@ -13,7 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from PIL import Image
 from tqdm import tqdm
 
 from diffusion_utils.files import ROOT, atomic, digest
@@ -137,6 +140,20 @@ def rows(cache):
                 }
 
 
+def contact_sheet(table, path, style="noto", columns=32, side=40):
+    """Write a PNG of every name's drawing in one style, row by row in the order of the names."""
+    chosen = table.filter(pc.field("style") == style)["image"].to_pylist()
+    sheet = Image.new(
+        "RGB", (columns * side, -(-len(chosen) // columns) * side), "white"
+    )
+    for index, png in enumerate(chosen):
+        drawing = Image.open(io.BytesIO(png)).resize((side - 4, side - 4))
+        row, column = divmod(index, columns)
+        sheet.paste(drawing, (column * side + 2, row * side + 2), drawing)
+    with atomic(path) as partial:
+        sheet.quantize(256).save(partial, "PNG")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=FOLDER)
@@ -146,6 +163,7 @@ def main():
     path = args.out / "train.parquet"
     with atomic(path) as partial:
         pq.write_table(table, partial, compression="none")
+    contact_sheet(table, args.out / "contact_sheet.png")
     with atomic(args.out / "SHA256SUMS") as partial:
         partial.write_text(f"{digest(path)}  {path.name}\n")
     names = len(set(table["name"].to_pylist()))
