@@ -20,7 +20,7 @@ class Conditional:
     """A network under a fixed condition, as a denoiser (x_t, t) -> NoiseEstimate.
 
     Args:
-        network: (x_t, t, *condition) -> NoiseEstimate.
+        network: `(x_t, t, *condition) -> NoiseEstimate`.
         condition: tensors (B, ...), or (1, ...) for the same condition on every image.
     """
 
@@ -63,6 +63,11 @@ def guided(conditional, unconditional, gamma):
 
     gamma = 0 is the unconditional denoiser, 1 the conditional one, above 1 overshoots on purpose.
     The variance is the conditional one's. Source: Ho & Salimans 2022, eq. 6, with gamma = 1 + w.
+
+    >>> one = lambda x_t, t: NoiseEstimate(torch.ones_like(x_t))
+    >>> nothing = lambda x_t, t: NoiseEstimate(torch.zeros_like(x_t))
+    >>> guided(one, nothing, gamma=7)(torch.zeros(1, 1, 1, 2), 500).eps
+    tensor([[[[7., 7.]]]])
     """
 
     def denoise(x_t, t):

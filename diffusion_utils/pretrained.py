@@ -16,7 +16,7 @@ class TextToImage:
         device: where x_t must be.
 
     Args:
-        network: (x_t, t, *condition) -> NoiseEstimate.
+        network: `(x_t, t, *condition) -> NoiseEstimate`.
         encode: one prompt -> its condition, a tuple of tensors (1, ...).
     """
 

@@ -29,7 +29,14 @@ def prompted(model, prompts, gamma=7.0):
 
 
 def generate(model, denoise, seeds, timesteps=TIMESTEPS):
-    """Images from pure noise, one for each seed -> (B, 3, 64, 64)."""
+    """Images from pure noise, one for each seed -> (B, 3, 64, 64).
+
+    >>> from diffusion_utils.pretrained import load_pretrained
+    >>> model = load_pretrained("emoji64")
+    >>> denoiser = prompted(model, "a rocket ship")
+    >>> generate(model, denoiser, seeds=[0, 1], timesteps=[990, 500, 0]).shape
+    torch.Size([2, 3, 64, 64])
+    """
     return sample(
         denoise,
         model.shape,
@@ -62,7 +69,7 @@ def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
 
 
 def denoise_from(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
-    """Noise an image to timesteps[i_start] and denoise it step by step: yields `Step`s."""
+    """Noise an image to timesteps[i_start] and denoise it step by step: yields each `Step`."""
     x_t, noise = noised(model, image, i_start, seeds, timesteps)
     return trajectory(
         denoise, x_t, timesteps[i_start:], model.schedule, generators=noise

@@ -25,7 +25,7 @@ def generators(seeds):
 
 
 def unit_noise(shape, generators):
-    """(B, *shape) unit Gaussian noise on the CPU, image i drawn from generators[i]."""
+    """Unit Gaussian noise of shape `(B, *shape)` on the CPU, image i drawn from generators[i]."""
     return torch.stack([torch.randn(shape, generator=g) for g in generators])
 
 
@@ -65,7 +65,10 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
 
 
 def resampled(timesteps, times):
-    """Timesteps that take each step `times` times, noising again in between: [9, 6, 9, 6, 3, ..].
+    """Timesteps that take each step `times` times, noising again in between.
+
+    >>> resampled([9, 6, 3, 0], times=2)
+    [9, 6, 9, 6, 3, 6, 3, 0]
 
     The last step is taken once. Source: Lugmayr et al. 2022, algorithm 1, with jumps of one step.
     """

@@ -2,13 +2,15 @@
 
 import torch
 
-CLEAN = (
-    -1
-)  # the timestep before 0: alpha_bar is 1 there, and the image has no noise left
+CLEAN = -1  # the timestep before 0: alpha_bar is 1 there, no noise is left
 
 
 class Schedule:
     """A noise schedule over the timesteps t = 0 .. T-1, and CLEAN = -1.
+
+    >>> schedule = Schedule.linear(1e-4, 0.02, T=300)
+    >>> print(f"{schedule.at(299):.3f} of the variance is left at the end")
+    0.048 of the variance is left at the end
 
     Args:
         alpha_bar: (T,) decreasing values in (0, 1], the share of signal variance left at t.
@@ -108,7 +110,10 @@ class Schedule:
 
 
 def strided_timesteps(start, stride):
-    """Every stride-th timestep from start down to 0: (990, 30) -> [990, 960, .., 30, 0].
+    """Every stride-th timestep from start down to 0.
+
+    >>> strided_timesteps(990, 330)
+    [990, 660, 330, 0]
 
     Raises:
         ValueError: start is not a positive multiple of stride, so the list would miss 0.
@@ -122,6 +127,9 @@ def strided_timesteps(start, stride):
 
 def spaced_timesteps(T, steps):
     """`steps` timesteps spread evenly over T-1 .. 0, then CLEAN; steps = T visits every one.
+
+    >>> spaced_timesteps(300, 4)
+    [299, 199, 100, 0, -1]
 
     Raises:
         ValueError: steps is not in 1 .. T.

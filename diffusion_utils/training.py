@@ -276,7 +276,7 @@ def formatted(row):
 
 
 def read_history(path):
-    """The `TrainStep`s of a history.csv; a last line that was cut off is left out."""
+    """Each `TrainStep` of a history.csv; a last line that was cut off is left out."""
     types = TrainStep.__annotations__.values()
     with open(path, newline="") as f:
         rows = [

@@ -52,13 +52,13 @@ from PIL import Image
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.evaluator import HELD_OUT, load_evaluator, plain, ranks
-from diffusion_utils.emoji64.model import FOLDER
+from diffusion_utils.emoji64.model import FOLDER, noise_from_velocity, velocity
 from diffusion_utils.files import ROOT
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
 from diffusion_utils.recipes import generate, prompted
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, unit_range
+from diffusion_utils.show import grid, to_pixels, unit_range
 from diffusion_utils.training import read_history
 
 model = load_pretrained("emoji64")
@@ -90,7 +90,8 @@ for name in chosen:
         if found.any():
             row[style] = unit_range(plain(data, found.nonzero()[:1, 0]))[0]
     rows.append(row)
-grid(rows, titles=data.styles, labels=chosen, size=1.0)
+titles = [style.replace("-", "-\n", 1) for style in data.styles]
+grid(rows, titles=titles, labels=chosen, size=1.0)
 
 # %% [markdown]
 # While training, each drawing is turned, scaled and mirrored a little and put on white or on a pastel. Its caption is its name, at times with words for the style; one in ten is empty, for
@@ -114,15 +115,44 @@ for prompt in others:
 # ## Network
 #
 # A U-Net {cite:p}`ronneberger2015`. Four pixels are folded into channels before the first convolution {cite:p}`hoogeboom2023`, so that most of the arithmetic is done at a quarter of the pixels and less;
-# time and the prompt as a whole scale and shift every block; at the lowest resolution each place looks at all places, and at the words.
+# time and the prompt as a whole scale and shift every block; at the lowest resolution each place looks at all places, and at the words
+# ({numref}`fig-e64-network`).
 #
 # ```{literalinclude} ../../diffusion_utils/emoji64/network.py
 # :pyobject: EmojiUNet.forward
 # :start-at: e = F.silu
 # ```
 
-# %%
+# %% mystnb={"figure": {"caption": "The network at 64x64 pixels: channels at side of the image, residual blocks on each level, attention at side 8. Dashed: what is handed over to the way up.", "name": "fig-e64-network"}, "image": {"alt": "A U of boxes: 64 channels at side 32, 128 at 16 and 256 at 8 on the way down, attention to pixels and words at the bottom, and the same levels on the way up."}} tags=["hide-input"]
 unet = model.network.unet
+c1, c2, c3 = (getattr(unet, f"level{n}")[-1].conv2.out_channels for n in (1, 2, 3))
+boxes = {  # name: (x, y, text)
+    "x": (0, 0, "$x_t$\n3 at 64"),
+    "1": (1, 1, f"2 blocks\n{c1} at 32"),
+    "2": (2, 2, f"2 blocks\n{c2} at 16"),
+    "3": (3, 3, f"2 blocks\n{c3} at 8"),
+    "look": (4, 3, "attention\npixels, words"),
+    "3up": (5, 3, f"2 blocks\n{c3} at 8"),
+    "again": (6, 3, "attention\npixels, words"),
+    "2up": (7, 2, f"2 blocks\n{c2} at 16"),
+    "1up": (8, 1, f"2 blocks\n{c1} at 32"),
+    "v": (9, 0, "$v$\n3 at 64"),
+}
+fig, ax = plt.subplots(figsize=(9, 2.9), layout="constrained")
+path = list(boxes)
+arrows = [(a, b, "-") for a, b in zip(path, path[1:], strict=False)]
+for a, b, line in [*arrows, ("1", "1up", "--"), ("2", "2up", "--")]:
+    (x, y, _), (to_x, to_y, _) = boxes[a], boxes[b]
+    style = {"arrowstyle": "->", "linestyle": line, "shrinkA": 26, "shrinkB": 26}
+    ax.annotate("", (to_x, to_y), (x, y), arrowprops=style)
+for x, y, text in boxes.values():
+    box = {"boxstyle": "round", "facecolor": "#e8f0fe", "edgecolor": "#176de8"}
+    ax.text(x, y, text, ha="center", va="center", fontsize=8, bbox=box)
+ax.set(xlim=(-0.6, 9.6), ylim=(3.5, -0.5))
+ax.set_axis_off()
+plt.show()
+
+# %%
 print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.1f} million parameters")
 
 # %% [markdown]
@@ -141,12 +171,7 @@ print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.1f} million parameters
 # $$ \epsilon = \sqrt{\abar_t}\, v + \sqrt{1 - \abar_t}\, x_t \tag{E.2} $$
 
 # %%
-x_0, eps = (
-    model.schedule.forward(torch.rand(1, 3, 8, 8), 0, torch.zeros(1)),
-    torch.randn(1, 3, 8, 8),
-)
-from diffusion_utils.emoji64.model import noise_from_velocity, velocity
-
+x_0, eps = torch.randn(2, 1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
 v = velocity(model.schedule, x_0, 600, eps)
 x_t = model.schedule.forward(x_0, 600, eps)
 error = (noise_from_velocity(model.schedule, x_t, 600, v) - eps).abs().max()
@@ -228,8 +253,6 @@ found = ranks(
 )
 
 # %% mystnb={"figure": {"caption": "Every 21st name of the training set, not selected; guidance 4, seed 0 for all. The number is the rank of the right name in the evaluator's list: 1 is recognised.", "name": "fig-e64-unselected"}, "image": {"alt": "Twenty-four small pictures with their prompts and ranks."}} tags=["hide-input"]
-from diffusion_utils.show import to_pixels
-
 fig, axes = plt.subplots(
     -(-len(shown) // 6),
     6,
