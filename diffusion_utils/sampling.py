@@ -7,11 +7,14 @@ import torch
 
 
 class Step(NamedTuple):
-    """One step of a trajectory: the image x at timestep t, and the clean image seen from it."""
+    """One step of a trajectory: the image x at timestep t, and what led to it.
+
+    t: int. x: (B, C, H, W). x0_hat: (B, C, H, W), the clean image seen from the x before.
+    """
 
     t: int
-    x: torch.Tensor  # (B, C, H, W)
-    x0_hat: torch.Tensor  # (B, C, H, W)
+    x: torch.Tensor
+    x0_hat: torch.Tensor
 
 
 def free(x, t):

@@ -86,7 +86,7 @@ class Schedule:
         Args:
             x_t, x0_hat, z: (B, C, H, W) noisy image, estimate of the clean one, unit noise.
             t, t_prev: int, T > t > t_prev >= -1; any stride.
-            v: (B, C, H, W) in about [-1, 1], the learned place of the variance between the two
+            v: (B, C, H, W) in about [-1, 1], written nu: the learned place of the variance between the two
                 bounds (Nichol & Dhariwal 2021, eq. 15), or None for the lower one.
 
         Source: Ho et al. 2020, eq. 6 and 7, with t_prev for t-1.

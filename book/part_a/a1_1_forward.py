@@ -56,7 +56,8 @@ schedule = model.schedule
 x_0 = shipped_image("sailboat")[None]
 
 # %% [markdown]
-# `load_pretrained` gives the model that ships with the book ([how it was trained](../appendix/emoji64.ipynb)), or DeepFloyd IF where
+# The test image is a sailboat, from a set of drawings that the model was not trained on
+# ([sources](https://github.com/fun-with-diffusion/fun-with-diffusion-models/tree/main/data/images)). `load_pretrained` gives the model that ships with the book ([how it was trained](../appendix/emoji64.ipynb)), or DeepFloyd IF where
 # the environment variable `DIFFUSION_MODEL` says `deepfloyd`. This chapter needs nothing of it but its schedule: the number
 # $\abar_t$ for each of $T = 1000$ timesteps.
 #
@@ -77,11 +78,12 @@ plt.show()
 # %%
 eps = unit_noise(model.shape, generators([0]))
 noisy = [schedule.forward(x_0, t, eps) for t in levels]
-for t, x_t in zip(levels, noisy, strict=True):
+for t in levels:
     abar = schedule.at(t)
+    ratio = abar * x_0.var() / (1 - abar)
     print(
         f"t = {t}: {abar.sqrt():.2f} of the image + {(1 - abar).sqrt():.2f} of the noise, "
-        f"signal-to-noise ratio {abar / (1 - abar):.2f}, standard deviation {x_t.std():.2f}"
+        f"variance of image over that of noise: {ratio:.2f}"
     )
 
 # %% mystnb={"figure": {"caption": "The test image at 64x64, and the same with the noise of seed 0 at $t = 250, 500, 750$.", "name": "fig-a11-noisy"}, "image": {"alt": "A sailboat on water; then with light grain, with heavy grain through which the sails can be guessed, and nearly pure noise."}} tags=["hide-input"]
@@ -93,8 +95,12 @@ grid(
 
 # %% [markdown]
 # In {numref}`fig-a11-noisy` small things go first: the waves are lost at $t = 500$, while at $t = 750$ an eye that knows the picture still
-# finds the dark hull below the light sky. That order is no accident. Noise is equally strong at all spatial
-# frequencies, but images have most of their variance in the coarse ones, so the coarse ones stay above the noise longest:
+# finds the red of the sail and the blue of the water. The curve of {numref}`fig-a11-alpha-bar` says how much is left; it does not say that small
+# things go first. That follows from how images are made: noise is equally strong at all spatial frequencies, but images have most of their
+# variance in the coarse ones, so these stay above the noise longest.
+#
+# `bands` splits a picture with two Gaussian blurs: coarse is what a blur of 4 pixels keeps, fine is what a blur of 1 pixel
+# removes, middle is the rest.
 
 # %%
 from diffusion_utils.views import bands
@@ -112,13 +118,13 @@ for name, image, noise in [
         t for t in range(1000) if schedule.at(t) * image < (1 - schedule.at(t)) * noise
     )
     print(
-        f"{name:>6} details: variance {image:.4f}, under the noise from t = {gone} on"
+        f"{name:>6} details: variance {image:.4f}, below the noise's from t = {gone} on"
     )
 
 # %% [markdown]
 # ## Where it fails
 #
-# The process forgets for good. At $t = 999$ hardly any image is left, and no formula brings it back; a model that has
+# At $t = 999$ next to nothing of the image is left, as the number below says, and no formula brings it back: a model that has
 # seen many images must supply what is missing. [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without such a model.
 
 # %%

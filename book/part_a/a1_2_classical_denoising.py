@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.2 Classical denoising
 #
-# How much noise can be removed without knowing anything about images? The classical answer is to blur: noise differs from
+# How much noise can be removed without training anything? The classical answer is to blur: noise differs from
 # pixel to pixel, images mostly don't, so an average over neighbours keeps the image and loses the noise.
 
 # %% tags=["remove-cell"]
@@ -59,9 +59,9 @@ names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
 images = torch.stack([shipped_image(name) for name in names])
 
 # %% [markdown]
-# The blur is a Gaussian of width $\sigma_b$ pixels. Which width is best depends on the noise, so try several, on four pictures
-# and three seeds each. PSNR, the ratio of the largest possible value to the mean squared error, in decibels, says how close
-# an estimate is to the clean image.
+# The blur is a Gaussian of width $\sigma_b$ pixels, applied to $x_t / \sqrt{\abar_t}$, so that the image in it has its own brightness again.
+# Which width is best depends on the noise, so try several, on four pictures and three seeds each. PSNR says how close an estimate is to the clean image: the
+# square of the range of values (here $2^2$) over the mean squared error, in decibels.
 
 # %%
 widths = [0.5, 0.75, 1, 1.5, 2, 3, 4, 6]
@@ -77,7 +77,8 @@ best = {t: max(widths, key=lambda w: scores[t, w].mean()) for t in levels}
 for t in levels:
     score = scores[t, best[t]]
     print(
-        f"t = {t}: best width {best[t]} pixels, PSNR {score.mean():.1f} dB (standard deviation {score.std():.1f})"
+        f"t = {t}: best width {best[t]} pixels, "
+        f"PSNR {score.mean():.1f} dB (standard deviation {score.std():.1f})"
     )
 
 # %% mystnb={"figure": {"caption": "PSNR of blurred noisy images against the width of the blur, mean over four pictures and seeds 0, 1, 2; bars are one standard deviation.", "name": "fig-a12-widths"}, "image": {"alt": "Three curves, one for each noise level; each rises to a maximum and falls again, and the maximum moves to wider blurs as noise grows."}} tags=["hide-input"]
@@ -95,14 +96,14 @@ plt.show()
 
 # %% [markdown]
 # Each curve of {numref}`fig-a12-widths` has a top: a narrow blur leaves noise, a wide one removes the picture. The top moves right and down as noise
-# grows.
+# grows. The widths are chosen and scored on the same pictures, which favours the blur a little.
 
 # %%
 x_0 = images[:1]
 noisy = {t: schedule.forward(x_0, t, eps[:1]) for t in levels}
 blurred = {t: low_pass(best[t])(noisy[t] / schedule.at(t).sqrt()) for t in levels}
 
-# %% mystnb={"figure": {"caption": "Above: the test image with the noise of seed 0. Below: the same through the best blur for each level.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 750 coloured clouds."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the test image with the noise of seed 0. Below: the same, divided by $\\sqrt{\\abar_t}$ and blurred with the best width for each level (1, 2 and 4 pixels).", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 750 coloured clouds."}} tags=["hide-input"]
 grid(
     [
         unit_range(torch.cat(list(noisy.values()))),
@@ -113,7 +114,7 @@ grid(
     size=1.6,
 )
 
-# %% mystnb={"figure": {"caption": "Move the slider: the noisy image at $t = 500$ (seed 0) and its best blur.", "name": "fig-a12-slider"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Move the slider: the noisy image at $t = 500$ (seed 0) and its best blur, 2 pixels wide.", "name": "fig-a12-slider"}} tags=["hide-input"]
 comparison(
     unit_range(noisy[500]),
     unit_range(blurred[500]),

@@ -61,7 +61,8 @@ images = torch.stack(
 photo = model.denoiser("a high quality photo")
 
 # %% [markdown]
-# The prompt "a high quality photo" means "any picture": the model was trained with it on all kinds of pictures. Solving (N.1) for $x_0$,
+# The prompt "a high quality photo" means "any picture": in one of twenty training examples this phrase, or one like it, stood in place of
+# the drawing's name. Solving (N.1) for $x_0$,
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\abar_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\abar_t}}. \tag{N.2} $$
 #
@@ -90,6 +91,8 @@ grid(
 )
 
 # %% [markdown]
+# The outlines of {numref}`fig-a13-one-step` are those of the original where the noise left them visible; what it hid comes back as a soft average.
+#
 # Numbers for four pictures with two seeds each, beside the best blur of [1.2](a1_2_classical_denoising.ipynb) (the widths that won there).
 # SSIM compares structure instead of values, and is 1 for equal images {cite:p}`wang2004`.
 
@@ -113,22 +116,30 @@ for t, width in zip(levels, [1, 2, 4], strict=True):
         )
 
 # %% [markdown]
-# The model shipped with the book is small, and its training goes on; the numbers above are those of the weights at hand. Where the network
-# wins, it is because it keeps edges where it expects them.
+# The model shipped with the book is small, and its training goes on; the numbers above are those of the weights at hand.
 #
 # ## Where it fails
 #
-# The network is asked for the noise that is right on average. Many clean images fit the same $x_t$ at $t = 750$; the average of
-# them all is a blur, and that average is what it answers. The photograph shows the other limit: nothing like it was
-# among the drawings that the network has seen.
+# Many clean images fit the same $x_t$ at $t = 750$. The training loss rewards the average of them all, so an ideal network answers with that average, and an
+# average of many pictures is a blur. The photograph shows another limit: nothing like it was among the drawings that the network has seen. What the
+# network gains over the best blur, for each picture:
 
 # %%
-for name, row in zip(
-    ["sailboat", "mushroom", "cactus", "photograph"], range(0, 8, 2), strict=True
+x_t = schedule.forward(clean, 500, noise)
+estimate = one_step(x_t, 500).clamp(-1, 1)
+blurred = low_pass(2)(x_t / schedule.at(500).sqrt()).clamp(-1, 1)
+gain = psnr(estimate, clean, peak=2) - psnr(blurred, clean, peak=2)
+for name, (a, b) in zip(
+    ["sailboat", "mushroom", "cactus", "photograph"], gain.view(4, 2), strict=True
 ):
-    x_t = schedule.forward(clean[row : row + 2], 500, noise[row : row + 2])
-    score = psnr(one_step(x_t, 500).clamp(-1, 1), clean[row : row + 2], peak=2)
-    print(f"t = 500, {name}: PSNR {score.mean():.1f} dB")
+    print(f"t = 500, {name}: {a:+.1f} and {b:+.1f} dB for seeds 0 and 1")
+
+# %% mystnb={"figure": {"caption": "The photograph at $t = 500$, seed 0: original, noisy, one step, best blur (2 pixels).", "name": "fig-a13-photograph"}, "image": {"alt": "A cat's face; the same under noise; two soft versions of it, by the network and by the blur."}} tags=["hide-input"]
+grid(
+    [unit_range(torch.cat([x[6:7] for x in (clean, x_t, estimate, blurred)]))],
+    titles=["original", "$t=500$", "one step", "blur"],
+    size=1.6,
+)
 
 # %% [markdown]
-# One step cannot choose. [1.4](a1_4_iterative_denoising.ipynb) takes many.
+# One step has to average; [1.4](a1_4_iterative_denoising.ipynb) takes many, and can choose.

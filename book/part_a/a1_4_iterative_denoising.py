@@ -60,20 +60,29 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 110)
 )
 i_start = by_profile(full=10, fast=3)
-print(f"{timesteps[:3]} .. {timesteps[-2:]}, start at t = {timesteps[i_start]}")
+t_start = timesteps[i_start]
+print(f"{timesteps[:3]} .. {timesteps[-2:]}, start at t = {t_start}")
+print(f"of the image's variance, {schedule.at(t_start):.0%} is left there")
 
 # %% [markdown]
+# `by_profile` shortens a list where the tests run this page; the site shows the full one.
+#
 # The step from $t$ to the next timestep $t'$ of the list mixes the estimate of the clean image with the noisy image, and puts a
 # little new noise back {cite:p}`ho2020`. With $\alpha = \abar_t / \abar_{t'}$ and $\beta = 1 - \alpha$:
 #
-# $$ x_{t'} = \frac{\sqrt{\abar_{t'}}\,\beta}{1-\abar_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\abar_{t'})}{1-\abar_t}\, x_t + \sigma z \tag{N.3} $$
+# $$ x_{t'} = \frac{\sqrt{\abar_{t'}}\,\beta}{1-\abar_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\abar_{t'})}{1-\abar_t}\, x_t + \sqrt{\tilde\beta}\, z, \tag{N.3} $$
+#
+# $$ \tilde\beta = \frac{1-\abar_{t'}}{1-\abar_t}\,\beta. \tag{N.4} $$
+#
+# A network that predicts a variance, as DeepFloyd IF does and the shipped one does not, places it between $\tilde\beta$ and $\beta$; that is (N.5) of
+# the [notation](../notation.md), and `v` in the code.
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
 # :start-at: alpha_bar,
 # ```
 #
-# The loop around it is the only one in this book:
+# The loop around it is the only one in this book. (Its first branch noises again; only [1.7.2](a1_7_2_inpainting.ipynb) takes it.)
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
 # :pyobject: trajectory
@@ -86,41 +95,47 @@ x_start, _ = noised(model, x_0, i_start, [0], timesteps)
 steps = list(denoise_from(model, photo, x_0, i_start, [0], timesteps))
 every = [step for step in steps if (timesteps.index(step.t) - i_start) % 5 == 0]
 
-# %% mystnb={"figure": {"caption": "Denoising the test image from $t = 690$: $x_t$ after every fifth step (above) and the clean image seen from it (below). Seed 0, \"a high quality photo\".", "name": "fig-a14-steps"}, "image": {"alt": "Above, a noisy sailboat becomes a picture from left to right; below, a soft estimate sharpens."}} tags=["hide-input"]
-with torch.no_grad():
-    first = schedule.predict_x0(
-        x_start, timesteps[i_start], photo(x_start, timesteps[i_start]).eps
-    )
+
+# %% mystnb={"figure": {"caption": "Denoising the test image from $t = 690$: $x_t$ at every fifth step (above) and the clean image $\\hat x_0$ that the network sees in it (below). Seed 0, \"a high quality photo\".", "name": "fig-a14-steps"}, "image": {"alt": "Above, a noisy sailboat becomes a picture from left to right; below, a soft estimate sharpens."}} tags=["hide-input"]
+def one_step(x_t, t):
+    with torch.no_grad():
+        return schedule.predict_x0(x_t, t, photo(x_t, t).eps)
+
+
+shown = [(x_start, t_start), *((s.x, s.t) for s in every)]
 grid(
     [
-        unit_range(torch.cat([x_start, *(s.x for s in every)])),
-        unit_range(torch.cat([first, *(s.x0_hat for s in every)])),
+        unit_range(torch.cat([x_t for x_t, _ in shown])),
+        unit_range(torch.cat([one_step(x_t, t) for x_t, t in shown])),
     ],
-    titles=[f"$t={t}$" for t in [timesteps[i_start], *(s.t for s in every)]],
+    titles=[f"$t={t}$" for _, t in shown],
     labels=["$x_t$", r"$\hat x_0$"],
     size=1.3,
 )
 
-# %% mystnb={"figure": {"caption": "The same, step by step. Left: $x_t$; right: $\\hat x_0$.", "name": "fig-a14-animation"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same, step by step. Left: $x_t$; right: the $\\hat x_0$ that the step to it used.", "name": "fig-a14-animation"}} tags=["hide-input"]
 animation(
     [unit_range(torch.cat([step.x, step.x0_hat], 3)) for step in steps],
     alt="Left, noise fades from a picture; right, the estimate of the clean picture sharpens.",
     captions=[f"t = {step.t}" for step in steps],
 )
 
-# %% mystnb={"figure": {"caption": "From the same noisy image ($t = 690$, seed 0): denoised iteratively, in one step, and with a Gaussian blur of width 3.", "name": "fig-a14-compare"}, "image": {"alt": "Four pictures: the original sailboat; the iterative result, with crisp edges; the one-step result, softer; the blur, softest."}} tags=["hide-input"]
-blur = low_pass(3)(x_start / schedule.at(timesteps[i_start]).sqrt())
+# %% mystnb={"figure": {"caption": "From the same noisy image ($t = 690$, seed 0, \"a high quality photo\"): denoised iteratively, in one step, and with a Gaussian blur 3 pixels wide, between the best widths for $t = 500$ and $750$.", "name": "fig-a14-compare"}, "image": {"alt": "Four pictures of the sailboat: the original; the iterative result, with the strongest local contrast; the softer one-step result; the blur, softest."}} tags=["hide-input"]
+blur = low_pass(3)(x_start / schedule.at(t_start).sqrt())
 grid(
-    [unit_range(torch.cat([x_0, steps[-1].x, first, blur]))],
+    [unit_range(torch.cat([x_0, steps[-1].x, one_step(x_start, t_start), blur]))],
     titles=["original", "iterative", "one step", "blur"],
     size=1.7,
 )
 
 # %% [markdown]
+# In {numref}`fig-a14-steps` the estimate in the lower row starts as a soft average and gains contrast as $t$ falls; at the end both rows are the same
+# picture. {numref}`fig-a14-compare` puts the end beside what one step and a blur make of the same noise.
+#
 # ## Closer, or only sharper?
 #
-# Three pictures, two seeds each, from $t = 690$. Sharpness is the mean absolute difference of neighbouring pixels, as a share of the
-# original's.
+# Three pictures, two seeds each, from $t = 690$. Beside PSNR and SSIM, two numbers from the differences between neighbouring pixels: how
+# large they are at the edges of the original, as a share of the original's, and how large in the areas that are flat in the original, where they are grain or invention.
 
 # %%
 clean = torch.stack(
@@ -129,39 +144,52 @@ clean = torch.stack(
 seeds = [0, 1] * 3
 x_t, _ = noised(model, clean, i_start, seeds, timesteps)
 *_, end = denoise_from(model, photo, clean, i_start, seeds, timesteps)
-with torch.no_grad():
-    single = schedule.predict_x0(
-        x_t, timesteps[i_start], photo(x_t, timesteps[i_start]).eps
-    )
-blurred = low_pass(3)(x_t / schedule.at(timesteps[i_start]).sqrt())
+blurred = low_pass(3)(x_t / schedule.at(t_start).sqrt())
 
 
-def sharpness(x):
-    return x.diff(dim=-1).abs().mean((1, 2, 3)) + x.diff(dim=-2).abs().mean((1, 2, 3))
+def jumps(x):
+    """Absolute differences of neighbours, in both directions: (B, 3, H, W) -> (B, n)."""
+    both = x.diff(dim=-1).flatten(1), x.diff(dim=-2).flatten(1)
+    return torch.cat(both, 1).abs()
 
 
-for name, estimate in {"iterative": end.x, "one step": single, "blur": blurred}.items():
+edges, flat = jumps(clean) > 0.2, jumps(clean) < 0.02
+print(f"original: edges 1, flat areas {jumps(clean)[flat].mean():.3f}")
+for name, estimate in {
+    "iterative": end.x,
+    "one step": one_step(x_t, t_start),
+    "blur": blurred,
+}.items():
     estimate = estimate.clamp(-1, 1)
     p, s = psnr(estimate, clean, peak=2), ssim(estimate, clean, peak=2)
-    sharp = sharpness(estimate) / sharpness(clean)
+    jump = jumps(estimate)
+    at_edges = jump[edges].mean() / jumps(clean)[edges].mean()
     print(
-        f"{name:>9}: PSNR {p.mean():4.1f} dB ({p.std():.1f}), SSIM {s.mean():.2f} ({s.std():.2f}), "
-        f"sharpness {sharp.mean():.2f} ({sharp.std():.2f})"
+        f"{name:>9}: PSNR {p.mean():4.1f} dB ({p.std():.1f}), "
+        f"SSIM {s.mean():.2f} ({s.std():.2f}), "
+        f"edges {at_edges:.2f}, flat areas {jump[flat].mean():.3f}"
     )
 
 # %% [markdown]
-# The iterative result need not be closer to the original: in mean squared error nothing beats the average, which is what one step gives. What
-# the loop gains is that it commits to one of the possible pictures, so it has edges, and not the mean of many edges.
+# For an ideal network the one-step estimate is the mean of all pictures that fit $x_t$, and nothing has a lower mean squared error: PSNR is one
+# step's home ground. The loop draws one of the fitting pictures, with more contrast at the edges; the last column says how much of it is noise that the network
+# made up where the original has none.
 #
 # ## Where it fails
 #
-# At $t = 690$ the image is half gone, and the model fills in what it thinks likely. That is not the original, and nothing in the loop
-# says how much was made up. Compare two seeds: what they agree on was in the image, what they differ in was not.
+# What the noise has covered, the model fills in as it thinks likely. That is not the original, and nothing in the loop says how much was made up. Compare two
+# seeds: where they differ, the picture was made up; where they agree, it may come from the image, or from what the model always draws there.
 
-# %% mystnb={"figure": {"caption": "The same picture, noised and denoised from $t = 690$ with seeds 0 and 1, and where the two results differ (brighter is more).", "name": "fig-a14-seeds"}, "image": {"alt": "Two similar sailboats that differ in detail, and a map of their differences, bright along edges and in the water."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same picture, noised and denoised from $t = 690$ with seeds 0 and 1 (\"a high quality photo\"), and where the two results differ: the mean absolute difference of the colours, white from 1 on.", "name": "fig-a14-seeds"}, "image": {"alt": "Two sailboats that differ in detail, and a map of their differences, bright along edges and in the water."}} tags=["hide-input"]
 difference = (end.x[:1] - end.x[1:2]).abs().mean(1, keepdim=True).expand(-1, 3, -1, -1)
 grid(
     [torch.cat([unit_range(end.x[:2]), difference.clamp(0, 1)])],
     titles=["seed 0", "seed 1", "difference"],
     size=1.7,
 )
+
+# %% [markdown]
+# A second limit lies in the stride of 30. Even a perfect network loses spread with so few steps, because the variance (N.4) takes $\hat x_0$ for the truth:
+# [B2](../part_b/b2_time_conditioned.ipynb) measures it on data for which the perfect denoiser is known.
+#
+# From a fifth of an image to none at all is a small step: [1.5](a1_5_sampling.ipynb).

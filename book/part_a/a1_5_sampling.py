@@ -14,7 +14,8 @@
 # %% [markdown]
 # # 1.5 Sampling
 #
-# If the loop can finish an image that is half gone, can it start from one that is all gone? Begin at the first timestep, with pure noise.
+# If the loop can finish an image of which a fifth is left, can it start from none? Begin at the first timestep of the list, $t = 990$, with pure noise: of a real image
+# hardly anything would be left there either.
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -42,6 +43,8 @@ if importlib.util.find_spec("diffusion_utils") is None:
     sys.path.insert(0, "book-source")
 
 # %%
+import torch
+
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
 from diffusion_utils.recipes import generate
@@ -55,6 +58,7 @@ timesteps = by_profile(
 )
 
 # %%
+print(f"alpha_bar at t = {timesteps[0]}: {model.schedule.at(timesteps[0]):.1e}")
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
 
@@ -62,19 +66,17 @@ samples = generate(model, photo, range(5), timesteps)
 grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 
 # %% [markdown]
-# The network was never asked for anything in particular, and it shows: {numref}`fig-a15-samples` has the colours, the smooth areas and the plain background
-# of the drawings it knows, but few samples are a thing with a name. A prompt narrows the choice.
+# Each seed gives another picture, and the prompt asks for nothing in particular. What to look for in {numref}`fig-a15-samples` is what all drawings share: a subject in the
+# middle, a plain background, areas of one colour. A prompt narrows the choice.
 
 # %%
 prompts = ["a rocket", "a red apple", "a pencil", "a snowman"]
 plain = generate(model, model.denoiser(prompts), range(4), timesteps)
 
-# %% mystnb={"figure": {"caption": "One sample for each prompt, no guidance, seeds 0 to 3.", "name": "fig-a15-prompts"}, "image": {"alt": "Four small pictures, one for each prompt; the colours fit the prompts better than the shapes."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One sample for each prompt, no guidance, seeds 0 to 3, timesteps 990, 960, .., 0.", "name": "fig-a15-prompts"}, "image": {"alt": "Four small pictures, one for each prompt; the colours fit the prompts better than the shapes."}} tags=["hide-input"]
 grid([unit_range(plain)], titles=prompts, size=1.6)
 
-# %% mystnb={"figure": {"caption": "The four prompts of {numref}`fig-a15-prompts` coming out of noise, seeds 0 to 3: $x_t$ above, $\\hat x_0$ below.", "name": "fig-a15-animation"}} tags=["hide-input"]
-import torch
-
+# %% mystnb={"figure": {"caption": "The four prompts of {numref}`fig-a15-prompts` coming out of noise, no guidance, seeds 0 to 3: $x_t$ above, below the $\\hat x_0$ that the step to it used.", "name": "fig-a15-animation"}} tags=["hide-input"]
 noise = generators(range(4))
 x_T = unit_noise(model.shape, noise).to(model.device)
 steps = list(
@@ -84,7 +86,7 @@ steps = list(
 )
 animation(
     [unit_range(torch.cat([tile(s.x, 4), tile(s.x0_hat, 4)], 2)) for s in steps],
-    alt="Four squares of noise turn into pictures; below each, the clean image that the network sees at that moment.",
+    alt="Four squares of noise turn into pictures; below each, the clean image that the network has in mind.",
     captions=[f"t = {s.t}" for s in steps],
     width=480,
 )
@@ -92,5 +94,18 @@ animation(
 # %% [markdown]
 # ## Where it fails
 #
-# Without guidance the text is only a hint: the network learned from captions that are sometimes missing and often vague, and it hedges. The
-# samples drift to what most drawings look like. [1.6](a1_6_guidance.ipynb) makes it listen.
+# Without guidance an ideal model draws from the images that fit the prompt. A small one that is still being trained answers almost alike with and without the
+# prompt, so the prompt changes little. How far apart the two answers are, at each noise level, for the images on the way to {numref}`fig-a15-prompts`:
+
+# %%
+for step in steps[:-1][:: max(1, len(steps) // 6)]:
+    with torch.no_grad():
+        with_prompt = model.denoiser(prompts)(step.x, step.t).eps
+        without = model.denoiser("")(step.x, step.t).eps
+    print(
+        f"t = {step.t}: the prompt changes the noise estimate by "
+        f"{(with_prompt - without).square().mean().sqrt():.3f} (root mean square)"
+    )
+
+# %% [markdown]
+# The noise itself has a root mean square of 1. [1.6](a1_6_guidance.ipynb) makes more of this small difference.

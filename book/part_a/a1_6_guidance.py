@@ -76,7 +76,7 @@ samples = generate(
     model, prompted(model, "a high quality photo", gamma=7), range(5), timesteps
 )
 
-# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4, the same as without guidance in {numref}`fig-a15-samples`.", "name": "fig-a16-samples"}, "image": {"alt": "Five small pictures with strong colours and hard edges."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4, the same as without guidance in {numref}`fig-a15-samples`.", "name": "fig-a16-samples"}, "image": {"alt": "Five small pictures with stronger colours than without guidance."}} tags=["hide-input"]
 grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 
 # %%
@@ -87,7 +87,7 @@ rows = [
     for gamma in gammas
 ]
 
-# %% mystnb={"figure": {"caption": "Four prompts at several $\\gamma$, each column from the same noise (seeds 0 to 3).", "name": "fig-a16-gammas"}, "image": {"alt": "Rows of four pictures; from top to bottom colours get stronger and shapes more definite, in the last row colours are garish."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Four prompts at several $\\gamma$, each column from the same noise (seeds 0 to 3), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Four columns, one for each prompt; from top to bottom colours get stronger, and in the last rows they are garish."}} tags=["hide-input"]
 grid(
     [unit_range(row) for row in rows],
     titles=prompts,
@@ -96,11 +96,12 @@ grid(
 )
 
 # %% [markdown]
-# Down the columns of {numref}`fig-a16-gammas` the first row does not know the prompt; then the colour becomes that of the thing, then its outline.
+# The first row of {numref}`fig-a16-gammas` does not know the prompt. Going down, contrast and colour grow; whether the result becomes what the prompt says
+# is for someone else to judge. In {numref}`fig-a16-samples` the prompt names nothing, and guidance only strengthens what "a high quality photo" adds to the empty prompt.
 #
 # ## How often is the prompt recognised?
 #
-# An independent network that was trained to name the drawings, and never saw a generated one, looks at one picture of each prompt. The share it names
+# An independent network that was trained to name the drawings, and never saw a generated one, looks at one picture for each prompt. The share it names
 # correctly, and the share for which the right name is among its first five of 508, can be compared with what it reaches on real drawings
 # of a style it has not seen.
 
@@ -108,23 +109,34 @@ grid(
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
 now = [run for run in result["runs"] if run["weights"] == result["runs"][-1]["weights"]]
 now.sort(key=lambda run: run["gamma"])
+
+
+def standard_error(run, key):
+    return (run[key] * (1 - run[key]) / run["names"]) ** 0.5
+
+
 for run in now:
     print(
-        f"gamma {run['gamma']:>4}: top-1 {run['top1']:.1%}, top-5 {run['top5']:.1%} "
+        f"gamma {run['gamma']:>4}: "
+        f"top-1 {run['top1']:.1%} ± {standard_error(run, 'top1'):.1%}, "
+        f"top-5 {run['top5']:.1%} ± {standard_error(run, 'top5'):.1%} "
         f"of {run['names']} prompts, {run['sampling_steps']} steps"
     )
 ceiling = now[-1]["ceiling"]
 print(
-    f"real drawings: top-1 {ceiling['top1']:.1%}, top-5 {ceiling['top5']:.1%}; by chance: {5 / 508:.1%} in the first five"
+    f"real drawings: top-1 {ceiling['top1']:.1%}, top-5 {ceiling['top5']:.1%}; "
+    f"by chance: {5 / 508:.1%} in the first five"
 )
 
-# %% mystnb={"figure": {"caption": "Recognised prompts against $\\gamma$; dashed: real drawings of an unseen style. From `python -m benchmarks.emoji64_quality`, seed 0.", "name": "fig-a16-accuracy"}, "image": {"alt": "Two curves of accuracy against gamma, top-5 above top-1, both below dashed lines for real drawings."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Recognised prompts against $\\gamma$, bars are one standard error; dashed: real drawings of an unseen style. One picture for each prompt, seed 0, timesteps spread evenly over 999 .. 0; stored by `python -m benchmarks.emoji64_quality`.", "name": "fig-a16-accuracy"}, "image": {"alt": "Two curves of accuracy against gamma, top-5 above top-1, both below dashed lines for real drawings."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 for key, colour in [("top5", "C0"), ("top1", "C1")]:
-    ax.plot(
+    ax.errorbar(
         [r["gamma"] for r in now],
         [r[key] for r in now],
-        "o-",
+        [standard_error(r, key) for r in now],
+        marker="o",
+        capsize=2,
         color=colour,
         label=key.replace("top", "top-"),
     )
@@ -134,13 +146,14 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
+# Read {numref}`fig-a16-accuracy` from left to right: as long as the curves rise, listening to the prompt pays; where they fall, the price below is higher than the gain.
+#
 # ## Where it fails
 #
-# A large $\gamma$ asks for images that are more typical than any real one. Values leave the range in which images live, colours saturate and details
-# that would distract from the prompt vanish. The share of pixels at the end of the range says how far it has gone:
+# A large $\gamma$ asks for images that are more typical than any real one. Nothing clips $\hat x_0$ here, so values leave the range in which images live,
+# and colours saturate. The share of values that are outside by more than the noise of the last timestep explains:
 
 # %%
 for gamma, row in zip(gammas, rows, strict=True):
-    print(
-        f"gamma {gamma:>2}: {(row.abs() > 1).double().mean():.1%} of the values outside [-1, 1]"
-    )
+    outside = (row.abs() > 1.1).double().mean()
+    print(f"gamma {gamma:>2}: {outside:.1%} of the values beyond -1.1 or 1.1")

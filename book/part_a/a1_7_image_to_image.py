@@ -46,12 +46,14 @@ if importlib.util.find_spec("diffusion_utils") is None:
 import torch
 
 from diffusion_utils.data import shipped_image
+from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
 from diffusion_utils.metrics import psnr
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
 from diffusion_utils.recipes import prompted, sdedit
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, unit_range
+from diffusion_utils.views import bands
 
 model = load_pretrained()
 timesteps = by_profile(
@@ -65,16 +67,16 @@ starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
 # ```
 #
 # `i_start` counts in the list of timesteps 990, 960, .., 0: `i_start = 1` starts at $t = 960$ with next to nothing of the picture left,
-# `i_start = 20` at $t = 390$.
+# `i_start = 20` at $t = 390$; the figures call it $i$.
 
 # %%
-photo = prompted(model, "a high quality photo")
+guided_photo = prompted(model, "a high quality photo")
 names = ["sailboat", "mushroom", "cactus"]
 images = torch.stack([shipped_image(name) for name in names])
-edits = {i: sdedit(model, photo, images, i, range(3), timesteps) for i in starts}
+edits = {i: sdedit(model, guided_photo, images, i, range(3), timesteps) for i in starts}
 
-# %% mystnb={"figure": {"caption": "SDEdit of the test image and two more objects from six starts; \"a high quality photo\", $\\gamma = 7$, seeds 0 to 2. Right: the originals.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: from left to right the results change from unrelated pictures to close copies of the sailboat, the mushroom and the cactus."}} tags=["hide-input"]
-titles = [f"i = {i}" for i in starts] + ["original"]
+# %% mystnb={"figure": {"caption": "SDEdit of the test image and two more objects from six starts; \"a high quality photo\", $\\gamma = 7$, seeds 0 to 2. Right: the originals.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows for the sailboat, the mushroom and the cactus: from left to right the results change from shapes unrelated to the original to its outline and colours."}} tags=["hide-input"]
+titles = [f"$i={i}$" for i in starts] + ["original"]
 rows = [
     unit_range(torch.cat([*(edits[i][k : k + 1] for i in starts), images[k : k + 1]]))
     for k in range(3)
@@ -85,25 +87,29 @@ grid(rows, titles=titles, labels=names, size=1.1)
 for i in starts:
     score = psnr(edits[i].clamp(-1, 1), images, peak=2)
     print(
-        f"i_start = {i:>2}, t = {timesteps[i]}: PSNR to the original {score.mean():4.1f} dB ({score.std():.1f})"
+        f"i_start = {i:>2}, t = {timesteps[i]}: "
+        f"PSNR to the original {score.mean():4.1f} dB ({score.std():.1f})"
     )
 
 # %% [markdown]
-# The number rises with `i_start`: fidelity is bought with freedom. On the left of {numref}`fig-a17-objects` the model draws what it likes; in the middle it keeps
-# the colours and where they are; on the right it only touches up.
+# From left to right in {numref}`fig-a17-objects` the results come closer to the original, and the number rises. On the left the model invents; in the middle large areas of colour
+# are where they were; what still differs on the right is what the network cannot reproduce.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 Hand-drawn and web images
 #
-# The same works for pictures of any origin. A found drawing has a style that the model has not seen, two drawings were made for this
-# book, and a photograph is outside its world altogether.
+# The same works for pictures of any origin. A found drawing (a lighthouse from OpenMoji, CC BY-SA 4.0) has a style that the model has not seen. Two drawings were
+# made for this book, by a program that imitates a hand with crayons (`data/images/draw.py`); put your own in their place. A photograph of a cat ("Chelsea", CC0)
+# is outside the model's world altogether.
 
 # %%
 others = ["found-lighthouse", "drawn-house", "drawn-fish", "photograph-cat"]
 pictures = torch.stack([shipped_image(name) for name in others])
-redrawn = {i: sdedit(model, photo, pictures, i, range(4), timesteps) for i in starts}
+redrawn = {
+    i: sdedit(model, guided_photo, pictures, i, range(4), timesteps) for i in starts
+}
 
-# %% mystnb={"figure": {"caption": "SDEdit of a found drawing, two hand drawings and a photograph; \"a high quality photo\", $\\gamma = 7$, seeds 0 to 3.", "name": "fig-a171-drawings"}, "image": {"alt": "Four rows: a lighthouse, a crayon house, a crayon fish and a cat's face, each from free invention on the left to the original on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "SDEdit of a found drawing (lighthouse), two drawings made for this book (house, fish) and a photograph (cat); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 3.", "name": "fig-a171-drawings"}, "image": {"alt": "Four rows: a lighthouse, a crayon house, a crayon fish and a cat's face, each from free invention on the left to the original on the right."}} tags=["hide-input"]
 rows = [
     unit_range(
         torch.cat([*(redrawn[i][k : k + 1] for i in starts), pictures[k : k + 1]])
@@ -113,9 +119,20 @@ rows = [
 grid(rows, titles=titles, labels=[name.split("-")[-1] for name in others], size=1.1)
 
 # %% [markdown]
-# In {numref}`fig-a171-drawings` crayon strokes become flat areas before the subject is lost: texture is fine detail, so it goes under the noise first
-# ([1.1](a1_1_forward.ipynb)), and the model paints over it in the manner of its training set. The cat shows the limit: the model has no photographs to offer, so it
-# turns fur into flat colour, or the face into something else.
+# Read {numref}`fig-a171-drawings` from right to left. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)), and the model replaces crayon
+# strokes and fur by what it knows from its drawings; then the shape goes. How much fine detail a result has (the variance of what a blur of 1 pixel removes), as a multiple of the original's:
+
+# %%
+fine = bands(1.0)[1]
+for i in starts:
+    share = fine(redrawn[i]).var((1, 2, 3)) / fine(pictures).var((1, 2, 3))
+    row = ", ".join(
+        f"{name.split('-')[1]} {s:.2f}" for name, s in zip(others, share, strict=True)
+    )
+    print(f"i_start = {i:>2}: {row}")
+
+# %% [markdown]
+# The cat shows the limit: the model has no photographs to offer, and what it invents is no fur.
 #
 # (sec-text-conditional)=
 # ## 1.7.3 Text-conditional image to image
@@ -127,24 +144,31 @@ prompts = ["a rocket ship", "a broccoli", "a ninja"]
 guides = prompted(model, prompts)
 towards = {i: sdedit(model, guides, images, i, range(3), timesteps) for i in starts}
 
-# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows that go from pictures of the prompt on the left, over mixtures of prompt and original, to the original on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: on the left the colours of the prompt, on the right the original sailboat, mushroom and cactus, in between mixtures of both."}} tags=["hide-input"]
 rows = [
     unit_range(torch.cat([*(towards[i][k : k + 1] for i in starts), images[k : k + 1]]))
     for k in range(3)
 ]
 grid(rows, titles=titles, labels=prompts, size=1.1)
 
+# %% [markdown]
+# Two numbers pull against each other: how close the result is to the original, and how close to the prompt. For the second, the evaluator of [1.6](a1_6_guidance.ipynb) ranks
+# its 508 names for each picture; rank 1 means recognised, and a picture of nothing has rank 254 on average.
+
 # %%
+judge = load_evaluator()
 for i in starts:
     with_text = psnr(towards[i].clamp(-1, 1), images, peak=2).mean()
     without = psnr(edits[i].clamp(-1, 1), images, peak=2).mean()
+    found = name_ranks(judge, towards[i], ["rocket", "broccoli", "ninja"])
     print(
-        f"i_start = {i:>2}: PSNR to the original {with_text:4.1f} dB with the prompt, {without:4.1f} dB without"
+        f"i_start = {i:>2}: PSNR to the original {with_text:4.1f} dB "
+        f"({without:4.1f} dB without the prompt); "
+        "rank of rocket {}, broccoli {}, ninja {}".format(*found)
     )
 
 # %% [markdown]
 # ## Where it fails
 #
-# There is one knob, and it ties everything together: structure, colour and detail are all given up at the same rate. A green cactus cannot become a black ninja
-# in the same pose, because by the time the colour is free, the pose is too. To change one part and keep another exactly, see
-# [1.7.2](a1_7_2_inpainting.ipynb).
+# There is one knob. It gives up fine detail first, then shape and large areas of colour together, since both are coarse: one cannot ask for a new shape in the old colours, or
+# keep one part of the picture exactly. For that see [1.7.2](a1_7_2_inpainting.ipynb).

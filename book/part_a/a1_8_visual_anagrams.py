@@ -46,14 +46,16 @@ if importlib.util.find_spec("diffusion_utils") is None:
 import torch
 
 from diffusion_utils import views
-from diffusion_utils.emoji64.evaluator import load_evaluator, ranks
+from diffusion_utils.data import shipped_image
+from diffusion_utils.denoisers import viewed
+from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
 from diffusion_utils.recipes import generate, visual_anagram
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, unit_range
-from diffusion_utils.views import BRIGHTER, FLIP, NEGATIVE
+from diffusion_utils.views import BRIGHTER, FLIP, NEGATIVE, rotation
 
 model = load_pretrained()
 timesteps = by_profile(
@@ -61,9 +63,9 @@ timesteps = by_profile(
 )
 
 # %% [markdown]
-# For the upside-down flip $f$, with one prompt for each view,
+# Let $\epsilon_1$ and $\epsilon_2$ be the guided estimates (N.6) for two prompts, and $f$ the flip upside down. Then
 #
-# $$ \epsilon = \tfrac12 \left( \epsilon_1(x_t) + f^{-1}(\epsilon_2(f(x_t))) \right). \tag{A.2} $$
+# $$ \epsilon = \tfrac12 \left( \epsilon_1(x_t, t) + f^{-1}(\epsilon_2(f(x_t), t)) \right). \tag{A.2} $$
 #
 # ```{literalinclude} ../../diffusion_utils/denoisers.py
 # :pyobject: viewed
@@ -90,7 +92,7 @@ def pictures(pair, view, seeds=(0,)):
 
 anagrams = [pictures(pair, FLIP) for pair in pairs]
 
-# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and upside down (below); $\\gamma = 7$, seed 0.", "name": "fig-a18-flip"}, "image": {"alt": "Three small pictures, and the same three turned upside down."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and upside down (below); $\\gamma = 7$, seed 0.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures; the lower row shows the upper one upside down. The prompts are written above."}} tags=["hide-input"]
 grid(
     [unit_range(torch.cat(anagrams)), unit_range(FLIP.apply(torch.cat(anagrams)))],
     titles=[f"{a}\n{b} (turned)" for a, b in pairs],
@@ -99,29 +101,25 @@ grid(
 )
 
 # %% [markdown]
-# Does each view show its prompt? The evaluator of [1.6](a1_6_guidance.ipynb) ranks all 508 names for a picture; rank 1 is the best, half of the names would be reached
-# by chance.
+# Does each view show its prompt? The evaluator of [1.6](a1_6_guidance.ipynb) ranks all 508 names for a picture; rank 1 is the best, and a picture of nothing has rank 254 on
+# average. Beside it, the rank of the other view's prompt: an anagram works where the right prompt is ahead in both views.
 
 # %%
-evaluator, names, _ = load_evaluator()
+judge = load_evaluator()
 
 
-def rank(picture, name):
-    return (
-        1
-        + ranks(
-            evaluator, picture.clamp(-1, 1).cpu(), torch.tensor([names.index(name)])
-        ).item()
-    )
+def report(pair, picture, view):
+    """Print the ranks of both names as the picture is, and in its view."""
+    for name, image in ("as it is", picture), ("in the view", view.apply(picture)):
+        first, second = name_ranks(judge, image.expand(2, -1, -1, -1), pair)
+        print(f"    {name:>11}: {pair[0]} {first}, {pair[1]} {second}")
 
 
-for (first, second), picture in zip(pairs, anagrams, strict=True):
-    print(
-        f"upright: {first} has rank {rank(picture, first)}; "
-        f"upside down: {second} has rank {rank(FLIP.apply(picture), second)}"
-    )
+for pair, picture in zip(pairs, anagrams, strict=True):
+    print(", ".join(pair))
+    report(pair, picture, FLIP)
 
-# %% mystnb={"figure": {"caption": "The first anagram coming out of noise: upright on the left, turned on the right.", "name": "fig-a18-animation"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first anagram, \"a red apple\" and \"a clown face\", coming out of noise: $\\hat x_0$ upright on the left, turned on the right; $\\gamma = 7$, seed 0.", "name": "fig-a18-animation"}} tags=["hide-input"]
 noise = generators([0])
 x_T = unit_noise(model.shape, noise).to(model.device)
 denoise = visual_anagram(model, [f"a {name}" for name in pairs[0]], [FLIP])
@@ -135,13 +133,16 @@ animation(
 # %% [markdown]
 # ## Other views
 #
-# Any way to rearrange pixels works, and so does a change of sign. What a view must do is to leave unit noise unit noise: it must be orthogonal. Then $f(x_t)$ is a noisy image at the same
-# timestep, which is all that the network has learned to look at.
+# Any way to rearrange pixels is allowed, and so is a change of sign. The view must be orthogonal, so that unit noise stays unit noise:
+#
+# $$ f(x_t) = \sqrt{\abar_t}\, f(x_0) + \sqrt{1-\abar_t}\, f(\epsilon) $$
+#
+# is then a noisy image at the same timestep, which is all that the network has learned to look at. And $f(x_0)$ must be able to be a drawing: that no view can promise.
 
 # %%
 kinds = {
-    "quarter turn": views.rotation(1),
-    "half turn": views.rotation(2),
+    "quarter turn": rotation(1),
+    "half turn": rotation(2),
     "jigsaw": views.jigsaw(torch.Generator().manual_seed(0)),
     "skew": views.skew(),
     "negative": NEGATIVE,
@@ -149,7 +150,7 @@ kinds = {
 pair = ("red apple", "clown face")
 seen = {name: pictures(pair, view) for name, view in kinds.items()}
 
-# %% mystnb={"figure": {"caption": "One pair, a red apple and (in the view) a clown face, for five more views; $\\gamma = 7$, seed 0. Above the picture, below what the view shows.", "name": "fig-a18-views"}, "image": {"alt": "Five pictures above; below, each turned, shuffled, skewed or with inverted colours."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One pair, a red apple and (in the view) a clown face, for five more views; $\\gamma = 7$, seed 0; the jigsaw has 4 x 4 tiles, shuffled with seed 0. Above the picture, below what the view shows.", "name": "fig-a18-views"}, "image": {"alt": "Five pictures above; below, each turned, shuffled, skewed or with inverted colours."}} tags=["hide-input"]
 grid(
     [
         unit_range(torch.cat(list(seen.values()))),
@@ -162,29 +163,46 @@ grid(
 
 # %%
 for name, picture in seen.items():
-    print(
-        f"{name:>12}: {pair[0]} has rank {rank(picture, pair[0])}, "
-        f"in the view {pair[1]} has rank {rank(kinds[name].apply(picture), pair[1])}"
-    )
+    print(name)
+    report(pair, picture, kinds[name])
 
 # %% [markdown]
-# Some views are harder than others. A jigsaw cuts every outline, so pieces must work in two places; the negative wants complementary colours, and no drawing has a
-# black background.
+# One pair and one seed say little about a view. What can be said beforehand: a jigsaw cuts every outline, so each piece must make sense in two places, and the negative of a
+# drawing on white is a drawing on black, of which the model has seen none.
 #
 # ## One that must fail
 #
-# Take the view that doubles all values. It can be undone, but it is not orthogonal: what it shows the network is noise of variance 4, at a timestep at which noise has
-# variance 1. The network takes the surplus for part of the picture.
+# Take the view that doubles all values. It can be undone, but it is not orthogonal: at timestep $t$ it shows the network noise of variance $4 (1 - \abar_t)$, which the network never
+# met there. How wrong its estimate then is can be measured where the noise is known: noise the sailboat, the mushroom and the cactus to $t = 500$, ask through each view,
+# turn the answer back, and compare it with the noise that was added.
+
+# %%
+x_0 = torch.stack([shipped_image(n) for n in ("sailboat", "mushroom", "cactus")])
+eps = unit_noise(model.shape, generators(range(3)))
+x_t = model.schedule.forward(x_0, 500, eps).to(model.device)
+photo = model.denoiser("a high quality photo")
+for name, view in {"as it is": rotation(0), **kinds, "doubled": BRIGHTER}.items():
+    with torch.no_grad():
+        error = (viewed(photo, view)(x_t, 500).eps.cpu() - eps).square().mean()
+    print(
+        f"{name:>12}: unit noise has variance {view.apply(eps).var():.2f}, "
+        f"error of the estimate {error:.3f}"
+    )
+
+# %% [markdown]
+# An error of 1 is what the answer "no noise at all" would have. The pair of prompts under this view:
 
 # %%
 broken = pictures(pair, BRIGHTER)
-x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-for name, view in {**kinds, "doubled": BRIGHTER}.items():
-    print(f"unit noise seen through {name:>12}: variance {view.apply(x).var():.2f}")
+report(pair, broken, BRIGHTER)
 
-# %% mystnb={"figure": {"caption": "The same pair with the view that doubles all values, which is no anagram and no picture; seed 0.", "name": "fig-a18-broken"}, "image": {"alt": "A picture of noise and blotches without a recognisable thing, and its brighter copy."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "\"A red apple\" and, in the view that doubles all values, \"a clown face\"; $\\gamma = 7$, seed 0.", "name": "fig-a18-broken"}, "image": {"alt": "A picture of noise and blotches without a recognisable thing, and its brighter copy."}} tags=["hide-input"]
 grid(
     [unit_range(torch.cat([broken, BRIGHTER.apply(broken)]))],
     titles=["picture", "in the view"],
     size=1.6,
 )
+
+# %% [markdown]
+# The picture of {numref}`fig-a18-broken` is neither. The doubled estimate is wrong at every step, half of it enters the average (A.2), and what it got wrong stays in the image as noise.
+# The other views of {numref}`fig-a18-views`, and the flips of {numref}`fig-a18-flip`, fail or work by what the model can draw; this one fails by what it is.

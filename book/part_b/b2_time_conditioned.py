@@ -181,7 +181,7 @@ path = list(
 )
 shown = [path[i] for i in np.linspace(0, len(path) - 1, by_profile(9, 3)).astype(int)]
 
-# %% mystnb={"figure": {"caption": "One sample on its way: the image $x_t$ (above) and the clean image $\\hat x_0$ that the network sees in it (below), after the step to timestep $t$; $-1$ is the end. Seed 0, 300 steps.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One sample on its way: the image $x_t$ (above) and the clean image $\\hat x_0$ that the step to it used (below), after the step to timestep $t$; $-1$ is the end. Seed 0, 300 steps.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["hide-input"]
 rows = [
     torch.cat([step.x for step in shown]),
     torch.cat([step.x0_hat for step in shown]),

@@ -1,7 +1,8 @@
 """Train the network that names an emoji: python -m diffusion_utils.emoji64.evaluator.
 
 It judges the generator and shares nothing with it but the drawings. The drawings of one style are
-held out: its accuracy on them is the most that a generator can be expected to reach.
+held out: its accuracy on them, here called the ceiling, is what a generator is compared with. It is
+no bound: pictures in a style that the evaluator was trained on can be easier for it.
 """
 
 import argparse
@@ -101,6 +102,19 @@ def ranks(model, images, labels):
     """How many names the evaluator prefers to the right one, for each image -> (B,)."""
     logits = torch.cat([model(part) for part in images.split(100)])
     return (logits > logits.gather(1, labels[:, None])).sum(1)
+
+
+def name_ranks(judge, pictures, wanted):
+    """The place of the wanted name in the evaluator's list, 1 for the first, for each picture.
+
+    judge: what `load_evaluator` returns. pictures: (B, 3, 64, 64); values outside [-1, 1] are cut.
+
+    Raises:
+        ValueError: a wanted name is not one of the evaluator's.
+    """
+    model, names, _ = judge
+    labels = torch.tensor([names.index(name) for name in wanted])
+    return (1 + ranks(model, pictures.clamp(-1, 1).cpu(), labels)).tolist()
 
 
 def top(ranks, k):
