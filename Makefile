@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 CHAPTERS = $(wildcard book/*.py book/part_*/*.py book/appendix/*.py)
 
-.PHONY: book test pairs links serve clean
+.PHONY: book test site-test pairs links serve clean
 
 book: $(INSTALLED)
 	rm -rf _build/html
@@ -20,6 +20,14 @@ test: $(INSTALLED)
 	$(BIN)/pytest -q -n 2 tests --doctest-modules diffusion_utils
 	BOOK_PROFILE=fast $(BIN)/pytest -q -n 2 --dist loadfile \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
+
+# The built site in Chromium. What is missing is said by the tests that are skipped.
+site-test: $(INSTALLED) _build/axe-core/package/axe.min.js
+	$(BIN)/pytest -q -n 2 -rs tests/site
+
+_build/axe-core/package/axe.min.js:
+	mkdir -p _build/axe-core
+	cd _build/axe-core && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz
 
 # The .py of a chapter is the one to edit; its notebook is made from it.
 pairs: $(INSTALLED)

@@ -17,9 +17,27 @@
 # This book takes diffusion models apart and builds small ones from scratch. Every chapter is a program: each figure on
 # these pages was drawn by the code above it when the site was built, with no token, no account and no GPU.
 #
+# ::::{grid} 1 1 3 3
+# :gutter: 2
 #
-# The digits below come from the code below: a network of two million parameters, trained from scratch on two
-# processor cores ([B3](part_b/b3_class_conditioned.ipynb)), drew them when this page was built.
+# :::{grid-item-card} Read
+# :link: part_a/a1_1_forward
+# :link-type: doc
+# One question a chapter: the formula, the lines that implement it, the result, and where it fails.
+# :::
+#
+# :::{grid-item-card} Run
+# :link: running
+# :link-type: ref
+# In Colab with one click, or on a laptop. The trained weights come along.
+# :::
+#
+# :::{grid-item-card} Reuse
+# :link: appendix/api
+# :link-type: doc
+# A small package: one loop, and denoisers that combine.
+# :::
+# ::::
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -46,30 +64,68 @@ if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
-# %%
+# %% tags=["hide-input"]
 import torch
 
 from diffusion_utils.denoisers import guided
+from diffusion_utils.emoji64.text import article
+from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
+from diffusion_utils.recipes import generate, prompted
 from diffusion_utils.release import released
 from diffusion_utils.sampling import sample
-from diffusion_utils.schedule import spaced_timesteps
-from diffusion_utils.show import grid
-from diffusion_utils.training import MNIST_SCHEDULE as schedule
+from diffusion_utils.schedule import spaced_timesteps, strided_timesteps
+from diffusion_utils.show import grid, unit_range
+from diffusion_utils.training import MNIST_SCHEDULE
 from diffusion_utils.unet import unet_denoiser
 
-networks, history = released("b3")
-net, digits = networks[max(networks)], torch.arange(10).repeat(2)
-denoise = guided(
-    unet_denoiser(net, schedule.T, digits), unet_denoiser(net, schedule.T), gamma=2
-)
-timesteps = spaced_timesteps(schedule.T, by_profile(full=300, fast=3))
-images = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=range(20))
+# Part A: a text-to-image model
+model = load_pretrained("emoji64")
+things = ["red apple", "broccoli", "campfire", "penguin"]
+things += ["fish", "cactus", "sailboat", "ninja"]
+timesteps = by_profile(strided_timesteps(990, 30), strided_timesteps(990, 330))
+denoise = prompted(model, [f"{article(name)} {name}" for name in things], gamma=4)
+pictures = generate(model, denoise, range(len(things)), timesteps)
 
-# %% mystnb={"figure": {"caption": "Two samples of each digit at $\\gamma = 2$, seeds 0 to 19, 300 steps.", "name": "fig-index"}, "image": {"alt": "Two rows of ten generated handwritten digits, zero to nine."}} tags=["hide-input"]
+# Part B: a network that draws the digit it is asked for
+networks, _ = released("b3")
+net, digits = networks[max(networks)], torch.arange(10).repeat(2)
+T = MNIST_SCHEDULE.T
+denoise = guided(unet_denoiser(net, T, digits), unet_denoiser(net, T), gamma=2)
+timesteps = spaced_timesteps(T, by_profile(full=300, fast=3))
+images = sample(denoise, (1, 28, 28), timesteps, MNIST_SCHEDULE, seeds=range(20))
+
+# %% mystnb={"figure": {"caption": "Part A: pictures of eight prompts, drawn by a model that [two processor cores trained](appendix/emoji64.ipynb); $\\gamma = 4$, seeds 0 to 7, timesteps 990, 960, .., 0.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["hide-input"]
+grid([unit_range(pictures)], titles=things, size=1.1)
+
+# %% mystnb={"figure": {"caption": "Part B: two samples of each digit from a network trained on MNIST from scratch ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 19, 300 steps.", "name": "fig-index"}, "image": {"alt": "Two rows of ten generated handwritten digits, zero to nine."}} tags=["hide-input"]
 grid(images.split(10))
 
 # %% [markdown]
+# ## One loop
+#
+# Everything here runs through one short loop, `diffusion_utils.sampling.trajectory`: guess the noise, step to a less
+# noisy image, repeat.
+#
+# ```{literalinclude} ../diffusion_utils/sampling.py
+# :pyobject: trajectory
+# :start-at: for t, t_prev
+# ```
+#
+# A task is a choice of three things: where to start, how to denoise, and what to enforce on the way.
+#
+# | task | start | denoiser | constraint |
+# |---|---|---|---|
+# | a digit | noise | `unet_denoiser(net, T)` | none |
+# | the digit 7 | noise | `guided(unet_denoiser(net, T, sevens), unet_denoiser(net, T), gamma)` | none |
+# | a picture of a prompt | noise | `guided(text(p), text(""), gamma)` | none |
+# | a picture edited | the picture, noised | the same | none |
+# | a hole filled | noise | the same | `keep_outside(mask, ...)` |
+# | an anagram | noise | `averaged(g1, viewed(g2, FLIP))` | none |
+# | a hybrid | noise | `blended([g1, g2], bands(2))` | none |
+#
+# The symbols are the same in text, code and plots; [Notation](notation.md) lists them.
+#
 # ## Chapters
 #
 # **Part A: a pretrained text-to-image model taken apart**
@@ -90,27 +146,10 @@ grid(images.split(10))
 #
 # The networks ship with the book, and each chapter prints how far the training of its network has come.
 #
-# ## One loop
+# (running)=
+# ## Run it
 #
-# Everything here runs through one short loop, `diffusion_utils.sampling.trajectory`: guess the noise, step to a less
-# noisy image, repeat. A task is a choice of three things: where to start, how to denoise, and what to enforce on the way.
-#
-# | task | start | denoiser | constraint |
-# |---|---|---|---|
-# | a digit | noise | `unet_denoiser(net, T)` | none |
-# | the digit 7 | noise | `guided(unet_denoiser(net, T, sevens), unet_denoiser(net, T), gamma)` | none |
-# | a picture of a prompt | noise | `guided(text(p), text(""), gamma)` | none |
-# | a picture edited | the picture, noised | the same | none |
-# | a hole filled | noise | the same | `keep_outside(mask, ...)` |
-# | an anagram | noise | `averaged(g1, viewed(g2, FLIP))` | none |
-# | a hybrid | noise | `blended([g1, g2], bands(2))` | none |
-#
-# The symbols are the same in text, code and plots; [Notation](notation.md) lists them.
-#
-# ## Three ways in
-#
-# * **Read**: the chapters, in order. Each asks one question, gives the formula and the lines that implement it, shows the
-#   result, and says where it fails.
-# * **Run**: open a chapter with the rocket button above it, or clone the repository and type `make book`. The trained
-#   weights are in the repository, so a chapter runs in minutes on a laptop.
-# * **Reuse**: `diffusion_utils` is a small package. The cell above is the whole of it: load, guide, sample.
+# * **Colab**: the rocket button above a chapter. Its first cell fetches the rest; there is nothing to set up.
+# * **Laptop**: clone the repository and type `make book`, or open a chapter's notebook after `make book` with `.venv` as its Python.
+# * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on; the first cell does the rest.
+# * **Binder**: enter the repository's address at mybinder.org; it reads `requirements.txt`.

@@ -15,8 +15,8 @@ LOADED_LINKS = {
 }
 ELSEWHERE = re.compile(r"\s*(https?:)?//", re.I)
 CSS_LOAD = re.compile(r"(?:url\(|@import)\s*['\"]?\s*(?:https?:)?//[^)'\"\s]+", re.I)
-# Two addresses in scripts are never asked for: XML name spaces, and thebe's, which needs its button, which is off.
-SCRIPT_LOAD = re.compile(r"https?://(?!www\.w3\.org/|unpkg\.com/thebe@)[^'\"\s]+", re.I)
+# XML name spaces look like addresses, but are never asked for.
+SCRIPT_LOAD = re.compile(r"https?://(?!www\.w3\.org/)[^'\"\s]+", re.I)
 
 
 class Page(HTMLParser):

@@ -40,6 +40,7 @@ def tile(app, docname, chapter, figure):
     number = app.env.toc_fignumbers[chapter]["figure"][figure["ids"][0]]
     address = f"{app.builder.get_relative_uri(docname, chapter)}#{label}"
     image = next(figure.findall(nodes.image)).deepcopy()
+    image["loading"] = "lazy"  # all figures together weigh more than a page should
     caption = next(figure.findall(nodes.caption)).astext()
     text = nodes.inline("", f"{'.'.join(map(str, number))}: {caption}")
     link = nodes.reference("", "", image, text, refuri=address, internal=True)

@@ -37,7 +37,7 @@ class Recipe:
 
     channels: tuple = (64, 128, 256)
     batch_size: int = 32
-    small_steps: int = 4000
+    small_steps: int = 5000
     lr: float = 6e-4
     warmup: int = 200
     steady: int = 6000

@@ -1,0 +1,194 @@
+"""The built site in Chromium: from disk and below any path, at any width, without any other host."""
+
+import gzip
+import json
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.wait import WebDriverWait
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / "_build" / "html"
+AXE = ROOT / "_build" / "axe-core" / "package" / "axe.min.js"
+PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.glob("book/**/*.html"))
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
+DRIVER = shutil.which("chromedriver")
+FLAGS = """--headless=new --no-sandbox --disable-gpu --no-first-run --disable-sync
+--disable-background-networking --disable-component-update --allow-file-access-from-files""".split()
+
+pytestmark = [
+    pytest.mark.skipif(not PAGES, reason="no site: make book"),
+    pytest.mark.skipif(
+        not (BROWSER and DRIVER),
+        reason="no Chromium: on Debian, apt install chromium chromium-driver",
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for flag in FLAGS:
+        options.add_argument(flag)
+    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
+    options.set_capability(
+        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
+    )
+    driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
+    driver.set_script_timeout(60)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def phone(browser):
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    yield browser
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The address of the site below a path, as GitHub Pages serves it."""
+    folder = tmp_path_factory.mktemp("www")
+    (folder / "a-course").symlink_to(SITE)
+    handler = partial(SimpleHTTPRequestHandler, directory=folder)
+    handler.log_message = lambda *arguments: None
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/a-course/"
+    server.shutdown()
+
+
+def open_page(browser, address):
+    """Open a page, wait until its formulas are set -> (addresses asked for, errors)."""
+    for kind in ("browser", "performance"):
+        browser.get_log(kind)  # forget what came before
+    browser.get(address)
+    browser.execute_async_script(
+        "const done = arguments[0];"
+        "window.MathJax?.startup ? MathJax.startup.promise.then(() => done()) : done();"
+    )
+    events = [
+        json.loads(entry["message"])["message"]
+        for entry in browser.get_log("performance")
+    ]
+    asked = [
+        event["params"]["request"]["url"]
+        for event in events
+        if event["method"] == "Network.requestWillBeSent"
+    ]
+    errors = [
+        e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"
+    ]
+    return asked, errors
+
+
+def on_disk(page):
+    return (SITE / page).as_uri()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_from_disk_nothing_else_is_asked_and_nothing_fails(browser, page):
+    asked, errors = open_page(browser, on_disk(page))
+    elsewhere = [a for a in asked if urlsplit(a).scheme not in ("file", "data", "blob")]
+    assert asked and not elsewhere and not errors
+    source = (SITE / page).read_text()
+    formulas = browser.find_elements(By.CSS_SELECTOR, "mjx-container")
+    assert bool(formulas) == ('class="math' in source)
+    assert not browser.find_elements(By.CSS_SELECTOR, "mjx-merror, [data-mjx-error]")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_below_a_path_only_its_own_host_is_asked(browser, served, page):
+    asked, errors = open_page(browser, served + page)
+    assert {urlsplit(a).netloc for a in asked if a.startswith("http")} == {
+        urlsplit(served).netloc
+    }
+    assert not errors
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_phone_needs_no_sideways_scrolling(phone, page):
+    open_page(phone, on_disk(page))
+    width = phone.execute_script("return document.documentElement.scrollWidth")
+    assert width <= 390
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: make site-test fetches it")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("page", PAGES)
+def test_axe_finds_nothing(browser, page, theme):
+    open_page(browser, on_disk(page))
+    browser.execute_script(
+        "document.documentElement.dataset.theme = document.documentElement.dataset.mode = arguments[0]",
+        theme,
+    )
+    browser.execute_script(AXE.read_text())
+    found = browser.execute_async_script(
+        "const done = arguments[0]; axe.run().then(r => done("
+        "r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.html.slice(0, 200)))))"
+    )
+    assert found == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_weighs_less_than_3_mb(browser, page):
+    """As a server sends it, compressed."""
+    asked, _ = open_page(browser, on_disk(page))
+    files = {Path(unquote(urlsplit(a).path)) for a in asked if a.startswith("file:")}
+    assert sum(len(gzip.compress(file.read_bytes())) for file in files) < 3e6
+
+
+def widgets(text):
+    return [page for page in PAGES if text in (SITE / page).read_text()]
+
+
+@pytest.mark.parametrize("page", widgets('<div id="player'))
+def test_players_wait_and_obey_the_keyboard(browser, page):
+    open_page(browser, on_disk(page))
+    for player in browser.find_elements(By.CSS_SELECTOR, "[id^=player]"):
+        image = player.find_element(By.CSS_SELECTOR, "[role=img]")
+        slider = player.find_element(By.CSS_SELECTOR, "input")
+        button = player.find_element(By.CSS_SELECTOR, "button")
+        last, frame = slider.get_attribute("max"), image.get_attribute("style")
+        assert slider.get_attribute("value") == last and button.text == "Play"
+        slider.send_keys(Keys.ARROW_LEFT)
+        assert int(slider.get_attribute("value")) == int(last) - 1
+        assert image.get_attribute("style") != frame
+        slider.send_keys(Keys.HOME)
+        button.send_keys(Keys.ENTER)
+        ended = lambda _, s=slider, last=last: s.get_attribute("value") == last
+        WebDriverWait(browser, 60).until(ended)
+        WebDriverWait(browser, 5).until(lambda _, b=button: b.text == "Play")
+
+
+@pytest.mark.parametrize("page", widgets('<div id="comparison'))
+def test_sliders_obey_the_keyboard(browser, page):
+    open_page(browser, on_disk(page))
+    for box in browser.find_elements(By.CSS_SELECTOR, "[id^=comparison]"):
+        slider = box.find_element(By.CSS_SELECTOR, "input")
+        top = box.find_elements(By.CSS_SELECTOR, "img")[1]
+        before = top.get_attribute("style")
+        slider.send_keys(Keys.ARROW_RIGHT)
+        assert slider.get_attribute("value") == "51"
+        assert top.get_attribute("style") != before
+
+
+def test_search_works_from_disk(browser):
+    open_page(browser, on_disk("search.html") + "?q=guidance")
+    WebDriverWait(browser, 20).until(
+        lambda b: b.find_elements(By.CSS_SELECTOR, "#search-results li a")
+    )
+    links = browser.find_elements(By.CSS_SELECTOR, "#search-results li a")
+    assert any("a1_6_guidance" in link.get_attribute("href") for link in links)
