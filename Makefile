@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 CHAPTERS = $(wildcard book/*.py book/part_*/*.py book/appendix/*.py)
 
-.PHONY: book test site-test pairs links serve clean
+.PHONY: book test site-test pairs links serve pdf clean
 
 book: $(INSTALLED)
 	rm -rf _build/html
@@ -37,8 +37,14 @@ pairs: $(INSTALLED)
 links: $(INSTALLED)
 	$(BIN)/jupyter-book build . --builder custom --custom-builder linkcheck
 
-serve:
-	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000
+# Shows the site at http://127.0.0.1:8000 and builds it again, in small, after each edit.
+serve: $(INSTALLED)
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000 & \
+	BOOK_PROFILE=fast $(BIN)/watchfiles "make pairs book" book diffusion_utils; kill $$!
+
+# The whole book as one PDF, printed by Chromium from the built site.
+pdf: $(INSTALLED)
+	$(BIN)/python book/_ext/print_pdf.py
 
 clean:
 	rm -rf _build

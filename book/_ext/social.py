@@ -34,7 +34,9 @@ def picture(app, exception):
     if exception is None:
         page = app.env.get_doctree(app.config.root_doc)
         image = next(
-            i for figure in page.findall(nodes.figure) for i in figure.findall(nodes.image)
+            i
+            for figure in page.findall(nodes.figure)
+            for i in figure.findall(nodes.image)
         )
         name = app.env.images[image["uri"]][1]
         out = Path(app.outdir)
