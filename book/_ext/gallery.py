@@ -2,6 +2,7 @@
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from sphinx.addnodes import pending_xref
 
 
 class gallery(nodes.General, nodes.Element):
@@ -23,6 +24,8 @@ def fill(app, doctree, docname):
                 parts.append(nodes.rubric("", title))
                 parts.append(nodes.container("", *tiles, classes=["gallery"]))
         node.replace_self(parts)
+        # the captions have formulas, though the page's own text has none
+        app.env.get_domain("math").data["has_equations"][docname] = True
 
 
 def figures(env, chapter):
@@ -36,15 +39,31 @@ def figures(env, chapter):
 
 def tile(app, docname, chapter, figure):
     """A figure's image over its number and caption, all of it a link to where it is."""
-    label = figure["ids"][-1]
-    number = app.env.toc_fignumbers[chapter]["figure"][figure["ids"][0]]
-    address = f"{app.builder.get_relative_uri(docname, chapter)}#{label}"
+    address = f"{app.builder.get_relative_uri(docname, chapter)}#{figure['ids'][-1]}"
     image = next(figure.findall(nodes.image)).deepcopy()
     image["loading"] = "lazy"  # all figures together weigh more than a page should
-    caption = next(figure.findall(nodes.caption)).astext()
-    text = nodes.inline("", f"{'.'.join(map(str, number))}: {caption}")
+    caption = without_links(app.env, next(figure.findall(nodes.caption)).deepcopy())
+    number = nodes.strong("", number_of(app.env, chapter, figure["ids"][0]))
+    text = nodes.inline("", "", number, nodes.Text(" "), *caption.children)
     link = nodes.reference("", "", image, text, refuri=address, internal=True)
     return nodes.paragraph("", "", link)
+
+
+def number_of(env, chapter, figure_id):
+    return "Fig. " + ".".join(
+        map(str, env.toc_fignumbers[chapter]["figure"][figure_id])
+    )
+
+
+def without_links(env, caption):
+    """A caption whose links are plain text, since a link may not hold another."""
+    labels = env.get_domain("std").labels
+    for link in [*caption.findall(nodes.reference), *caption.findall(pending_xref)]:
+        text = link.astext()
+        if link.get("reftype") == "numref":
+            text = number_of(env, *labels[link["reftarget"]][:2])
+        link.replace_self(nodes.Text(text))
+    return caption
 
 
 def setup(app):
