@@ -1,7 +1,11 @@
 """Sphinx extension: the directive {gallery} shows every figure of the book, small, with a link to its place."""
 
+import os
+from pathlib import Path
+
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from PIL import Image
 from sphinx.addnodes import pending_xref
 
 
@@ -40,13 +44,27 @@ def figures(env, chapter):
 def tile(app, docname, chapter, figure):
     """A figure's image over its number and caption, all of it a link to where it is."""
     address = f"{app.builder.get_relative_uri(docname, chapter)}#{figure['ids'][-1]}"
-    image = next(figure.findall(nodes.image)).deepcopy()
-    image["loading"] = "lazy"  # all figures together weigh more than a page should
+    image = small(app, docname, next(figure.findall(nodes.image)))
     caption = without_links(app.env, next(figure.findall(nodes.caption)).deepcopy())
     number = nodes.strong("", number_of(app.env, chapter, figure["ids"][0]))
     text = nodes.inline("", "", number, nodes.Text(" "), *caption.children)
     link = nodes.reference("", "", image, text, refuri=address, internal=True)
     return nodes.paragraph("", "", link)
+
+
+def small(app, docname, image):
+    """A copy of an image node that shows a thumbnail: all figures in full are too much for a page."""
+    source = Path(app.srcdir, image["uri"])
+    thumbnail = Path(app.doctreedir, "thumbnails", source.stem).with_suffix(".webp")
+    thumbnail.parent.mkdir(parents=True, exist_ok=True)
+    with Image.open(source) as picture:
+        picture = picture.convert("RGB")
+        picture.thumbnail((448, 288))
+        picture.save(thumbnail, quality=80)
+    copy, uri = image.deepcopy(), os.path.relpath(thumbnail, app.srcdir)
+    copy["uri"], copy["candidates"] = uri, {"*": uri}
+    app.env.images.add_file(docname, uri)
+    return copy
 
 
 def number_of(env, chapter, figure_id):
