@@ -4,7 +4,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 CHAPTERS = $(wildcard book/*.py book/part_*/*.py book/appendix/*.py)
 
-.PHONY: book test site-test pairs links serve pdf clean
+.PHONY: book test site-test colab-test pairs links serve pdf clean
 
 book: $(INSTALLED)
 	rm -rf _build/html
@@ -28,6 +28,10 @@ site-test: $(INSTALLED) _build/axe-core/package/axe.min.js
 _build/axe-core/package/axe.min.js:
 	mkdir -p _build/axe-core
 	cd _build/axe-core && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz
+
+# Every notebook alone, in an environment that does not have this book. Takes minutes, and 6 GB of disk.
+colab-test: $(INSTALLED)
+	$(BIN)/python tests/foreign/run.py
 
 # The .py of a chapter is the one to edit; its notebook is made from it.
 pairs: $(INSTALLED)
