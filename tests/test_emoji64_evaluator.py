@@ -21,6 +21,20 @@ def test_ranks_count_what_is_preferred():
     assert evaluator.ranks(lambda x: x, logits, labels).tolist() == [0, 3, 0]
 
 
+def test_the_best_name_has_rank_one():
+    def judge(x):  # prefers the second name where the picture is bright
+        assert x.min() >= -1 and x.max() <= 1
+        bright = x.mean((1, 2, 3))
+        return torch.stack([torch.zeros_like(bright), bright, bright - 9], 1)
+
+    pictures = torch.stack([torch.full((3, 4, 4), 5.0), torch.full((3, 4, 4), -5.0)])
+    judge = (judge, ["apple", "sun", "moon"], {})
+    assert evaluator.name_ranks(judge, pictures, ["sun", "sun"]) == [1, 2]
+    assert evaluator.name_ranks(judge, pictures, ["moon", "apple"]) == [3, 1]
+    with pytest.raises(ValueError, match="star"):
+        evaluator.name_ranks(judge, pictures, ["star", "sun"])
+
+
 def test_top_counts_the_first_k():
     found = torch.tensor([0, 1, 4, 5])
     assert evaluator.top(found, 1) == 0.25
