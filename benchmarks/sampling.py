@@ -1,7 +1,8 @@
 """What our sampling loop costs: python -m benchmarks.sampling.
 
-Prints, measured in one run: how long Emoji-64 takes to load and to draw one and eight pictures; our loop on Emoji-64 against the bare network calls in it, and against
-diffusers' IFPipeline on the same tiny network, with the same steps and guidance.
+Prints, measured in one run: how long Emoji-64 takes to load and to draw one and eight pictures; our
+loop on it against the bare network calls in it; and our loop against diffusers' IFPipeline on the
+same tiny network, with the same steps and guidance.
 """
 
 import argparse
