@@ -2,13 +2,16 @@
 
 Draws each trained name once ("a NAME", guidance 4, 30 steps, seed 0), lets the evaluator name the
 picture, and writes benchmarks/results/emoji64.json: one entry for each state of the weights that
-was measured, so that accuracy can be plotted against training hours.
+was measured, so that accuracy can be plotted against training hours. With all names at guidance 4 it
+also writes models/emoji64/unselected.png, every fifth picture.
 """
 
 import argparse
 import json
 
 import torch
+from torchvision.transforms.v2.functional import to_pil_image
+from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from diffusion_utils.denoisers import guided
@@ -39,6 +42,13 @@ def draw(model, names, gamma, steps, batch=20):
     return torch.cat(pictures).clamp(-1, 1)
 
 
+def unselected_sheet(pictures):
+    """Write every fifth picture, in the order of the names, to a PNG of 20 columns."""
+    sheet = make_grid(pictures[::5] / 2 + 0.5, nrow=20, pad_value=1.0)
+    with atomic(FOLDER / "unselected.png") as partial:
+        to_pil_image(sheet).save(partial, "PNG", optimize=True)
+
+
 def earlier():
     return json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
 
@@ -58,6 +68,8 @@ def main():
         args.gamma,
         args.steps,
     )
+    if args.every == 1 and args.gamma == 4:
+        unselected_sheet(pictures)
     found = ranks(evaluator, pictures, labels)
     last = read_history(FOLDER / "history.csv")[-1]
     result = {

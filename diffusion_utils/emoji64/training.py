@@ -41,7 +41,7 @@ class Recipe:
     lr: float = 6e-4
     warmup: int = 200
     steady: int = 6000
-    ema: float = 0.999
+    ema: float = 0.997
     drop_text: float = 0.1
     anything: float = 0.05
     seed: int = 64
