@@ -14,6 +14,7 @@ class TextToImage:
         schedule: the `Schedule` it was trained with, T = 1000.
         shape: (3, 64, 64), its images, in [-1, 1].
         device: where x_t must be.
+        upsample: (images, prompts, seeds) -> larger images, or None if the model has no second stage.
 
     Args:
         network: `(x_t, t, *condition) -> NoiseEstimate`.
@@ -21,6 +22,7 @@ class TextToImage:
     """
 
     shape = (3, 64, 64)
+    upsample = None
 
     def __init__(self, network, encode, schedule, device="cpu"):
         self.network, self.encode = network, encode

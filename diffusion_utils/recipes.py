@@ -47,6 +47,16 @@ def generate(model, denoise, seeds, timesteps=TIMESTEPS):
     )
 
 
+def enlarged(model, images, prompts, seeds):
+    """The optional last step: images (B, 3, 64, 64) drawn larger, where the model has a second stage.
+
+    Other models return them as they are; the shipped one does.
+    """
+    if model.upsample is None:
+        return images
+    return model.upsample(images.clamp(-1, 1), prompts, seeds)
+
+
 def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
     """The image at timesteps[i_start], once for each seed, and the generators that go on from there.
 

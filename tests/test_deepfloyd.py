@@ -1,5 +1,7 @@
 """The border to DeepFloyd IF, on a tiny model of its classes that the test builds."""
 
+from functools import partial
+
 import httpx2
 import pytest
 import tiny_if
@@ -112,6 +114,14 @@ def test_every_recipe_runs(model):
         assert x.shape == (1, 3, 64, 64) and x.isfinite().all()
     large = model.upsample(results[0], "a dog", [0], steps=3)
     assert large.shape == (1, 3, 128, 128) and large.isfinite().all()
+
+
+def test_pictures_are_enlarged_by_the_second_stage(model, monkeypatch):
+    monkeypatch.setattr(model, "upsample", partial(model.upsample, steps=2))
+    x = torch.full((2, 3, 64, 64), 1.5)
+    large = recipes.enlarged(model, x, ["a dog", "a cat"], [0, 1])
+    assert apart(large, model.upsample(x - 0.5, ["a dog", "a cat"], [0, 1])) == 0
+    assert large.shape == (2, 3, 128, 128)
 
 
 def test_upsampling_looks_at_the_small_image_and_the_prompt(model):

@@ -244,3 +244,8 @@ def test_wrong_masks_are_refused(model, image, mask):
 def test_a_prompt_for_each_seed_is_needed(model):
     with pytest.raises(ValueError, match="2 images, got 3"):
         recipes.generate(model, model.denoiser(["red", "blue"]), [0, 1, 2])
+
+
+def test_without_a_second_stage_pictures_stay_as_they_are(model):
+    x = torch.zeros(1, 3, 64, 64)
+    assert recipes.enlarged(model, x, "red", [0]) is x

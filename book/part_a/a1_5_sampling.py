@@ -47,7 +47,7 @@ import torch
 
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import generate
+from diffusion_utils.recipes import enlarged, generate
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, tile, unit_range
@@ -63,9 +63,12 @@ photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
 
 # %% mystnb={"figure": {"caption": "Five samples from pure noise: \"a high quality photo\", no guidance, seeds 0 to 4, timesteps 990, 960, .., 0.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures: coloured shapes on plain backgrounds, hard to name."}} tags=["hide-input"]
-grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=1.6)
+large = enlarged(model, samples, "a high quality photo", range(5))
+grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 
 # %% [markdown]
+# (`enlarged` does nothing here. A model with a second stage, as DeepFloyd IF has, draws the same pictures with more pixels there.)
+#
 # Each seed gives another picture, and the prompt asks for nothing in particular. What to look for in {numref}`fig-a15-samples` is what all drawings share: a subject in the
 # middle, a plain background, areas of one colour. A prompt narrows the choice.
 

@@ -50,7 +50,7 @@ import matplotlib.pyplot as plt
 from diffusion_utils.files import ROOT
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import generate, prompted
+from diffusion_utils.recipes import enlarged, generate, prompted
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, unit_range
 
@@ -77,7 +77,8 @@ samples = generate(
 )
 
 # %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4, the same as without guidance in {numref}`fig-a15-samples`.", "name": "fig-a16-samples"}, "image": {"alt": "Five small pictures with stronger colours than without guidance."}} tags=["hide-input"]
-grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=1.6)
+large = enlarged(model, samples, "a high quality photo", range(5))
+grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 
 # %%
 prompts = ["a rocket", "a red apple", "a pencil", "a snowman"]

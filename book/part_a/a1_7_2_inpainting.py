@@ -52,7 +52,7 @@ from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
 from diffusion_utils.metrics import seam
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import inpaint, prompted
+from diffusion_utils.recipes import enlarged, inpaint, prompted
 from diffusion_utils.sampling import resampled
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import comparison, grid, unit_range
@@ -191,7 +191,8 @@ asked = inpaint(
 )
 
 # %% mystnb={"figure": {"caption": "The same holes with a prompt, $\\gamma = 7$, seeds 0 to 2, single pass.", "name": "fig-a172-prompts"}, "image": {"alt": "The sailboat, the mushroom and the cactus with holes filled with new colours; the prompts are written above."}} tags=["hide-input"]
-grid([unit_range(asked)], titles=prompts, size=1.6)
+large = enlarged(model, asked, prompts, range(3))
+grid([unit_range(large)], titles=prompts, size=1.6)
 
 # %%
 judge = load_evaluator()

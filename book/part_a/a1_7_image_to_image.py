@@ -50,7 +50,7 @@ from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
 from diffusion_utils.metrics import psnr
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import prompted, sdedit
+from diffusion_utils.recipes import enlarged, prompted, sdedit
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, unit_range
 from diffusion_utils.views import bands
@@ -143,6 +143,7 @@ for i in starts:
 prompts = ["a rocket ship", "a broccoli", "a ninja"]
 guides = prompted(model, prompts)
 towards = {i: sdedit(model, guides, images, i, range(3), timesteps) for i in starts}
+chosen = enlarged(model, towards[starts[len(starts) // 2]], prompts, range(3))
 
 # %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: on the left the colours of the prompt, on the right the original sailboat, mushroom and cactus, in between mixtures of both."}} tags=["hide-input"]
 rows = [
@@ -150,6 +151,9 @@ rows = [
     for k in range(3)
 ]
 grid(rows, titles=titles, labels=prompts, size=1.1)
+
+# %% mystnb={"figure": {"caption": "Of {numref}`fig-a173-prompts` the results of $i = 7$, larger.", "name": "fig-a173-large"}, "image": {"alt": "Three pictures: the sailboat drawn towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja."}} tags=["hide-input"]
+grid([unit_range(chosen)], titles=prompts, size=2.2)
 
 # %% [markdown]
 # Two numbers pull against each other: how close the result is to the original, and how close to the prompt. For the second, the evaluator of [1.6](a1_6_guidance.ipynb) ranks

@@ -51,7 +51,7 @@ from diffusion_utils.denoisers import viewed
 from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import generate, visual_anagram
+from diffusion_utils.recipes import enlarged, generate, visual_anagram
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, unit_range
@@ -93,8 +93,9 @@ def pictures(pair, view, seeds=(0,)):
 anagrams = [pictures(pair, FLIP) for pair in pairs]
 
 # %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and upside down (below); $\\gamma = 7$, seed 0.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures; the lower row shows the upper one upside down. The prompts are written above."}} tags=["hide-input"]
+large = enlarged(model, torch.cat(anagrams), [f"a {a}" for a, _ in pairs], [0] * 3)
 grid(
-    [unit_range(torch.cat(anagrams)), unit_range(FLIP.apply(torch.cat(anagrams)))],
+    [unit_range(large), unit_range(FLIP.apply(large))],
     titles=[f"{a}\n{b} (turned)" for a, b in pairs],
     labels=["upright", "upside down"],
     size=1.6,

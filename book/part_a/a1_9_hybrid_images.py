@@ -55,7 +55,7 @@ from diffusion_utils.emoji64.evaluator import (
 )
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import generate, hybrid
+from diffusion_utils.recipes import enlarged, generate, hybrid
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, unit_range
 from diffusion_utils.views import bands, low_pass
@@ -96,8 +96,9 @@ def small(x):
 
 
 full = torch.cat(hybrids)
+large = enlarged(model, full, [f"a {high}" for _, high in pairs], [0] * 3)
 grid(
-    [unit_range(full), unit_range(small(full))],
+    [unit_range(large), unit_range(small(full))],
     labels=["near", "far"],
     titles=[f"far: {low}\nnear: {high}" for low, high in pairs],
     size=1.7,
