@@ -282,6 +282,9 @@ for ax, picture, name, rank in zip(
 plt.show()
 
 # %% [markdown]
+# Compare the numbers in {numref}`fig-e64-unselected` with what you see. The evaluator goes by colour and texture where people go by shape: it often recognises a patch of the right colour
+# that no person would name. Its share is good for following the training, and says more about colour than about drawing.
+#
 # ## What it cannot do
 #
 # Photographs, counting, writing, composition: nothing of the kind was in the data, and the captions are names.

@@ -104,7 +104,7 @@ grid(
 #
 # An independent network that was trained to name the drawings, and never saw a generated one, looks at one picture for each prompt. The share it names
 # correctly, and the share for which the right name is among its first five of 508, can be compared with what it reaches on real drawings
-# of a style it has not seen.
+# of a style it has not seen. It goes by colour and texture more than a person does, see the [appendix](../appendix/emoji64.ipynb).
 
 # %%
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())

@@ -38,6 +38,7 @@ def release(run, folder=FOLDER):
     unet = EmojiUNet(tuple(metadata["recipe"]["channels"]))
     unet.load_state_dict(part(state, "ema"))
     unet.half().save_pretrained(folder / "unet")
+    (folder / "unet" / "README.md").unlink()  # an empty form; the model card is ours
     DDPMScheduler(
         beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
     ).save_pretrained(folder / "scheduler")
