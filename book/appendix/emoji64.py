@@ -211,10 +211,14 @@ plt.show()
 sheets = sorted(FOLDER.glob("sheet-*.png"))
 sheets = [
     sheets[i]
-    for i in np.linspace(0, len(sheets) - 1, min(4, len(sheets))).round().astype(int)
+    for i in np.linspace(0, len(sheets) - 1, min(3, len(sheets))).round().astype(int)
 ]
 fig, axes = plt.subplots(
-    len(sheets), 1, figsize=(7, 1.95 * len(sheets)), squeeze=False, layout="constrained"
+    len(sheets),
+    1,
+    figsize=(5.6, 1.6 * len(sheets)),
+    squeeze=False,
+    layout="constrained",
 )
 for ax, path in zip(axes.flat, sheets, strict=True):
     ax.imshow(Image.open(path))
@@ -268,7 +272,7 @@ found = ranks(
 fig, axes = plt.subplots(
     -(-len(shown) // 6),
     6,
-    figsize=(9, 1.75 * -(-len(shown) // 6)),
+    figsize=(6.8, 1.4 * -(-len(shown) // 6)),
     squeeze=False,
     layout="constrained",
 )
