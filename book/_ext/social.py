@@ -31,7 +31,7 @@ def tags(app, pagename, templatename, context, doctree):
 
 def picture(app, exception):
     """Copy the first figure of the front page to the address that the tags name."""
-    if exception is None:
+    if exception is None and app.builder.format == "html":  # not when links are checked
         page = app.env.get_doctree(app.config.root_doc)
         image = next(
             i

@@ -51,7 +51,12 @@ import torch
 from PIL import Image
 
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.evaluator import HELD_OUT, load_evaluator, plain, ranks
+from diffusion_utils.emoji64.evaluator import (
+    HELD_OUT,
+    load_evaluator,
+    name_ranks,
+    plain,
+)
 from diffusion_utils.emoji64.model import FOLDER, noise_from_velocity, velocity
 from diffusion_utils.emoji64.text import article
 from diffusion_utils.emoji64.training import Recipe
@@ -236,7 +241,8 @@ plt.show()
 # that style, called the ceiling here, is what the generator is compared with. It is no strict bound: a picture in a style that the evaluator knows can be easier.
 
 # %%
-evaluator, names, ceiling = load_evaluator()
+judge = load_evaluator()
+_, names, ceiling = judge
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
 print(
     f"ceiling, {ceiling['images']} drawings in the style {HELD_OUT}: "
@@ -264,9 +270,7 @@ drawn = generate(
     [0] * len(shown),
     timesteps,
 )
-found = ranks(
-    evaluator, drawn.clamp(-1, 1), torch.tensor([names.index(name) for name in shown])
-)
+found = name_ranks(judge, drawn, shown)
 
 # %% mystnb={"figure": {"caption": "Every 21st name of the training set, not selected; guidance 4, seed 0 for all, timesteps 990, 960, .., 0. The number is the rank of the right name in the evaluator's list: 1 is recognised.", "name": "fig-e64-unselected"}, "image": {"alt": "Four rows of six small pictures with their prompts and ranks above."}} tags=["hide-input"]
 fig, axes = plt.subplots(
@@ -282,7 +286,7 @@ for ax, picture, name, rank in zip(
     axes.flat, to_pixels(unit_range(drawn)), shown, found, strict=False
 ):
     ax.imshow(picture)
-    ax.set_title(f"{name}: {rank + 1}", fontsize=8)
+    ax.set_title(f"{name}: {rank}", fontsize=8)
 plt.show()
 
 # %% [markdown]
@@ -315,7 +319,7 @@ grid(
 # ## Cost
 
 # %%
-images = history[-1].step * 32
+images = history[-1].step * Recipe().batch_size
 print(
     f"at most {2 * hours:.1f} core-hours (two cores, not always free), "
     f"{images:,} images seen, {images / len(data.images):.0f} passes over the data"

@@ -105,15 +105,8 @@ grid(
 # %%
 from diffusion_utils.views import bands
 
-coarse, middle, fine = (band(x_0).var().item() for band in bands(4.0, 1.0))
-noise_coarse, noise_middle, noise_fine = (
-    band(eps).var().item() for band in bands(4.0, 1.0)
-)
-for name, image, noise in [
-    ("coarse", coarse, noise_coarse),
-    ("middle", middle, noise_middle),
-    ("fine", fine, noise_fine),
-]:
+for name, band in zip(("coarse", "middle", "fine"), bands(4.0, 1.0), strict=True):
+    image, noise = band(x_0).var(), band(eps).var()
     gone = next(
         t for t in range(1000) if schedule.at(t) * image < (1 - schedule.at(t)) * noise
     )
