@@ -196,8 +196,11 @@ for name, view in {"as it is": rotation(0), **kinds, "doubled": BRIGHTER}.items(
 # %%
 broken = pictures(pair, BRIGHTER)
 report(pair, broken, BRIGHTER)
+for name, picture in ("flip", anagrams[0]), ("doubled", broken):
+    border = torch.cat([picture[..., 0, :], picture[..., -1, :]], -1)
+    print(f"{name}: upper and lower border {border.mean():.2f}, where 1 is white")
 
-# %% mystnb={"figure": {"caption": "\"A red apple\" and, in the view that doubles all values, \"a clown face\"; $\\gamma = 7$, seed 0.", "name": "fig-a18-broken"}, "image": {"alt": "A picture of noise and blotches without a recognisable thing, and its brighter copy."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "\"A red apple\" and, in the view that doubles all values, \"a clown face\"; $\\gamma = 7$, seed 0.", "name": "fig-a18-broken"}, "image": {"alt": "A dull, grainy picture, and the same shapes brighter."}} tags=["hide-input"]
 grid(
     [unit_range(torch.cat([broken, BRIGHTER.apply(broken)]))],
     titles=["picture", "in the view"],
@@ -205,5 +208,6 @@ grid(
 )
 
 # %% [markdown]
-# The picture of {numref}`fig-a18-broken` is neither. The doubled estimate is wrong at every step, half of it enters the average (A.2), and what it got wrong stays in the image as noise.
+# {numref}`fig-a18-broken` shows no anagram: doubling moves nothing, so both panels have the same shapes, and at most one of the prompts can win (the ranks above say which). Nor is it a good picture.
+# The doubled view's estimate is wrong at every step, half of it enters the average (A.2), and what it gets wrong stays behind as grain and as a background that is not white.
 # The other views of {numref}`fig-a18-views`, and the flips of {numref}`fig-a18-flip`, fail or work by what the model can draw; this one fails by what it is.
