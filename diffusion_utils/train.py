@@ -46,6 +46,9 @@ def main():
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--out", help="folder of the run; the default is runs/RECIPE")
     parser.add_argument(
+        "--start", help="folder of a released run that a new run goes on from"
+    )
+    parser.add_argument(
         "--smoke", action="store_true", help="a few steps of everything"
     )
     parser.add_argument("--checkpoint-steps", type=int, default=20)
@@ -62,7 +65,12 @@ def main():
         mixed_precision=args.precision, cpu=not torch.accelerator.is_available()
     )
     steps = train(
-        recipe, run, mnist(), accelerator, checkpoint_steps=args.checkpoint_steps
+        recipe,
+        run,
+        mnist(),
+        accelerator,
+        start=args.start,
+        checkpoint_steps=args.checkpoint_steps,
     )
     with tqdm(
         total=recipe.steps, unit="step", disable=not accelerator.is_main_process

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +13,12 @@ import torch
 import torch.nn.functional as F
 
 from diffusion_utils.data import to_unit
-from diffusion_utils.files import atomic, load_tensors, save_tensors
+from diffusion_utils.files import (
+    atomic,
+    load_tensors,
+    recorded_sha256,
+    save_tensors,
+)
 from diffusion_utils.schedule import Schedule
 from diffusion_utils.unet import UNet, one_hot
 
@@ -130,7 +136,7 @@ def batch_at(recipe, step, data):
     )
 
 
-def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
+def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
     """Train to the end of the recipe, going on from the last checkpoint in the folder `run`.
 
     Args:
@@ -138,17 +144,23 @@ def train(recipe, run, data, accelerator, *, checkpoint_steps=20):
         run: folder for history.csv, epoch-NN.safetensors and checkpoint.safetensors.
         data: (images, labels) of `diffusion_utils.data.mnist`.
         accelerator: an `accelerate.Accelerator`; each process works on its share of each batch.
+        start: folder of a released run of this recipe, where a new run goes on from its last weights.
+            They are in half precision; the optimizer's moments begin anew.
 
     Yields:
         a `TrainStep` after each optimiser step.
 
     Raises:
-        ValueError: the folder holds a run of another recipe, or a damaged checkpoint.
+        ValueError: the folder holds a run of another recipe, or a damaged checkpoint; `start` holds
+            no weights of this recipe.
     """
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
     done = resume(recipe, run, {"model": model}, optimizer)
     main = accelerator.is_main_process
+    if start and not done:
+        done = begin_with(Path(start), recipe, run, model, main)
+        accelerator.wait_for_everyone()
     history = History(run / "history.csv", done) if main else None
     before = history.seconds if history else 0.0
     wrapped, optimizer = accelerator.prepare(model, optimizer)
@@ -241,6 +253,27 @@ def resume(recipe, run, networks, optimizer):
         moments.setdefault(int(index), {})[name] = tensor
     optimizer.load_state_dict(optimizer.state_dict() | {"state": moments})
     return metadata["step"]
+
+
+def begin_with(released, recipe, run, model, main):
+    """Load the last weights of a released run; the main process takes over the rest -> steps done."""
+    *earlier, last = sorted(released.glob("step-*.safetensors")) or [None]
+    about = load_tensors(last)[1] if last else {}
+    if about.get("recipe") != recipe.name:
+        raise ValueError(f"{released} holds no released weights of {recipe.name}")
+    model.load_state_dict(load_network(last, recorded_sha256(last)).state_dict())
+    if main:
+        for path in earlier:
+            epoch = int(path.stem[5:]) // recipe.steps_per_epoch
+            with atomic(run / f"epoch-{epoch:02d}.safetensors") as partial:
+                shutil.copy(path, partial)
+        take_over_history(released, run)
+    return about["step"]
+
+
+def take_over_history(released, run):
+    with atomic(run / "history.csv") as partial:
+        shutil.copy(released / "history.csv", partial)
 
 
 def part(state, name):

@@ -2,18 +2,24 @@
 
 import csv
 import json
+import os
+import socket
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 from accelerate import Accelerator
 from diffusers import DDIMScheduler, DDPMScheduler
+from PIL import Image
 from torch.testing import assert_close
 
 from diffusion_utils.denoisers import guided
 from diffusion_utils.emoji64 import model, release, training
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import STYLES, TextEncoder, captions
+from diffusion_utils.files import ROOT
 from diffusion_utils.sampling import sample
 from diffusion_utils.training import read_history
 
@@ -225,6 +231,44 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path, batch):
         for name in ("whole", "cut")
     ]
     assert losses[0] == losses[1] and len(losses[0]) == 5
+
+
+def command(run, *options):
+    return ["-m", "diffusion_utils.emoji64.train", "--smoke", "--precision", "no",
+            "--out", str(run), *options]  # fmt: skip
+
+
+def launched(arguments):
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_the_command_trains_and_two_processes_train_the_same(tmp_path):
+    one, two = tmp_path / "one", tmp_path / "two"
+    bar = launched(command(one, "--steps", "4", "--sheet-steps", "3"))
+    assert "loss=" in bar and "encode captions" in bar
+    with Image.open(one / "sheet-000003.png") as sheet:
+        assert sheet.size == (8 * 66 + 2, 2 * 66 + 2)  # 16 prompts at 64x64
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    options = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no"
+    options += f" --dynamo_backend no --main_process_port {port}"
+    launch = ["-m", "accelerate.commands.launch", *options.split()]
+    launched([*launch, *command(two, "--steps", "4")])
+    losses = [
+        [row.loss for row in read_history(run / "history.csv")] for run in (one, two)
+    ]
+    assert len(losses[0]) == 4
+    assert_close(*losses, rtol=1e-4, atol=0)
 
 
 def test_the_average_of_constant_weights_is_constant():

@@ -18,6 +18,7 @@ from torch.testing import assert_close
 
 from diffusion_utils.data import mnist
 from diffusion_utils.files import ROOT, load_tensors, save_tensors
+from diffusion_utils.release import release
 from diffusion_utils.train import main, smoke
 from diffusion_utils.training import (
     MNIST_SCHEDULE,
@@ -403,6 +404,71 @@ def test_line_of_the_history_that_was_cut_off_is_left_out(tmp_path):
         TrainStep(1, 1, 0.5, 0.001, 1.25),
         TrainStep(2, 1, 0.25, 0.001, 2.5),
     ]
+
+
+# A run that goes on from released weights
+
+
+@pytest.fixture
+def released_run(tmp_path):
+    """A run that was stopped after step 7 of 9, released; its weights after epoch 1 and step 6."""
+    recipe = small("b3", save_epochs=(1, 3))
+    stop_after(recipe, tmp_path / "first", 7)
+    return recipe, release(tmp_path / "first", tmp_path / "released")
+
+
+def test_a_run_goes_on_from_released_weights(tmp_path, released_run):
+    recipe, folder = released_run
+    rows = list(
+        train(recipe, tmp_path / "on", digits(20), Accelerator(cpu=True), start=folder)
+    )
+    assert [row.step for row in rows] == [7, 8, 9]
+    history = read_history(tmp_path / "on" / "history.csv")
+    before = read_history(tmp_path / "first" / "history.csv")
+    assert history[:6] == before[:6]
+    assert [row.step for row in history] == list(range(1, 10))
+    assert history[6].seconds > history[5].seconds
+    # the first loss is that of the released weights
+    model = recipe.network()
+    model.load_state_dict(load_network(folder / "step-00006.safetensors").state_dict())
+    inputs, target = batch_at(recipe, 7, digits(20))
+    assert rows[0].loss == pytest.approx(
+        F.mse_loss(model(*inputs), target).item(), rel=1e-4
+    )
+    final = release(tmp_path / "on", tmp_path / "final")
+    assert {path.name for path in final.glob("*.safetensors")} == {
+        "step-00003.safetensors",
+        "step-00009.safetensors",
+    }
+    early = "step-00003.safetensors"
+    assert (final / early).read_bytes() == (folder / early).read_bytes()
+
+
+def test_a_begun_run_does_not_start_again(tmp_path, released_run):
+    recipe, folder = released_run
+    stop_after(recipe, tmp_path / "begun", 4)
+    first = next(
+        train(
+            recipe, tmp_path / "begun", digits(20), Accelerator(cpu=True), start=folder
+        )
+    )
+    assert first.step == 5
+
+
+def test_released_weights_of_another_recipe_are_refused(tmp_path, released_run):
+    _, folder = released_run
+    for start in (folder, tmp_path / "nothing"):
+        with pytest.raises(ValueError, match="holds no released weights of b2"):
+            next(
+                train(
+                    small("b2"),
+                    tmp_path / "b2",
+                    digits(20),
+                    Accelerator(cpu=True),
+                    start=start,
+                )
+            )
+    assert not (tmp_path / "b2" / "history.csv").exists()
 
 
 # The command line

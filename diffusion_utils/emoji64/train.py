@@ -47,6 +47,16 @@ def contact_sheet(ema, encoder, size, path):
         to_pil_image(sheet).save(partial, "PNG")
 
 
+def smoke(data):
+    """The data and the recipe in small: eight drawings, a tiny network, both sizes of image."""
+    few = data._replace(
+        images=data.images[:8],
+        name_index=data.name_index[:8],
+        style_index=data.style_index[:8],
+    )
+    return few, Recipe(channels=(8, 16, 32), batch_size=5, small_steps=2)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default="runs/emoji64", help="the run")
@@ -58,7 +68,9 @@ def main():
         "--start", type=Path, help="a released model that a new run goes on from"
     )
     parser.add_argument(
-        "--smoke", action="store_true", help="a tiny network, for tests"
+        "--smoke",
+        action="store_true",
+        help="a tiny network and eight drawings, for tests",
     )
     parser.add_argument("--checkpoint-steps", type=int, default=100)
     parser.add_argument("--sheet-steps", type=int, default=1000)
@@ -68,18 +80,14 @@ def main():
     accelerator = Accelerator(
         mixed_precision=args.precision, cpu=not torch.accelerator.is_available()
     )
-    recipe = (
-        Recipe(channels=(8, 16, 32), batch_size=4, small_steps=2)
-        if args.smoke
-        else Recipe()
-    )
+    data, recipe = smoke(emoji()) if args.smoke else (emoji(), Recipe())
     main = accelerator.is_main_process
     encoder = TextEncoder(FOLDER)
 
     def progress(loop):
         return tqdm(loop, desc="encode captions", disable=not main)
 
-    batch = Batch(recipe, emoji(), encoder, progress)
+    batch = Batch(recipe, data, encoder, progress)
     steps = train(
         recipe,
         args.out,

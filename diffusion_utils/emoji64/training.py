@@ -2,7 +2,6 @@
 
 import copy
 import itertools
-import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ import torch.nn.functional as F
 from diffusion_utils.emoji64.model import cosine_schedule, velocity
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import ANYTHING, captions
-from diffusion_utils.files import atomic
 from diffusion_utils.training import (
     History,
     TrainStep,
@@ -22,6 +20,7 @@ from diffusion_utils.training import (
     resume,
     save_state,
     slice_for,
+    take_over_history,
 )
 
 SCHEDULE = cosine_schedule()
@@ -41,7 +40,7 @@ class Recipe:
     lr: float = 6e-4
     warmup: int = 200
     steady: int = 6000
-    ema: float = 0.997
+    ema: float = 0.9985
     drop_text: float = 0.1
     anything: float = 0.05
     seed: int = 64
@@ -215,8 +214,7 @@ def begin_with(released, run, networks, main):
     for network in networks.values():
         network.load_state_dict(state)
     if main:
-        with atomic(run / "history.csv") as partial:
-            shutil.copy(released / "history.csv", partial)
+        take_over_history(released, run)
     return read_history(released / "history.csv")[-1].step
 
 
