@@ -3,7 +3,7 @@
 Draws each trained name once ("a NAME", guidance 4, 30 steps, seed 0), lets the evaluator name the
 picture, and writes benchmarks/results/emoji64.json: one entry for each state of the weights that
 was measured, so that accuracy can be plotted against training hours. With all names at guidance 4 it
-also writes models/emoji64/unselected.png, every fifth picture.
+also writes the rank of each name, and models/emoji64/unselected.png, every fifth picture.
 """
 
 import argparse
@@ -49,8 +49,18 @@ def unselected_sheet(pictures):
         to_pil_image(sheet).save(partial, "PNG", optimize=True)
 
 
-def earlier():
-    return json.loads(RESULTS.read_text())["runs"] if RESULTS.exists() else []
+def digests():
+    """SHA-256 of what is measured: the generator's weights, and the evaluator's."""
+    measured = [FOLDER / "unet" / "model.safetensors", WEIGHTS]
+    return {str(path.relative_to(ROOT)): digest(path) for path in measured}
+
+
+def earlier(sha256):
+    """What the results file holds: all runs, and the ranks if they are of these weights."""
+    record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": []}
+    if record.get("sha256") != sha256:
+        record.pop("ranks", None)
+    return record
 
 
 def main():
@@ -68,8 +78,6 @@ def main():
         args.gamma,
         args.steps,
     )
-    if args.every == 1 and args.gamma == 4:
-        unselected_sheet(pictures)
     found = ranks(evaluator, pictures, labels)
     last = read_history(FOLDER / "history.csv")[-1]
     result = {
@@ -83,11 +91,12 @@ def main():
         "top5": top(found, 5),
         "ceiling": ceiling,
     }
-    measured = [FOLDER / "unet" / "model.safetensors", WEIGHTS]
-    record = {
-        "sha256": {str(path.relative_to(ROOT)): digest(path) for path in measured},
-        "runs": [*earlier(), result],
-    }
+    sha256 = digests()
+    record = earlier(sha256) | {"sha256": sha256}
+    record["runs"].append(result)
+    if args.every == 1 and args.gamma == 4:
+        unselected_sheet(pictures)
+        record["ranks"] = dict(zip(names, (1 + found).tolist(), strict=True))
     with atomic(RESULTS) as partial:
         partial.write_text(json.dumps(record, indent=1) + "\n")
     share = {k: result[k] / ceiling[k] for k in ("top1", "top5")}

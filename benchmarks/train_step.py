@@ -5,7 +5,8 @@ In one run, for the network of B1 (D = 128, batch 256) and of B3 (D = 64, batch 
   ours      diffusion_utils.training.train, as `python -m diffusion_utils.train` runs it
   roofline  only the convolutions of one step, forward and backward, each timed alone
             on inputs of its size in ours' precision and memory layout
-and, from a profile of one step of ours, where the time goes.
+and, from a profile of one step of ours, where the time goes. For Emoji-64 at 64x64 it prints images/s
+and GFLOP/s, the arithmetic of forward and backward counted by torch's FlopCounterMode.
 """
 
 import argparse
@@ -147,6 +148,33 @@ def shares(recipe, accelerator):
     return found | {"the rest": 1 - sum(found.values())}
 
 
+def emoji64(recipe, steps):
+    """Seconds of each step of Emoji-64's loop at 64x64, and the GFLOP of a step."""
+    from diffusion_utils.train import keep_freed_memory, precision
+
+    keep_freed_memory()
+    from accelerate import Accelerator
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from diffusion_utils.emoji64.dataset import emoji, first
+    from diffusion_utils.emoji64.model import FOLDER
+    from diffusion_utils.emoji64.text import TextEncoder
+    from diffusion_utils.emoji64.training import Batch, train
+
+    batch = Batch(recipe, first(emoji(), 2 * recipe.batch_size), TextEncoder(FOLDER))
+    with FlopCounterMode(display=False) as counter:
+        inputs, target = batch.at(1)
+        (recipe.network()(*inputs) - target).square().mean().backward()
+    with tempfile.TemporaryDirectory() as run:
+        accelerator = Accelerator(mixed_precision=precision())
+        rows = train(recipe, run, batch, accelerator, checkpoint_steps=10**9)
+        times = [r.seconds for (r, _), _ in zip(rows, range(steps), strict=False)]
+    return {
+        "seconds": [b - a for a, b in zip([0, *times], times, strict=False)],
+        "gflop": counter.get_total_flops() / 1e9,
+    }
+
+
 def measure(mode, name, steps):
     """Run one mode in a process of its own, so that neither warms up or configures the other."""
     command = [
@@ -169,14 +197,18 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=4)
-    parser.add_argument("--mode", choices=["plain", "ours"], help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--mode", choices=["plain", "ours", "emoji64"], help=argparse.SUPPRESS
+    )
     parser.add_argument("--recipe", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.mode:
+        from diffusion_utils.emoji64.training import Recipe
         from diffusion_utils.training import RECIPES
 
-        run = {"plain": plain, "ours": ours}[args.mode]
-        print(json.dumps(run(RECIPES[args.recipe], args.steps)))
+        run = {"plain": plain, "ours": ours, "emoji64": emoji64}[args.mode]
+        recipes = RECIPES | {"emoji64": Recipe(small_steps=0)}
+        print(json.dumps(run(recipes[args.recipe], args.steps)))
         return
     for name, D, batch in (("b1", 128, 256), ("b3", 64, 128)):
         a, b = measure("plain", name, args.steps), measure("ours", name, args.steps)
@@ -197,6 +229,11 @@ def main():
             "  a step of ours: "
             + ", ".join(f"{k} {v:.0%}" for k, v in b["shares"].items())
         )
+    e = measure("emoji64", "emoji64", args.steps)
+    step = min(e["seconds"][1:])
+    print(
+        f"emoji64: 64x64, batch 32, {32 / step:.1f} images/s, {e['gflop'] / step:.0f} GFLOP/s"
+    )
 
 
 if __name__ == "__main__":

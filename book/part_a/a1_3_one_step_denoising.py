@@ -93,8 +93,7 @@ grid(
 # %% [markdown]
 # The outlines of {numref}`fig-a13-one-step` are those of the original where the noise left them visible; what it hid comes back as a soft average.
 #
-# Numbers for four pictures with two seeds each, beside the best blur of [1.2](a1_2_classical_denoising.ipynb) (the widths that won there).
-# SSIM compares structure instead of values, and is 1 for equal images {cite:p}`wang2004`.
+# Numbers for four pictures with two seeds each, beside the best blur of [1.2](a1_2_classical_denoising.ipynb) (the widths that won there):
 
 # %%
 clean = images.repeat_interleave(2, 0)

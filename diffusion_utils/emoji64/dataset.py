@@ -23,6 +23,15 @@ class Emoji(NamedTuple):
     style_index: torch.Tensor  # (N,)
 
 
+def first(data, count):
+    """The first drawings of a set, under the same names."""
+    return data._replace(
+        images=data.images[:count],
+        name_index=data.name_index[:count],
+        style_index=data.style_index[:count],
+    )
+
+
 def emoji(path=PATH):
     """Read the prepared drawings.
 

@@ -13,7 +13,7 @@ from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from diffusion_utils.denoisers import guided
-from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.dataset import emoji, first
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.text import TextEncoder
 from diffusion_utils.emoji64.training import Batch, Recipe, train
@@ -49,12 +49,8 @@ def contact_sheet(ema, encoder, size, path):
 
 def smoke(data):
     """The data and the recipe in small: eight drawings, a tiny network, both sizes of image."""
-    few = data._replace(
-        images=data.images[:8],
-        name_index=data.name_index[:8],
-        style_index=data.style_index[:8],
-    )
-    return few, Recipe(channels=(8, 16, 32), batch_size=5, small_steps=2)
+    recipe = Recipe(channels=(8, 16, 32), batch_size=5, small_steps=2)
+    return first(data, 8), recipe
 
 
 def main():
