@@ -23,6 +23,7 @@ from diffusion_utils.schedule import Schedule
 from diffusion_utils.unet import UNet, one_hot
 
 MNIST_SCHEDULE = Schedule.linear(1e-4, 0.02, T=300)
+REPLAYED = 50  # see `warmed_up`
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
         data: (images, labels) of `diffusion_utils.data.mnist`.
         accelerator: an `accelerate.Accelerator`; each process works on its share of each batch.
         start: folder of a released run of this recipe, where a new run goes on from its last weights.
-            They are in half precision; the optimizer's moments begin anew.
+            They are in half precision; the optimizer's moments begin anew, see `warmed_up`.
 
     Yields:
         a `TrainStep` after each optimiser step.
@@ -156,20 +157,22 @@ def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
     """
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
-    done = resume(recipe, run, {"model": model}, optimizer)
+    first = 1 + (done := resume(recipe, run, {"model": model}, optimizer))
     main = accelerator.is_main_process
     if start and not done:
         done = begin_with(Path(start), recipe, run, model, main)
+        first = max(1, done + 1 - REPLAYED)
         accelerator.wait_for_everyone()
     history = History(run / "history.csv", done) if main else None
     before = history.seconds if history else 0.0
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     wrapped.train()
-    start = time.perf_counter()
-    for step in range(done + 1, recipe.steps + 1):
+    began = time.perf_counter()
+    for step in range(first, recipe.steps + 1):
         epoch = (step - 1) // recipe.steps_per_epoch
+        lr = recipe.lr_at(epoch) * warmed_up(step, done)
         for group in optimizer.param_groups:
-            group["lr"] = recipe.lr_at(epoch)
+            group["lr"] = lr
         inputs, target = batch_at(recipe, step, data)
         share = slice_for(accelerator, len(target))
         local = [part[share].to(accelerator.device) for part in (*inputs, target)]
@@ -181,18 +184,23 @@ def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
         optimizer.zero_grad()
         accelerator.backward(loss)
         optimizer.step()
+        if step <= done:
+            continue
         loss = accelerator.reduce(loss.detach(), "mean").item()
-        row = TrainStep(
-            step,
-            epoch + 1,
-            loss,
-            recipe.lr_at(epoch),
-            before + time.perf_counter() - start,
-        )
+        row = TrainStep(step, epoch + 1, loss, lr, before + time.perf_counter() - began)
         if main:
             history.write(row)
             finish_step(recipe, run, model, optimizer, row, checkpoint_steps)
         yield row
+
+
+def warmed_up(step, done):
+    """The share of the learning rate at a step, for a run that goes on after step `done`.
+
+    From released weights it takes the last `REPLAYED` steps again, at a rising rate: without
+    moments, Adam's first steps go the full rate along every weight, and undo much of the training.
+    """
+    return min(1, 1 + (step - done) / REPLAYED)
 
 
 def slice_for(accelerator, size):

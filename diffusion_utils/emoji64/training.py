@@ -13,6 +13,7 @@ from diffusion_utils.emoji64.model import cosine_schedule, velocity
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import ANYTHING, captions
 from diffusion_utils.training import (
+    REPLAYED,
     History,
     TrainStep,
     generator_for,
@@ -21,6 +22,7 @@ from diffusion_utils.training import (
     save_state,
     slice_for,
     take_over_history,
+    warmed_up,
 )
 
 SCHEDULE = cosine_schedule()
@@ -154,7 +156,7 @@ def train(recipe, run, batch, accelerator, *, start=None, checkpoint_steps=100):
         batch: a `Batch`.
         accelerator: an `accelerate.Accelerator`; each process works on its share of each batch.
         start: folder of a released model whose weights and step count a new run begins with. They
-            are its average in half precision; the optimizer's moments begin anew.
+            are its average in half precision; the optimizer's moments begin anew, see `warmed_up`.
 
     Yields:
         (TrainStep, EMA network) after each optimiser step. The loss is the mean squared error of v;
@@ -169,19 +171,21 @@ def train(recipe, run, batch, accelerator, *, start=None, checkpoint_steps=100):
         model.parameters(), lr=recipe.lr, betas=(0.9, 0.99), weight_decay=0.01
     )
     networks = {"model": model, "ema": ema}
-    done = resume(recipe, run, networks, optimizer)
+    first = 1 + (done := resume(recipe, run, networks, optimizer))
     main = accelerator.is_main_process
     if start and not done:
         done = begin_with(start, run, networks, main)
+        first = max(1, done + 1 - REPLAYED)
         accelerator.wait_for_everyone()
     history = History(run / "history.csv", done) if main else None
     before = history.seconds if main else 0.0
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     ema.to(accelerator.device)
     began = time.perf_counter()
-    for step in itertools.count(done + 1):
+    for step in itertools.count(first):
+        lr = recipe.lr_at(step) * warmed_up(step, done)
         for group in optimizer.param_groups:
-            group["lr"] = recipe.lr_at(step)
+            group["lr"] = lr
         inputs, target = batch.at(step)
         share = slice_for(accelerator, len(target))
         local = [part[share].to(accelerator.device) for part in (*inputs, target)]
@@ -195,11 +199,13 @@ def train(recipe, run, batch, accelerator, *, start=None, checkpoint_steps=100):
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
         optimizer.step()
+        if step <= done:
+            continue
         average(ema, model, recipe.ema_at(step))
         loss = accelerator.reduce(loss.detach(), "mean").item()
         epoch = 1 + (step - 1) * recipe.batch_size // len(batch.data.images)
         seconds = before + time.perf_counter() - began
-        row = TrainStep(step, epoch, loss, recipe.lr_at(step), seconds)
+        row = TrainStep(step, epoch, loss, lr, seconds)
         if main:
             history.write(row)
             if step % checkpoint_steps == 0:
