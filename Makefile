@@ -17,6 +17,7 @@ test: export OMP_NUM_THREADS = 1
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/zizmor --offline --quiet .
 	$(BIN)/pytest -q -n 2 tests --doctest-modules diffusion_utils
 	BOOK_PROFILE=fast $(BIN)/pytest -q -n 2 --dist loadfile \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
