@@ -3,7 +3,8 @@
 Draws random pairs of the names that the evaluator recognises in the pictures of
 `benchmarks.emoji64_quality`, each pair as an anagram (upside down) and as a hybrid, guidance 7, 30
 steps, seed 0. A picture works if the right name is ahead of the other in both ways to look at it.
-Writes benchmarks/results/pairs.json, best pairs first, and two sheets of the best to look at.
+Writes benchmarks/results/pairs.json, with the twenty best of each kind (by the worse rank of the two),
+and sheets of these to look at.
 """
 
 import argparse
@@ -89,12 +90,8 @@ def main():
     parser.add_argument("--sheets", type=Path, default="runs", help="folder for sheets")
     args = parser.parse_args()
     keep_freed_memory()
-    model, judge, names = (
-        load_pretrained("emoji64", "cpu"),
-        load_evaluator(),
-        recognised(),
-    )
-    generator = torch.Generator().manual_seed(0)
+    model, judge = load_pretrained("emoji64", "cpu"), load_evaluator()
+    names, generator = recognised(), torch.Generator().manual_seed(0)
     record = {"sha256": digests(), "names": len(names)}
     for kind, (recipe, *looks) in KINDS.items():
         pairs = random_pairs(names, args.count, generator)
@@ -102,13 +99,14 @@ def main():
         pictures = torch.cat([draw(model, recipe, c) for c in tqdm(chunks, desc=kind)])
         rows = judged(judge, pairs, pictures, looks)
         order = sorted(range(len(rows)), key=lambda i: max(rows[i]["right"]))
-        record[kind] = [rows[i] for i in order]
-        print(f"{kind}: {sum(map(works, rows))} of {len(rows)} pairs work")
-        for i in order[:20]:
-            print(" ", *rows[i]["pair"], rows[i]["right"], rows[i]["other"], sep=", ")
+        best = [rows[i] for i in order[:20]]
+        record[kind] = {"pairs": len(rows), "work": sum(map(works, rows)), "best": best}
+        print(f"{kind}: {record[kind]['work']} of {len(rows)} pairs work")
+        for row in best:
+            print(" ", *row["pair"], row["right"], row["other"], sep=", ")
         sheet(pictures[order[:20]], looks, args.sheets / f"{kind}s.png")
     with atomic(RESULTS) as partial:
-        partial.write_text(json.dumps(record) + "\n")
+        partial.write_text(json.dumps(record, indent=1) + "\n")
 
 
 if __name__ == "__main__":

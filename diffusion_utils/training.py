@@ -171,27 +171,39 @@ def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
     for step in range(first, recipe.steps + 1):
         epoch = (step - 1) // recipe.steps_per_epoch
         lr = recipe.lr_at(epoch) * warmed_up(step, done)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        inputs, target = batch_at(recipe, step, data)
-        share = slice_for(accelerator, len(target))
-        local = [part[share].to(accelerator.device) for part in (*inputs, target)]
-        with accelerator.autocast():
-            estimate = wrapped(*local[:-1])
-        # DDP averages gradients over processes, so weigh each by its share of the global batch
-        weight = len(local[-1]) * accelerator.num_processes / len(target)
-        loss = weight * F.mse_loss(estimate.float(), local[-1])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        optimizer.step()
+        loss = update(wrapped, optimizer, accelerator, batch_at(recipe, step, data), lr)
         if step <= done:
             continue
-        loss = accelerator.reduce(loss.detach(), "mean").item()
         row = TrainStep(step, epoch + 1, loss, lr, before + time.perf_counter() - began)
         if main:
             history.write(row)
             finish_step(recipe, run, model, optimizer, row, checkpoint_steps)
         yield row
+
+
+def update(network, optimizer, accelerator, batch, lr, max_norm=None):
+    """One optimiser step on a global batch, of which each process takes its share -> the loss.
+
+    Args:
+        batch: (inputs, target), the same in every process.
+        max_norm: the gradient is scaled down to this norm if it is larger.
+    """
+    inputs, target = batch
+    share = slice_for(accelerator, len(target))
+    *local, wanted = (part[share].to(accelerator.device) for part in (*inputs, target))
+    with accelerator.autocast():
+        estimate = network(*local)
+    # DDP averages gradients over processes, so weigh each by its share of the global batch
+    weight = len(wanted) * accelerator.num_processes / len(target)
+    loss = weight * F.mse_loss(estimate.float(), wanted)
+    optimizer.zero_grad()
+    accelerator.backward(loss)
+    if max_norm:
+        accelerator.clip_grad_norm_(network.parameters(), max_norm)
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.step()
+    return accelerator.reduce(loss.detach(), "mean").item()
 
 
 def warmed_up(step, done):

@@ -256,6 +256,25 @@ for run in result["runs"]:
         f"and {run['top5'] / ceiling['top5']:.1%}"
     )
 
+# %% mystnb={"figure": {"caption": "Recognised prompts against hours of training, each measured when those weights were the newest: one picture for each prompt, guidance 4, 30 steps, seed 0; bars are one standard error, dashed the ceiling. Stored by `python -m benchmarks.emoji64_quality`.", "name": "fig-e64-hours"}, "image": {"alt": "Two rising curves of accuracy against hours, top-5 above top-1, below dashed lines for real drawings."}} tags=["hide-input"]
+runs = sorted((r for r in result["runs"] if r["gamma"] == 4), key=lambda r: r["hours"])
+fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+for key, label in ("top1", "top-1"), ("top5", "top-5"):
+    share = np.array([run[key] for run in runs])
+    error = np.sqrt(share * (1 - share) / [run["names"] for run in runs])
+    line = ax.errorbar(
+        [run["hours"] for run in runs],
+        share,
+        error,
+        marker="o",
+        capsize=2,
+        label=label,
+    )
+    ax.axhline(ceiling[key], color=line[0].get_color(), ls="--")
+ax.set(xlabel="hours of training on two cores", ylabel="share recognised", ylim=0)
+ax.legend()
+plt.show()
+
 # %% [markdown]
 # ## Unselected pictures
 

@@ -20,8 +20,8 @@ from diffusion_utils.training import (
     read_history,
     resume,
     save_state,
-    slice_for,
     take_over_history,
+    update,
     warmed_up,
 )
 
@@ -126,6 +126,7 @@ class Batch:
         t = t.long()
         eps = torch.randn(x_0.shape, generator=generator)
         x_t = SCHEDULE.forward(x_0, t, eps)
+        x_t = x_t.contiguous(memory_format=torch.channels_last)
         inputs = (x_t, t, self.tokens[rows], self.mask[rows], self.pooled[rows])
         return inputs, velocity(SCHEDULE, x_0, t, eps)
 
@@ -184,25 +185,10 @@ def train(recipe, run, batch, accelerator, *, start=None, checkpoint_steps=100):
     began = time.perf_counter()
     for step in itertools.count(first):
         lr = recipe.lr_at(step) * warmed_up(step, done)
-        for group in optimizer.param_groups:
-            group["lr"] = lr
-        inputs, target = batch.at(step)
-        share = slice_for(accelerator, len(target))
-        local = [part[share].to(accelerator.device) for part in (*inputs, target)]
-        local[0] = local[0].contiguous(memory_format=torch.channels_last)
-        with accelerator.autocast():
-            estimate = wrapped(*local[:-1])
-        # DDP averages gradients over processes, so weigh each by its share of the global batch
-        weight = len(local[-1]) * accelerator.num_processes / len(target)
-        loss = weight * F.mse_loss(estimate.float(), local[-1])
-        optimizer.zero_grad()
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(wrapped.parameters(), 1.0)
-        optimizer.step()
+        loss = update(wrapped, optimizer, accelerator, batch.at(step), lr, max_norm=1.0)
         if step <= done:
             continue
         average(ema, model, recipe.ema_at(step))
-        loss = accelerator.reduce(loss.detach(), "mean").item()
         epoch = 1 + (step - 1) * recipe.batch_size // len(batch.data.images)
         seconds = before + time.perf_counter() - began
         row = TrainStep(step, epoch, loss, lr, seconds)
