@@ -16,8 +16,7 @@ from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 from tqdm import tqdm
 
-from benchmarks.emoji64_quality import RESULTS as QUALITY
-from benchmarks.emoji64_quality import digests
+from benchmarks.emoji64_quality import digests, earlier
 from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
 from diffusion_utils.emoji64.text import article
 from diffusion_utils.files import ROOT, atomic
@@ -36,8 +35,16 @@ KINDS = {
 
 
 def recognised():
-    """The names of rank 1 in the stored run over all names."""
-    found = json.loads(QUALITY.read_text())["ranks"]
+    """The names of rank 1 in the stored run over all names.
+
+    Raises:
+        ValueError: there is no such run of these weights.
+    """
+    found = earlier(digests()).get("ranks")
+    if found is None:
+        raise ValueError(
+            "no ranks of these weights; python -m benchmarks.emoji64_quality"
+        )
     return [name for name, rank in found.items() if rank == 1]
 
 

@@ -15,7 +15,8 @@
 # # Fun with Diffusion Models
 #
 # This book takes diffusion models apart and builds small ones from scratch. Every chapter is a program: each figure on
-# these pages was drawn by the code above it when the site was built, with no token, no account and no GPU.
+# these pages was drawn by code when the site was built, with no token, no account and no GPU. What takes longer than a page should comes from a stored
+# measurement that anyone can repeat, and its caption says so.
 #
 # ::::{grid} 1 1 3 3
 # :gutter: 2
@@ -124,7 +125,7 @@ grid(images.split(10))
 # | an anagram | noise | `averaged(g1, viewed(g2, FLIP))` | none |
 # | a hybrid | noise | `blended([g1, g2], bands(2))` | none |
 #
-# The symbols are the same in text, code and plots; [Notation](notation.md) lists them.
+# Here `text(p)` is the network asked about a prompt `p`, and `g1`, `g2` are two guided denoisers. The symbols are the same in text, code and plots; [Notation](notation.md) lists them.
 #
 # ## Chapters
 #
@@ -136,7 +137,7 @@ grid(images.split(10))
 # * [1.7](part_a/a1_7_image_to_image.ipynb), with drawings (1.7.1) and prompts (1.7.3), and [1.7.2](part_a/a1_7_2_inpainting.ipynb): can it edit a picture, or fill a hole?
 # * [1.8](part_a/a1_8_visual_anagrams.ipynb), [1.9](part_a/a1_9_hybrid_images.ipynb): can one picture be two things?
 #
-# The model ships with the book: it was [trained on two processor cores](appendix/emoji64.ipynb), and its training goes on.
+# The model ships with the book; the [appendix](appendix/emoji64.ipynb) says what it was trained on, and for how long.
 #
 # **Part B: diffusion from scratch, on MNIST**
 #

@@ -96,7 +96,7 @@ def main(arguments=None):
         sheet = make_grid([x.cpu().clamp(-1, 1) / 2 + 0.5 for x in images], padding=0)
         with atomic(args.out) as partial:
             to_pil_image(sheet).save(partial, "PNG")
-    except (OSError, RuntimeError, ValueError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")
     print(args.out)
 

@@ -24,7 +24,12 @@ WEIGHTS = ROOT / "models" / "mnist" / "classifier.safetensors"
 
 def train_classifier(epochs=5, seed=180):
     """A `DigitClassifier` trained on the 60,000 digits, shifted, turned and scaled a little."""
-    torch.manual_seed(seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        return optimise(epochs)
+
+
+def optimise(epochs):
     images, labels = mnist(train=True)
     model = DigitClassifier().to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)

@@ -131,7 +131,15 @@ def shipped_image(name):
 
 
 def hole(left, top, right, bottom, size=64):
-    """A mask (1, size, size) that is 1 in a rectangle, in pixels, and 0 around it."""
+    """A mask (1, size, size) that is 1 in a rectangle, in pixels, and 0 around it.
+
+    Raises:
+        ValueError: the rectangle is empty, or not inside the picture.
+    """
+    if not (0 <= left < right <= size and 0 <= top < bottom <= size):
+        raise ValueError(
+            f"a hole is left, top, right, bottom within 0 .. {size}, got {left}, {top}, {right}, {bottom}"
+        )
     mask = torch.zeros(1, size, size)
     mask[:, top:bottom, left:right] = 1
     return mask

@@ -3,12 +3,14 @@
 Which model, and where prompts come from, is said by environment variables:
 DEEPFLOYD_MODEL: a name on the Hugging Face hub, or a folder; the default is DeepFloyd/IF-I-M-v1.0.
 DEEPFLOYD_EMBEDDINGS: a file that `embed` wrote; with it the text encoder is never loaded.
+DEEPFLOYD_STAGE_2: name or folder of the second stage; the default is DeepFloyd/IF-II-M-v1.0.
 """
 
 import argparse
 import gc
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import torch
@@ -202,11 +204,11 @@ class DeepFloyd(TextToImage):
         return last(trajectory(denoise, x, timesteps, schedule, generators=noise))
 
 
-def load(device):
-    """Load DeepFloyd IF -> `DeepFloyd`; the variables at the top of this file say which.
+def model_folder(device):
+    """The folder of the model that DEEPFLOYD_MODEL names, fetched from the hub if it is none.
 
     Raises:
-        RuntimeError: no GPU for a model from the hub, or too little memory.
+        RuntimeError: no GPU for a model from the hub.
         OSError: the model cannot be fetched; the message says what to do.
     """
     name = os.environ.get("DEEPFLOYD_MODEL", STAGE_1)
@@ -215,7 +217,17 @@ def load(device):
             "DeepFloyd IF needs a GPU with 16 GB and there is none; use DIFFUSION_MODEL=emoji64, "
             "or point DEEPFLOYD_MODEL to a folder with a model small enough for the CPU"
         )
-    folder = fetched(name)
+    return fetched(name)
+
+
+def load(device):
+    """Load DeepFloyd IF -> `DeepFloyd`; the variables at the top of this file say which.
+
+    Raises:
+        RuntimeError: no GPU for a model from the hub, or too little memory.
+        OSError: the model cannot be fetched; the message says what to do.
+    """
+    folder = model_folder(device)
     unet, schedule = on_device(lambda: load_unet(folder, device), device)
     file = os.environ.get("DEEPFLOYD_EMBEDDINGS")
     encode = stored(file, device) if file else PromptEncoder(folder, device)
@@ -225,7 +237,7 @@ def load(device):
 
 def embed(prompts, path, device):
     """Write the embedding of each prompt, and of the empty one, to a safetensors file."""
-    encoder = PromptEncoder(fetched(os.environ.get("DEEPFLOYD_MODEL", STAGE_1)), device)
+    encoder = PromptEncoder(model_folder(device), device)
     save_tensors(path, {prompt: encoder(prompt)[0] for prompt in ["", *prompts]})
     encoder.free()
 
@@ -237,7 +249,10 @@ def main():
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    embed(args.prompts.read_text().splitlines(), args.out, device)
+    try:
+        embed(args.prompts.read_text().splitlines(), args.out, device)
+    except (OSError, RuntimeError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -45,6 +45,23 @@ def atomic(path):
             partial.unlink()
 
 
+def copy_file(source, path):
+    """Copy a file, atomically."""
+    content = Path(source).read_bytes()
+    with atomic(path) as partial:
+        partial.write_bytes(content)
+
+
+def in_half(state):
+    """The weights {name: tensor} in half precision, as they are stored."""
+    return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+
+
+def in_single(state):
+    """The weights {name: tensor} in single precision, as they are computed with."""
+    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
+
+
 def save_tensors(path, tensors, **metadata):
     """Write {name: tensor} as safetensors with JSON metadata, atomically."""
     tensors = {
@@ -97,10 +114,13 @@ def recorded_sha256(path):
     raise ValueError(f"no SHA-256 is recorded for {path}")
 
 
-def record_sha256(folder):
-    """Write the SHA256SUMS of all weights in a folder."""
-    lines = [
-        f"{digest(p)}  {p.name}\n" for p in sorted(Path(folder).glob("*.safetensors"))
-    ]
-    with atomic(Path(folder) / "SHA256SUMS") as partial:
-        partial.write_text("".join(lines))
+def record_sha256(folder, pattern="*.safetensors"):
+    """Write the SHA256SUMS of a folder's files that match a pattern, all weights by default."""
+    folder = Path(folder)
+    with atomic(folder / "SHA256SUMS") as partial:
+        partial.write_text(
+            "".join(
+                f"{digest(path)}  {path.relative_to(folder).as_posix()}\n"
+                for path in sorted(folder.glob(pattern))
+            )
+        )

@@ -47,10 +47,10 @@ class TextToImage:
         """
         if isinstance(prompts, str):
             return Conditional(self.network, *self.condition(prompts))
+        if not isinstance(prompts, list | tuple) or not prompts:
+            raise ValueError(f"give a text, or one for each image, got {prompts!r}")
         parts = zip(*map(self.condition, prompts), strict=True)
         stacked = [torch.cat(part) for part in parts]
-        if not stacked:
-            raise ValueError("no prompts; give a text, or one text for each image")
         return Conditional(self.network, *stacked)
 
 
@@ -75,7 +75,7 @@ def load_pretrained(name=None, device=None):
     Args:
         name: "emoji64", which ships with the book, or "deepfloyd"; the default is the environment
             variable DIFFUSION_MODEL, or "emoji64".
-        device: the default is the first accelerator, or the CPU.
+        device: the default is the GPU if torch finds one (CUDA), or the CPU.
 
     Raises:
         ValueError: unknown name.

@@ -64,10 +64,12 @@ def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
         image: (3, 64, 64), or one for each seed (B, 3, 64, 64), in [-1, 1].
 
     Raises:
-        ValueError: wrong shape or range, or i_start is not before the last timestep.
+        ValueError: wrong shape, range or number of seeds, or i_start is not before the last timestep.
     """
     if tuple(image.shape[-3:]) != tuple(model.shape) or image.ndim not in (3, 4):
         raise ValueError(f"image must be {model.shape}, got {tuple(image.shape)}")
+    if image.ndim == 4 and len(image) != len(seeds):
+        raise ValueError(f"{len(image)} images need as many seeds, got {len(seeds)}")
     if image.abs().max() > 1:
         raise ValueError("image must be in [-1, 1]; load it with `data.load_image`")
     if not 0 <= i_start < len(timesteps) - 1:
@@ -115,6 +117,10 @@ def inpaint(model, denoise, image, mask, seeds, times=1, timesteps=TIMESTEPS):
 
 def visual_anagram(model, prompts, views=(FLIP,), gamma=7.0):
     """The denoiser of a picture that shows the first prompt as it is, the others in their views."""
+    if len(prompts) != len(views) + 1:
+        raise ValueError(
+            f"one prompt more than views, got {len(prompts)} prompts, {len(views)} views"
+        )
     first, *others = [prompted(model, prompt, gamma) for prompt in prompts]
     seen = [viewed(d, view) for d, view in zip(others, views, strict=True)]
     return averaged(first, *seen)
@@ -122,5 +128,9 @@ def visual_anagram(model, prompts, views=(FLIP,), gamma=7.0):
 
 def hybrid(model, prompts, sigmas=(2.0,), gamma=7.0):
     """The denoiser of a picture that shows the first prompt from afar and the last from close by."""
+    if len(prompts) != len(sigmas) + 1:
+        raise ValueError(
+            f"one prompt more than blurs, got {len(prompts)} prompts, {len(sigmas)} blurs"
+        )
     denoisers = [prompted(model, prompt, gamma) for prompt in prompts]
     return blended(denoisers, bands(*sigmas))

@@ -3,7 +3,6 @@
 import argparse
 import math
 import os
-import shutil
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -13,12 +12,20 @@ from diffusion_utils.data import mnist
 from diffusion_utils.files import (
     ROOT,
     atomic,
+    in_half,
     load_tensors,
     record_sha256,
     recorded_sha256,
     save_tensors,
 )
-from diffusion_utils.training import RECIPES, Recipe, load_network, read_history, train
+from diffusion_utils.training import (
+    RECIPES,
+    Recipe,
+    load_network,
+    part,
+    read_history,
+    train,
+)
 from diffusion_utils.unet import UNet
 
 MODELS = ROOT / "models" / "mnist"
@@ -31,9 +38,7 @@ def snapshots(run):
         state, metadata = load_tensors(path)
         found[metadata["step"]] = state
     state, metadata = load_tensors(Path(run) / "checkpoint.safetensors")
-    found[metadata["step"]] = {
-        k[6:]: v for k, v in state.items() if k.startswith("model.")
-    }
+    found[metadata["step"]] = part(state, "model")
     return Recipe(**metadata["recipe"]), found
 
 
@@ -41,15 +46,17 @@ def release(run, folder=MODELS):
     """Copy a run's weights, in half precision, its history and their digests to models/mnist."""
     recipe, found = snapshots(run)
     target = Path(folder) / recipe.name
-    shutil.rmtree(target, ignore_errors=True)
+    lines = (Path(run) / "history.csv").read_text().splitlines(keepends=True)
     config = UNet(recipe.hidden, recipe.time, recipe.num_classes).config
     for step, state in found.items():
-        half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
         path = target / f"step-{step:05d}.safetensors"
-        save_tensors(path, half, config=config, recipe=recipe.name, step=step)
-    lines = (Path(run) / "history.csv").read_text().splitlines(keepends=True)
+        about = {"config": config, "recipe": recipe.name, "step": step}
+        save_tensors(path, in_half(state), **about)
     with atomic(target / "history.csv") as partial:
         partial.write_text("".join(lines[: max(found) + 1]))
+    for path in target.glob("step-*.safetensors"):
+        if int(path.stem[5:]) not in found:
+            path.unlink()  # of the release before
     record_sha256(target)
     return target
 

@@ -2,6 +2,7 @@
 
 import argparse
 import ctypes
+import math
 import os
 from dataclasses import replace
 
@@ -54,7 +55,10 @@ def main():
     parser.add_argument("--checkpoint-steps", type=int, default=20)
     parser.add_argument("--precision", choices=["no", "bf16"], default=precision())
     parser.add_argument(
-        "--stop-after", type=int, help="stop once this step is done; go on later"
+        "--stop-after",
+        type=int,
+        default=math.inf,
+        help="save and stop once this step is done; go on later",
     )
     args = parser.parse_args()
     keep_freed_memory()
@@ -70,6 +74,7 @@ def main():
         mnist(),
         accelerator,
         start=args.start,
+        stop_after=args.stop_after,
         checkpoint_steps=args.checkpoint_steps,
     )
     with tqdm(
@@ -78,8 +83,6 @@ def main():
         for row in steps:
             bar.update(row.step - bar.n)
             bar.set_postfix(epoch=row.epoch, loss=f"{row.loss:.4f}")
-            if row.step == args.stop_after:
-                break
     accelerator.end_training()
 
 

@@ -2,7 +2,7 @@
 
 import csv
 import json
-import shutil
+import math
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,10 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from accelerate.utils import broadcast
 
 from diffusion_utils.data import to_unit
 from diffusion_utils.files import (
     atomic,
+    copy_file,
+    in_single,
     load_tensors,
     recorded_sha256,
     save_tensors,
@@ -85,7 +88,7 @@ def noise_pair(x_0, generator, schedule=MNIST_SCHEDULE):
     """What B2 shows and asks for: (x_t, t/T) -> eps. Ho et al. 2020, algorithm 1."""
     t = torch.randint(schedule.T, (len(x_0),), generator=generator)
     eps = torch.randn(x_0.shape, generator=generator)
-    return (schedule.forward(x_0, t, eps), t / schedule.T), eps  # (B2.2)
+    return (schedule.forward(x_0, t, eps), t / schedule.T), eps  # (B2.1)
 
 
 def class_pair(x_0, labels, generator, p_uncond=0.1):
@@ -137,7 +140,16 @@ def batch_at(recipe, step, data):
     )
 
 
-def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
+def train(
+    recipe,
+    run,
+    data,
+    accelerator,
+    *,
+    start=None,
+    stop_after=math.inf,
+    checkpoint_steps=20,
+):
     """Train to the end of the recipe, going on from the last checkpoint in the folder `run`.
 
     Args:
@@ -147,6 +159,7 @@ def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
         accelerator: an `accelerate.Accelerator`; each process works on its share of each batch.
         start: folder of a released run of this recipe, where a new run goes on from its last weights.
             They are in half precision; the optimizer's moments begin anew, see `warmed_up`.
+        stop_after: the step after which to stop and save; the same call without it goes on.
 
     Yields:
         a `TrainStep` after each optimiser step.
@@ -168,7 +181,8 @@ def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     wrapped.train()
     began = time.perf_counter()
-    for step in range(first, recipe.steps + 1):
+    end = min(recipe.steps, stop_after)
+    for step in range(first, end + 1):
         epoch = (step - 1) // recipe.steps_per_epoch
         lr = recipe.lr_at(epoch) * warmed_up(step, done)
         loss = update(wrapped, optimizer, accelerator, batch_at(recipe, step, data), lr)
@@ -177,7 +191,8 @@ def train(recipe, run, data, accelerator, *, start=None, checkpoint_steps=20):
         row = TrainStep(step, epoch + 1, loss, lr, before + time.perf_counter() - began)
         if main:
             history.write(row)
-            finish_step(recipe, run, model, optimizer, row, checkpoint_steps)
+            save = step % checkpoint_steps == 0 or step == end
+            finish_step(recipe, run, model, optimizer, row, save)
         yield row
 
 
@@ -191,11 +206,10 @@ def update(network, optimizer, accelerator, batch, lr, max_norm=None):
     inputs, target = batch
     share = slice_for(accelerator, len(target))
     *local, wanted = (part[share].to(accelerator.device) for part in (*inputs, target))
-    with accelerator.autocast():
-        estimate = network(*local)
+    estimate = network(*local)
     # DDP averages gradients over processes, so weigh each by its share of the global batch
     weight = len(wanted) * accelerator.num_processes / len(target)
-    loss = weight * F.mse_loss(estimate.float(), wanted)
+    loss = weight * F.mse_loss(estimate, wanted)  # (B1.2), (B2.1), (B3.1)
     optimizer.zero_grad()
     accelerator.backward(loss)
     if max_norm:
@@ -215,6 +229,11 @@ def warmed_up(step, done):
     return min(1, 1 + (step - done) / REPLAYED)
 
 
+def agreed(number, accelerator):
+    """The main process's number, in every process: clocks differ."""
+    return broadcast(torch.tensor(number, device=accelerator.device)).item()
+
+
 def slice_for(accelerator, size):
     """This process's share of a global batch of `size`."""
     bounds = [
@@ -224,8 +243,8 @@ def slice_for(accelerator, size):
     return slice(*bounds[accelerator.process_index :][:2])
 
 
-def finish_step(recipe, run, model, optimizer, row, checkpoint_steps):
-    """Save what this step calls for: weights at the end of some epochs, the state now and then."""
+def finish_step(recipe, run, model, optimizer, row, save):
+    """Save what this step calls for: weights at the end of some epochs, the state if `save` says so."""
     end_of_epoch = row.step % recipe.steps_per_epoch == 0
     if end_of_epoch and row.epoch in recipe.save_epochs:
         save_network(
@@ -234,7 +253,7 @@ def finish_step(recipe, run, model, optimizer, row, checkpoint_steps):
             recipe=recipe.name,
             step=row.step,
         )
-    if row.step % checkpoint_steps == 0 or end_of_epoch:
+    if save or end_of_epoch:
         save_state(recipe, run, row.step, {"model": model}, optimizer)
 
 
@@ -277,23 +296,19 @@ def resume(recipe, run, networks, optimizer):
 
 def begin_with(released, recipe, run, model, main):
     """Load the last weights of a released run; the main process takes over the rest -> steps done."""
-    *earlier, last = sorted(released.glob("step-*.safetensors")) or [None]
-    about = load_tensors(last)[1] if last else {}
-    if about.get("recipe") != recipe.name:
-        raise ValueError(f"{released} holds no released weights of {recipe.name}")
-    model.load_state_dict(load_network(last, recorded_sha256(last)).state_dict())
+    snapshots = sorted(released.glob("step-*.safetensors"))
+    about = load_tensors(snapshots[-1])[1] if snapshots else {}
+    if (about.get("recipe"), about.get("config")) != (recipe.name, model.config):
+        raise ValueError(f"{released} holds no released weights of this {recipe.name}")
+    state = load_network(snapshots[-1], recorded_sha256(snapshots[-1])).state_dict()
+    model.load_state_dict(state)
     if main:
-        for path in earlier:
-            epoch = int(path.stem[5:]) // recipe.steps_per_epoch
-            with atomic(run / f"epoch-{epoch:02d}.safetensors") as partial:
-                shutil.copy(path, partial)
-        take_over_history(released, run)
+        for path in snapshots:
+            epoch, rest = divmod(int(path.stem[5:]), recipe.steps_per_epoch)
+            if epoch in recipe.save_epochs and not rest:
+                copy_file(path, run / f"epoch-{epoch:02d}.safetensors")
+        copy_file(released / "history.csv", run / "history.csv")
     return about["step"]
-
-
-def take_over_history(released, run):
-    with atomic(run / "history.csv") as partial:
-        shutil.copy(released / "history.csv", partial)
 
 
 def part(state, name):
@@ -332,12 +347,10 @@ def read_history(path):
     """Each `TrainStep` of a history.csv; a last line that was cut off is left out."""
     types = TrainStep.__annotations__.values()
     with open(path, newline="") as f:
-        rows = [
-            row for row in list(csv.reader(f))[1:] if len(row) == len(TrainStep._fields)
-        ]
+        whole = [line for line in f if line.endswith("\n")]
     return [
         TrainStep(*(kind(value) for kind, value in zip(types, row, strict=True)))
-        for row in rows
+        for row in csv.reader(whole[1:])
     ]
 
 
@@ -355,9 +368,7 @@ def load_network(path, sha256=None):
     state, metadata = load_tensors(path, sha256)
     try:
         model = UNet(**metadata["config"])
-        model.load_state_dict(
-            {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
-        )
+        model.load_state_dict(in_single(state))
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(
             f"{path} does not hold the weights of this U-Net: {error}"

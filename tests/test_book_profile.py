@@ -69,7 +69,14 @@ def test_a_new_or_renamed_file_changes_the_key(root):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("BOOK_PROFILE", "fast"), ("RETRAIN", "1"), ("DIFFUSION_MODEL", "deepfloyd")],
+    [
+        ("BOOK_PROFILE", "fast"),
+        ("RETRAIN", "1"),
+        ("DIFFUSION_MODEL", "deepfloyd"),
+        ("DEEPFLOYD_MODEL", "folder"),
+        ("DEEPFLOYD_EMBEDDINGS", "file"),
+        ("DEEPFLOYD_STAGE_2", "folder"),
+    ],
 )
 def test_the_variables_that_chapters_read_change_the_key(
     root, monkeypatch, name, value

@@ -206,3 +206,12 @@ def test_unknown_models():
         ValueError, match="unknown model 'if'; there are emoji64, deepfloyd"
     ):
         load_pretrained("if")
+
+
+def test_embedding_without_a_gpu_says_so_before_anything_is_fetched(
+    tmp_path, monkeypatch
+):
+    monkeypatch.delenv("DEEPFLOYD_MODEL", raising=False)
+    monkeypatch.setattr(deepfloyd, "snapshot_download", None)
+    with pytest.raises(RuntimeError, match="needs a GPU"):
+        deepfloyd.embed(["a dog"], tmp_path / "p.safetensors", "cpu")

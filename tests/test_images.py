@@ -89,3 +89,11 @@ def test_a_smooth_image_has_no_seam_and_a_pasted_one_has():
     mask = hole(20, 20, 40, 40)
     assert_close(seam(ramp, mask), torch.ones(1), atol=1e-3, rtol=0)
     assert seam(ramp + mask, mask) > 5
+
+
+@pytest.mark.parametrize(
+    "corners", [(48, 16, 16, 48), (16, 16, 16, 48), (0, 0, 65, 9), (-1, 0, 9, 9)]
+)
+def test_holes_that_are_none(corners):
+    with pytest.raises(ValueError, match="a hole is left, top, right, bottom"):
+        hole(*corners)

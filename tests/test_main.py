@@ -50,10 +50,16 @@ def test_hybrid(tmp_path):
     assert drawn(tmp_path, "hybrid", "a dog", "a lion").shape == (64, 64, 3)
 
 
-def test_sdedit_late_keeps_the_picture_early_does_not(tmp_path):
+def test_sdedit_from_the_start_forgets_the_picture(tmp_path):
     boat = str(IMAGES / "sailboat.png")
     early = drawn(tmp_path, "sdedit", boat, "a dog", "--start", "0", "--gamma", "1")
     assert early.std() < 0.05
+
+
+def test_sdedit_from_late_takes_the_last_steps_only(tmp_path, capsys):
+    boat = str(IMAGES / "sailboat.png")
+    drawn(tmp_path, "sdedit", boat, "a dog", "--start", "31")
+    assert "2/2" in capsys.readouterr().err
 
 
 def test_inpaint_changes_the_hole_only(tmp_path):

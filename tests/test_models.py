@@ -99,6 +99,25 @@ def test_release_keeps_weights_to_half_precision(tmp_path, small_b2):
         torch.testing.assert_close(tensor, original[key], rtol=1e-3, atol=1e-4)
 
 
+def test_a_release_that_fails_leaves_the_one_before(tmp_path, small_b2):
+    recipe, data = small_b2
+    for end in (6, 8):
+        run = train(
+            recipe, tmp_path / "run", data, Accelerator(cpu=True), stop_after=end
+        )
+        assert list(run)
+        if end == 6:
+            folder = release(tmp_path / "run", tmp_path / "models")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    (tmp_path / "run" / "history.csv").rename(tmp_path / "history.csv")
+    with pytest.raises(FileNotFoundError, match="history.csv"):
+        release(tmp_path / "run", tmp_path / "models")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    (tmp_path / "history.csv").rename(tmp_path / "run" / "history.csv")
+    release(tmp_path / "run", tmp_path / "models")
+    assert list(released("b2", tmp_path / "models")[0]) == [5, 8]
+
+
 def test_retraining_runs_the_recipe_and_leaves_the_shipped_weights(
     tmp_path, small_b2, monkeypatch
 ):

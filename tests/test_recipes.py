@@ -156,6 +156,46 @@ def test_an_anagram_averages_what_both_views_say(model):
     assert_close(v, (of_colour("red") + of_colour("blue")) / 20 - 1)
 
 
+def patterned(pattern):
+    """A model whose estimate is the prompt's colour times a pattern (H, W), whatever it is shown."""
+
+    def network(x_t, t, colour):
+        return NoiseEstimate((colour[..., None, None] * pattern).expand_as(x_t))
+
+    return TextToImage(network, encode, SCHEDULE)
+
+
+def test_an_anagram_turns_the_second_estimate_back():
+    ramp = torch.linspace(-1, 1, 64)[:, None].expand(64, 64)
+    x_t = torch.zeros(1, 3, 64, 64)
+    denoise = recipes.visual_anagram(patterned(ramp), ["red", "blue"], gamma=1.0)
+    expected = (of_colour("red") * ramp + of_colour("blue") * ramp.flip(0)) / 2
+    assert_close(denoise(x_t, 500).eps, expected)
+
+
+def test_a_hybrid_takes_fine_detail_from_the_last_prompt():
+    row = torch.arange(64)
+    checkers = 1.0 - 2 * ((row[:, None] + row) % 2)
+    x_t = torch.zeros(1, 3, 64, 64)
+    denoise = recipes.hybrid(patterned(1 + checkers), ["red", "blue"], gamma=1.0)
+    expected = of_colour("red") + of_colour("blue") * checkers
+    assert_close(denoise(x_t, 500).eps, expected, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("recipe", [recipes.visual_anagram, recipes.hybrid])
+@pytest.mark.parametrize("prompts", [["red"], ["red", "blue", "red"]])
+def test_one_prompt_for_each_way_to_look(model, recipe, prompts):
+    with pytest.raises(ValueError, match="one prompt more than"):
+        recipe(model, prompts)
+
+
+def test_as_many_seeds_as_images(model, image):
+    with pytest.raises(ValueError, match="2 images need as many seeds, got 3"):
+        recipes.sdedit(
+            model, model.denoiser("red"), torch.stack([image] * 2), 5, [0, 1, 2]
+        )
+
+
 def test_a_view_turns_the_estimate_back_but_not_the_sign_of_the_variance():
     seen = []
 

@@ -363,12 +363,25 @@ def test_finished_run_is_left_alone(tmp_path):
     assert (tmp_path / "history.csv").read_text() == history
 
 
-def stop_after(recipe, run, step):
-    for row in train(
-        recipe, run, digits(recipe.images), Accelerator(cpu=True), checkpoint_steps=2
-    ):
+def stop_after(recipe, run, step, **options):
+    """Leave a run at a step, with the checkpoint of the last even one."""
+    data, accelerator = digits(recipe.images), Accelerator(cpu=True)
+    for row in train(recipe, run, data, accelerator, checkpoint_steps=2, **options):
         if row.step == step:
             break
+
+
+def test_a_run_that_is_told_to_stop_keeps_its_last_step(tmp_path):
+    def rows(**options):
+        data, accelerator = digits(20), Accelerator(cpu=True)
+        return [
+            row.step
+            for row in train(small("b2"), tmp_path, data, accelerator, **options)
+        ]
+
+    assert rows(stop_after=5) == [1, 2, 3, 4, 5]
+    assert rows(stop_after=5) == []
+    assert rows() == [6, 7, 8, 9]
 
 
 @pytest.mark.parametrize(
@@ -397,13 +410,13 @@ def test_damaged_checkpoint_is_a_clear_error(tmp_path, size):
 
 def test_line_of_the_history_that_was_cut_off_is_left_out(tmp_path):
     path = tmp_path / "history.csv"
-    path.write_text(
-        "step,epoch,loss,lr,seconds\n1,1,0.5,0.001,1.25\n2,1,0.25,0.001,2.50\n3,1,0.1"
-    )
-    assert read_history(path) == [
-        TrainStep(1, 1, 0.5, 0.001, 1.25),
-        TrainStep(2, 1, 0.25, 0.001, 2.5),
-    ]
+    whole = "step,epoch,loss,lr,seconds\n1,1,0.5,0.001,1.25\n"
+    line = "2,1,0.25,0.001,2.50\n"
+    for length in range(len(line)):
+        path.write_text(whole + line[:length])
+        assert read_history(path) == [TrainStep(1, 1, 0.5, 0.001, 1.25)]
+    path.write_text(whole + line)
+    assert len(read_history(path)) == 2
 
 
 # A run that goes on from released weights
@@ -451,6 +464,19 @@ def test_a_run_goes_on_from_released_weights(tmp_path, released_run):
     assert (final / early).read_bytes() == (folder / early).read_bytes()
 
 
+def test_weights_that_must_be_kept_outlive_a_release_made_of_them(tmp_path):
+    """A run released at the very end of an epoch whose weights are kept."""
+    recipe = small("b3", save_epochs=(2, 3))
+    stop_after(recipe, tmp_path / "first", 9, stop_after=6)
+    folder = release(tmp_path / "first", tmp_path / "released")
+    stop_after(recipe, tmp_path / "on", 9, start=folder)
+    final = release(tmp_path / "on", tmp_path / "final")
+    assert {path.stem for path in final.glob("*.safetensors")} == {
+        "step-00006",
+        "step-00009",
+    }
+
+
 def test_a_begun_run_does_not_start_again(tmp_path, released_run):
     recipe, folder = released_run
     stop_after(recipe, tmp_path / "begun", 4)
@@ -464,11 +490,15 @@ def test_a_begun_run_does_not_start_again(tmp_path, released_run):
 
 def test_released_weights_of_another_recipe_are_refused(tmp_path, released_run):
     _, folder = released_run
-    for start in (folder, tmp_path / "nothing"):
-        with pytest.raises(ValueError, match="holds no released weights of b2"):
+    for recipe, start in (
+        (small("b2"), folder),
+        (small("b2"), tmp_path / "nothing"),
+        (small("b3", hidden=8), folder),
+    ):
+        with pytest.raises(ValueError, match="holds no released weights of this b"):
             next(
                 train(
-                    small("b2"),
+                    recipe,
                     tmp_path / "b2",
                     digits(20),
                     Accelerator(cpu=True),

@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from diffusion_utils import views
-from diffusion_utils.views import BRIGHTER, FLIP, NEGATIVE
+from diffusion_utils.views import DOUBLED, FLIP, NEGATIVE
 
 VIEWS = {
     "flip": FLIP,
@@ -41,8 +41,8 @@ def test_a_view_keeps_noise_noise(name, x):
 
 
 def test_the_view_that_must_fail_is_undone_but_changes_the_noise(x):
-    assert_close(BRIGHTER.invert(BRIGHTER.apply(x)), x)
-    assert BRIGHTER.apply(x).var() > 3.9
+    assert_close(DOUBLED.invert(DOUBLED.apply(x)), x)
+    assert DOUBLED.apply(x).var() > 3.9
 
 
 def test_views_look_as_they_are_named(x):

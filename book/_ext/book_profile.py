@@ -11,7 +11,14 @@ import shutil
 import sys
 from pathlib import Path
 
-VARIABLES = {"BOOK_PROFILE": "full", "RETRAIN": "0", "DIFFUSION_MODEL": "emoji64"}
+VARIABLES = {
+    "BOOK_PROFILE": "full",
+    "RETRAIN": "0",
+    "DIFFUSION_MODEL": "emoji64",
+    "DEEPFLOYD_MODEL": "",
+    "DEEPFLOYD_EMBEDDINGS": "",
+    "DEEPFLOYD_STAGE_2": "",
+}
 INPUTS = [
     "diffusion_utils/**/*.py",
     "models/**/*",
@@ -88,8 +95,10 @@ def fill(root, build):
     uris = [str(path) for path in reversed(chapters(root))]
     for uri in uris:
         cache.add_nb_to_project(uri)
+    # a cell that trains takes hours
+    timeout = None if variables()["RETRAIN"] == "1" else 1800
     result = load_executor("local-parallel", cache).run_and_cache(
-        filter_uris=uris, timeout=1800
+        filter_uris=uris, timeout=timeout
     )
     if cache_folder(root, build) != folder:
         shutil.rmtree(folder)

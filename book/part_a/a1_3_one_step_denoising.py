@@ -115,8 +115,6 @@ for t, width in zip(levels, [1, 2, 4], strict=True):
         )
 
 # %% [markdown]
-# The model shipped with the book is small, and its training goes on; the numbers above are those of the weights at hand.
-#
 # ## Where it fails
 #
 # Many clean images fit the same $x_t$ at $t = 750$. The training loss rewards the average of them all, so an ideal network answers with that average, and an

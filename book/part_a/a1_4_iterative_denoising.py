@@ -68,7 +68,7 @@ print(f"of the image's variance, {schedule.at(t_start):.0%} is left there")
 # `by_profile` shortens a list where the tests run this page; the site shows the full one.
 #
 # The step from $t$ to the next timestep $t'$ of the list mixes the estimate of the clean image with the noisy image, and puts a
-# little new noise back {cite:p}`ho2020`. With $\alpha = \abar_t / \abar_{t'}$ and $\beta = 1 - \alpha$:
+# little new noise $z \sim \mathcal N(0, I)$ back {cite:p}`ho2020`. With $\alpha = \abar_t / \abar_{t'}$ and $\beta = 1 - \alpha$:
 #
 # $$ x_{t'} = \frac{\sqrt{\abar_{t'}}\,\beta}{1-\abar_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\abar_{t'})}{1-\abar_t}\, x_t + \sqrt{\tilde\beta}\, z, \tag{N.3} $$
 #
@@ -120,7 +120,7 @@ animation(
     captions=[f"t = {step.t}" for step in steps],
 )
 
-# %% mystnb={"figure": {"caption": "From the same noisy image ($t = 690$, seed 0, \"a high quality photo\"): denoised iteratively, in one step, and with a Gaussian blur 3 pixels wide, between the best widths for $t = 500$ and $750$.", "name": "fig-a14-compare"}, "image": {"alt": "Four pictures of the sailboat: the original; the iterative result, with the strongest local contrast; the softer one-step result; the blur, softest."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From the same noisy image ($t = 690$, seed 0, \"a high quality photo\"): denoised iteratively, in one step, and with a Gaussian blur 3 pixels wide, between the best widths for $t = 500$ and $750$.", "name": "fig-a14-compare"}, "image": {"alt": "Four pictures of the sailboat: the original; the iterative result; the one-step result; the blur."}} tags=["hide-input"]
 blur = low_pass(3)(x_start / schedule.at(t_start).sqrt())
 grid(
     [unit_range(torch.cat([x_0, steps[-1].x, one_step(x_start, t_start), blur]))],
@@ -129,8 +129,8 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-a14-steps` the estimate in the lower row starts as a soft average and gains contrast as $t$ falls; at the end both rows are the same
-# picture. {numref}`fig-a14-compare` puts the end beside what one step and a blur make of the same noise.
+# In {numref}`fig-a14-steps` the estimate in the lower row starts as a soft average and gains contrast as $t$ falls; in the last column shown, the rows differ by little
+# more than the noise that is left. {numref}`fig-a14-compare` puts the end beside what one step and a blur make of the same noise.
 #
 # ## Closer, or only sharper?
 #
@@ -172,7 +172,7 @@ for name, estimate in {
 
 # %% [markdown]
 # For an ideal network the one-step estimate is the mean of all pictures that fit $x_t$, and nothing has a lower mean squared error: PSNR is one
-# step's home ground. The loop draws one of the fitting pictures, with more contrast at the edges; the last column says how much of it is noise that the network
+# step's home ground. The loop draws one of the fitting pictures: its gain should be in the contrast at edges, the last but one number; the last says what it costs, contrast that the network
 # made up where the original has none.
 #
 # ## Where it fails

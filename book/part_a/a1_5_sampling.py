@@ -62,7 +62,7 @@ print(f"alpha_bar at t = {timesteps[0]}: {model.schedule.at(timesteps[0]):.1e}")
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
 
-# %% mystnb={"figure": {"caption": "Five samples from pure noise: \"a high quality photo\", no guidance, seeds 0 to 4, timesteps 990, 960, .., 0.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures: coloured shapes on plain backgrounds, hard to name."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples from pure noise: \"a high quality photo\", no guidance, seeds 0 to 4, timesteps 990, 960, .., 0.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures: coloured shapes on plain backgrounds."}} tags=["hide-input"]
 large = enlarged(model, samples, "a high quality photo", range(5))
 grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 
@@ -76,7 +76,7 @@ grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 prompts = ["a rocket", "a red apple", "a pencil", "a snowman"]
 plain = generate(model, model.denoiser(prompts), range(4), timesteps)
 
-# %% mystnb={"figure": {"caption": "One sample for each prompt, no guidance, seeds 0 to 3, timesteps 990, 960, .., 0.", "name": "fig-a15-prompts"}, "image": {"alt": "Four small pictures, one for each prompt; the colours fit the prompts better than the shapes."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One sample for each prompt, no guidance, seeds 0 to 3, timesteps 990, 960, .., 0.", "name": "fig-a15-prompts"}, "image": {"alt": "Four small pictures, one for each prompt."}} tags=["hide-input"]
 grid([unit_range(plain)], titles=prompts, size=1.6)
 
 # %% mystnb={"figure": {"caption": "The four prompts of {numref}`fig-a15-prompts` coming out of noise, no guidance, seeds 0 to 3: $x_t$ above, below the $\\hat x_0$ that the step to it used; every third step.", "name": "fig-a15-animation"}} tags=["hide-input"]
@@ -100,8 +100,8 @@ animation(
 # %% [markdown]
 # ## Where it fails
 #
-# Without guidance an ideal model draws from the images that fit the prompt. A small one that is still being trained answers almost alike with and without the
-# prompt, so the prompt changes little. How far apart the two answers are, at each noise level, for the images on the way to {numref}`fig-a15-prompts`:
+# Without guidance an ideal model draws from the images that fit the prompt. A small one tends to answer alike with and without the
+# prompt, and then the prompt decides little. How far apart the two answers are, at each noise level, for the images on the way to {numref}`fig-a15-prompts`:
 
 # %%
 for step in steps[:-1][:: max(1, len(steps) // 6)]:
@@ -114,4 +114,4 @@ for step in steps[:-1][:: max(1, len(steps) // 6)]:
     )
 
 # %% [markdown]
-# The noise itself has a root mean square of 1. [1.6](a1_6_guidance.ipynb) makes more of this small difference.
+# The noise itself has a root mean square of 1. [1.6](a1_6_guidance.ipynb) makes more of this difference.

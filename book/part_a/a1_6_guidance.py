@@ -76,7 +76,7 @@ samples = generate(
     model, prompted(model, "a high quality photo", gamma=7), range(5), timesteps
 )
 
-# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4, the same as without guidance in {numref}`fig-a15-samples`.", "name": "fig-a16-samples"}, "image": {"alt": "Five small pictures with stronger colours than without guidance."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4, the same as without guidance in {numref}`fig-a15-samples`; timesteps 990, 960, .., 0.", "name": "fig-a16-samples"}, "image": {"alt": "Five small pictures from the same seeds as without guidance."}} tags=["hide-input"]
 large = enlarged(model, samples, "a high quality photo", range(5))
 grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 
@@ -88,7 +88,7 @@ rows = [
     for gamma in gammas
 ]
 
-# %% mystnb={"figure": {"caption": "Four prompts at several $\\gamma$, each column from the same noise (seeds 0 to 3), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Four columns, one for each prompt; from top to bottom colours get stronger, and in the last rows they are garish."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Four prompts at several $\\gamma$, each column from the same noise (seeds 0 to 3), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Four columns, one for each prompt; one row for each gamma, the smallest above."}} tags=["hide-input"]
 grid(
     [unit_range(row) for row in rows],
     titles=prompts,
@@ -97,14 +97,14 @@ grid(
 )
 
 # %% [markdown]
-# The first row of {numref}`fig-a16-gammas` does not know the prompt. Going down, contrast and colour grow; whether the result becomes what the prompt says
+# The first row of {numref}`fig-a16-gammas` does not know the prompt. Going down, the prompt is insisted on more and more; whether the result becomes what it says
 # is for someone else to judge. In {numref}`fig-a16-samples` the prompt names nothing, and guidance only strengthens what "a high quality photo" adds to the empty prompt.
 #
 # ## How often is the prompt recognised?
 #
 # An independent network that was trained to name the drawings, and never saw a generated one, looks at one picture for each prompt. The share it names
 # correctly, and the share for which the right name is among its first five of 508, can be compared with what it reaches on real drawings
-# of a style it has not seen. It goes by colour and texture more than a person does, see the [appendix](../appendix/emoji64.ipynb).
+# of a style it has not seen. It does not see as a person does, see the [appendix](../appendix/emoji64.ipynb).
 
 # %%
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
@@ -129,7 +129,7 @@ print(
     f"by chance: {5 / 508:.1%} in the first five"
 )
 
-# %% mystnb={"figure": {"caption": "Recognised prompts against $\\gamma$, bars are one standard error; dashed: real drawings of an unseen style. One picture for each prompt, seed 0, timesteps spread evenly over 999 .. 0; stored by `python -m benchmarks.emoji64_quality`.", "name": "fig-a16-accuracy"}, "image": {"alt": "Two curves of accuracy against gamma, top-5 above top-1, both below dashed lines for real drawings."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Recognised prompts against $\\gamma$, bars are one standard error; dashed: real drawings of an unseen style. One picture for each prompt, seed 0, timesteps spread evenly over 999 .. 0; stored by `python -m benchmarks.emoji64_quality`.", "name": "fig-a16-accuracy"}, "image": {"alt": "Two curves of accuracy against gamma, top-5 above top-1, with dashed lines for real drawings."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
 for key, colour in [("top5", "C0"), ("top1", "C1")]:
     ax.errorbar(
@@ -147,7 +147,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Read {numref}`fig-a16-accuracy` from left to right: as long as the curves rise, listening to the prompt pays; where they fall, the price below is higher than the gain.
+# Read {numref}`fig-a16-accuracy` from left to right: where the curves rise by more than the bars, more guidance makes more pictures recognisable; where they do not, it only
+# adds to the price that is measured below. The numbers of prompts differ, and are printed above.
 #
 # ## Where it fails
 #

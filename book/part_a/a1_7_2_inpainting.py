@@ -115,8 +115,8 @@ print(f"standard deviation of the noise at t = 0, where the list ends: {left:.4f
 # ## Where it fails, and what is meant to help
 #
 # The network sees the outside, but the outside is drawn anew at each step without regard to what has begun in the hole, and the hole has one step at each noise level to
-# adapt. RePaint {cite:p}`lugmayr2022` noises both together and takes each step several times, so that the hole can follow; a single pass is the case $n = 1$ of its
-# experiments, which it shows to fail. Noising from $t'$ back to $t$:
+# adapt. RePaint {cite:p}`lugmayr2022` noises both together and takes each step several times, so that the hole can follow; with $n$ for how often each step is taken (`times` in the code), a single pass is the case $n = 1$
+# of its experiments, which it shows to fail. Noising from $t'$ back to $t$:
 #
 # $$ x_t = \sqrt{\alpha}\, x_{t'} + \sqrt{1 - \alpha}\, z, \qquad \alpha = \abar_t / \abar_{t'}. \tag{N.7} $$
 #
@@ -141,7 +141,7 @@ path = resampled(timesteps, by_profile(4, 2))
 calls = sum(b < a for a, b in pairwise(path))
 print(f"calls of the network: {len(timesteps) - 1} in a single pass, {calls} here")
 
-# %% mystnb={"figure": {"caption": "A single pass, and each step taken four times (RePaint); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a172-repaint"}, "image": {"alt": "Three pictures with filled holes above, where the content of the hole does not quite continue its surroundings; the same with resampling below."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A single pass, and each step taken four times (RePaint); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a172-repaint"}, "image": {"alt": "Three pictures with filled holes, above in a single pass, below with resampling."}} tags=["hide-input"]
 grid(
     [unit_range(single), unit_range(repaint)],
     labels=["single pass", "RePaint"],
@@ -190,7 +190,7 @@ asked = inpaint(
     model, prompted(model, prompts), images, masks, range(3), timesteps=timesteps
 )
 
-# %% mystnb={"figure": {"caption": "The same holes with a prompt, $\\gamma = 7$, seeds 0 to 2, single pass.", "name": "fig-a172-prompts"}, "image": {"alt": "The sailboat, the mushroom and the cactus with holes filled with new colours; the prompts are written above."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same holes with a prompt, $\\gamma = 7$, seeds 0 to 2, single pass.", "name": "fig-a172-prompts"}, "image": {"alt": "The sailboat, the mushroom and the cactus with holes filled anew; the prompts are written above."}} tags=["hide-input"]
 large = enlarged(model, asked, prompts, range(3))
 grid([unit_range(large)], titles=prompts, size=1.6)
 
@@ -202,5 +202,5 @@ for prompt, now, was in zip(prompts, found, before, strict=True):
     print(f"{prompt}: rank {now} of 508 names, in the picture before: {was}")
 
 # %% [markdown]
-# The hole has the prompt's colours in {numref}`fig-a172-prompts`, and the evaluator of [1.6](a1_6_guidance.ipynb) says how far the whole picture has moved towards the
-# prompt's name. It can hardly get to rank 1: most of the picture still shows something else, and a thing that is cut off by the hole's border is not what the model has learned to draw.
+# Does the hole of {numref}`fig-a172-prompts` show what was asked for? The evaluator of [1.6](a1_6_guidance.ipynb) says how far the whole picture has moved towards the
+# prompt's name. Rank 1 is not to be expected: most of the picture still shows something else, and a thing that is cut off by the hole's border is not what the model has learned to draw.

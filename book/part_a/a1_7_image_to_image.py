@@ -75,7 +75,7 @@ names = ["sailboat", "mushroom", "cactus"]
 images = torch.stack([shipped_image(name) for name in names])
 edits = {i: sdedit(model, guided_photo, images, i, range(3), timesteps) for i in starts}
 
-# %% mystnb={"figure": {"caption": "SDEdit of the test image and two more objects from six starts; \"a high quality photo\", $\\gamma = 7$, seeds 0 to 2. Right: the originals.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows for the sailboat, the mushroom and the cactus: from left to right the results change from shapes unrelated to the original to its outline and colours."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "SDEdit of the test image and two more objects from six starts; \"a high quality photo\", $\\gamma = 7$, seeds 0 to 2. Right: the originals. Timesteps 990, 960, .., 0.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows for the sailboat, the mushroom and the cactus: from left to right the results change from shapes unrelated to the original to its outline and colours."}} tags=["hide-input"]
 titles = [f"$i={i}$" for i in starts] + ["original"]
 rows = [
     unit_range(torch.cat([*(edits[i][k : k + 1] for i in starts), images[k : k + 1]]))
@@ -93,7 +93,8 @@ for i in starts:
 
 # %% [markdown]
 # From left to right in {numref}`fig-a17-objects` the results come closer to the original, and the number rises. On the left the model invents; in the middle large areas of colour
-# are where they were; what still differs on the right is what the network cannot reproduce.
+# are where they were; what still differs on the right is the detail that the noise of $t = 390$ covered, invented anew, and what guidance
+# exaggerates.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 Hand-drawn and web images
@@ -109,7 +110,7 @@ redrawn = {
     i: sdedit(model, guided_photo, pictures, i, range(4), timesteps) for i in starts
 }
 
-# %% mystnb={"figure": {"caption": "SDEdit of a found drawing (lighthouse), two drawings made for this book (house, fish) and a photograph (cat); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 3.", "name": "fig-a171-drawings"}, "image": {"alt": "Four rows: a lighthouse, a crayon house, a crayon fish and a cat's face, each from free invention on the left to the original on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "SDEdit of a found drawing (lighthouse), two drawings made for this book (house, fish) and a photograph (cat); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 3. Right: the originals.", "name": "fig-a171-drawings"}, "image": {"alt": "Four rows: a lighthouse, a crayon house, a crayon fish and a cat's face, each from free invention on the left to the original on the right."}} tags=["hide-input"]
 rows = [
     unit_range(
         torch.cat([*(redrawn[i][k : k + 1] for i in starts), pictures[k : k + 1]])
@@ -132,7 +133,7 @@ for i in starts:
     print(f"i_start = {i:>2}: {row}")
 
 # %% [markdown]
-# The cat shows the limit: the model has no photographs to offer, and what it invents is no fur.
+# The cat shows the limit: the model has no photographs to offer, only drawings, to put in the place of fur.
 #
 # (sec-text-conditional)=
 # ## 1.7.3 Text-conditional image to image
@@ -145,7 +146,7 @@ guides = prompted(model, prompts)
 towards = {i: sdedit(model, guides, images, i, range(3), timesteps) for i in starts}
 chosen = enlarged(model, towards[starts[len(starts) // 2]], prompts, range(3))
 
-# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: on the left the colours of the prompt, on the right the original sailboat, mushroom and cactus, in between mixtures of both."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2. Right: the originals.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: from left to right the results go from the prompt's picture to the original sailboat, mushroom and cactus."}} tags=["hide-input"]
 rows = [
     unit_range(torch.cat([*(towards[i][k : k + 1] for i in starts), images[k : k + 1]]))
     for k in range(3)
@@ -157,7 +158,7 @@ grid([unit_range(chosen)], titles=prompts, size=2.2)
 
 # %% [markdown]
 # Two numbers pull against each other: how close the result is to the original, and how close to the prompt. For the second, the evaluator of [1.6](a1_6_guidance.ipynb) ranks
-# its 508 names for each picture; rank 1 means recognised, and a picture of nothing has rank 254 on average.
+# its 508 names for each picture; rank 1 means recognised, and a guess has rank 254.5 on average.
 
 # %%
 judge = load_evaluator()
@@ -174,5 +175,5 @@ for i in starts:
 # %% [markdown]
 # ## Where it fails
 #
-# There is one knob. It gives up fine detail first, then shape and large areas of colour together, since both are coarse: one cannot ask for a new shape in the old colours, or
-# keep one part of the picture exactly. For that see [1.7.2](a1_7_2_inpainting.ipynb).
+# There is one knob. It gives up fine detail first, then shape and large areas of colour together, since both are coarse: how much of each stays cannot be chosen separately, nor can
+# one part of the picture be kept exactly. For that see [1.7.2](a1_7_2_inpainting.ipynb).

@@ -68,10 +68,10 @@ eps = unit_noise((1, 28, 28), generators(range(10)))
 sigmas = [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0]
 
 # %% [markdown]
-# {numref}`fig-b1-noising` applies (B1.1) to ten test digits. Up to $\sigma = 0.5$ every digit can be read; at
-# $\sigma = 1$ the noise has more contrast than the ink, and some digits are a matter of guessing.
+# {numref}`fig-b1-noising` applies (B1.1) to five test digits. Up to $\sigma = 0.5$ every digit can be read; at
+# $\sigma = 1$ the noise's standard deviation is as large as the step from paper to ink, and some digits are a matter of guessing.
 
-# %% mystnb={"figure": {"caption": "Five test digits $x$ and the same digits with noise, $z = x + \\sigma\\epsilon$. Seeds 0 to 4; one $\\epsilon$ for each digit, scaled by $\\sigma$.", "name": "fig-b1-noising"}, "image": {"alt": "A grid of handwritten digits 0 to 4; from left to right grainy noise grows until the strokes can hardly be seen."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five test digits $x$ and the same digits with noise, $z = x + \\sigma\\epsilon$. Seeds 0 to 4; one $\\epsilon$ for each digit, scaled by $\\sigma$; values clipped to $[0, 1]$ for display.", "name": "fig-b1-noising"}, "image": {"alt": "A grid of handwritten digits 0 to 4; from left to right grainy noise grows until the strokes can hardly be seen."}} tags=["hide-input"]
 columns = [
     torch.cat([x[i] + sigma * eps[i] for sigma in sigmas])[:, None] for i in range(5)
 ]
@@ -81,8 +81,24 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 # ## The network
 #
 # A U-Net {cite:p}`ronneberger2015`: three resolutions on the way down, one vector at the bottom, and back up,
-# with each resolution's features handed across. Its `forward` reads like the diagram it comes from, one line for each
-# arrow. The conditions $t$ and $c$ are for the next chapters: here the four terms are 0 and 1.
+# with each resolution's features handed across. The smallest block is a convolution, BatchNorm (each channel is brought to mean 0 and variance 1
+# over the batch, then scaled and shifted) and GELU (a smooth step towards zero for negative values):
+#
+# ```{literalinclude} ../../diffusion_utils/unet.py
+# :pyobject: Conv
+# ```
+#
+# Others halve the resolution, double it, average a 7x7 map to one vector (`Flatten`) or spread a vector over such a map (`Unflatten`). Their channels are
+# multiples of $D$:
+#
+# ```{literalinclude} ../../diffusion_utils/unet.py
+# :pyobject: UNet.__init__
+# :start-after: self.config
+# :end-before: if time
+# ```
+#
+# `forward` reads like the diagram it comes from, one line for each
+# arrow. The conditions $t$ and $c$ are for the next chapters: here `t1 = t2 = 0` and `c1 = c2 = 1`.
 #
 # ```{literalinclude} ../../diffusion_utils/unet.py
 # :pyobject: UNet.forward
@@ -101,14 +117,21 @@ print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} ste
 # %% [markdown]
 # ## The objective
 #
-# The network $D_\theta$ sees $z$ and is asked for $x$, in the mean square over pixels and digits:
+# The network $x_\theta$ sees $z$ and is asked for $x$. In all losses of this book $\lVert\cdot\rVert^2$ is the mean over pixels, not the sum:
 #
-# $$ L(\theta) = \mathbb E_{x, \epsilon} \lVert D_\theta(x + \sigma\epsilon) - x \rVert^2, \qquad \sigma = 0.5. \tag{B1.2} $$
+# $$ L(\theta) = \mathbb E_{x, \epsilon} \lVert x_\theta(x + \sigma\epsilon) - x \rVert^2, \qquad \sigma = 0.5. \tag{B1.2} $$
 #
 # The noise is new in every batch, so the network never sees the same $z$ twice.
 #
 # ```{literalinclude} ../../diffusion_utils/training.py
 # :pyobject: denoising_pair
+# ```
+#
+# and one step of the optimiser, for this network and all others of the book (`accelerator` takes care of devices, and of several processes):
+#
+# ```{literalinclude} ../../diffusion_utils/training.py
+# :pyobject: update
+# :start-at: inputs, target
 # ```
 #
 # The recipe is Adam with a learning rate of $10^{-4}$, batches of 256, and five epochs. The page does not train: it
@@ -117,16 +140,17 @@ print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} ste
 # %%
 last = [row.loss for row in history[-100:]]
 print(f"mean squared error, mean of the last 100 steps: {np.mean(last):.4f}")
+print(f"time it took: {history[-1].seconds / 3600:.1f} hours")
 print(
     f"predicting black everywhere would cost {to_unit(test_images).square().mean():.4f}"
 )
 
-# %% mystnb={"figure": {"caption": "Training loss (B1.2) against the step, from the stored history of the shipped weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Training loss (B1.2) against the step, from the stored history of the shipped weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$, seed 180.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["hide-input"]
 loss_curve(history)
 
 # %% [markdown]
 # {numref}`fig-b1-loss` falls steeply while the network finds out that most of a digit is black, then slowly,
-# while it learns the shapes of strokes. The published curves of this recipe end at 0.0083 to 0.0085 after 1,175 steps.
+# while it learns the shapes of strokes. Courses that use this recipe show curves that end at 0.0083 to 0.0085 after 1,175 steps.
 #
 # ## Digits it has not seen
 
@@ -138,12 +162,12 @@ print(f"PSNR over the ten digits below: noisy {psnr(z, x).mean():.1f} dB")
 for epoch, estimate in estimates.items():
     print(f"  after epoch {epoch:.2g}: {psnr(estimate, x).mean():.1f} dB")
 
-# %% mystnb={"figure": {"caption": "Ten test digits, the same with noise of $\\sigma = 0.5$ (seeds 0 to 9), and one-step estimates after the epochs whose weights ship.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of ten digits: clean, noisy, and denoised after each shipped epoch; the denoised digits are legible with slightly soft strokes."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Ten test digits, the same with noise of $\\sigma = 0.5$ (seeds 0 to 9), and one-step estimates after the epochs named on the left; values clipped to $[0, 1]$ for display.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of ten digits: clean, noisy, and denoised after each shipped epoch; the denoised digits are free of noise, with softer strokes."}} tags=["hide-input"]
 names = [f"epoch {epoch:.2g}" for epoch in estimates]
 grid([x, z, *estimates.values()], labels=[r"$x$", r"$z$", *names])
 
 # %% [markdown]
-# The estimates in {numref}`fig-b1-denoised` are clean but soft. That is not only a lack of training: the best answer
+# The estimates in {numref}`fig-b1-denoised` have no noise, but soft strokes. Training longer does not change that altogether: the best answer
 # in the mean square is the average $\mathbb E[x \mid z]$ of all digits that could lie behind the noise, and an average of sharp
 # strokes in slightly different places is a soft stroke.
 #
@@ -158,15 +182,14 @@ with torch.no_grad():
     denoised = network(noisy)
 quality = psnr(denoised, x[digit].expand_as(denoised))
 
-# %% mystnb={"figure": {"caption": "One test digit at seven noise levels (above) and its one-step estimate (below), with the PSNR of the estimate. Seed 7; the network was trained at $\\sigma = 0.5$ only.", "name": "fig-b1-ood"}, "image": {"alt": "The digit seven with growing noise above, and the network's estimates below: good near the middle, speckled and broken where the noise is strongest."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One test digit at seven noise levels (above) and its one-step estimate (below), with the PSNR of the estimate. Seed 7; the network was trained at $\\sigma = 0.5$ only.", "name": "fig-b1-ood"}, "image": {"alt": "The digit seven with growing noise above, and the network's estimates below."}} tags=["hide-input"]
 titles = [
     f"$\\sigma={sigma}$\n{q:.1f} dB" for sigma, q in zip(sigmas, quality, strict=True)
 ]
 grid([noisy, denoised], titles=titles, labels=[r"$z$", "estimate"])
 
 # %% [markdown]
-# Below $\sigma = 0.5$ it removes noise that is not there and takes a little ink with it; above, it takes what is left
-# of the noise for strokes. One digit proves little, so {numref}`fig-b1-psnr` repeats this for many test digits and
+# Below $\sigma = 0.5$ it looks for noise that is not there; above, it leaves noise standing, or takes it for strokes. One digit proves little, so {numref}`fig-b1-psnr` repeats this for many test digits and
 # compares with the best that a Gaussian blur can do, the width chosen for each $\sigma$ with the clean images at hand.
 # The numbers come from `python -m benchmarks.mnist_quality b1`.
 
@@ -191,7 +214,7 @@ better = [
 ]
 print("the blur has the higher PSNR at sigma =", *better)
 
-# %% mystnb={"figure": {"caption": "PSNR of the one-step estimate, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over test digits; at $\\sigma = 0$ the input is exact and only the network is shown.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, all falling. The noisy input is lowest; the network leads the blur around the sigma it was trained at."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "PSNR of the one-step estimate, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over the test digits counted above, noise of seeds from 0; at $\\sigma = 0$ the input is exact and only the network is shown.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, for the network, the blur and the noisy input; a dotted line marks the sigma of the training."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 for name in ("network", "blur", "noisy"):
     shown = [row for row in rows if row["sigma"] or name == "network"]
@@ -219,10 +242,10 @@ print(
     f"spread of real digits around theirs:       {to_unit(test_images).std(0).mean():.3f}"
 )
 
-# %% mystnb={"figure": {"caption": "One-step estimates from pure noise of $\\sigma = 0.5$, seeds 0 to 7 (above: the input, below: the estimate).", "name": "fig-b1-pure"}, "image": {"alt": "Eight squares of noise above; below them, faint grey smudges that are no digits."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One-step estimates from pure noise of $\\sigma = 0.5$, seeds 0 to 7 (above: the input, below: the estimate).", "name": "fig-b1-pure"}, "image": {"alt": "Eight squares of noise above; below them, what the network makes of each."}} tags=["hide-input"]
 grid([pure[:8], invented[:8]], labels=[r"$z$", "estimate"])
 
 # %% [markdown]
-# No digit appears, and none could: there is nothing in $z$ to prefer one digit over another, so the best answer in the
-# mean square is close to an average. To invent a digit a network has to commit to one, a little at a time. That takes
-# [many steps](b2_time_conditioned.ipynb).
+# There is no digit in this $z$, and the network was never shown such a $z$: it explains the noise by whatever strokes fit it best. The first number
+# above says how much the estimates differ from each other, the second how much digits do. One pass has no chance to correct a wrong guess: to
+# invent a digit, a network has to commit to one a little at a time. That takes [many steps](b2_time_conditioned.ipynb).

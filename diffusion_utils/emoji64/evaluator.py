@@ -16,6 +16,8 @@ from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.training import augmented, composited
 from diffusion_utils.files import (
     ROOT,
+    in_half,
+    in_single,
     load_tensors,
     record_sha256,
     recorded_sha256,
@@ -137,12 +139,8 @@ def load_evaluator(path=WEIGHTS):
     """
     state, metadata = load_tensors(path, recorded_sha256(path))
     model = Evaluator(len(metadata["names"]))
-    model.load_state_dict({k: full(v) for k, v in state.items()})
+    model.load_state_dict(in_single(state))
     return model.eval(), metadata["names"], metadata["ceiling"]
-
-
-def full(tensor):
-    return tensor.float() if tensor.is_floating_point() else tensor
 
 
 def main():
@@ -153,10 +151,7 @@ def main():
     data = emoji()
     model = train_evaluator(data, args.steps)
     result = ceiling(model, data)
-    state = {
-        k: v.half() if v.is_floating_point() else v
-        for k, v in model.state_dict().items()
-    }
+    state = in_half(model.state_dict())
     save_tensors(WEIGHTS, state, names=data.names, ceiling=result, steps=args.steps)
     record_sha256(WEIGHTS.parent)
     print(result)

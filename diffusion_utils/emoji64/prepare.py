@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
-from diffusion_utils.files import ROOT, atomic, digest
+from diffusion_utils.files import ROOT, atomic, record_sha256
 
 FOLDER = ROOT / "data" / "emoji64"
 FEWEST_STYLES = 4
@@ -164,8 +164,7 @@ def main():
     with atomic(path) as partial:
         pq.write_table(table, partial, compression="none")
     contact_sheet(table, args.out / "contact_sheet.png")
-    with atomic(args.out / "SHA256SUMS") as partial:
-        partial.write_text(f"{digest(path)}  {path.name}\n")
+    record_sha256(args.out, path.name)
     names = len(set(table["name"].to_pylist()))
     print(f"{len(table):,} drawings of {names} names")
 

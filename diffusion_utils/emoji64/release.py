@@ -10,8 +10,10 @@ from transformers import AutoModel, AutoTokenizer
 
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
-from diffusion_utils.files import atomic, digest, load_tensors
+from diffusion_utils.files import load_tensors, record_sha256
 from diffusion_utils.training import part
+
+WEIGHTS = "*/*.safetensors"
 
 
 def release_encoder(folder=FOLDER):
@@ -46,16 +48,7 @@ def release(run, folder=FOLDER):
     (folder / "history.csv").write_text("".join(rows[: metadata["step"] + 1]))
     for sheet in run.glob("sheet-*.png"):
         shutil.copy(sheet, folder)
-    record(folder)
-
-
-def record(folder):
-    """Write the digests of all weights below a model folder to its SHA256SUMS."""
-    weights = sorted(folder.glob("*/*.safetensors"))
-    with atomic(folder / "SHA256SUMS") as partial:
-        partial.write_text(
-            "".join(f"{digest(p)}  {p.relative_to(folder)}\n" for p in weights)
-        )
+    record_sha256(folder, WEIGHTS)
 
 
 def main():
@@ -67,7 +60,7 @@ def main():
     args = parser.parse_args()
     if args.encoder:
         release_encoder()
-        record(FOLDER)
+        record_sha256(FOLDER, WEIGHTS)
     if args.run:
         release(args.run)
 

@@ -1,6 +1,7 @@
 """Train Emoji-64: python -m diffusion_utils.emoji64.train --hours 4."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 
@@ -90,6 +91,8 @@ def main():
         batch,
         accelerator,
         start=args.start,
+        steps=args.steps or math.inf,
+        hours=args.hours or math.inf,
         checkpoint_steps=args.checkpoint_steps,
     )
     with tqdm(total=args.steps, unit="step", disable=not main) as bar:
@@ -99,12 +102,6 @@ def main():
             if main and row.step % args.sheet_steps == 0:
                 path = args.out / f"sheet-{row.step:06d}.png"
                 contact_sheet(ema, encoder, recipe.size(row.step), path)
-            if (
-                row.step == args.steps
-                or args.hours
-                and row.seconds >= 3600 * args.hours
-            ):
-                break
     accelerator.end_training()
 
 

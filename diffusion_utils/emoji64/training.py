@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,18 +10,19 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from diffusion_utils.emoji64.model import cosine_schedule, velocity
+from diffusion_utils.emoji64.model import cosine_schedule, load, velocity
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import ANYTHING, captions
+from diffusion_utils.files import copy_file
 from diffusion_utils.training import (
     REPLAYED,
     History,
     TrainStep,
+    agreed,
     generator_for,
     read_history,
     resume,
     save_state,
-    take_over_history,
     update,
     warmed_up,
 )
@@ -30,7 +32,7 @@ SCHEDULE = cosine_schedule()
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a run is made of. It has no end: the learning rate falls as 1/sqrt(step).
+    """What a run is made of. It has no end of its own: the learning rate falls as 1/sqrt(step).
 
     small_steps: steps at 32x32 before those at 64x64. lr: reached after `warmup` steps, kept until
     `steady`. The schedule of the rate is that of Karras et al. 2024, eq. 67.
@@ -131,7 +133,7 @@ class Batch:
         return inputs, velocity(SCHEDULE, x_0, t, eps)
 
     def choose(self, step):
-        """Which drawings: pass after pass over all of them, each in its own order."""
+        """Which drawings: pass after pass, each in its own order, without those that fill no batch."""
         B, N = self.recipe.batch_size, len(self.data.images)
         epoch, index = divmod(step - 1, N // B)
         order = torch.randperm(N, generator=generator_for(self.recipe.seed, 0, epoch))
@@ -148,14 +150,25 @@ class Batch:
         return plain if which < 0.5 else others[int((2 * which - 1) * len(others))]
 
 
-def train(recipe, run, batch, accelerator, *, start=None, checkpoint_steps=100):
-    """Train without end, going on from the last checkpoint in the folder `run`.
+def train(
+    recipe,
+    run,
+    batch,
+    accelerator,
+    *,
+    start=None,
+    steps=math.inf,
+    hours=math.inf,
+    checkpoint_steps=100,
+):
+    """Train until a budget is spent, going on from the last checkpoint in the folder `run`.
 
     Args:
         recipe: a `Recipe`.
         run: folder for history.csv and checkpoint.safetensors.
         batch: a `Batch`.
         accelerator: an `accelerate.Accelerator`; each process works on its share of each batch.
+        steps, hours: the budgets, counted from the beginning of the first run that led here.
         start: folder of a released model whose weights and step count a new run begins with. They
             are its average in half precision; the optimizer's moments begin anew, see `warmed_up`.
 
@@ -164,7 +177,8 @@ def train(recipe, run, batch, accelerator, *, start=None, checkpoint_steps=100):
         `epoch` counts passes over the drawings.
 
     Raises:
-        ValueError: the folder holds a run of another recipe, or a damaged checkpoint.
+        ValueError: the folder holds a run of another recipe, or a damaged checkpoint; `start` holds
+            no weights of this network, or altered ones.
     """
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     ema = copy.deepcopy(model).requires_grad_(False)
@@ -179,34 +193,42 @@ def train(recipe, run, batch, accelerator, *, start=None, checkpoint_steps=100):
         first = max(1, done + 1 - REPLAYED)
         accelerator.wait_for_everyone()
     history = History(run / "history.csv", done) if main else None
-    before = history.seconds if main else 0.0
+    before = agreed(history.seconds if main else 0.0, accelerator)
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     ema.to(accelerator.device)
     began = time.perf_counter()
     for step in itertools.count(first):
+        if step > steps or before >= 3600 * hours:
+            return
         lr = recipe.lr_at(step) * warmed_up(step, done)
         loss = update(wrapped, optimizer, accelerator, batch.at(step), lr, max_norm=1.0)
         if step <= done:
             continue
         average(ema, model, recipe.ema_at(step))
         epoch = 1 + (step - 1) * recipe.batch_size // len(batch.data.images)
-        seconds = before + time.perf_counter() - began
+        seconds = agreed(before + time.perf_counter() - began, accelerator)
+        end = step == steps or seconds >= 3600 * hours
         row = TrainStep(step, epoch, loss, lr, seconds)
         if main:
             history.write(row)
-            if step % checkpoint_steps == 0:
+            if step % checkpoint_steps == 0 or end:
                 save_state(recipe, run, step, networks, optimizer)
         yield row, ema
+        if end:
+            return
 
 
 def begin_with(released, run, networks, main):
     """Load the weights of a released model, take over its history -> steps done."""
     released = Path(released)
-    state = EmojiUNet.from_pretrained(released / "unet", strict=True).state_dict()
+    state = load(folder=released).network.unet.state_dict()
     for network in networks.values():
-        network.load_state_dict(state)
+        try:
+            network.load_state_dict(state)
+        except RuntimeError as error:
+            raise ValueError(f"{released} is of another network: {error}") from error
     if main:
-        take_over_history(released, run)
+        copy_file(released / "history.csv", run / "history.csv")
     return read_history(released / "history.csv")[-1].step
 
 
