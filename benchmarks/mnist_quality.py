@@ -25,7 +25,7 @@ from diffusion_utils.unet import unet_denoiser
 
 RESULTS = ROOT / "benchmarks" / "results"
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
-BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 STEPS = (300, 100, 50, 25, 10)
 GAMMAS = (0, 0.5, 1, 2, 3, 5, 8)
 
@@ -39,7 +39,7 @@ def denoising(network, images):
     eps = unit_noise(images.shape[1:], generators(range(len(images))))
     for sigma in tqdm(SIGMAS, desc="sigma"):
         noisy = images + sigma * eps
-        blurred = {width: gaussian_blur(noisy, 9, width) for width in BLURS} | {
+        blurred = {width: gaussian_blur(noisy, 19, width) for width in BLURS} | {
             0.0: noisy
         }
         best = max(blurred, key=lambda width: psnr(blurred[width], images).mean())
