@@ -136,7 +136,7 @@ for pair, picture in zip(pairs, anagrams, strict=True):
     print(", ".join(pair))
     report(pair, picture, FLIP)
 
-# %% mystnb={"figure": {"caption": "The first anagram, \"a red apple\" and \"a clown face\", coming out of noise: $\\hat x_0$ upright on the left, turned on the right; $\\gamma = 7$, seed 0.", "name": "fig-a18-animation"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first anagram of {numref}`fig-a18-flip` coming out of noise: $\\hat x_0$ upright on the left, turned on the right; $\\gamma = 7$, seed 0.", "name": "fig-a18-animation"}} tags=["hide-input"]
 noise = generators([0])
 x_T = unit_noise(model.shape, noise).to(model.device)
 denoise = visual_anagram(
@@ -150,7 +150,7 @@ animation(
 )
 
 
-# %% mystnb={"figure": {"caption": "The same picture, turned about its horizontal middle line; drag the slider from \"upright\" to \"upside down\".", "name": "fig-a18-turning"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same picture, turned about its horizontal middle line; drag the slider from 0° (upright) to 180° (upside down).", "name": "fig-a18-turning"}} tags=["hide-input"]
 def turned(x, angle):
     """x as seen when it is turned by so many degrees about its horizontal middle line."""
     cos = math.cos(math.radians(angle))
@@ -189,7 +189,7 @@ kinds = {
 pair = pairs[0]
 seen = {name: pictures(pair, view) for name, view in kinds.items()}
 
-# %% mystnb={"figure": {"caption": "One pair, a red apple and (in the view) a clown face, for five more views; $\\gamma = 7$, seed 0; the jigsaw has 4 x 4 tiles, shuffled with seed 0. Above the picture, below what the view shows.", "name": "fig-a18-views"}, "image": {"alt": "Five pictures above; below, each turned, shuffled, skewed or with inverted colours."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a18-flip`, its second prompt in the view, for five more views; $\\gamma = 7$, seed 0; the jigsaw has 4 x 4 tiles, shuffled with seed 0. Above the picture, below what the view shows.", "name": "fig-a18-views"}, "image": {"alt": "Five pictures above; below, each turned, shuffled, skewed or with inverted colours."}} tags=["hide-input"]
 grid(
     [
         unit_range(torch.cat(list(seen.values()))),
@@ -238,7 +238,7 @@ for name, picture in ("flip", anagrams[0]), ("doubled", broken):
     border = torch.cat([picture[..., 0, :], picture[..., -1, :]], -1)
     print(f"{name}: upper and lower border {border.mean():.2f}, where 1 is white")
 
-# %% mystnb={"figure": {"caption": "\"A red apple\" and, in the view that doubles all values, \"a clown face\"; $\\gamma = 7$, seed 0.", "name": "fig-a18-broken"}, "image": {"alt": "A picture, and the same with its contrast doubled."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a18-flip`, its second prompt in the view that doubles all values; $\\gamma = 7$, seed 0.", "name": "fig-a18-broken"}, "image": {"alt": "A picture, and the same with its contrast doubled."}} tags=["hide-input"]
 grid(
     [unit_range(torch.cat([broken, DOUBLED.apply(broken)]))],
     titles=["picture", "in the view"],
