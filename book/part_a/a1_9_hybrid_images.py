@@ -171,7 +171,7 @@ grid(
     [unit_range(x) for x in (full, wide, low_pass(5.0)(wide))],
     labels=["2 pixels", "5 pixels", "from afar"],
     titles=[f"far: {low}\nnear: {high}" for low, high in pairs],
-    size=1.5,
+    size=1.9,
 )
 
 # %% [markdown]
