@@ -217,7 +217,7 @@ plt.show()
 sheets = sorted(FOLDER.glob("sheet-*.png"))
 sheets = [
     sheets[i]
-    for i in np.linspace(0, len(sheets) - 1, min(4, len(sheets))).round().astype(int)
+    for i in np.linspace(0, len(sheets) - 1, min(3, len(sheets))).round().astype(int)
 ]
 fig, axes = plt.subplots(
     len(sheets),
