@@ -93,7 +93,7 @@ def sheet(pictures, looks, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--count", type=int, default=120, help="pairs of each kind")
+    parser.add_argument("--count", type=int, default=80, help="pairs of each kind")
     parser.add_argument("--sheets", type=Path, default="runs", help="folder for sheets")
     args = parser.parse_args()
     keep_freed_memory()

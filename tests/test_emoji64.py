@@ -373,6 +373,8 @@ def test_going_on_from_released_weights_leaves_a_begun_run_alone(
     accelerator = Accelerator(cpu=True)
     steps = training.train(TINY, tmp_path / "begun", batch, accelerator, start=folder)
     assert next(steps)[0].step == 5
+    history = read_history(tmp_path / "begun" / "history.csv")
+    assert [row.step for row in history] == [1, 2, 3, 4, 5]
 
 
 def test_released_weights_of_another_network_are_refused(tmp_path, folder, batch):

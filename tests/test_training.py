@@ -416,7 +416,10 @@ def test_line_of_the_history_that_was_cut_off_is_left_out(tmp_path):
         path.write_text(whole + line[:length])
         assert read_history(path) == [TrainStep(1, 1, 0.5, 0.001, 1.25)]
     path.write_text(whole + line)
-    assert len(read_history(path)) == 2
+    assert read_history(path) == [
+        TrainStep(1, 1, 0.5, 0.001, 1.25),
+        TrainStep(2, 1, 0.25, 0.001, 2.5),
+    ]
 
 
 # A run that goes on from released weights
