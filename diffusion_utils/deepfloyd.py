@@ -154,10 +154,11 @@ def stored(path, device):
 
 def estimate(unet, x, t, embedding, **options):
     """Call a U-Net of IF: six channels out, the noise and where the variance lies."""
+    dtype = (
+        unet.conv_in.weight.dtype
+    )  # unet.dtype looks through all layers, at each step
     with torch.no_grad():
-        out = unet(
-            x.to(unet.dtype), t, encoder_hidden_states=embedding, **options
-        ).sample
+        out = unet(x.to(dtype), t, encoder_hidden_states=embedding, **options).sample
     return NoiseEstimate(*out.float().chunk(2, 1))
 
 

@@ -1,5 +1,6 @@
 """What the noise is: a denoiser is a function (x_t, t) -> NoiseEstimate, and so is a technique."""
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -29,33 +30,43 @@ class Conditional:
         self.condition = condition
 
     def __call__(self, x_t, t):
-        return estimates([self], x_t, t)[0]
+        return self.network(x_t, t, *self.on(len(x_t)))
 
-    def on(self, x_t):
-        """The condition of each image of the batch x_t.
+    def on(self, B):
+        """The condition of each of B images.
 
         Raises:
             ValueError: there are conditions for another number of images.
         """
-        if len(self.condition[0]) not in (1, len(x_t)):
+        if len(self.condition[0]) not in (1, B):
             raise ValueError(
-                f"conditions for {len(self.condition[0])} images, got {len(x_t)} images"
+                f"conditions for {len(self.condition[0])} images, got {B} images"
             )
-        return [part.expand(len(x_t), *part.shape[1:]) for part in self.condition]
+        return [part.expand(B, *part.shape[1:]) for part in self.condition]
 
 
-def estimates(denoisers, x_t, t):
-    """The NoiseEstimate of each denoiser at x_t, in one batch where they share a network."""
+def together(*denoisers):
+    """(x_t, t) -> the NoiseEstimate of each denoiser, in one batch where they share a network."""
     network = getattr(denoisers[0], "network", None)
     if network is None or any(
         getattr(d, "network", None) is not network for d in denoisers
     ):
-        return [denoise(x_t, t) for denoise in denoisers]
-    n = len(denoisers)
-    conditions = zip(*(d.on(x_t) for d in denoisers), strict=True)
-    eps, v = network(x_t.repeat(n, 1, 1, 1), t, *map(torch.cat, conditions))
-    vs = [None] * n if v is None else v.chunk(n)
-    return [NoiseEstimate(*both) for both in zip(eps.chunk(n), vs, strict=True)]
+        return lambda x_t, t: [denoise(x_t, t) for denoise in denoisers]
+
+    @lru_cache(maxsize=1)
+    def joined(B):  # once, not at every step
+        return [
+            torch.cat(parts)
+            for parts in zip(*(d.on(B) for d in denoisers), strict=True)
+        ]
+
+    def estimates(x_t, t):
+        n = len(denoisers)
+        eps, v = network(torch.cat([x_t] * n), t, *joined(len(x_t)))
+        vs = [None] * n if v is None else v.chunk(n)
+        return [NoiseEstimate(*both) for both in zip(eps.chunk(n), vs, strict=True)]
+
+    return estimates
 
 
 def guided(conditional, unconditional, gamma):
@@ -70,8 +81,10 @@ def guided(conditional, unconditional, gamma):
     tensor([[[[7., 7.]]]])
     """
 
+    both = together(conditional, unconditional)
+
     def denoise(x_t, t):
-        (eps_c, v), (eps_u, _) = estimates([conditional, unconditional], x_t, t)
+        (eps_c, v), (eps_u, _) = both(x_t, t)
         return NoiseEstimate(eps_u + gamma * (eps_c - eps_u), v)  # (N.6)
 
     return denoise

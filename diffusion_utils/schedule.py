@@ -33,6 +33,7 @@ class Schedule:
         ):
             raise ValueError("alpha_bar must decrease within (0, 1]")
         self.alpha_bar = alpha_bar
+        self.from_clean = torch.cat([torch.ones(1, dtype=torch.float64), alpha_bar])
         self.T = len(alpha_bar)
 
     @classmethod
@@ -51,16 +52,14 @@ class Schedule:
             ValueError: t is outside -1 .. T-1.
         """
         t = torch.as_tensor(t, device="cpu")
-        if ((t < CLEAN) | (t >= self.T)).any():
+        if t.min() < CLEAN or t.max() >= self.T:
             raise ValueError(
                 f"timestep must be in {CLEAN} .. {self.T - 1}, got {t.tolist()}"
             )
-        alpha_bar = torch.where(t == CLEAN, 1.0, self.alpha_bar[t.clamp(min=0)])
-        if x is None:
+        alpha_bar = self.from_clean[t + 1]
+        if x is None or not alpha_bar.ndim:
             return alpha_bar
-        return alpha_bar.to(x).reshape(
-            alpha_bar.shape + (1,) * (x.ndim - 1) * (alpha_bar.ndim > 0)
-        )
+        return alpha_bar.to(x).reshape(-1, *(1,) * (x.ndim - 1))
 
     def forward(self, x_0, t, eps):
         """Noise a clean image: x_0, eps (B, C, H, W), t int or (B,) -> x_t. Ho et al., eq. 4."""
