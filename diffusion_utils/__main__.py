@@ -43,7 +43,8 @@ def anagram(model, args):
 
 def hybrid(model, args):
     """args.prompt is seen from afar, args.other from close by."""
-    denoise = recipes.hybrid(model, [args.prompt, args.other], gamma=args.gamma)
+    prompts = [args.prompt, args.other]
+    denoise = recipes.hybrid(model, prompts, (args.blur,), args.gamma)
     return recipes.generate(model, watched(denoise), args.seed)
 
 
@@ -72,6 +73,13 @@ def parsed(arguments):
         sub.add_argument("prompt")
         if task in (anagram, hybrid):
             sub.add_argument("other", help="the prompt upside down, or from close by")
+        if task is hybrid:
+            sub.add_argument(
+                "--blur",
+                type=float,
+                default=5.0,
+                help="where afar begins, in pixels of 64",
+            )
         if task is sdedit:
             sub.add_argument(
                 "--start", type=int, default=7, help="0 .. 32, later keeps more"

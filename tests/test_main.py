@@ -46,8 +46,10 @@ def test_anagram_shows_both_ways(tmp_path):
     assert np.allclose(x[:, 64:], x[::-1, :64])
 
 
-def test_hybrid(tmp_path):
-    assert drawn(tmp_path, "hybrid", "a dog", "a lion").shape == (64, 64, 3)
+def test_hybrid_is_the_first_prompt_from_afar(tmp_path):
+    x = drawn(tmp_path, "hybrid", "a dog", "a locomotive", "--gamma", "1")
+    assert x.shape == (64, 64, 3)
+    assert abs(x.mean() - 0.25) < 0.02  # 5 / 20: one grey has no fine band
 
 
 def test_sdedit_from_the_start_forgets_the_picture(tmp_path):
@@ -89,6 +91,7 @@ def test_inpaint_changes_the_hole_only(tmp_path):
         (["sample", " "], "prompt is empty"),
         (["sdedit", "none.png", "a dog"], "no picture at none.png"),
         (["sdedit", str(IMAGES / "cactus.png"), "a dog", "--start", "33"], "0 .. 32"),
+        (["hybrid", "a dog", "a lion", "--blur", "0"], "sigmas must be positive"),
     ],
 )
 def test_errors_are_one_line_and_write_nothing(tmp_path, arguments, message):

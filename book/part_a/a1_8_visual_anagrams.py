@@ -96,17 +96,24 @@ print(f"{search['work']} of {search['pairs']} random pairs are anagrams in this 
 pairs = [("pickup truck", "croissant"), ("battery", "bell"), ("drum", "mushroom")]
 
 
-def pictures(pair, view, seeds=(0,)):
-    prompts = [f"{article(name)} {name}" for name in pair]
-    return generate(model, visual_anagram(model, prompts, [view]), seeds, timesteps)
+def denoiser(pairs, view):
+    """One anagram of each pair, its second prompt in the view."""
+    prompts = [
+        [f"{article(name)} {name}" for name in side]
+        for side in zip(*pairs, strict=True)
+    ]
+    return visual_anagram(model, prompts, [view])
 
 
-anagrams = [pictures(pair, FLIP) for pair in pairs]
+noise = generators([0] * 3)
+x_T = unit_noise(model.shape, noise).to(model.device)
+steps = list(
+    trajectory(denoiser(pairs, FLIP), x_T, timesteps, model.schedule, generators=noise)
+)
+anagrams = steps[-1].x
 
 # %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and upside down (below); $\\gamma = 7$, seed 0.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures; the lower row shows the upper one upside down. The prompts are written above."}} tags=["hide-input"]
-large = enlarged(
-    model, torch.cat(anagrams), [f"{article(a)} {a}" for a, _ in pairs], [0] * 3
-)
+large = enlarged(model, anagrams, [f"{article(a)} {a}" for a, _ in pairs], [0] * 3)
 grid(
     [unit_range(large), unit_range(FLIP.apply(large))],
     titles=[f"{a}\n{b} (turned)" for a, b in pairs],
@@ -128,19 +135,13 @@ def report(pair, picture, view):
         print(f"    {name:>11}: {pair[0]} {first}, {pair[1]} {second}")
 
 
-for pair, picture in zip(pairs, anagrams, strict=True):
+for pair, picture in zip(pairs, anagrams.split(1), strict=True):
     print(", ".join(pair))
     report(pair, picture, FLIP)
 
 # %% mystnb={"figure": {"caption": "The first anagram of {numref}`fig-a18-flip` coming out of noise: $\\hat x_0$ upright on the left, turned on the right; $\\gamma = 7$, seed 0.", "name": "fig-a18-animation"}} tags=["hide-input"]
-noise = generators([0])
-x_T = unit_noise(model.shape, noise).to(model.device)
-denoise = visual_anagram(
-    model, [f"{article(name)} {name}" for name in pairs[0]], [FLIP]
-)
-steps = list(trajectory(denoise, x_T, timesteps, model.schedule, generators=noise))
 animation(
-    [unit_range(torch.cat([s.x0_hat, FLIP.apply(s.x0_hat)], 3)) for s in steps],
+    [unit_range(torch.cat([s.x0_hat[:1], FLIP.apply(s.x0_hat[:1])], 3)) for s in steps],
     alt="A picture and its upside-down copy take shape together.",
     captions=[f"t = {s.t}" for s in steps],
 )
@@ -159,7 +160,7 @@ def turned(x, angle):
 
 angles = range(0, 181, 12)
 animation(
-    [unit_range(turned(anagrams[0].clamp(-1, 1).cpu(), angle)) for angle in angles],
+    [unit_range(turned(anagrams[:1].clamp(-1, 1).cpu(), angle)) for angle in angles],
     alt="The first anagram is turned from upright to upside down.",
     captions=[f"{angle}°" for angle in angles],
     width=200,
@@ -183,7 +184,10 @@ kinds = {
     "negative": NEGATIVE,
 }
 pair = pairs[0]
-seen = {name: pictures(pair, view) for name, view in kinds.items()}
+seen = {
+    name: generate(model, denoiser([pair], view), [0], timesteps)
+    for name, view in kinds.items()
+}
 
 # %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a18-flip`, its second prompt in the view, for five more views; $\\gamma = 7$, seed 0; the jigsaw has 4 x 4 tiles, shuffled with seed 0. Above the picture, below what the view shows.", "name": "fig-a18-views"}, "image": {"alt": "Five pictures above; below, each turned, shuffled, skewed or with inverted colours."}} tags=["hide-input"]
 grid(
@@ -228,9 +232,9 @@ for name, view in {"as it is": rotation(0), **kinds, "doubled": DOUBLED}.items()
 # An error of 1 is what the answer "no noise at all" would have. The pair of prompts under this view:
 
 # %%
-broken = pictures(pair, DOUBLED)
+broken = generate(model, denoiser([pair], DOUBLED), [0], timesteps)
 report(pair, broken, DOUBLED)
-for name, picture in ("flip", anagrams[0]), ("doubled", broken):
+for name, picture in ("flip", anagrams[:1]), ("doubled", broken):
     border = torch.cat([picture[..., 0, :], picture[..., -1, :]], -1)
     print(f"{name}: upper and lower border {border.mean():.2f}, where 1 is white")
 
