@@ -58,15 +58,18 @@ def denoising(network, images):
 
 
 def samples(denoise, count, steps):
-    """`count` samples, seeds 0 .. count-1, a hundred at a time."""
+    """`count` samples in [0, 1], seeds 0 .. count-1, a hundred at a time."""
     timesteps = spaced_timesteps(SCHEDULE.T, steps)
     seeds = torch.arange(count).split(100)
-    return torch.cat(
-        [
-            sample(denoise, (1, 28, 28), timesteps, SCHEDULE, seeds=part)
-            for part in seeds
-        ]
-    )
+    drawn = [
+        sample(denoise, (1, 28, 28), timesteps, SCHEDULE, seeds=part) for part in seeds
+    ]
+    return torch.cat(drawn).clamp(0, 1)
+
+
+def spread_of_pixels(images):
+    """The standard deviation of a pixel over the images, the mean over pixels."""
+    return images.std(0).mean().item()
 
 
 def strided(network, count):
@@ -74,13 +77,16 @@ def strided(network, count):
     classifier, test = load_classifier(), to_unit(mnist(train=False)[0][:count])
     for steps in tqdm(STEPS, desc="steps"):
         fake = samples(unet_denoiser(network, SCHEDULE.T), count, steps)
-        yield {"steps": steps, "fid": fid(classifier, test, fake)}
+        row = {"steps": steps, "fid": fid(classifier, test, fake)}
+        yield row | {"spread": spread_of_pixels(fake)}
 
 
 def floor(count):
-    """FID of `count` training digits against as many test digits."""
-    train, test = to_unit(mnist()[0][:count]), to_unit(mnist(train=False)[0][:count])
-    return fid(load_classifier(), test, train)
+    """The same for `count` test digits against the `count` test digits after them."""
+    test = to_unit(mnist(train=False)[0])
+    first, second = test[:count], test[count : 2 * count]
+    distance = fid(load_classifier(), first, second)
+    return {"fid": distance, "spread": spread_of_pixels(first)}
 
 
 def guidance(network, count, steps):
@@ -94,7 +100,7 @@ def guidance(network, count, steps):
                 (1, 28, 28), timesteps, SCHEDULE, seeds=seeds,
             )
             for digits, seeds in zip(labels.split(100), torch.arange(count).split(100), strict=True)
-        ])  # fmt: skip
+        ]).clamp(0, 1)  # fmt: skip
         share, error = accuracy(classifier, fake, labels)
         row = {"gamma": gamma, "accuracy": share, "standard_error": error}
         yield row | {"diversity": diversity(classifier, fake, labels)}
@@ -119,7 +125,7 @@ def main():
     parser.add_argument("name", choices=["b1", "b2", "b3"])
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument(
-        "--steps", type=int, default=300, help="sampling steps of the gamma sweep"
+        "--steps", type=int, default=50, help="sampling steps of the gamma sweep"
     )
     args = parser.parse_args()
     keep_freed_memory()
@@ -133,7 +139,7 @@ def main():
     if args.name == "b2":
         result |= {
             "rows": list(strided(network, args.images)),
-            "floor": floor(args.images),
+            "real": floor(args.images),
         }
     if args.name == "b3":
         result |= {

@@ -1,7 +1,6 @@
 """Put a training run where the book reads it: python -m diffusion_utils.release runs/b1."""
 
 import argparse
-import math
 import os
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from diffusion_utils.files import (
     recorded_sha256,
     save_tensors,
 )
+from diffusion_utils.train import keep_freed_memory, precision
 from diffusion_utils.training import (
     RECIPES,
     Recipe,
@@ -64,7 +64,7 @@ def release(run, folder=MODELS):
 def released(name, folder=MODELS):
     """What ships of a recipe, "b1", "b2" or "b3" -> ({epoch: network in eval mode}, history).
 
-    An epoch is the number of passes over the data, with a fraction for a run that still goes on.
+    An epoch is the number of passes over the data, with two decimals for a run that still goes on.
 
     Raises:
         ValueError: unknown name, or a file is not the recorded one.
@@ -73,10 +73,9 @@ def released(name, folder=MODELS):
         raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
     networks = {}
     for path in sorted((Path(folder) / name).glob("step-*.safetensors")):
-        epoch = int(path.stem[5:]) / RECIPES[name].steps_per_epoch
-        networks[int(epoch) if epoch.is_integer() else epoch] = load_network(
-            path, recorded_sha256(path)
-        )
+        # rounded down, so that a run that is nearly done does not read as done
+        hundredths = 100 * int(path.stem[5:]) // RECIPES[name].steps_per_epoch
+        networks[hundredths / 100] = load_network(path, recorded_sha256(path))
     return networks, read_history(Path(folder) / name / "history.csv")
 
 
@@ -91,11 +90,13 @@ def trained(name):
     expected = {row.step: row.loss for row in released(name)[1]}
     run = ROOT / "runs" / name
     recipe = RECIPES[name]
-    for row in tqdm(train(recipe, run, mnist(), Accelerator()), total=recipe.steps):
+    keep_freed_memory()
+    accelerator = Accelerator(mixed_precision=precision())
+    for row in tqdm(train(recipe, run, mnist(), accelerator), total=recipe.steps):
         if row.step % 100 == 0:
-            print(
-                f"step {row.step}: loss {row.loss:.4f}, expected {expected.get(row.step, math.nan):.4f}"
-            )
+            known = expected.get(row.step)
+            hint = f", expected {known:.4f}" if known else ""
+            print(f"step {row.step}: loss {row.loss:.4f}{hint}")
     return released(name, release(run, ROOT / "runs" / "released").parent)
 
 

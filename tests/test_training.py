@@ -569,6 +569,34 @@ def test_smoke_run_writes_everything(tmp_path, name):
     )
 
 
+def test_a_run_from_released_weights_that_is_killed_ends_the_same(tmp_path):
+    recipe = smoke(RECIPES["b2"])
+    stop_after(recipe, tmp_path / "first", 4)
+    start = str(release(tmp_path / "first", tmp_path / "released"))
+    options = ["--precision", "no", "--checkpoint-steps", "3", "--start", start]
+    for run, kills in (tmp_path / "whole", ()), (tmp_path / "cut", (5, 12)):
+        arguments = command("b2", run, *options)
+        for step in kills:  # the first is before the run's first checkpoint
+            kill_after(step, run, arguments)
+        subprocess.run(arguments, cwd=ROOT, env=environment(), check=True)
+    whole, cut = (read_history(tmp_path / n / "history.csv") for n in ("whole", "cut"))
+    assert [row.step for row in cut] == list(range(1, recipe.steps + 1))
+    assert [row.loss for row in cut] == [row.loss for row in whole]
+
+
+def test_bf16_trains_like_fp32(tmp_path):
+    losses = {}
+    for precision in ("no", "bf16"):
+        run = tmp_path / precision
+        options = ["--precision", precision, "--stop-after", "8"]
+        subprocess.run(
+            command("b3", run, *options), cwd=ROOT, env=environment(), check=True
+        )
+        losses[precision] = [row.loss for row in read_history(run / "history.csv")]
+    assert losses["bf16"] != losses["no"]
+    assert_close(losses["bf16"], losses["no"], rtol=0.02, atol=0)
+
+
 def test_unknown_recipe_is_refused(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["train", "b4"])
     with pytest.raises(SystemExit):

@@ -112,7 +112,7 @@ network = networks[epochs]
 print(
     f"{sum(p.numel() for p in network.parameters()):,} parameters with D = {recipe.hidden}"
 )
-print(f"trained for {epochs:.2g} of {recipe.epochs} epochs, {len(history):,} steps")
+print(f"trained for {epochs:g} of {recipe.epochs} epochs, {len(history):,} steps")
 
 # %% [markdown]
 # ## The objective
@@ -145,7 +145,7 @@ print(
     f"predicting black everywhere would cost {to_unit(test_images).square().mean():.4f}"
 )
 
-# %% mystnb={"figure": {"caption": "Training loss (B1.2) against the step, from the stored history of the shipped weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$, seed 180.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Training loss (B1.2) against the step, from the history of the run that made these weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$, seed 180.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["hide-input"]
 loss_curve(history)
 
 # %% [markdown]
@@ -160,14 +160,14 @@ with torch.no_grad():
     estimates = {epoch: net(z) for epoch, net in networks.items()}
 print(f"PSNR over the ten digits below: noisy {psnr(z, x).mean():.1f} dB")
 for epoch, estimate in estimates.items():
-    print(f"  after epoch {epoch:.2g}: {psnr(estimate, x).mean():.1f} dB")
+    print(f"  after epoch {epoch:g}: {psnr(estimate, x).mean():.1f} dB")
 
-# %% mystnb={"figure": {"caption": "Ten test digits, the same with noise of $\\sigma = 0.5$ (seeds 0 to 9), and one-step estimates after the epochs named on the left; values clipped to $[0, 1]$ for display.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of ten digits: clean, noisy, and denoised after each shipped epoch; the denoised digits are free of noise, with softer strokes."}} tags=["hide-input"]
-names = [f"epoch {epoch:.2g}" for epoch in estimates]
+# %% mystnb={"figure": {"caption": "Ten test digits, the same with noise of $\\sigma = 0.5$ (seeds 0 to 9), and one-step estimates after the epochs named on the left; values clipped to $[0, 1]$ for display.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of ten digits: clean, noisy, and denoised after each shipped epoch; the denoised digits have much less noise, and softer strokes."}} tags=["hide-input"]
+names = [f"epoch {epoch:g}" for epoch in estimates]
 grid([x, z, *estimates.values()], labels=[r"$x$", r"$z$", *names])
 
 # %% [markdown]
-# The estimates in {numref}`fig-b1-denoised` have no noise, but soft strokes. Training longer does not change that altogether: the best answer
+# The estimates in {numref}`fig-b1-denoised` have less noise, but soft strokes. Training longer removes more noise; it does not make the strokes sharp: the best answer
 # in the mean square is the average $\mathbb E[x \mid z]$ of all digits that could lie behind the noise, and an average of sharp
 # strokes in slightly different places is a soft stroke.
 #
@@ -204,7 +204,8 @@ def mean_and_spread(row, name):
     return "{:5.1f} ± {:.1f} dB, {:.2f} ± {:.2f}".format(*numbers)
 
 
-print(f"PSNR and SSIM, mean ± standard deviation over {result['images']} test digits")
+print(f"PSNR and SSIM, mean ± standard deviation over {result['images']} test digits,")
+print(f"weights of epoch {result['epoch']:g}")
 print("sigma  network                     best blur (100 dB: exact)")
 for row in rows:
     both = mean_and_spread(row, "network"), mean_and_spread(row, "blur")
@@ -214,7 +215,7 @@ better = [
 ]
 print("the blur has the higher PSNR at sigma =", *better)
 
-# %% mystnb={"figure": {"caption": "PSNR of the one-step estimate, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over the test digits counted above, noise of seeds from 0; at $\\sigma = 0$ the input is exact and only the network is shown.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, for the network, the blur and the noisy input; a dotted line marks the sigma of the training."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "PSNR of the one-step estimate, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over the test digits counted above, noise of seeds from 0; at $\\sigma = 0$ the input is exact and only the network is shown. From `python -m benchmarks.mnist_quality b1`.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, for the network, the blur and the noisy input; a dotted line marks the sigma of the training."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 3.2), layout="constrained")
 for name in ("network", "blur", "noisy"):
     shown = [row for row in rows if row["sigma"] or name == "network"]

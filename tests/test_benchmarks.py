@@ -1,0 +1,58 @@
+"""What the benchmarks measure, on sets where the answer is known."""
+
+import pytest
+import torch
+
+from benchmarks import mnist_quality
+from diffusion_utils.data import mnist, to_unit
+from diffusion_utils.unet import UNet
+
+
+@pytest.fixture(autouse=True)
+def fewer(monkeypatch):
+    monkeypatch.setattr(mnist_quality, "SIGMAS", (0.0, 0.5))
+    monkeypatch.setattr(mnist_quality, "STEPS", (2,))
+    monkeypatch.setattr(mnist_quality, "GAMMAS", (0, 3))
+
+
+@pytest.fixture
+def digits():
+    return to_unit(mnist(train=False)[0][:8])
+
+
+def test_denoising_of_a_network_that_does_nothing_is_the_noisy_image(digits):
+    clean, noisy = mnist_quality.denoising(torch.nn.Identity(), digits)
+    assert clean["blur_width"] == 0 and clean["noisy"]["psnr"]["mean"] == 100
+    assert noisy["network"] == noisy["noisy"]
+    assert abs(noisy["noisy"]["psnr"]["mean"] - 6.02) < 0.3  # 20 log10(1 / 0.5)
+    assert noisy["blur"]["psnr"]["mean"] > noisy["noisy"]["psnr"]["mean"]
+
+
+def test_samples_are_measured_within_the_range_of_digits(monkeypatch):
+    seen = {}
+
+    def record(name):
+        def measure(classifier, *images):
+            seen[name] = images[-1] if name == "fid" else images[0]
+            return (1.0, 0.0) if name == "accuracy" else 1.0
+
+        return measure
+
+    for name in ("fid", "accuracy", "diversity"):
+        monkeypatch.setattr(mnist_quality, name, record(name))
+    (row,) = mnist_quality.strided(UNet(8, time=True), 4)
+    assert row["steps"] == 2 and row["spread"] > 0
+    rows = list(mnist_quality.guidance(UNet(8, time=True, num_classes=10), 10, 2))
+    assert [row["gamma"] for row in rows] == [0, 3]
+    assert set(seen) == {"fid", "accuracy", "diversity"}
+    for images in seen.values():
+        assert images.min() == 0 and images.max() == 1
+
+
+def test_real_digits_are_close_to_other_real_digits():
+    floor = mnist_quality.floor(200)
+    noise = torch.rand(200, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    test = to_unit(mnist(train=False)[0][:200])
+    far = mnist_quality.fid(mnist_quality.load_classifier(), test, noise)
+    assert 0 < floor["fid"] < far / 3
+    assert abs(floor["spread"] - to_unit(mnist()[0][:5000]).std(0).mean()) < 0.02
