@@ -101,6 +101,8 @@ def load_image(path, size=64):
         raise ValueError(
             f"{path} cannot be read as a picture ({error}); save it again as PNG or JPEG"
         ) from error
+    except Image.DecompressionBombError as error:
+        raise ValueError(f"{path} is too large ({error}); save it smaller") from error
     picture = center_crop(picture, min(picture.size))
     pixels = resize(pil_to_tensor(picture).float(), [size, size], antialias=True)
     return pixels.div(127.5).sub(1).clamp(-1, 1)

@@ -28,11 +28,12 @@ from diffusion_utils.schedule import Schedule, spaced_timesteps
 
 STAGE_1 = "DeepFloyd/IF-I-M-v1.0"
 STAGE_2 = "DeepFloyd/IF-II-M-v1.0"
-NEEDED = ["*.json", "*/*.json", "*/*.model", "*/*fp16*.safetensors"]
+UNET = ["unet/*.json", "unet/*fp16*.safetensors", "scheduler/*.json"]
+ALL = [*UNET, "*.json", "*/*.json", "*/*.model", "text_encoder/*fp16*.safetensors"]
 
 
-def fetched(name):
-    """The folder of a model: `name` itself if it is a folder, else its copy from the hub.
+def fetched(name, files):
+    """The folder of a model: `name` itself if it is a folder, else a copy of its files from the hub.
 
     Raises:
         OSError: the licence is not accepted, the token is missing, or the hub does not answer.
@@ -40,7 +41,7 @@ def fetched(name):
     if Path(name).is_dir():
         return Path(name)
     try:
-        return Path(snapshot_download(name, allow_patterns=NEEDED))
+        return Path(snapshot_download(name, allow_patterns=files))
     except GatedRepoError as error:
         raise OSError(
             f"{name} asks you to accept its licence: do so at https://huggingface.co/{name}, "
@@ -53,10 +54,10 @@ def fetched(name):
         ) from error
 
 
-def on_device(load, device):
-    """load(), with one clear error if the device's memory is too small."""
+def on_device(run, device):
+    """run(), with one clear error if the device's memory is too small."""
     try:
-        return load()
+        return run()
     except torch.OutOfMemoryError as error:
         raise RuntimeError(
             f"the memory of {device} is too small for this model; close other programs, choose "
@@ -109,7 +110,7 @@ class PromptEncoder:
                 )
             options |= {
                 "quantization_config": BitsAndBytesConfig(load_in_8bit=True),
-                "device_map": "auto",
+                "device_map": {"": self.device},
                 "variant": "fp16",
             }
         encoder = T5EncoderModel.from_pretrained(
@@ -127,6 +128,8 @@ class PromptEncoder:
 
     def free(self):
         """Give back the encoder's memory; the next new prompt loads it again."""
+        if self.pipeline is None:
+            return
         self.pipeline = None
         gc.collect()
         if torch.cuda.is_available():
@@ -154,19 +157,23 @@ def stored(path, device):
 
 def estimate(unet, x, t, embedding, **options):
     """Call a U-Net of IF: six channels out, the noise and where the variance lies."""
-    dtype = (
-        unet.conv_in.weight.dtype
-    )  # unet.dtype looks through all layers, at each step
-    with torch.no_grad():
-        out = unet(x.to(dtype), t, encoder_hidden_states=embedding, **options).sample
-    return NoiseEstimate(*out.float().chunk(2, 1))
+    dtype = unet.conv_in.weight.dtype  # unet.dtype would look through all layers
+
+    def answer():
+        with torch.no_grad():
+            return unet(x.to(dtype), t, encoder_hidden_states=embedding, **options)
+
+    return NoiseEstimate(*on_device(answer, x.device).sample.float().chunk(2, 1))
 
 
 class DeepFloyd(TextToImage):
     """Stage I as a `TextToImage`, with stage II as `upsample`."""
 
     def __init__(self, unet, encode, schedule, device, stage_2):
+        free = getattr(encode, "free", lambda: None)
+
         def network(x_t, t, embedding):
+            free()  # the prompts are encoded by now; the encoder is larger than this network
             return estimate(unet, x_t, t, embedding)
 
         super().__init__(network, encode, schedule, device)
@@ -179,7 +186,7 @@ class DeepFloyd(TextToImage):
         The small images are enlarged, noised to noise_level, and shown beside x_t at every step.
         """
         unet, schedule = on_device(
-            lambda: load_unet(fetched(self.stage_2), self.device), self.device
+            lambda: load_unet(fetched(self.stage_2, UNET), self.device), self.device
         )
         size = unet.config.sample_size
         noise = generators(seeds)
@@ -218,7 +225,7 @@ def model_folder(device):
             "DeepFloyd IF needs a GPU with 16 GB and there is none; use DIFFUSION_MODEL=emoji64, "
             "or point DEEPFLOYD_MODEL to a folder with a model small enough for the CPU"
         )
-    return fetched(name)
+    return fetched(name, ALL)
 
 
 def load(device):

@@ -106,9 +106,10 @@ def viewed(denoise, view):
 
 def averaged(*denoisers):
     """The mean of several estimates. Geng et al. 2024, eq. 3."""
+    estimates = together(*denoisers)
 
     def denoise(x_t, t):
-        eps, v = zip(*(each(x_t, t) for each in denoisers), strict=True)
+        eps, v = zip(*estimates(x_t, t), strict=True)
         return NoiseEstimate(mean(eps), None if v[0] is None else mean(v))  # (A.2)
 
     return denoise
@@ -123,9 +124,10 @@ def blended(denoisers, bands):
 
     The variance is the mean. Source: Geng et al. 2024b, https://arxiv.org/abs/2404.11615, eq. 7.
     """
+    estimates = together(*denoisers)
 
     def denoise(x_t, t):
-        eps, v = zip(*(each(x_t, t) for each in denoisers), strict=True)
+        eps, v = zip(*estimates(x_t, t), strict=True)
         parts = [band(e) for band, e in zip(bands, eps, strict=True)]
         return NoiseEstimate(
             torch.stack(parts).sum(0), None if v[0] is None else mean(v)

@@ -22,10 +22,15 @@ def prompted(model, prompts, gamma=7.0):
     Raises:
         ValueError: a prompt is empty.
     """
+    return guided(model.denoiser(checked(prompts)), model.denoiser(""), gamma)
+
+
+def checked(prompts):
+    """The same prompt, or list of them; an error if one is empty."""
     for prompt in [prompts] if isinstance(prompts, str) else prompts:
         if not str(prompt).strip():
             raise ValueError("the prompt is empty; guidance needs a text to go towards")
-    return guided(model.denoiser(prompts), model.denoiser(""), gamma)
+    return prompts
 
 
 def generate(model, denoise, seeds, timesteps=TIMESTEPS):
@@ -57,6 +62,16 @@ def enlarged(model, images, prompts, seeds):
     return model.upsample(images.clamp(-1, 1), prompts, seeds)
 
 
+def check_image(model, image, seeds):
+    """Raises a ValueError if the image has a wrong shape or range, or is none for each seed."""
+    if tuple(image.shape[-3:]) != tuple(model.shape) or image.ndim not in (3, 4):
+        raise ValueError(f"image must be {model.shape}, got {tuple(image.shape)}")
+    if image.ndim == 4 and len(image) != len(seeds):
+        raise ValueError(f"{len(image)} images need as many seeds, got {len(seeds)}")
+    if not (image.abs() <= 1).all():  # NaN is refused too
+        raise ValueError("image must be in [-1, 1]; load it with `data.load_image`")
+
+
 def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
     """The image at timesteps[i_start], once for each seed, and the generators that go on from there.
 
@@ -66,12 +81,7 @@ def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
     Raises:
         ValueError: wrong shape, range or number of seeds, or i_start is not before the last timestep.
     """
-    if tuple(image.shape[-3:]) != tuple(model.shape) or image.ndim not in (3, 4):
-        raise ValueError(f"image must be {model.shape}, got {tuple(image.shape)}")
-    if image.ndim == 4 and len(image) != len(seeds):
-        raise ValueError(f"{len(image)} images need as many seeds, got {len(seeds)}")
-    if image.abs().max() > 1:
-        raise ValueError("image must be in [-1, 1]; load it with `data.load_image`")
+    check_image(model, image, seeds)
     if not 0 <= i_start < len(timesteps) - 1:
         raise ValueError(f"i_start must be in 0 .. {len(timesteps) - 2}, got {i_start}")
     noise = generators(seeds)
@@ -99,14 +109,23 @@ def sdedit(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
 def inpaint(model, denoise, image, mask, seeds, times=1, timesteps=TIMESTEPS):
     """New content where mask is 1, the image elsewhere; each step is taken `times` times.
 
+    Args:
+        image: as for `noised`.
+        mask: as for `sampling.keep_outside`.
+
+    Raises:
+        ValueError: as `noised` and `sampling.keep_outside`; times is less than 1.
+
     Source: Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1.
     """
-    x_t, noise = noised(model, image, 0, seeds, timesteps)
-    outside = image.to(model.device).expand_as(x_t)
-    constrain = keep_outside(mask.to(model.device), outside, model.schedule, noise)
+    check_image(model, image, seeds)
+    noise = generators(seeds)
+    x_T = unit_noise(model.shape, noise).to(model.device)
+    outside = image.to(model.device).expand_as(x_T)
+    constrain = keep_outside(mask, outside, model.schedule, noise)
     steps = trajectory(
         denoise,
-        unit_noise(model.shape, noise).to(model.device),
+        x_T,
         resampled(timesteps, times),
         model.schedule,
         generators=noise,
@@ -132,5 +151,6 @@ def hybrid(model, prompts, sigmas=(2.0,), gamma=7.0):
         raise ValueError(
             f"one prompt more than blurs, got {len(prompts)} prompts, {len(sigmas)} blurs"
         )
-    denoisers = [prompted(model, prompt, gamma) for prompt in prompts]
-    return blended(denoisers, bands(*sigmas))
+    parts = [model.denoiser(checked(prompt)) for prompt in prompts]
+    # the bands add up to 1, so guiding their blend is blending what is guided, for fewer estimates
+    return guided(blended(parts, bands(*sigmas)), model.denoiser(""), gamma)

@@ -23,7 +23,13 @@ def free(x, t):
 
 
 def generators(seeds):
-    """One CPU generator for each image, so that an image does not depend on its batch or device."""
+    """One CPU generator for each image, so that an image does not depend on its batch or device.
+
+    Raises:
+        ValueError: there are no seeds.
+    """
+    if not len(seeds):
+        raise ValueError("give at least one seed; each makes one image")
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
 
@@ -46,7 +52,7 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
         constrain: (x, t) -> x, applied after each step.
 
     Raises:
-        ValueError: the number of generators is not the batch size.
+        ValueError: the number of generators is not the batch size, or there are less than two timesteps.
 
     Source: Ho et al. 2020, algorithm 2.
     """
@@ -54,6 +60,8 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
         raise ValueError(
             f"one generator for each image: {len(generators)} for {len(x)} images"
         )
+    if len(timesteps) < 2:
+        raise ValueError(f"timesteps need a start and an end, got {timesteps}")
     for t, t_prev in pairwise(timesteps):
         if t_prev > t:
             x = schedule.renoise(
@@ -73,8 +81,15 @@ def resampled(timesteps, times):
     >>> resampled([9, 6, 3, 0], times=2)
     [9, 6, 9, 6, 3, 6, 3, 0]
 
-    The last step is taken once. Source: Lugmayr et al. 2022, algorithm 1, with jumps of one step.
+    The last step is taken once.
+
+    Raises:
+        ValueError: times is less than 1.
+
+    Source: Lugmayr et al. 2022, algorithm 1, with jumps of one step.
     """
+    if times < 1:
+        raise ValueError(f"each step is taken at least once, got times={times}")
     path = [timesteps[0]]
     for t, t_prev in pairwise(timesteps):
         path += (
@@ -89,12 +104,12 @@ def keep_outside(mask, image, schedule, generators):
     """The constraint of inpainting: new content where mask is 1, the noised image where it is 0.
 
     Args:
-        mask: (1, H, W), or (B, 1, H, W), of 0 and 1.
+        mask: (1, H, W), or (B, 1, H, W) with one for each image, of 0 and 1.
         image: (B, C, H, W) the clean image.
         generators: those of the trajectory.
 
     Raises:
-        ValueError: mask is not 0 and 1, or of another size.
+        ValueError: mask is not 0 and 1, or of another size or number.
 
     Source: Lugmayr et al. 2022, eq. 8.
     """
@@ -104,6 +119,8 @@ def keep_outside(mask, image, schedule, generators):
         raise ValueError(
             f"mask must be (1, H, W) with the image's {tuple(image.shape[-2:])}, got {tuple(mask.shape)}"
         )
+    if mask.ndim == 4 and len(mask) != len(image):
+        raise ValueError(f"{len(mask)} masks for {len(image)} images")
     mask = mask.to(image)
 
     def constrain(x, t):
@@ -114,13 +131,13 @@ def keep_outside(mask, image, schedule, generators):
 
 
 def sample(denoise, shape, timesteps, schedule, *, seeds, device="cpu"):
-    """Images from pure noise: one (C, H, W) = shape image for each seed -> (B, C, H, W)."""
+    """Images from pure noise, one of shape (C, H, W) for each seed -> (B, C, H, W) on the CPU."""
     noise = generators(seeds)
     x = unit_noise(shape, noise).to(device)
     return last(trajectory(denoise, x, timesteps, schedule, generators=noise))
 
 
 def last(steps):
-    """The image at the end of a trajectory."""
+    """The image at the end of a trajectory, on the CPU, where it is looked at and measured."""
     *_, end = steps
-    return end.x
+    return end.x.cpu()

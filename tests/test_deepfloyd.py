@@ -1,5 +1,6 @@
 """The border to DeepFloyd IF, on a tiny model of its classes that the test builds."""
 
+from fnmatch import fnmatch
 from functools import partial
 
 import httpx2
@@ -193,6 +194,42 @@ def test_too_little_memory():
 
     with pytest.raises(RuntimeError, match="memory of cuda is too small"):
         deepfloyd.on_device(load, "cuda")
+
+
+def test_too_little_memory_while_drawing(model, monkeypatch):
+    denoise = model.denoiser("a dog")
+
+    def forward(*args, **options):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr("diffusers.UNet2DConditionModel.forward", forward)
+    with pytest.raises(RuntimeError, match="memory of cpu is too small"):
+        denoise(torch.zeros(1, 3, 64, 64), 9)
+
+
+def test_the_text_encoder_is_freed_before_the_network_runs(model):
+    denoise = model.denoiser("a dog")
+    assert model.encode.pipeline is not None
+    denoise(torch.zeros(1, 3, 64, 64), 9)
+    assert model.encode.pipeline is None
+    again = model.denoiser("a cat")  # loaded once more for a new prompt
+    assert again(torch.zeros(1, 3, 64, 64), 9).eps.isfinite().all()
+
+
+def test_only_what_is_needed_of_the_second_stage_is_fetched(model, folder, monkeypatch):
+    asked = []
+
+    def download(name, allow_patterns):
+        asked.append((name, allow_patterns))
+        return folder / "stage2"
+
+    monkeypatch.setattr(deepfloyd, "snapshot_download", download)
+    monkeypatch.setattr(model, "stage_2", "someone/stage-2")
+    model.upsample(torch.zeros(1, 3, 64, 64), "a dog", [0], steps=1)
+    [(name, patterns)] = asked
+    assert name == "someone/stage-2"
+    assert not any(fnmatch("text_encoder/model.fp16.safetensors", p) for p in patterns)
+    assert any(fnmatch("unet/x.fp16.safetensors", p) for p in patterns)
 
 
 def test_without_bitsandbytes(folder, monkeypatch):

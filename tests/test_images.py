@@ -67,6 +67,12 @@ def test_large_pictures_are_shrunk_without_moire(saved):
     assert image.std() < 0.02
 
 
+def test_pictures_of_absurd_size_are_refused(saved, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ValueError, match="too large.*save it smaller"):
+        load_image(saved(Image.new("RGB", (15, 15))))
+
+
 def test_files_that_are_no_pictures(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     whole = (IMAGES / "sailboat.png").read_bytes()

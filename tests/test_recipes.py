@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
 from diffusion_utils import recipes
@@ -77,9 +78,15 @@ def test_a_seed_gives_the_same_picture_alone_and_in_a_batch(model, image):
 
 def test_sdedit_at_the_end_keeps_the_image_and_at_the_start_forgets_it(model, image):
     red = model.denoiser("red")
-    steps = recipes.denoise_from(model, red, image, 32, [0])
-    (only,) = steps
+    (only,) = recipes.denoise_from(model, red, image, 32, [0])
     assert only.t == 0
+
+    def exact(x_t, t):  # for the one image that there is
+        alpha_bar = SCHEDULE.at(t)
+        return NoiseEstimate((x_t - alpha_bar.sqrt() * image) / (1 - alpha_bar).sqrt())
+
+    kept = recipes.sdedit(model, exact, image, 32, [0])
+    assert abs((kept - image).std() / (1 - SCHEDULE.at(0)).sqrt() - 1) < 0.2
     forgotten = recipes.sdedit(model, red, image, 0, [0])
     assert_close(forgotten, of_colour("red"), atol=0.1, rtol=0)
 
@@ -246,8 +253,49 @@ def test_denoisers_without_variance(model):
 
 @pytest.mark.parametrize("prompt", ["", "  ", ["red", ""]])
 def test_empty_prompts_are_refused(model, prompt):
-    with pytest.raises(ValueError, match="prompt is empty"):
-        recipes.prompted(model, prompt)
+    for draw in (
+        lambda: recipes.prompted(model, prompt),
+        lambda: recipes.visual_anagram(model, ["red", prompt]),
+        lambda: recipes.hybrid(model, [prompt, "red"]),
+    ):
+        with pytest.raises(ValueError, match="prompt is empty"):
+            draw()
+
+
+def test_a_hybrid_is_the_blend_of_guided_estimates_from_fewer_calls(model):
+    calls = []
+
+    def counted(x_t, *rest):
+        calls.append(len(x_t))
+        return network(x_t, *rest)
+
+    model.network = counted
+    x_t, gamma = torch.randn(1, 3, 64, 64), 7.0
+    denoise = recipes.hybrid(model, ["red", "blue", "red"], (4.0, 1.5), gamma)
+    eps = denoise(x_t, 500).eps
+    assert sum(calls) == 4  # three prompts and the empty one
+    three = [recipes.prompted(model, p, gamma) for p in ("red", "blue", "red")]
+    assert_close(eps, blended(three, bands(4.0, 1.5))(x_t, 500).eps)
+
+
+def test_what_is_drawn_on_a_gpu_comes_back_to_the_cpu(monkeypatch):
+    """With tensors that know their device but hold no values: mixing devices is an error."""
+    monkeypatch.setattr(torch.Tensor, "all", lambda self: True)  # checks need values
+    image, mask = torch.zeros(3, 64, 64), torch.ones(1, 64, 64)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        gpu = TextToImage(
+            network, lambda p: (encode("red")[0].cuda(),), SCHEDULE, "cuda"
+        )
+        red = recipes.prompted(gpu, "red")
+        drawn = [
+            recipes.generate(gpu, red, [0]),
+            recipes.generate(gpu, recipes.hybrid(gpu, ["red", "blue"]), [0]),
+            recipes.generate(gpu, recipes.visual_anagram(gpu, ["red", "blue"]), [0]),
+            recipes.sdedit(gpu, red, image, 20, [0]),
+            recipes.inpaint(gpu, red, image, mask, [0], times=2),
+        ]
+        assert red(torch.zeros(1, 3, 64, 64, device="cuda"), 9).eps.is_cuda
+    assert {x.device.type for x in drawn} == {"cpu"}
 
 
 @pytest.mark.parametrize("i_start", [-1, 33, 100])
@@ -263,6 +311,7 @@ def test_starts_beyond_the_end_are_refused(model, image, i_start):
         (torch.zeros(3, 32, 32), "image must be"),
         (torch.zeros(1, 1, 3, 64, 64), "image must be"),
         (torch.full((3, 64, 64), 255.0), r"in \[-1, 1\]"),
+        (torch.full((3, 64, 64), torch.nan), r"in \[-1, 1\]"),
     ],
 )
 def test_wrong_images_are_refused(model, bad, message):
@@ -279,6 +328,23 @@ def test_wrong_images_are_refused(model, bad, message):
 def test_wrong_masks_are_refused(model, image, mask):
     with pytest.raises(ValueError, match="mask must be"):
         recipes.inpaint(model, model.denoiser("red"), image, mask, [0])
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_mask_for_each_image_is_needed(model, image, count):
+    masks = hole(0, 0, 9, 9).expand(count, 1, 64, 64)
+    with pytest.raises(ValueError, match=f"{count} masks for 2 images"):
+        recipes.inpaint(model, model.denoiser("red"), image, masks, [0, 1])
+
+
+def test_what_makes_no_path_is_refused(model, image):
+    red, mask = model.denoiser("red"), hole(0, 0, 9, 9)
+    with pytest.raises(ValueError, match="at least once, got times=0"):
+        recipes.inpaint(model, red, image, mask, [0], times=0)
+    with pytest.raises(ValueError, match="a start and an end"):
+        recipes.generate(model, red, [0], [990])
+    with pytest.raises(ValueError, match="at least one seed"):
+        recipes.generate(model, red, [])
 
 
 def test_a_prompt_for_each_seed_is_needed(model):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from torch.testing import assert_close
 
 from diffusion_utils import views
@@ -73,6 +74,14 @@ def test_bands_add_up(sigmas, x):
     parts = [band(x) for band in views.bands(*sigmas)]
     assert len(parts) == len(sigmas) + 1
     assert_close(sum(parts), x, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 2.0, 5.0])
+def test_the_coarse_band_is_a_gaussian_blur(sigma, x):
+    low = views.bands(sigma)[0](x)
+    # 33 taps: 16 on each side of the middle
+    expected = gaussian_filter(x.numpy(), sigma, axes=(2, 3), mode="mirror", radius=16)
+    assert_close(low, torch.from_numpy(expected), atol=1e-5, rtol=1e-4)
 
 
 def test_coarse_bands_keep_constants_and_fine_ones_drop_them():

@@ -6,7 +6,7 @@ from transformers import T5Config, T5EncoderModel, T5TokenizerFast
 
 
 def scheduler():
-    """Stage I's own configuration."""
+    """Stage I's configuration but for clipping and thresholding, which this book's loop leaves out."""
     return DDPMScheduler(
         num_train_timesteps=1000,
         beta_schedule="squaredcos_cap_v2",
