@@ -15,8 +15,8 @@
 # # Fun with Diffusion Models
 #
 # This book takes diffusion models apart and builds small ones from scratch. Every chapter is a program: each figure on
-# these pages was drawn by code when the site was built, with no token, no account and no GPU. What takes longer than a page should comes from a stored
-# measurement that anyone can repeat, and its caption says so.
+# these pages was drawn by code when the site was built, with no token, no account and no GPU. Where a measurement takes hours, the page plots a stored result,
+# and names the command that repeats it.
 #
 # ::::{grid} 1 1 3 3
 # :gutter: 2
@@ -105,7 +105,7 @@ grid(images.split(10))
 # %% [markdown]
 # ## One loop
 #
-# Everything here runs through one short loop, `diffusion_utils.sampling.trajectory`: guess the noise, step to a less
+# Everything that is drawn here in steps comes from one short loop, `diffusion_utils.sampling.trajectory`: guess the noise, step to a less
 # noisy image, repeat.
 #
 # ```{literalinclude} ../diffusion_utils/sampling.py

@@ -30,11 +30,13 @@ def watched(denoise, total=STEPS):
 
 
 def sample(model, args):
+    """Draw a prompt."""
     denoise = watched(recipes.prompted(model, args.prompt, args.gamma))
     return recipes.generate(model, denoise, args.seed)
 
 
 def anagram(model, args):
+    """One prompt upright, the other upside down; the turned picture is put beside it."""
     prompts = [args.prompt, args.other]
     denoise = recipes.visual_anagram(model, prompts, gamma=args.gamma)
     images = recipes.generate(model, watched(denoise), args.seed)
@@ -42,22 +44,31 @@ def anagram(model, args):
 
 
 def hybrid(model, args):
-    """args.prompt is seen from afar, args.other from close by."""
+    """One prompt from afar, the other from close by."""
     prompts = [args.prompt, args.other]
     denoise = recipes.hybrid(model, prompts, (args.blur,), args.gamma)
     return recipes.generate(model, watched(denoise), args.seed)
 
 
 def sdedit(model, args):
+    """Pull a picture towards a prompt."""
     start = args.start
     denoise = watched(recipes.prompted(model, args.prompt, args.gamma), STEPS - start)
     return recipes.sdedit(model, denoise, load_image(args.image), start, args.seed)
 
 
 def inpaint(model, args):
+    """Fill a hole in a picture by a prompt."""
     denoise = watched(recipes.prompted(model, args.prompt, args.gamma))
     image, mask = load_image(args.image), hole(*args.hole)
     return recipes.inpaint(model, denoise, image, mask, args.seed)
+
+
+def png(name):
+    path = Path(name)
+    if path.suffix.lower() != ".png":
+        raise argparse.ArgumentTypeError(f"{name} must end in .png")
+    return path
 
 
 def parsed(arguments):
@@ -66,13 +77,14 @@ def parsed(arguments):
     )
     tasks = parser.add_subparsers(dest="task", required=True)
     for task in (sample, anagram, hybrid, sdedit, inpaint):
-        sub = tasks.add_parser(task.__name__)
+        sub = tasks.add_parser(task.__name__, help=task.__doc__)
         sub.set_defaults(run=task)
         if task in (sdedit, inpaint):
             sub.add_argument("image", help="any picture; its middle square is used")
         sub.add_argument("prompt")
         if task in (anagram, hybrid):
-            sub.add_argument("other", help="the prompt upside down, or from close by")
+            where = "upside down" if task is anagram else "from close by"
+            sub.add_argument("other", help=f"the prompt {where}")
         if task is hybrid:
             sub.add_argument(
                 "--blur",
@@ -93,7 +105,7 @@ def parsed(arguments):
             "--seed", type=int, nargs="+", default=[0], help="one image each"
         )
         sub.add_argument("--gamma", type=float, default=7.0, help="guidance scale")
-        sub.add_argument("--out", type=Path, required=True, help="a .png file")
+        sub.add_argument("--out", type=png, required=True, help="a .png file")
     return parser.parse_args(arguments)
 
 

@@ -80,8 +80,10 @@ def tile(images, columns):
 def animation(frames, alt, captions, width=320):
     """A player for a list of (1, C, H, W) frames: a slider and a play button, self-contained HTML.
 
-    It starts at the last frame, does not play by itself, and works by keyboard. captions: one
-    short text for each frame; alt: what a reader who does not see it should know.
+    It starts at the last frame, does not play by itself, and works by keyboard. Where the reader's
+    system asks for reduced motion, the button shows the next frame instead of playing.
+
+    captions: one short text for each frame. alt: what a reader who does not see it should know.
     """
     sheet = np.concatenate([to_pixels(frame)[0] for frame in frames])
     png = io.BytesIO()
@@ -145,16 +147,22 @@ background-position:0 100%;image-rendering:pixelated;background-image:url(data:i
   const box = document.getElementById("{name}"), captions = {captions}, last = {last};
   const image = box.querySelector("[role=img]"), slider = box.querySelector("input");
   const button = box.querySelector("button"), text = box.querySelector("output");
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const idle = calm ? "Next" : "Play";
   let timer = null;
   const show = () => {{
     image.style.backgroundPosition = "0 " + 100 * slider.value / last + "%";
     text.textContent = captions[slider.value];
     slider.setAttribute("aria-valuetext", captions[slider.value]);
   }};
-  const stop = () => {{ clearInterval(timer); timer = null; button.textContent = "Play"; }};
+  const stop = () => {{ clearInterval(timer); timer = null; button.textContent = idle; }};
   slider.oninput = () => {{ stop(); show(); }};
   button.onclick = () => {{
     if (timer) return stop();
+    if (calm) {{
+      slider.value = (+slider.value + 1) % (last + 1);
+      return show();
+    }}
     if (+slider.value === last) slider.value = 0;
     button.textContent = "Pause";
     timer = setInterval(() => {{
@@ -162,6 +170,7 @@ background-position:0 100%;image-rendering:pixelated;background-image:url(data:i
       slider.value++; show();
     }}, 120);
   }};
+  stop();
   show();
 }})();
 </script></div>"""

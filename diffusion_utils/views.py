@@ -81,7 +81,7 @@ def skew(step=1):
 
 FLIP = View(lambda x: x.flip(2), lambda x: x.flip(2))  # upside down
 NEGATIVE = View(same, same, factor=-1)
-DOUBLED = View(same, same, factor=2)  # must fail: the noise it shows has variance 4
+DOUBLED = FLIP._replace(factor=2)  # must fail: the noise it shows has variance 4
 
 
 def low_pass(sigma, kernel_size=33):

@@ -85,6 +85,12 @@ def test_inpaint_changes_the_hole_only(tmp_path):
     assert abs(x[8:32, 8:24] - 0.25).max() < 0.1
 
 
+def test_only_png_files_are_written(capsys):
+    with pytest.raises(SystemExit):
+        shell.main(["sample", "a dog", "--out", "x.jpg"])
+    assert "x.jpg must end in .png" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -172,7 +172,7 @@ print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.1f} million parameters
 #
 # The network predicts neither the noise nor the image but the velocity $v$ {cite:p}`salimans2022`, which is well scaled at both ends of the schedule:
 #
-# $$ v = \sqrt{\abar_t}\,\epsilon - \sqrt{1 - \abar_t}\, x_0 \tag{E.1} $$
+# $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
 #
 # ```{literalinclude} ../../diffusion_utils/emoji64/model.py
 # :pyobject: velocity
@@ -180,7 +180,7 @@ print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.1f} million parameters
 #
 # The rest of the book asks for the noise, which follows exactly:
 #
-# $$ \epsilon = \sqrt{\abar_t}\, v + \sqrt{1 - \abar_t}\, x_t \tag{E.2} $$
+# $$ \epsilon = \sqrt{\bar\alpha_t}\, v + \sqrt{1 - \bar\alpha_t}\, x_t \tag{E.2} $$
 
 # %%
 x_0, eps = torch.randn(2, 1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -192,13 +192,13 @@ print(f"(E.2) undoes (E.1) up to {error:.0e}")
 # %% [markdown]
 # ## Training
 #
-# First at 32x32 pixels, which is four times cheaper, then at 64x64, by the same command throughout:
+# First at 32x32 pixels, which is four times cheaper, then at 64x64, by one command:
 #
 #     python -m diffusion_utils.emoji64.train --out runs/emoji64
 #
 # Training in stretches is part of the recipe: `--start models/emoji64` goes on from the averaged weights that ship, and only the optimizer's memory begins anew.
 
-# %% mystnb={"figure": {"caption": "Mean squared error of $v$ against the step, from the stored history of the shipped weights; dark: running mean of 100 steps. Dashed: where training goes from 32x32 to 64x64 pixels. Batch 32, seed 64.", "name": "fig-e64-loss"}, "image": {"alt": "A noisy falling curve on a logarithmic axis with its running mean."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Mean squared error of $v$ against the step, from the history of the run that made the shipped weights; dark: running mean of 100 steps. Dashed: where training goes from 32x32 to 64x64 pixels. Batch 32, seed 64.", "name": "fig-e64-loss"}, "image": {"alt": "A noisy falling curve on a logarithmic axis with its running mean."}} tags=["hide-input"]
 loss = np.array([row.loss for row in history])
 window = min(100, len(loss))
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")

@@ -59,15 +59,15 @@ x_0 = shipped_image("sailboat")[None]
 # The test image is a sailboat, from a set of drawings that the model was not trained on
 # ([sources](https://github.com/fun-with-diffusion/fun-with-diffusion-models/tree/main/data/images)). `load_pretrained` gives the model that ships with the book ([how it was trained](../appendix/emoji64.ipynb)), or DeepFloyd IF where
 # the environment variable `DIFFUSION_MODEL` says `deepfloyd`. This chapter needs nothing of it but its schedule: the number
-# $\abar_t$ for each of $T = 1000$ timesteps.
+# $\bar\alpha_t$ for each of $T = 1000$ timesteps.
 #
-# $$ x_t = \sqrt{\abar_t}\, x_0 + \sqrt{1 - \abar_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I) \tag{N.1} $$
+# $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I) \tag{N.1} $$
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.forward
 # ```
 
-# %% mystnb={"figure": {"caption": "$\\abar_t$, the share of the image's variance that is left at timestep $t$; dots mark the three levels used in this part.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500 and 750."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "$\\bar\\alpha_t$, the share of the image's variance that is left at timestep $t$; dots mark the three levels used in this part.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500 and 750."}} tags=["hide-input"]
 levels = [250, 500, 750]
 fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
 ax.plot(schedule.alpha_bar)

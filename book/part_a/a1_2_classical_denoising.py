@@ -59,7 +59,7 @@ names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
 images = torch.stack([shipped_image(name) for name in names])
 
 # %% [markdown]
-# The blur is a Gaussian of width $\sigma_b$ pixels, applied to $x_t / \sqrt{\abar_t}$, so that the image in it has its own brightness again.
+# The blur is a Gaussian of width $\sigma_b$ pixels, applied to $x_t / \sqrt{\bar\alpha_t}$, so that the image in it has its own brightness again.
 # Which width is best depends on the noise, so try several, on four pictures and three seeds each. PSNR says how close an estimate is to the clean image: the
 # square of the range of values (here $2^2$) over the mean squared error, in decibels. SSIM compares structure instead of values, and is 1 for equal
 # images {cite:p}`wang2004`.
@@ -110,7 +110,7 @@ x_0 = images[:1]
 noisy = {t: schedule.forward(x_0, t, eps[:1]) for t in levels}
 blurred = {t: low_pass(best[t])(noisy[t] / schedule.at(t).sqrt()) for t in levels}
 
-# %% mystnb={"figure": {"caption": "Above: the test image with the noise of seed 0. Below: the same, divided by $\\sqrt{\\abar_t}$ and blurred with the best width for each level (1, 2 and 4 pixels).", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 750 coloured clouds."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the test image with the noise of seed 0. Below: the same, divided by $\\sqrt{\\bar\\alpha_t}$ and blurred with the best width for each level (1, 2 and 4 pixels).", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 750 coloured clouds."}} tags=["hide-input"]
 grid(
     [
         unit_range(torch.cat(list(noisy.values()))),

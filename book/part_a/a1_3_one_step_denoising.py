@@ -64,7 +64,7 @@ photo = model.denoiser("a high quality photo")
 # The prompt "a high quality photo" means "any picture": in one of twenty training examples this phrase, or one like it, stood in place of
 # the drawing's name. Solving (N.1) for $x_0$,
 #
-# $$ \hat x_0 = \frac{x_t - \sqrt{1-\abar_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\abar_t}}. \tag{N.2} $$
+# $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.predict_x0

@@ -76,7 +76,7 @@ samples = generate(
     model, prompted(model, "a high quality photo", gamma=7), range(5), timesteps
 )
 
-# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4, the same as without guidance in {numref}`fig-a15-samples`; timesteps 990, 960, .., 0.", "name": "fig-a16-samples"}, "image": {"alt": "Five small pictures from the same seeds as without guidance."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4, the same as without guidance in {numref}`fig-a15-samples`; timesteps 990, 960, .., 0.", "name": "fig-a16-samples"}, "image": {"alt": "Five small pictures, coloured shapes on plain backgrounds, with stronger colours than without guidance."}} tags=["hide-input"]
 large = enlarged(model, samples, "a high quality photo", range(5))
 grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 
@@ -104,7 +104,7 @@ grid(
 #
 # An independent network that was trained to name the drawings, and never saw a generated one, looks at one picture for each prompt. The share it names
 # correctly, and the share for which the right name is among its first five of 508, can be compared with what it reaches on real drawings
-# of a style it has not seen. It does not see as a person does, see the [appendix](../appendix/emoji64.ipynb).
+# of a style it has not seen. It does not see as a person does, see the [appendix](../appendix/emoji64.ipynb). These numbers are of Emoji-64, whichever model drew the figures above.
 
 # %%
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
@@ -153,7 +153,7 @@ plt.show()
 # ## Where it fails
 #
 # A large $\gamma$ asks for images that are more typical than any real one. Nothing clips $\hat x_0$ here, so values leave the range in which images live,
-# and colours saturate. The share of values that are outside by more than the noise of the last timestep explains:
+# and colours saturate. The share of values that are further outside than the noise left at the last timestep reaches:
 
 # %%
 for gamma, row in zip(gammas, rows, strict=True):

@@ -65,7 +65,7 @@ timesteps = by_profile(
 # %% [markdown]
 # With a mask $m$ that is 1 where new content may appear, and $x_0$ the given picture,
 #
-# $$ x_t \leftarrow m\, x_t + (1 - m)\left(\sqrt{\abar_t}\, x_0 + \sqrt{1-\abar_t}\,\epsilon\right). \tag{A.1} $$
+# $$ x_t \leftarrow m\, x_t + (1 - m)\left(\sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon\right). \tag{A.1} $$
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
 # :pyobject: keep_outside
@@ -118,7 +118,7 @@ print(f"standard deviation of the noise at t = 0, where the list ends: {left:.4f
 # adapt. RePaint {cite:p}`lugmayr2022` noises both together and takes each step several times, so that the hole can follow; with $n$ for how often each step is taken (`times` in the code), a single pass is the case $n = 1$
 # of its experiments, which it shows to fail. Noising from $t'$ back to $t$:
 #
-# $$ x_t = \sqrt{\alpha}\, x_{t'} + \sqrt{1 - \alpha}\, z, \qquad \alpha = \abar_t / \abar_{t'}. \tag{N.7} $$
+# $$ x_t = \sqrt{\alpha}\, x_{t'} + \sqrt{1 - \alpha}\, z, \qquad \alpha = \bar\alpha_t / \bar\alpha_{t'}. \tag{N.7} $$
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
 # :pyobject: resampled
@@ -154,7 +154,7 @@ grid(
 # is normal there.
 
 # %%
-smoother = 0
+smoother = 0  # cases in which RePaint's seam is the smoother one
 for k, name in enumerate(cases):
     values = [
         seam(x[k : k + 1].clamp(-1, 1), masks[k]).item()
@@ -177,7 +177,8 @@ comparison(
 )
 
 # %% [markdown]
-# A lower number does not mean a better picture: a hole that is filled with the plain background has no seam either. Three pictures with one seed each are few: the
+# Compare the borders in {numref}`fig-a172-repaint`, and move the slider of {numref}`fig-a172-slider`: what was at the sails is gone in either half, and what came instead is the model's. A lower
+# number does not mean a better picture: a hole that is filled with the plain background has no seam either. Three pictures with one seed each are few: the
 # seam says what happened here, not which method is better in general. Whether the content makes sense is up to the model, and resampling cannot add what it does not know.
 #
 # ## With a prompt

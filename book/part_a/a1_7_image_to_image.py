@@ -92,7 +92,7 @@ for i in starts:
     )
 
 # %% [markdown]
-# From left to right in {numref}`fig-a17-objects` the results come closer to the original, and the number rises. On the left the model invents; in the middle large areas of colour
+# The numbers say how close the results of {numref}`fig-a17-objects` come to the original from left to right. On the left the model invents; in the middle large areas of colour
 # are where they were; what still differs on the right is the detail that the noise of $t = 390$ covered, invented anew, and what guidance
 # exaggerates.
 #
@@ -120,8 +120,9 @@ rows = [
 grid(rows, titles=titles, labels=[name.split("-")[-1] for name in others], size=1.1)
 
 # %% [markdown]
-# Read {numref}`fig-a171-drawings` from right to left. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)), and the model replaces crayon
-# strokes and fur by what it knows from its drawings; then the shape goes. How much fine detail a result has (the variance of what a blur of 1 pixel removes), as a multiple of the original's:
+# Read {numref}`fig-a171-drawings` from right to left. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)); then the shape goes. What the noise has covered, the
+# model draws as it knows things from its drawings. How much fine detail a result has (the variance of what a blur of 1 pixel removes), as a multiple of the original's; 1 is as much, and says
+# nothing about whether it is the same detail:
 
 # %%
 fine = bands(1.0)[1]
@@ -153,11 +154,12 @@ rows = [
 ]
 grid(rows, titles=titles, labels=prompts, size=1.1)
 
-# %% mystnb={"figure": {"caption": "Of {numref}`fig-a173-prompts` the results of $i = 7$, larger.", "name": "fig-a173-large"}, "image": {"alt": "Three pictures: the sailboat drawn towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Of {numref}`fig-a173-prompts` the results of $i = 7$, larger; $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a173-large"}, "image": {"alt": "Three pictures: the sailboat drawn towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja."}} tags=["hide-input"]
 grid([unit_range(chosen)], titles=prompts, size=2.2)
 
 # %% [markdown]
-# Two numbers pull against each other: how close the result is to the original, and how close to the prompt. For the second, the evaluator of [1.6](a1_6_guidance.ipynb) ranks
+# In {numref}`fig-a173-prompts` look for the column where both the prompt and the original can be made out, and compare with {numref}`fig-a173-large`. In numbers: how close the result is
+# to the original, and how close to the prompt. For the second, the evaluator of [1.6](a1_6_guidance.ipynb) ranks
 # its 508 names for each picture; rank 1 means recognised, and a guess has rank 254.5 on average.
 
 # %%

@@ -70,9 +70,9 @@ timesteps = spaced_timesteps(T, steps)
 # ## How much noise
 #
 # There are $T = 300$ noise levels. With $\beta_t$ on a line from $10^{-4}$ to $0.02$ and
-# $\abar_t = \prod_{s \le t} (1 - \beta_s)$, the noisy image at timestep $t$ is
+# $\bar\alpha_t = \prod_{s \le t} (1 - \beta_s)$, the noisy image at timestep $t$ is
 #
-# $$ x_t = \sqrt{\abar_t}\, x_0 + \sqrt{1 - \abar_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
+# $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.forward
@@ -145,11 +145,11 @@ loss_curve(history)
 #
 # The estimate of the noise gives an estimate of the clean image, and the two together a slightly less noisy image:
 #
-# $$ \hat x_0 = \frac{x_t - \sqrt{1-\abar_t}\,\epsilon_\theta}{\sqrt{\abar_t}}, \tag{N.2} $$
+# $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}, \tag{N.2} $$
 #
-# $$ x_{t'} = \frac{\sqrt{\abar_{t'}}\,\beta}{1-\abar_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\abar_{t'})}{1-\abar_t}\, x_t + \sqrt{\tilde\beta}\, z, \qquad \alpha = \frac{\abar_t}{\abar_{t'}},\quad \beta = 1-\alpha, \tag{N.3} $$
+# $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z, \qquad \alpha = \frac{\bar\alpha_t}{\bar\alpha_{t'}},\quad \beta = 1-\alpha, \tag{N.3} $$
 #
-# $$ \tilde\beta = \frac{1-\abar_{t'}}{1-\abar_t}\,\beta, \tag{N.4} $$
+# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta, \tag{N.4} $$
 #
 # where $t'$ is the next timestep of the list and $z \sim \mathcal N(0, I)$. This is the loop that the whole book runs through:
 #
@@ -285,7 +285,7 @@ grid(strided, labels=[f"{n} steps" for n in counts])
 # Long strides lose variety, and that is no fault of the network. Take data that is Gaussian, $x_0 \sim \mathcal N(0.3, 0.5^2)$: then the
 # best possible denoiser is known in closed form,
 #
-# $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\abar_t}\; \frac{x_t - 0.3 \sqrt{\abar_t}}{0.5^2\, \abar_t + 1 - \abar_t}, \tag{B2.2} $$
+# $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}, \tag{B2.2} $$
 #
 # and the loop's output can be compared with what should come out.
 

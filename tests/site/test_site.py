@@ -2,14 +2,19 @@
 
 import gzip
 import json
+import os
+import re
 import shutil
 import threading
+import time
 from functools import partial
+from html import unescape
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -18,16 +23,22 @@ from selenium.webdriver.support.wait import WebDriverWait
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / "_build" / "html"
 AXE = ROOT / "_build" / "axe-core" / "package" / "axe.min.js"
-PAGES = sorted(p.relative_to(SITE).as_posix() for p in SITE.glob("book/**/*.html"))
+PAGES = sorted(
+    p.relative_to(SITE).as_posix()
+    for p in SITE.rglob("*.html")
+    if p != SITE / "index.html"  # leads on to the front page
+)
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
 FLAGS = """--headless=new --no-sandbox --disable-gpu --no-first-run --disable-sync
---disable-background-networking --disable-component-update --allow-file-access-from-files""".split()
+--disable-background-networking --disable-component-update""".split()
+REQUIRED = os.environ.get("REQUIRE_BROWSER") == "1"  # then what is missing is a failure
+
 
 pytestmark = [
-    pytest.mark.skipif(not PAGES, reason="no site: make book"),
+    pytest.mark.skipif(not PAGES and not REQUIRED, reason="no site: make book"),
     pytest.mark.skipif(
-        not (BROWSER and DRIVER),
+        not (BROWSER and DRIVER) and not REQUIRED,
         reason="no Chromium: on Debian, apt install chromium chromium-driver",
     ),
 ]
@@ -125,7 +136,9 @@ def test_a_phone_needs_no_sideways_scrolling(phone, page):
     assert width <= 390
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: make site-test fetches it")
+@pytest.mark.skipif(
+    not AXE.exists() and not REQUIRED, reason="no axe-core: make site-test fetches it"
+)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("page", PAGES)
 def test_axe_finds_nothing(browser, page, theme):
@@ -154,6 +167,16 @@ def widgets(text):
     return [page for page in PAGES if text in (SITE / page).read_text()]
 
 
+def test_the_chapters_with_players_and_sliders_show_them():
+    for call, mark in ("animation", "player"), ("comparison", "comparison"):
+        drawing = {
+            path.relative_to(ROOT).with_suffix(".html").as_posix()
+            for path in ROOT.glob("book/*/*.py")
+            if re.search(rf"^{call}\(", path.read_text(), re.M)
+        }
+        assert drawing == set(widgets(f'<div id="{mark}'))
+
+
 @pytest.mark.parametrize("page", widgets('<div id="player'))
 def test_players_wait_and_obey_the_keyboard(browser, page):
     open_page(browser, on_disk(page))
@@ -173,6 +196,26 @@ def test_players_wait_and_obey_the_keyboard(browser, page):
         WebDriverWait(browser, 5).until(lambda _, b=button: b.text == "Play")
 
 
+@pytest.fixture
+def calm(browser):
+    feature = {"name": "prefers-reduced-motion", "value": "reduce"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    yield browser
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@pytest.mark.parametrize("page", widgets('<div id="player'))
+def test_players_do_not_play_where_motion_is_unwelcome(calm, page):
+    open_page(calm, on_disk(page))
+    player = calm.find_element(By.CSS_SELECTOR, "[id^=player]")
+    slider = player.find_element(By.CSS_SELECTOR, "input")
+    button = player.find_element(By.CSS_SELECTOR, "button")
+    for frame in "0", "1", "2":  # each press shows the next one
+        button.send_keys(Keys.ENTER)
+        time.sleep(0.4)
+        assert slider.get_attribute("value") == frame and button.text == "Next"
+
+
 @pytest.mark.parametrize("page", widgets('<div id="comparison'))
 def test_sliders_obey_the_keyboard(browser, page):
     open_page(browser, on_disk(page))
@@ -185,10 +228,44 @@ def test_sliders_obey_the_keyboard(browser, page):
         assert top.get_attribute("style") != before
 
 
-def test_search_works_from_disk(browser):
-    open_page(browser, on_disk("search.html") + "?q=guidance")
+@pytest.mark.parametrize("place", ["on disk", "below a path"])
+def test_search_and_icons_work(browser, served, place):
+    page = on_disk("search.html") if place == "on disk" else served + "search.html"
+    open_page(browser, page + "?q=guidance")
     WebDriverWait(browser, 20).until(
         lambda b: b.find_elements(By.CSS_SELECTOR, "#search-results li a")
     )
     links = browser.find_elements(By.CSS_SELECTOR, "#search-results li a")
     assert any("a1_6_guidance" in link.get_attribute("href") for link in links)
+    assert not [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+    assert browser.execute_script(
+        "return document.fonts.check('900 1em \"Font Awesome 6 Free\"')"
+    )
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_within_the_site_lead_somewhere(page):
+    source = (SITE / page).read_text()
+    for address in re.findall(r'<a [^>]*href="([^"]+)"', source):
+        parts = urlsplit(unescape(address))
+        if parts.scheme or parts.netloc:
+            continue
+        target = (
+            (SITE / page).parent / unquote(parts.path) if parts.path else SITE / page
+        )
+        assert target.exists(), address
+        if parts.fragment and target.suffix == ".html":
+            assert f'id="{unquote(parts.fragment)}"' in target.read_text(), address
+
+
+def test_the_rocket_opens_the_chapter_in_colab():
+    for page in PAGES:
+        notebook = ROOT / Path(page).with_suffix(".ipynb")
+        if notebook.exists():
+            path = notebook.relative_to(ROOT).as_posix()
+            address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"][
+                "url"
+            ]
+            name = urlsplit(address).path
+            link = f"https://colab.research.google.com/github{name}/blob/main/{path}"
+            assert f'href="{link}"' in (SITE / page).read_text()
