@@ -4,10 +4,15 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 CHAPTERS = $(wildcard book/*.py book/part_*/*.py book/appendix/*.py)
 
-.PHONY: book test site-test colab-test pairs links serve pdf clean
+.PHONY: book pages test site-test colab-test deepfloyd-test pairs links serve pdf clean
 
 book: $(INSTALLED)
 	rm -rf _build/html
+	$(MAKE) pages
+
+# Over the site that is there, which can be looked at meanwhile.
+pages: $(INSTALLED)
+	rm -rf _build/html/reports
 	$(BIN)/python book/_ext/book_profile.py
 	$(BIN)/jupyter-book build . -W --keep-going --all
 	$(BIN)/python book/_ext/check_site.py
@@ -34,18 +39,25 @@ _build/axe-core/package/axe.min.js:
 colab-test: $(INSTALLED)
 	$(BIN)/python tests/foreign/run.py
 
+# Part A on DeepFloyd IF, on a model of its classes with few channels and random weights. Takes minutes.
+deepfloyd-test: $(INSTALLED)
+	$(BIN)/python tests/foreign/deepfloyd.py
+
 # The .py of a chapter is the one to edit; its notebook is made from it.
 pairs: $(INSTALLED)
 	$(BIN)/jupytext --update --to ipynb $(CHAPTERS)
 
-# Asks other hosts, so it is no part of `make test`.
+# Asks other hosts, so it is no part of `make test`. The addresses are in the text: no chapter runs.
 links: $(INSTALLED)
-	$(BIN)/jupyter-book build . --builder custom --custom-builder linkcheck
+	mkdir -p _build
+	sed 's/execute_notebooks: cache/execute_notebooks: "off"/' _config.yml > _build/links.yml
+	PYTHONPATH=book/_ext $(BIN)/jupyter-book build . --config _build/links.yml --builder custom --custom-builder linkcheck
 
 # Shows the site at http://127.0.0.1:8000 and builds it again, in small, after each edit.
 serve: $(INSTALLED)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000 & \
-	BOOK_PROFILE=fast $(BIN)/watchfiles "make pairs book" book diffusion_utils; kill $$!
+	BOOK_PROFILE=fast $(BIN)/watchfiles --ignore-paths _build,runs,tests,data/mnist/MNIST \
+		"make pairs pages" .; kill $$!
 
 # The whole book as one PDF, printed by Chromium from the built site.
 pdf: $(INSTALLED)

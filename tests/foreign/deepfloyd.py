@@ -1,0 +1,35 @@
+"""Run the chapters of Part A on DeepFloyd IF in small, in the fast profile: make deepfloyd-test."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from tqdm import tqdm
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+import tiny_if  # noqa: E402
+
+
+def main():
+    with tempfile.TemporaryDirectory() as folder:
+        stage_1, stage_2 = Path(folder, "stage-1"), Path(folder, "stage-2")
+        tiny_if.pipeline().save_pretrained(stage_1)
+        tiny_if.save_stage_2(stage_2)
+        os.environ.update(
+            BOOK_PROFILE="fast",
+            DIFFUSION_MODEL="deepfloyd",
+            DEEPFLOYD_MODEL=str(stage_1),
+            DEEPFLOYD_STAGE_2=str(stage_2),
+        )
+        for path in tqdm(sorted(ROOT.glob("book/part_a/*.ipynb")), unit="chapter"):
+            notebook = nbformat.read(path, as_version=4)
+            where = {"metadata": {"path": str(path.parent)}}
+            NotebookClient(notebook, timeout=1800, resources=where).execute()
+
+
+if __name__ == "__main__":
+    main()
