@@ -51,7 +51,8 @@ pairs: $(INSTALLED)
 links: $(INSTALLED)
 	mkdir -p _build
 	sed 's/execute_notebooks: cache/execute_notebooks: "off"/' _config.yml > _build/links.yml
-	PYTHONPATH=book/_ext $(BIN)/jupyter-book build . --config _build/links.yml --builder custom --custom-builder linkcheck
+	PYTHONPATH=book/_ext $(BIN)/jupyter-book build . --config _build/links.yml \
+		--builder custom --custom-builder linkcheck
 
 # Shows the site at http://127.0.0.1:8000 and builds it again, in small, after each edit.
 serve: $(INSTALLED)

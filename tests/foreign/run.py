@@ -2,7 +2,7 @@
 
 The environment has torch, diffusers, transformers and matplotlib, in other versions than ours where
 that is possible, but not this book. Each notebook's first cell must fetch the rest: the address that
-it clones is redirected to this repository's last commit.
+it clones is redirected to this repository's last commit. A second time, it must be done at once.
 """
 
 import json
@@ -13,6 +13,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import yaml
+
 ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENT = ROOT / "_build" / "foreign"
 HAS = """torch==2.14.1 torchvision==0.29.1 diffusers==0.35.2 transformers==4.57.1 accelerate==1.10.1
@@ -22,8 +24,10 @@ import sys, nbformat
 from nbclient import NotebookClient
 book = nbformat.read(sys.argv[1], 4)
 NotebookClient(book, timeout=900, kernel_name="python3").execute()
+book.cells = [cell for cell in book.cells if cell.cell_type == "code"][:1]
+NotebookClient(book, timeout=5, kernel_name="python3").execute()
 """
-ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
 
 
 def python(*arguments, **options):
