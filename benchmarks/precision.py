@@ -3,8 +3,7 @@
 Trains the network of B3 for 200 steps in fp32, again in bf16 on the very same batches, and once
 more in fp32 with another seed. Prints how far the running means of the loss are apart: between the
 precisions, and between the seeds, which is the noise to compare with; fails if the first is
-larger. --hidden makes the network
-narrower where the processor only emulates bf16.
+larger. --hidden makes the network narrower where the processor only emulates bf16.
 """
 
 import argparse

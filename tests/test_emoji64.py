@@ -326,7 +326,11 @@ def test_a_released_model_draws_the_same_in_each_process(folder):
     subprocess.run(arguments, cwd=ROOT, check=True)
     loaded = model.load(folder=folder)
     schedule, path = model.cosine_schedule(), [900, 500, -1]
-    x = sample(loaded.denoiser("a dog"), (3, 64, 64), path, schedule, seeds=[0])
+    x, again = (
+        sample(m.denoiser("a dog"), (3, 64, 64), path, schedule, seeds=[0])
+        for m in (loaded, model.load(folder=folder))
+    )
+    assert_close(x, again, atol=0, rtol=0)
     assert_close(load_tensors(out)[0]["x"], x, atol=1e-6, rtol=1e-5)
 
 

@@ -7,6 +7,8 @@ import jupytext
 import pytest
 import yaml
 
+from diffusion_utils import show
+
 ROOT = Path(__file__).resolve().parents[1]
 CHAPTERS = sorted(
     path for path in ROOT.glob("book/**/*.py") if path.parent.name[0] != "_"
@@ -101,3 +103,8 @@ def test_figure_names_are_unique():
         if "mystnb" in c.metadata
     ]
     assert len(names) == len(set(names))
+
+
+def test_the_drawing_functions_exist():
+    names = ("grid", "loss_curve", "animation", "comparison")
+    assert all(hasattr(show, name) for name in names)
