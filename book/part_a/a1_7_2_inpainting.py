@@ -177,7 +177,7 @@ comparison(
 )
 
 # %% [markdown]
-# Compare the borders in {numref}`fig-a172-repaint`, and move the slider of {numref}`fig-a172-slider` over the border of the hole: where the two pictures meet, lines should go on. A lower
+# Compare the borders in {numref}`fig-a172-repaint`, and move the slider of {numref}`fig-a172-slider` of the first picture: outside the hole nothing should change. A lower
 # number does not mean a better picture: a hole that is filled with the plain background has no seam either. Three pictures with one seed each are few: the
 # seam says what happened here, not which method is better in general. Whether the content makes sense is up to the model, and resampling cannot add what it does not know.
 #
