@@ -112,7 +112,7 @@ x_T = unit_noise(model.shape, noise).to(model.device)
 steps = list(
     trajectory(denoiser(pairs, FLIP), x_T, timesteps, model.schedule, generators=noise)
 )
-anagrams = steps[-1].x
+anagrams = steps[-1].x.cpu()
 
 # %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and upside down (below); $\\gamma = 7$, seed 0.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures; the lower row shows the upper one upside down. The prompts are written above."}} tags=["hide-input"]
 large = enlarged(model, anagrams, [f"{article(a)} {a}" for a, _ in pairs], [0] * 3)
@@ -165,7 +165,7 @@ def turned(x, angle):
 
 angles = range(0, 181, 12)
 animation(
-    [unit_range(turned(anagrams[:1].clamp(-1, 1).cpu(), angle)) for angle in angles],
+    [unit_range(turned(anagrams[:1].clamp(-1, 1), angle)) for angle in angles],
     alt="The first anagram is turned from upright to upside down.",
     captions=[f"{angle}°" for angle in angles],
     width=200,
@@ -252,8 +252,8 @@ grid(
         unit_range(
             torch.cat(
                 [
-                    anagrams[:1].cpu(),
-                    FLIP.apply(anagrams[:1]).cpu(),
+                    anagrams[:1],
+                    FLIP.apply(anagrams[:1]),
                     broken,
                     DOUBLED.apply(broken),
                 ]
