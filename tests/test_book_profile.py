@@ -1,8 +1,14 @@
 """The execution cache: a result is found again exactly while nothing that made it has changed."""
 
+import re
+from pathlib import Path
+
 import book_profile
 import nbformat
 import pytest
+from jupyter_cache import get_cache
+
+ROOT = Path(__file__).resolve().parents[1]
 
 INPUTS = [
     "diffusion_utils/schedule.py",
@@ -12,6 +18,7 @@ INPUTS = [
     "benchmarks/results/mnist_b1.json",
     "requirements.txt",
 ]
+MNIST = [name for name in INPUTS if "mnist" in name]
 OTHERS = [
     "data/mnist/MNIST/raw/train-labels-idx1-ubyte",
     "models/mnist/b1/.epoch-05.safetensors.17.partial",
@@ -27,7 +34,7 @@ OTHERS = [
 def root(tmp_path, monkeypatch):
     for name in ("BOOK_PROFILE", "RETRAIN", "DIFFUSION_MODEL"):
         monkeypatch.delenv(name, raising=False)
-    for name in INPUTS:
+    for name in [*INPUTS, "book/part_b/b1.ipynb"]:
         write(tmp_path / name, "one")
     return tmp_path
 
@@ -37,8 +44,8 @@ def write(path, text):
     path.write_text(text)
 
 
-def key(root):
-    return book_profile.cache_folder(root, root / "_build").name
+def key(root, chapter="book/part_b/b1.ipynb"):
+    return book_profile.digests(root)[chapter]
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -61,10 +68,44 @@ def test_other_files_do_not_change_the_key(root, name):
 
 def test_a_new_or_renamed_file_changes_the_key(root):
     before = key(root)
-    write(root / "data/images/cat.png", "cat")
+    write(root / "models/mnist/b2/new.safetensors", "weights")
     new = key(root)
-    (root / "data/images/cat.png").rename(root / "data/images/dog.png")
+    (root / "models/mnist/b2/new.safetensors").rename(root / "models/mnist/b2/old")
     assert len({before, new, key(root)}) == 3
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_each_part_reads_its_own_model_and_the_front_page_reads_all(root, name):
+    places = ["book/part_a/a1.ipynb", "book/appendix/a.ipynb", "book/index.ipynb"]
+    for chapter in places:
+        write(root / chapter, "")
+    before = book_profile.digests(root)
+    write(root / name, "two")
+    now = book_profile.digests(root)
+    part_a, appendix, front = (now[c] != before[c] for c in places)
+    assert (part_a, appendix, front) == (name not in MNIST, name not in MNIST, True)
+
+
+def test_no_pictures_are_read_by_part_b(root):
+    before = key(root)
+    write(root / "models/emoji64/unet/model.safetensors", "two")
+    write(root / "data/images/cat.png", "cat")
+    write(root / "benchmarks/results/emoji64.json", "two")
+    assert key(root) == before
+
+
+def test_chapters_name_nothing_that_their_digest_leaves_out():
+    def code(pattern):
+        for path in sorted(ROOT.glob(pattern)):
+            cells = nbformat.read(path, as_version=4).cells
+            yield "\n".join(c.source for c in cells if c.cell_type == "code")
+
+    part_a = [*code("book/part_a/*.ipynb"), *code("book/appendix/*.ipynb")]
+    part_b = list(code("book/part_b/*.ipynb"))
+    assert len(part_a) > 10 and len(part_b) == 3
+    assert not [text for text in part_a if re.search("mnist|released", text, re.I)]
+    words = "emoji64|pretrained|load_image|images/|pairs.json"
+    assert not [text for text in part_b if re.search(words, text)]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +141,6 @@ def chapter(root):
             }
         }
         path = root / "book/part_b/b1.ipynb"
-        path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
 
     return edit
@@ -127,6 +167,10 @@ def test_only_what_changed_is_executed(root, chapter):
     assert fill_and_count() == 2
     write(root / "diffusion_utils/schedule.py", "edited")
     assert fill_and_count() == 3
+    write(root / "data/images/cat.png", "a picture, for Part A")
+    assert fill_and_count() == 3
+    chapter("text", COUNT)  # as it was, but its first result is of another schedule.py
+    assert fill_and_count() == 4
 
 
 def test_a_failed_chapter_is_reported_each_time_and_never_cached(root, chapter):
@@ -138,7 +182,15 @@ def test_a_failed_chapter_is_reported_each_time_and_never_cached(root, chapter):
 
 def test_a_result_made_during_an_edit_is_not_kept(root, chapter):
     chapter("text", "open('../../diffusion_utils/schedule.py', 'w').write('two')")
-    before = book_profile.cache_folder(root, root / "_build")
     with pytest.raises(RuntimeError, match="changed while they ran"):
         book_profile.fill(root, root / "_build")
-    assert not before.exists()
+    cache = get_cache(book_profile.cache_folder(root / "_build"))
+    assert not cache.list_cache_records()
+
+
+def test_results_of_unknown_origin_are_dropped(root, chapter):
+    chapter("text", COUNT)
+    for runs in (1, 2):
+        assert book_profile.fill(root, root / "_build") == {}
+        assert len((root / "book/part_b/log").read_text()) == runs
+        (book_profile.cache_folder(root / "_build") / "inputs.json").unlink()

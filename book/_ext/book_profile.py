@@ -1,13 +1,13 @@
-"""Sphinx extension: one execution cache for each state of what the chapters read.
+"""Sphinx extension: executes a chapter again exactly when something that it reads has changed.
 
 jupyter-cache recognises a chapter by its code cells alone. What a chapter reads besides (the package, models, data,
-results, pins, environment variables) therefore names the cache's folder, so that a stale result is never found.
-Run as a script, it fills that cache with the chapters in parallel.
+results, pins, environment variables) has a digest, kept beside the cache; where it differs, the results are dropped.
+Run as a script, it fills the cache with the chapters in parallel.
 """
 
 import hashlib
+import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -33,36 +33,65 @@ def variables():
     return {name: os.environ.get(name, default) for name, default in VARIABLES.items()}
 
 
+def may_read(chapter, path):
+    """Part B knows MNIST and the package alone, and Part A and the appendix all but MNIST."""
+    if chapter.startswith("book/part_b"):
+        return "mnist" in path or path.startswith(("diffusion_utils", "requirements"))
+    return "mnist" not in path or not chapter.startswith(("book/part_a", "book/app"))
+
+
 def inputs(root):
-    """The files, besides its own notebook, that a chapter may read; hidden ones are half-written."""
+    """{path: SHA-256} of the files that chapters may read; hidden ones are half-written."""
     files = {
         path for pattern in INPUTS for path in root.glob(pattern) if path.is_file()
     }
     unpacked = root / UNPACKED
-    return sorted(
-        p for p in files if not p.name.startswith(".") and unpacked not in p.parents
-    )
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(files)
+        if not path.name.startswith(".") and unpacked not in path.parents
+    }
 
 
-def cache_folder(root, build):
-    """Where the results for the present state of `inputs` and `variables` are kept."""
-    key = hashlib.sha256(repr(variables()).encode())
-    for path in inputs(root):
-        key.update(
-            f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode()
-        )
-        key.update(path.read_bytes())
-    return (
-        build
-        / ".jupyter_cache"
-        / f"{variables()['BOOK_PROFILE']}-{key.hexdigest()[:12]}"
-    )
+def digests(root):
+    """{chapter: digest} of all that a chapter reads, besides its own notebook."""
+    files, settings = inputs(root), variables()
+    found = {}
+    for path in chapters(root):
+        chapter = path.relative_to(root).as_posix()
+        read = {name: sha for name, sha in files.items() if may_read(chapter, name)}
+        found[chapter] = hashlib.sha256(repr((settings, read)).encode()).hexdigest()
+    return found
+
+
+def cache_folder(build):
+    """Where results are kept, those of the two profiles apart."""
+    return build / ".jupyter_cache" / variables()["BOOK_PROFILE"]
+
+
+def drop_stale(root, build):
+    """Remove the results of chapters that read something else now -> the names of these chapters."""
+    from jupyter_cache import get_cache
+
+    record, cache = cache_folder(build) / "inputs.json", get_cache(cache_folder(build))
+    now, known = digests(root), {}
+    if record.exists():
+        known = json.loads(record.read_text())
+    stale = {chapter for chapter in now if known.get(chapter) != now[chapter]}
+    for result in cache.list_cache_records():
+        chapter = "book/" + result.uri.rpartition("/book/")[2]
+        if chapter in stale or chapter not in now:
+            cache.remove_cache(result.pk)
+    partial = record.with_suffix(".partial")
+    partial.write_text(json.dumps(now, indent=1))
+    partial.replace(record)
+    return stale
 
 
 def configure(app, config):
-    config.nb_execution_cache_path = str(
-        cache_folder(Path(app.srcdir), Path(app.outdir).parent)
-    )
+    root, build = Path(app.srcdir), Path(app.outdir).parent
+    drop_stale(root, build)
+    config.nb_execution_cache_path = str(cache_folder(build))
     config.myst_substitutions = {
         **(config.myst_substitutions or {}),
         "profile": variables()["BOOK_PROFILE"],
@@ -89,8 +118,8 @@ def fill(root, build):
     from jupyter_cache import get_cache
     from jupyter_cache.executors import load_executor
 
-    folder = cache_folder(root, build)
-    cache = get_cache(folder)
+    drop_stale(root, build)
+    cache = get_cache(cache_folder(build))
     # Part B takes longest, and a long chapter that starts last keeps only one core busy
     uris = [str(path) for path in reversed(chapters(root))]
     for uri in uris:
@@ -100,8 +129,7 @@ def fill(root, build):
     result = load_executor("local-parallel", cache).run_and_cache(
         filter_uris=uris, timeout=timeout
     )
-    if cache_folder(root, build) != folder:
-        shutil.rmtree(folder)
+    if drop_stale(root, build):
         raise RuntimeError(
             "a file that the chapters read was changed while they ran; build again"
         )
