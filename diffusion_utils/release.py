@@ -61,7 +61,7 @@ def release(run, folder=MODELS):
     return target
 
 
-def released(name, folder=MODELS):
+def released(name, folder=MODELS, device="cpu"):
     """What ships of a recipe, "b1", "b2" or "b3" -> ({epoch: network in eval mode}, history).
 
     An epoch is the number of passes over the data, with two decimals for a run that still goes on.
@@ -75,18 +75,19 @@ def released(name, folder=MODELS):
     for path in sorted((Path(folder) / name).glob("step-*.safetensors")):
         # rounded down, so that a run that is nearly done does not read as done
         hundredths = 100 * int(path.stem[5:]) // RECIPES[name].steps_per_epoch
-        networks[hundredths / 100] = load_network(path, recorded_sha256(path))
+        network = load_network(path, recorded_sha256(path))
+        networks[hundredths / 100] = network.to(device)
     return networks, read_history(Path(folder) / name / "history.csv")
 
 
-def trained(name):
-    """What a chapter uses: `released(name)`, or with RETRAIN=1 a run of the recipe made now.
+def trained(name, device="cpu"):
+    """What a chapter uses: `released(name, device=device)`, or with RETRAIN=1 a run of the recipe made now.
 
     Retraining goes on from where it was stopped, in runs/NAME, and prints the loss of the released
     run at the same step, which a healthy run stays close to.
     """
     if os.environ.get("RETRAIN") != "1":
-        return released(name)
+        return released(name, device=device)
     expected = {row.step: row.loss for row in released(name)[1]}
     run = ROOT / "runs" / name
     recipe = RECIPES[name]
@@ -97,7 +98,7 @@ def trained(name):
             known = expected.get(row.step)
             hint = f", expected {known:.4f}" if known else ""
             print(f"step {row.step}: loss {row.loss:.4f}{hint}")
-    return released(name, release(run, ROOT / "runs" / "released").parent)
+    return released(name, release(run, ROOT / "runs" / "released").parent, device)
 
 
 def main():

@@ -194,7 +194,8 @@ def unet_denoiser(unet, T, labels=None):
     """A trained noise-predicting U-Net as a denoiser (x_t, t) -> NoiseEstimate.
 
     Args:
-        unet: a `UNet` with time=True. It is called in eval mode.
+        unet: a `UNet` with time=True. It is called in eval mode, on the device where it is; images
+            come from and go back to theirs.
         T: number of timesteps it was trained with.
         labels: (B,) digits for a class-conditional network, None for "no class".
 
@@ -205,12 +206,13 @@ def unet_denoiser(unet, T, labels=None):
         raise ValueError("this network knows no classes; leave labels out")
 
     def denoise(x_t, t):
-        times = torch.full((len(x_t),), t / T, device=x_t.device)
-        conditions = [times]
+        inputs = [x_t, torch.full((len(x_t),), t / T)]
         if unet.config["num_classes"]:
             digits = torch.full((len(x_t),), -1) if labels is None else labels
-            conditions.append(one_hot(digits, unet.config["num_classes"]).to(x_t))
+            inputs.append(one_hot(digits, unet.config["num_classes"]))
+        device = next(unet.parameters()).device
         with evaluating(unet):
-            return NoiseEstimate(unet(x_t, *conditions))
+            eps = unet(*(part.to(device) for part in inputs))
+        return NoiseEstimate(eps.to(x_t.device))
 
     return denoise

@@ -1,6 +1,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
 from diffusion_utils.sampling import sample
@@ -249,6 +250,26 @@ def test_channels_last_changes_nothing():
         rtol=1e-4,
         atol=1e-4,
     )
+
+
+def test_a_network_on_the_gpu_draws_images_on_the_cpu(monkeypatch):
+    """With tensors that know their device but hold no values: mixing devices is an error."""
+    monkeypatch.setattr(torch.Tensor, "any", lambda self: False)  # checks need values
+    timesteps, schedule = spaced_timesteps(300, 2), Schedule.linear(1e-4, 0.02, T=300)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        with torch.device("cuda"):
+            unet = UNet(8, time=True, num_classes=10)
+        seen = []
+        unet.register_forward_pre_hook(lambda _, inputs: seen.extend(inputs))
+        drawn = sample(
+            unet_denoiser(unet, 300, torch.tensor([3, 4])),
+            (1, 28, 28),
+            timesteps,
+            schedule,
+            seeds=[0, 1],
+        )
+    assert drawn.device.type == "cpu" and drawn.shape == (2, 1, 28, 28)
+    assert len(seen) == 6 and all(part.is_cuda for part in seen)
 
 
 def test_labels_for_a_network_without_classes_are_refused():

@@ -62,6 +62,7 @@ from diffusion_utils.training import MNIST_SCHEDULE as schedule
 from diffusion_utils.training import RECIPES
 from diffusion_utils.unet import unet_denoiser
 
+device = "cuda" if torch.cuda.is_available() else "cpu"
 T = schedule.T
 steps = by_profile(full=T, fast=5)
 timesteps = spaced_timesteps(T, steps)
@@ -109,7 +110,7 @@ plt.show()
 # fully connected block from $t/T$.
 
 # %%
-networks, history = trained("b2")
+networks, history = trained("b2", device)
 recipe, epochs = RECIPES["b2"], max(networks)
 network = networks[epochs]
 size = {
@@ -321,7 +322,7 @@ for stride in by_profile([1, 10, 30, 90], [30]):
 # five seeds alone and among ten:
 
 # %%
-wrong = copy.deepcopy(network).train()
+wrong = copy.deepcopy(network).cpu().train()
 
 
 def in_train_mode(x_t, t):

@@ -60,6 +60,7 @@ from diffusion_utils.training import MNIST_SCHEDULE as schedule
 from diffusion_utils.training import RECIPES
 from diffusion_utils.unet import unet_denoiser
 
+device = "cuda" if torch.cuda.is_available() else "cpu"
 T = schedule.T
 steps = by_profile(full=T, fast=3)
 timesteps = spaced_timesteps(T, steps)
@@ -84,7 +85,7 @@ timesteps = spaced_timesteps(T, steps)
 # ```
 
 # %%
-networks, history = trained("b3")
+networks, history = trained("b3", device)
 recipe, epochs = RECIPES["b3"], max(networks)
 network = networks[epochs]
 print(f"{sum(p.numel() for p in network.parameters()):,} parameters")
@@ -199,7 +200,7 @@ print(
     f"test digits: accuracy {real['accuracy']:.3f}, diversity {real['diversity']:.2f}"
 )
 
-# %% mystnb={"figure": {"caption": "Accuracy of guided samples (left, with one standard error) and their diversity within a class (right) against $\\gamma$. Dashed: real test digits. From `python -m benchmarks.mnist_quality b3`, seeds from 0.", "name": "fig-b3-sweep"}, "image": {"alt": "Left: accuracy against gamma. Right: diversity within a class against gamma. A dashed line for real digits in each."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Accuracy of guided samples (left, with one standard error) and their diversity within a class (right) against $\\gamma$. Dashed: real test digits. From `python -m benchmarks.mnist_quality b3`; seeds from 0, samples and steps as counted above.", "name": "fig-b3-sweep"}, "image": {"alt": "Left: accuracy against gamma. Right: diversity within a class against gamma. A dashed line for real digits in each."}} tags=["hide-input"]
 gammas = [row["gamma"] for row in result["rows"]]
 fig, (left, right) = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 errors = [row["standard_error"] for row in result["rows"]]
