@@ -1,15 +1,18 @@
-"""Sphinx extension: what a link to a page shows elsewhere (Open Graph): title, description, the front page's picture."""
+"""Sphinx extension: what a link to a page shows elsewhere (Open Graph): title, description, and a card."""
 
-import shutil
 from html import escape
 from pathlib import Path
 
+import matplotlib
 from docutils import nodes
+from PIL import Image, ImageDraw, ImageFont
 
 DESCRIPTION = (
     "Diffusion models taken apart and built from scratch. Every figure is drawn by the chapter's "
     "own code, without a GPU, a token or an account."
 )
+SIZE = (1200, 630)  # what the readers of these tags ask for
+MARGIN = 60
 
 
 def tags(app, pagename, templatename, context, doctree):
@@ -21,29 +24,45 @@ def tags(app, pagename, templatename, context, doctree):
         "og:description": DESCRIPTION,
         "og:url": f"{base}{pagename}.html",
         "og:image": f"{base}_static/social.png",
-        "og:image:alt": "Pictures drawn by the book's text-to-image model",
+        "og:image:width": SIZE[0],
+        "og:image:height": SIZE[1],
+        "og:image:alt": "Pictures and digits drawn by the book's models",
+        "twitter:card": "summary_large_image",
     }
     context["metatags"] = context.get("metatags", "") + "".join(
-        f'<meta property="{name}" content="{escape(value)}">\n'
+        f'<meta property="{name}" content="{escape(str(value))}">\n'
         for name, value in values.items()
     )
 
 
-def picture(app, exception):
-    """Copy the first figure of the front page to the address that the tags name."""
+def card(title, pictures):
+    """The title over some pictures, each as wide as the card allows."""
+    canvas = Image.new("RGB", SIZE, "white")
+    font = Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans-Bold.ttf")
+    at, width = (MARGIN, MARGIN), SIZE[0] - 2 * MARGIN
+    ImageDraw.Draw(canvas).text(at, title, "#222", ImageFont.truetype(font, 64))
+    top = 2 * MARGIN + 64
+    for picture in pictures:
+        height = width * picture.height // picture.width
+        canvas.paste(picture.convert("RGB").resize((width, height)), (MARGIN, top))
+        top += height + MARGIN // 2
+    return canvas
+
+
+def save_card(app, exception):
+    """Write the card of the front page's figures to the address that the tags name."""
     if exception is None and app.builder.format == "html":  # not when links are checked
-        page = app.env.get_doctree(app.config.root_doc)
-        image = next(
-            i
+        out, page = Path(app.outdir), app.env.get_doctree(app.config.root_doc)
+        names = [
+            app.env.images[image["uri"]][1]
             for figure in page.findall(nodes.figure)
-            for i in figure.findall(nodes.image)
-        )
-        name = app.env.images[image["uri"]][1]
-        out = Path(app.outdir)
-        shutil.copy(out / "_images" / name, out / "_static" / "social.png")
+            for image in figure.findall(nodes.image)
+        ]
+        pictures = [Image.open(out / "_images" / name) for name in names]
+        card(app.config.html_title, pictures).save(out / "_static" / "social.png")
 
 
 def setup(app):
     app.connect("html-page-context", tags)
-    app.connect("build-finished", picture)
+    app.connect("build-finished", save_card)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
