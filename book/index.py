@@ -65,7 +65,7 @@ if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
-# %% tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Part A: pictures of eight prompts, drawn by a model that [two processor cores trained](appendix/emoji64.ipynb); $\\gamma = 4$, seeds 0 to 7, timesteps 990, 960, .., 0.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["hide-input"]
 import torch
 
 from diffusion_utils.denoisers import guided
@@ -80,27 +80,13 @@ from diffusion_utils.show import grid, unit_range
 from diffusion_utils.training import MNIST_SCHEDULE
 from diffusion_utils.unet import unet_denoiser
 
-# Part A: a text-to-image model
 model = load_pretrained("emoji64")
 things = ["red apple", "broccoli", "campfire", "penguin"]
 things += ["fish", "cactus", "sailboat", "ninja"]
 timesteps = by_profile(strided_timesteps(990, 30), strided_timesteps(990, 330))
 denoise = prompted(model, [f"{article(name)} {name}" for name in things], gamma=4)
 pictures = generate(model, denoise, range(len(things)), timesteps)
-
-# Part B: a network that draws the digit it is asked for
-networks, _ = released("b3")
-net, digits = networks[max(networks)], torch.arange(10).repeat(2)
-T = MNIST_SCHEDULE.T
-denoise = guided(unet_denoiser(net, T, digits), unet_denoiser(net, T), gamma=2)
-timesteps = spaced_timesteps(T, by_profile(full=300, fast=3))
-images = sample(denoise, (1, 28, 28), timesteps, MNIST_SCHEDULE, seeds=range(20))
-
-# %% mystnb={"figure": {"caption": "Part A: pictures of eight prompts, drawn by a model that [two processor cores trained](appendix/emoji64.ipynb); $\\gamma = 4$, seeds 0 to 7, timesteps 990, 960, .., 0.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["hide-input"]
 grid([unit_range(pictures)], titles=things, size=1.1)
-
-# %% mystnb={"figure": {"caption": "Part B: two samples of each digit from a network trained on MNIST from scratch ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 19, 300 steps.", "name": "fig-index"}, "image": {"alt": "Two rows of ten generated handwritten digits, zero to nine."}} tags=["hide-input"]
-grid(images.split(10))
 
 # %% [markdown]
 # ## One loop
@@ -126,7 +112,17 @@ grid(images.split(10))
 # | a hybrid | noise | `blended([g1, g2], bands(2))` | none |
 #
 # Here `text(p)` is the network asked about a prompt `p`, and `g1`, `g2` are two guided denoisers. The symbols are the same in text, code and plots; [Notation](notation.md) lists them.
-#
+
+# %% mystnb={"figure": {"caption": "Part B: two samples of each digit from a network trained on MNIST from scratch ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 19, 300 steps.", "name": "fig-index"}, "image": {"alt": "Two rows of ten generated handwritten digits, zero to nine."}} tags=["hide-input"]
+networks, _ = released("b3", device="cuda" if torch.cuda.is_available() else "cpu")
+net, digits = networks[max(networks)], torch.arange(10).repeat(2)
+T = MNIST_SCHEDULE.T
+denoise = guided(unet_denoiser(net, T, digits), unet_denoiser(net, T), gamma=2)
+timesteps = spaced_timesteps(T, by_profile(full=300, fast=3))
+images = sample(denoise, (1, 28, 28), timesteps, MNIST_SCHEDULE, seeds=range(20))
+grid(images.split(10))
+
+# %% [markdown]
 # ## Chapters
 #
 # **Part A: a pretrained text-to-image model taken apart**
