@@ -3,8 +3,11 @@ PYTHON ?= python3.11
 BIN := .venv/bin
 INSTALLED := .venv/installed
 CHAPTERS = $(wildcard book/*.py book/part_*/*.py book/appendix/*.py)
+ADDRESS = $(shell sed -n 's/^  url: //p' _config.yml)
 
-.PHONY: book pages test site-test colab-test deepfloyd-test pairs links serve pdf clean
+.PHONY: setup book pages test site-test colab-test deepfloyd-test pairs links serve pdf clean
+
+setup: $(INSTALLED)
 
 book: $(INSTALLED)
 	rm -rf _build/html
@@ -23,15 +26,17 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/zizmor --offline --quiet .
-	$(BIN)/pytest -q -n 2 tests --doctest-modules diffusion_utils
-	BOOK_PROFILE=fast $(BIN)/pytest -q -n 2 --dist loadfile \
+	$(BIN)/pytest -q -n 2 -rs --junitxml=_build/reports/tests.xml tests --doctest-modules diffusion_utils
+	BOOK_PROFILE=fast $(BIN)/pytest -q -n 2 --dist loadfile --junitxml=_build/reports/chapters.xml \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
 
-# The built site in Chromium. What is missing is said by the tests that are skipped.
+# The built site in Chromium. `make test` leaves these tests out where something is missing; here that is a failure.
+site-test: export REQUIRE_BROWSER = 1
 site-test: $(INSTALLED) _build/axe-core/package/axe.min.js
-	$(BIN)/pytest -q -n 2 -rs tests/site
+	$(BIN)/pytest -q -n 2 --junitxml=_build/reports/site.xml tests/site
 
 _build/axe-core/package/axe.min.js:
+	@command -v npm > /dev/null || { echo "no npm, which fetches axe-core: on Debian, apt install npm"; exit 1; }
 	mkdir -p _build/axe-core
 	cd _build/axe-core && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz
 
@@ -43,8 +48,10 @@ colab-test: $(INSTALLED)
 deepfloyd-test: $(INSTALLED)
 	$(BIN)/python tests/foreign/deepfloyd.py
 
-# The .py of a chapter is the one to edit; its notebook is made from it.
+# The .py of a chapter is the one to edit; its notebook is made from it. Only what differs is written:
+# `make serve` watches these files.
 pairs: $(INSTALLED)
+	grep -LFx 'ADDRESS = "$(ADDRESS)"' $(CHAPTERS) | xargs -r perl -pi -e 's|^ADDRESS = .*|ADDRESS = "$(ADDRESS)"|'
 	$(BIN)/jupytext --update --to ipynb $(CHAPTERS)
 
 # Asks other hosts, so it is no part of `make test`. The addresses are in the text: no chapter runs.
@@ -55,10 +62,12 @@ links: $(INSTALLED)
 		--builder custom --custom-builder linkcheck
 
 # Shows the site at http://127.0.0.1:8000 and builds it again, in small, after each edit.
+# The server runs in the background, where Ctrl-C does not reach it.
 serve: $(INSTALLED)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000 & \
+	trap "kill $$!" EXIT; trap exit INT TERM; \
 	BOOK_PROFILE=fast $(BIN)/watchfiles --ignore-paths _build,runs,tests,data/mnist/MNIST \
-		"make pairs pages" .; kill $$!
+		"make pairs pages" .
 
 # The whole book as one PDF, printed by Chromium from the built site.
 pdf: $(INSTALLED)

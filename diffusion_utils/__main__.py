@@ -1,19 +1,26 @@
 """Draw from the shell: python -m diffusion_utils sample "a rocket ship" --out rocket.png."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+
+if (
+    __name__ == "__main__"
+):  # one line instead of a traceback, already during the imports
+    signal.signal(signal.SIGINT, lambda *_: sys.exit("\nstopped"))
 
 from torchvision.transforms.v2.functional import to_pil_image
 from torchvision.utils import make_grid
 from tqdm import tqdm
+from transformers.utils.logging import disable_progress_bar
 
 from diffusion_utils import recipes
 from diffusion_utils.data import hole, load_image
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.files import atomic
 from diffusion_utils.pretrained import load_pretrained
-from diffusion_utils.views import FLIP
+from diffusion_utils.views import FLIP, bands
 
 STEPS = len(recipes.TIMESTEPS) - 1
 
@@ -54,14 +61,13 @@ def sdedit(model, args):
     """Pull a picture towards a prompt."""
     start = args.start
     denoise = watched(recipes.prompted(model, args.prompt, args.gamma), STEPS - start)
-    return recipes.sdedit(model, denoise, load_image(args.image), start, args.seed)
+    return recipes.sdedit(model, denoise, args.image, start, args.seed)
 
 
 def inpaint(model, args):
     """Fill a hole in a picture by a prompt."""
     denoise = watched(recipes.prompted(model, args.prompt, args.gamma))
-    image, mask = load_image(args.image), hole(*args.hole)
-    return recipes.inpaint(model, denoise, image, mask, args.seed)
+    return recipes.inpaint(model, denoise, args.image, args.hole, args.seed)
 
 
 def png(name):
@@ -69,6 +75,10 @@ def png(name):
     if path.suffix.lower() != ".png":
         raise argparse.ArgumentTypeError(f"{name} must end in .png")
     return path
+
+
+def seeds(text):
+    return [int(seed) for seed in text.split(",")]
 
 
 def parsed(arguments):
@@ -94,24 +104,40 @@ def parsed(arguments):
             )
         if task is sdedit:
             sub.add_argument(
-                "--start", type=int, default=7, help="0 .. 32, later keeps more"
-            )
+                "--start", type=int, default=7, choices=range(STEPS), metavar="START",
+                help="0 .. 32, later keeps more",
+            )  # fmt: skip
         if task is inpaint:
             sub.add_argument(
                 "--hole", type=int, nargs=4, default=(16, 16, 48, 48),
                 metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help="pixels of 64",
             )  # fmt: skip
         sub.add_argument(
-            "--seed", type=int, nargs="+", default=[0], help="one image each"
+            "--seed", type=seeds, default=[0], help="0,1,2 draws three images"
         )
         sub.add_argument("--gamma", type=float, default=7.0, help="guidance scale")
         sub.add_argument("--out", type=png, required=True, help="a .png file")
     return parser.parse_args(arguments)
 
 
+def read(args):
+    """Read and check the arguments before the model is loaded, which takes seconds."""
+    recipes.checked(args.prompt)
+    if "other" in args:
+        recipes.checked(args.other)
+    if "blur" in args:
+        bands(args.blur)
+    if "image" in args:
+        args.image = load_image(args.image)
+    if "hole" in args:
+        args.hole = hole(*args.hole)
+
+
 def main(arguments=None):
     args = parsed(arguments)
+    disable_progress_bar()  # of transformers, while it loads the text encoder
     try:
+        read(args)
         images = args.run(load_pretrained(), args)
         sheet = make_grid([x.cpu().clamp(-1, 1) / 2 + 0.5 for x in images], padding=0)
         with atomic(args.out) as partial:

@@ -1,4 +1,9 @@
-"""The commands at the shell, on a model that needs no weights."""
+"""The commands at the shell, most of them on a model that needs no weights."""
+
+import runpy
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +13,7 @@ from PIL import Image
 from diffusion_utils import __main__ as shell
 from diffusion_utils.data import IMAGES
 from diffusion_utils.denoisers import NoiseEstimate
+from diffusion_utils.files import ROOT
 from diffusion_utils.pretrained import TextToImage
 from diffusion_utils.schedule import Schedule
 
@@ -35,9 +41,15 @@ def drawn(tmp_path, *arguments):
 
 
 def test_sample(tmp_path):
-    x = drawn(tmp_path, "sample", "a dog", "--gamma", "2", "--seed", "0", "1")
+    x = drawn(tmp_path, "sample", "a dog", "--gamma", "2", "--seed", "0,1")
     assert x.shape == (64, 128, 3)
     assert abs(x.mean() - 0.5) < 0.02  # 2 * 5 / 20
+
+
+def test_options_may_come_first(tmp_path):
+    x = drawn(tmp_path, "sample", "--seed", "3", "a rocket", "--gamma", "1")
+    assert x.shape == (64, 64, 3)
+    assert abs(x.mean() - 0.4) < 0.02  # 8 / 20
 
 
 def test_anagram_shows_both_ways(tmp_path):
@@ -91,16 +103,76 @@ def test_only_png_files_are_written(capsys):
     assert "x.jpg must end in .png" in capsys.readouterr().err
 
 
+CACTUS = str(IMAGES / "cactus.png")
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """Collects how often the model was loaded."""
+    calls = []
+    monkeypatch.setattr(shell, "load_pretrained", lambda: calls.append("a model"))
+    return calls
+
+
+def test_a_start_out_of_range_is_told_before_the_model_is_loaded(capsys, loads):
+    with pytest.raises(SystemExit):
+        shell.main(["sdedit", CACTUS, "a dog", "--start", "33", "--out", "x.png"])
+    assert "--start: invalid choice: 33" in capsys.readouterr().err
+    assert not loads
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["sample", " "], "prompt is empty"),
+        (["anagram", "a dog", ""], "prompt is empty"),
         (["sdedit", "none.png", "a dog"], "no picture at none.png"),
-        (["sdedit", str(IMAGES / "cactus.png"), "a dog", "--start", "33"], "0 .. 32"),
+        (["inpaint", CACTUS, "a dog", "--hole", "9", "9", "9", "9"], "a hole is left"),
         (["hybrid", "a dog", "a lion", "--blur", "0"], "sigmas must be positive"),
     ],
 )
-def test_errors_are_one_line_and_write_nothing(tmp_path, arguments, message):
+def test_errors_are_one_line_before_the_model_is_loaded(
+    tmp_path, loads, arguments, message
+):
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
         drawn(tmp_path, *arguments)
+    assert not loads and not list(tmp_path.iterdir())
+
+
+def test_errors_while_drawing_are_one_line_and_write_nothing(tmp_path, monkeypatch):
+    def broken():
+        raise ValueError("damaged weights")
+
+    monkeypatch.setattr(shell, "load_pretrained", broken)
+    with pytest.raises(SystemExit, match="error: damaged weights"):
+        drawn(tmp_path, "sample", "a dog")
     assert not list(tmp_path.iterdir())
+
+
+def test_control_c_ends_with_one_line(monkeypatch):
+    before = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr(sys, "argv", ["", "sample", " ", "--out", "x.png"])
+    try:
+        with pytest.raises(SystemExit, match="prompt is empty"):
+            runpy.run_path(shell.__file__, run_name="__main__")
+        with pytest.raises(SystemExit, match="^\nstopped$"):
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def test_with_the_weights_that_ship(tmp_path):
+    out = tmp_path / "edited.png"
+    command = [sys.executable, "-m", "diffusion_utils", "sdedit", "--start", "32"]
+    picture = "data/images/mushroom.png"
+    done = subprocess.run(
+        [*command, picture, "a mushroom", "--out", out],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"{out}\n"
+    assert "1/1" in done.stderr and "Loading weights" not in done.stderr
+    with Image.open(out) as edited:
+        assert edited.format == "PNG" and edited.size == (64, 64)
+        drawing = Image.open(ROOT / picture).convert("RGB").resize((64, 64))
+        difference = np.asarray(edited, float) - np.asarray(drawing, float)
+    assert abs(difference).mean() < 10  # of 255: one step changes little

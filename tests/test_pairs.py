@@ -10,6 +10,8 @@ import yaml
 from diffusion_utils import show
 
 ROOT = Path(__file__).resolve().parents[1]
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+ADDRESS = CONFIG["repository"]["url"]
 CHAPTERS = sorted(
     path for path in ROOT.glob("book/**/*.py") if path.parent.name[0] != "_"
 )
@@ -73,12 +75,24 @@ def test_no_outputs_are_stored(chapter):
 @chapters
 def test_first_cell_is_the_same_everywhere(chapter):
     assert first_cell(chapter) == first_cell(CHAPTERS[0])
+    assert f'\nADDRESS = "{ADDRESS}"\n' in first_cell(chapter), "run `make pairs`"
     assert code(chapter)[0].metadata.tags == ["remove-cell"]
 
 
-def test_first_cell_has_the_address_of_the_book():
-    address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
-    assert f'"{address}"' in first_cell(CHAPTERS[0])
+def test_the_address_of_the_book_is_in_first_cells_only():
+    repository = ADDRESS.removeprefix("https://")
+    named = {
+        path: path.read_text().count(repository)
+        for suffix in ("py", "md")
+        for path in ROOT.glob(f"book/**/*.{suffix}")
+    }
+    assert {path: n for path, n in named.items() if n} == dict.fromkeys(CHAPTERS, 1)
+
+
+def test_the_readme_has_the_addresses_of_the_book():
+    readme = (ROOT / "README.md").read_text()
+    assert f"git clone {ADDRESS}" in readme
+    assert CONFIG["html"]["baseurl"] in readme
 
 
 @chapters
