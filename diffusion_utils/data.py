@@ -1,9 +1,12 @@
 """The data that ships with the book, checked against its recorded digests."""
 
 import gzip
+import warnings
 import zlib
+from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torchvision.datasets import MNIST
@@ -82,19 +85,28 @@ def restore(packed, path, md5):
 
 
 IMAGES = ROOT / "data" / "images"
+# a phone's picture has up to 200 million; a file of far more is a trap, or fills the memory
+MAX_PIXELS = 500_000_000
 
 
 def load_image(path, size=64):
     """Read any picture -> (3, size, size) in [-1, 1], its middle square, on white where transparent.
 
+    Grey of more than 8 bit is read as 0 .. 65535, or as 0 .. 1 if it is float.
+
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is no picture, or is damaged.
+        ValueError: the file is no picture, is damaged, has grey values out of range, or is larger
+            than MAX_PIXELS.
     """
     path = Path(path)
+    ample = 16 * size  # shrinking to this by whole blocks is not seen in the result
     try:
-        with Image.open(path) as file:
-            picture = on_white(ImageOps.exif_transpose(file))
+        with pixel_limit(MAX_PIXELS), Image.open(path) as file:
+            file.draft(None, (ample, ample))  # a JPEG is decoded that small at once
+            ImageOps.exif_transpose(file, in_place=True)
+            picture = plain(file)
+            picture = picture.reduce(max(1, min(picture.size) // ample))
     except FileNotFoundError as error:
         raise FileNotFoundError(f"there is no picture at {path}") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
@@ -102,22 +114,51 @@ def load_image(path, size=64):
             f"{path} cannot be read as a picture ({error}); save it again as PNG or JPEG"
         ) from error
     except Image.DecompressionBombError as error:
-        raise ValueError(f"{path} is too large ({error}); save it smaller") from error
-    picture = center_crop(picture, min(picture.size))
+        raise ValueError(
+            f"{path} is too large, more than {MAX_PIXELS:,} pixels; save it smaller"
+        ) from error
+    picture = center_crop(on_white(picture), min(picture.size))
     pixels = resize(pil_to_tensor(picture).float(), [size, size], antialias=True)
     return pixels.div(127.5).sub(1).clamp(-1, 1)
 
 
+@contextmanager
+def pixel_limit(pixels):
+    """Let PIL open pictures of up to so many pixels. Its own limit is a global: put it back."""
+    before = Image.MAX_IMAGE_PIXELS
+    Image.MAX_IMAGE_PIXELS = pixels // 2  # where PIL warns; it refuses twice as many
+    try:
+        with warnings.catch_warnings(
+            action="ignore", category=Image.DecompressionBombWarning
+        ):
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
+def plain(picture):
+    """Any mode of PIL's -> RGBA if there is transparency, or RGB."""
+    if picture.mode.startswith(("I", "F")):
+        picture = eight_bit(picture)
+    mode = "RGBA" if picture.has_transparency_data else "RGB"
+    return picture if picture.mode == mode else picture.convert(mode)
+
+
+def eight_bit(picture):
+    """Grey of 16 bit or float -> L; PIL itself would clip the values instead of scaling them."""
+    values = np.asarray(picture, np.float32)
+    top = 1 if picture.mode == "F" else 65535
+    if not ((values >= 0) & (values <= top)).all():  # NaN is refused too
+        raise ValueError(f"its grey values are not all in 0 .. {top}")
+    return Image.fromarray((values * (255 / top)).round().astype(np.uint8))
+
+
 def on_white(picture):
-    """Any mode of PIL's -> RGB."""
-    if picture.mode.startswith("I"):  # 16 bit, which PIL would clip instead of scale
-        picture = picture.point(lambda value: value / 257, "L")
-    if "A" not in picture.getbands() and "transparency" not in picture.info:
-        return picture.convert("RGB")
-    rgba = picture.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert(
-        "RGB"
-    )
+    """RGB or RGBA -> RGB."""
+    if picture.mode == "RGB":
+        return picture
+    white = Image.new("RGBA", picture.size, "white")
+    return Image.alpha_composite(white, picture).convert("RGB")
 
 
 def shipped_image(name):

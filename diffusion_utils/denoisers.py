@@ -1,6 +1,7 @@
 """What the noise is: a denoiser is a function (x_t, t) -> NoiseEstimate, and so is a technique."""
 
 from functools import lru_cache
+from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -79,8 +80,14 @@ def guided(conditional, unconditional, gamma):
     >>> nothing = lambda x_t, t: NoiseEstimate(torch.zeros_like(x_t))
     >>> guided(one, nothing, gamma=7)(torch.zeros(1, 1, 1, 2), 500).eps
     tensor([[[[7., 7.]]]])
-    """
 
+    Raises:
+        ValueError: gamma is infinite or not a number.
+    """
+    if not isfinite(gamma):
+        raise ValueError(f"gamma must be a finite number, got {gamma}")
+    if gamma == 1:
+        return conditional  # the other estimate would cancel
     both = together(conditional, unconditional)
 
     def denoise(x_t, t):

@@ -57,11 +57,16 @@ def in_batches(function, images, size=500):
     return torch.cat([function(batch) for batch in images.split(size)])
 
 
+def share(hits, n):
+    """hits of n as a share in [0, 1], with its standard error."""
+    p = hits / n
+    return p, (p * (1 - p) / n) ** 0.5
+
+
 def accuracy(classifier, images, labels):
     """The share of images that the classifier gives the label it should, with its standard error."""
-    correct = (in_batches(classifier, images).argmax(1) == labels).double()
-    p = correct.mean().item()
-    return p, (p * (1 - p) / len(labels)) ** 0.5
+    correct = in_batches(classifier, images).argmax(1) == labels
+    return share(correct.sum().item(), len(labels))
 
 
 def fid(classifier, real, fake):

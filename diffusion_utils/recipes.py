@@ -1,5 +1,9 @@
 """The coursework's named tasks, each a few lines around the one loop."""
 
+from numbers import Integral
+
+import torch
+
 from diffusion_utils.denoisers import averaged, blended, guided, viewed
 from diffusion_utils.sampling import (
     generators,
@@ -20,17 +24,25 @@ def prompted(model, prompts, gamma=7.0):
     """The guided denoiser of a prompt, or of a list of prompts, one for each image.
 
     Raises:
-        ValueError: a prompt is empty.
+        ValueError: a prompt is empty or no text, or gamma is not finite.
     """
     return guided(model.denoiser(checked(prompts)), model.denoiser(""), gamma)
 
 
 def checked(prompts):
     """The same prompt, or list of them; an error if one is empty."""
-    for prompt in [prompts] if isinstance(prompts, str) else prompts:
+    for prompt in prompts if isinstance(prompts, list | tuple) else [prompts]:
         if not str(prompt).strip():
             raise ValueError("the prompt is empty; guidance needs a text to go towards")
     return prompts
+
+
+def check_list(prompts, ways, names):
+    """Raises a ValueError if prompts is not a list of one prompt more than there are ways to look."""
+    if not isinstance(prompts, list | tuple) or len(prompts) != len(ways) + 1:
+        raise ValueError(
+            f"give a list of one prompt more than {names}, got {prompts!r} for {len(ways)} {names}"
+        )
 
 
 def generate(model, denoise, seeds, timesteps=TIMESTEPS):
@@ -63,7 +75,9 @@ def enlarged(model, images, prompts, seeds):
 
 
 def check_image(model, image, seeds):
-    """Raises a ValueError if the image has a wrong shape or range, or is none for each seed."""
+    """Raises a ValueError if the image is of a wrong type, shape or range, or none for each seed."""
+    if not torch.is_tensor(image) or not image.is_floating_point():
+        raise ValueError("image must be floats; load it with `data.load_image`")
     if tuple(image.shape[-3:]) != tuple(model.shape) or image.ndim not in (3, 4):
         raise ValueError(f"image must be {model.shape}, got {tuple(image.shape)}")
     if image.ndim == 4 and len(image) != len(seeds):
@@ -79,12 +93,15 @@ def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
         image: (3, 64, 64), or one for each seed (B, 3, 64, 64), in [-1, 1].
 
     Raises:
-        ValueError: wrong shape, range or number of seeds, or i_start is not before the last timestep.
+        ValueError: wrong type, shape, range or number of seeds, or i_start is not a whole number
+            before the last timestep.
     """
-    check_image(model, image, seeds)
-    if not 0 <= i_start < len(timesteps) - 1:
-        raise ValueError(f"i_start must be in 0 .. {len(timesteps) - 2}, got {i_start}")
     noise = generators(seeds)
+    check_image(model, image, seeds)
+    if not isinstance(i_start, Integral) or not 0 <= i_start < len(timesteps) - 1:
+        raise ValueError(
+            f"i_start must be a whole number in 0 .. {len(timesteps) - 2}, got {i_start}"
+        )
     eps = unit_noise(model.shape, noise).to(model.device)
     x_0 = image.to(model.device).expand_as(eps)
     return model.schedule.forward(x_0, timesteps[i_start], eps), noise
@@ -114,12 +131,12 @@ def inpaint(model, denoise, image, mask, seeds, times=1, timesteps=TIMESTEPS):
         mask: as for `sampling.keep_outside`.
 
     Raises:
-        ValueError: as `noised` and `sampling.keep_outside`; times is less than 1.
+        ValueError: as `noised`, `sampling.keep_outside` and `sampling.resampled`.
 
     Source: Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1.
     """
-    check_image(model, image, seeds)
     noise = generators(seeds)
+    check_image(model, image, seeds)
     x_T = unit_noise(model.shape, noise).to(model.device)
     outside = image.to(model.device).expand_as(x_T)
     constrain = keep_outside(mask, outside, model.schedule, noise)
@@ -135,22 +152,24 @@ def inpaint(model, denoise, image, mask, seeds, times=1, timesteps=TIMESTEPS):
 
 
 def visual_anagram(model, prompts, views=(FLIP,), gamma=7.0):
-    """The denoiser of a picture that shows the first prompt as it is, the others in their views."""
-    if len(prompts) != len(views) + 1:
-        raise ValueError(
-            f"one prompt more than views, got {len(prompts)} prompts, {len(views)} views"
-        )
+    """The denoiser of a picture that shows the first prompt as it is, the others in their views.
+
+    Raises:
+        ValueError: prompts is not a list of one more than views.
+    """
+    check_list(prompts, views, "views")
     first, *others = [prompted(model, prompt, gamma) for prompt in prompts]
     seen = [viewed(d, view) for d, view in zip(others, views, strict=True)]
     return averaged(first, *seen)
 
 
 def hybrid(model, prompts, sigmas=(2.0,), gamma=7.0):
-    """The denoiser of a picture that shows the first prompt from afar and the last from close by."""
-    if len(prompts) != len(sigmas) + 1:
-        raise ValueError(
-            f"one prompt more than blurs, got {len(prompts)} prompts, {len(sigmas)} blurs"
-        )
+    """The denoiser of a picture that shows the first prompt from afar and the last from close by.
+
+    Raises:
+        ValueError: prompts is not a list of one more than sigmas.
+    """
+    check_list(prompts, sigmas, "blurs")
     parts = [model.denoiser(checked(prompt)) for prompt in prompts]
     # the bands add up to 1, so guiding their blend is blending what is guided, for fewer estimates
     return guided(blended(parts, bands(*sigmas)), model.denoiser(""), gamma)

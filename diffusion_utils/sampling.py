@@ -1,6 +1,7 @@
 """The one sampling loop: where you start, how you denoise, what you enforce."""
 
 from itertools import pairwise
+from numbers import Integral
 from typing import NamedTuple
 
 import torch
@@ -26,10 +27,12 @@ def generators(seeds):
     """One CPU generator for each image, so that an image does not depend on its batch or device.
 
     Raises:
-        ValueError: there are no seeds.
+        ValueError: there are no seeds, or they are no list.
     """
-    if not len(seeds):
-        raise ValueError("give at least one seed; each makes one image")
+    if not hasattr(seeds, "__len__") or not len(seeds):
+        raise ValueError(
+            f"give a list of at least one seed, each makes one image; got {seeds!r}"
+        )
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
 
@@ -52,7 +55,8 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
         constrain: (x, t) -> x, applied after each step.
 
     Raises:
-        ValueError: the number of generators is not the batch size, or there are less than two timesteps.
+        ValueError: the number of generators is not the batch size, or timesteps do not end in a
+            step down.
 
     Source: Ho et al. 2020, algorithm 2.
     """
@@ -60,8 +64,10 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
         raise ValueError(
             f"one generator for each image: {len(generators)} for {len(x)} images"
         )
-    if len(timesteps) < 2:
-        raise ValueError(f"timesteps need a start and an end, got {timesteps}")
+    if len(timesteps) < 2 or timesteps[-1] >= timesteps[-2]:
+        raise ValueError(
+            f"timesteps need a start and an end below it, like 990, 500, 0; got {timesteps}"
+        )
     for t, t_prev in pairwise(timesteps):
         if t_prev > t:
             x = schedule.renoise(
@@ -84,12 +90,14 @@ def resampled(timesteps, times):
     The last step is taken once.
 
     Raises:
-        ValueError: times is less than 1.
+        ValueError: times is not a whole number from 1 on.
 
     Source: Lugmayr et al. 2022, algorithm 1, with jumps of one step.
     """
-    if times < 1:
-        raise ValueError(f"each step is taken at least once, got times={times}")
+    if not isinstance(times, Integral) or times < 1:
+        raise ValueError(
+            f"each step is taken a whole number of times, at least once, got times={times}"
+        )
     path = [timesteps[0]]
     for t, t_prev in pairwise(timesteps):
         path += (
@@ -115,9 +123,10 @@ def keep_outside(mask, image, schedule, generators):
     """
     if not ((mask == 0) | (mask == 1)).all():
         raise ValueError("mask must be 0 and 1, with 1 for new content")
-    if mask.shape[-3:] != (1, *image.shape[-2:]):
+    if mask.ndim > 4 or mask.shape[-3:] != (1, *image.shape[-2:]):
         raise ValueError(
-            f"mask must be (1, H, W) with the image's {tuple(image.shape[-2:])}, got {tuple(mask.shape)}"
+            f"mask must be (1, H, W) or (B, 1, H, W) with the image's {tuple(image.shape[-2:])}, "
+            f"got {tuple(mask.shape)}"
         )
     if mask.ndim == 4 and len(mask) != len(image):
         raise ValueError(f"{len(mask)} masks for {len(image)} images")

@@ -49,12 +49,16 @@ class Schedule:
         """alpha_bar_t for an int or a (B,) tensor t; shaped and typed to multiply x if x is given.
 
         Raises:
-            ValueError: t is outside -1 .. T-1.
+            ValueError: t is outside -1 .. T-1, or x is not of floats.
         """
         t = torch.as_tensor(t, device="cpu")
         if t.min() < CLEAN or t.max() >= self.T:
             raise ValueError(
                 f"timestep must be in {CLEAN} .. {self.T - 1}, got {t.tolist()}"
+            )
+        if x is not None and not x.is_floating_point():  # would round alpha_bar to 0
+            raise ValueError(
+                f"images must be floats, got {x.dtype}; see `data.to_unit` and `data.load_image`"
             )
         alpha_bar = self.from_clean[t + 1]
         if x is None or not alpha_bar.ndim:

@@ -83,6 +83,15 @@ FLIP = View(lambda x: x.flip(2), lambda x: x.flip(2))  # upside down
 NEGATIVE = View(same, same, factor=-1)
 DOUBLED = FLIP._replace(factor=2)  # must fail: the noise it shows has variance 4
 
+# other ways to look at a 64x64 picture
+VIEWS = {
+    "quarter turn": rotation(1),
+    "half turn": rotation(2),
+    "jigsaw": jigsaw(torch.Generator().manual_seed(0)),
+    "skew": skew(),
+    "negative": NEGATIVE,
+}
+
 
 def low_pass(sigma, kernel_size=33):
     """Keep what a Gaussian blur keeps: (B, C, H, W) -> same."""

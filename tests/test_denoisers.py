@@ -24,8 +24,23 @@ def test_guidance_of_zero_is_the_unconditional_estimate():
     assert estimate(0).eps.equal(EPS_U)
 
 
-def test_guidance_of_one_is_the_conditional_estimate():
-    assert_close(estimate(1).eps, EPS_C)
+@pytest.mark.parametrize("gamma", [1, 1.0])
+def test_guidance_of_one_is_the_conditional_denoiser_alone(gamma):
+    def unasked(x, t):
+        raise AssertionError("the unconditional estimate is not needed")
+
+    estimate = guided(lambda x, t: NoiseEstimate(EPS_C, V_C), unasked, gamma)(X, 7)
+    assert estimate.eps.equal(EPS_C) and estimate.v.equal(V_C)
+
+
+def test_guidance_near_one_is_near_the_conditional_estimate():
+    assert_close(estimate(1 + 1e-12).eps, EPS_C)  # by the formula, without the shortcut
+
+
+@pytest.mark.parametrize("gamma", [float("nan"), float("inf"), -float("inf")])
+def test_guidance_without_a_finite_gamma_is_refused(gamma):
+    with pytest.raises(ValueError, match="gamma must be a finite number"):
+        estimate(gamma)
 
 
 @given(st.floats(-3, 12))

@@ -1,11 +1,14 @@
 """Pictures in: any file in, one kind of tensor out, or one clear error."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch.testing import assert_close
 
+from diffusion_utils import data
 from diffusion_utils.data import IMAGES, hole, load_image, shipped_image
 from diffusion_utils.metrics import seam
 
@@ -34,11 +37,41 @@ def test_modes_of_colour(saved, mode):
     assert_close(image, RED, atol=0.02, rtol=0)
 
 
-@pytest.mark.parametrize(("mode", "grey"), [("L", 128), ("1", 1), ("I;16", 128 * 257)])
-def test_modes_of_grey(saved, mode, grey):
-    image = load_image(saved(Image.new(mode, (70, 70), grey)))
-    expected = 1.0 if mode == "1" else 128 / 127.5 - 1
+@pytest.mark.parametrize(
+    ("mode", "grey", "name"),
+    [
+        ("L", 64, "p.png"),
+        ("1", 1, "p.png"),
+        ("I;16", 2**14, "p.png"),
+        ("I;16", 2**14, "p.tif"),
+        ("I;16B", 2**14, "p.tif"),
+        ("I", 2**14, "p.tif"),
+        ("F", 0.25, "p.tif"),
+    ],
+)
+def test_modes_of_grey(saved, mode, grey, name):
+    image = load_image(saved(Image.new(mode, (70, 70), grey), name))
+    expected = 1.0 if mode == "1" else -0.5
     assert_close(image, torch.full((3, 64, 64), expected), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("mode", "grey", "top"),
+    [
+        ("F", 1.1, 1),
+        ("F", -0.1, 1),
+        ("F", np.nan, 1),
+        ("I", 2**16, 65535),
+        ("I", -1, 65535),
+    ],
+)
+def test_grey_out_of_range_is_refused(saved, mode, grey, top):
+    picture = Image.new(mode, (70, 70))
+    picture.putpixel((3, 3), grey)
+    with pytest.raises(
+        ValueError, match=f"grey values are not all in 0 .. {top}.*save it again"
+    ):
+        load_image(saved(picture, "picture.tif"))
 
 
 def test_transparent_is_white(saved):
@@ -55,6 +88,16 @@ def test_a_phone_s_rotation_is_undone(saved):
     assert image[:, :28].mean() > 0.95 and image[:, 36:].mean() < -0.95
 
 
+@pytest.mark.parametrize("name", ["p.jpg", "p.png", "p.tif"])
+def test_a_phone_held_upright_is_too(saved, name):
+    picture = Image.new("RGB", (96, 64), "white")
+    picture.paste("black", (0, 0, 48, 64))
+    exif = Image.Exif()
+    exif[274] = 6  # the left of what is stored is the top
+    image = load_image(saved(picture, name, exif=exif))
+    assert image[:, :28].mean() < -0.95 and image[:, 36:].mean() > 0.95
+
+
 def test_the_middle_square_is_kept(saved):
     picture = Image.new("RGB", (300, 100), "blue")
     picture.paste("red", (100, 0, 200, 100))
@@ -67,17 +110,50 @@ def test_large_pictures_are_shrunk_without_moire(saved):
     assert image.std() < 0.02
 
 
-def test_pictures_of_absurd_size_are_refused(saved, monkeypatch):
+@pytest.mark.parametrize("name", ["huge.jpg", "huge.png"])
+def test_huge_pictures_are_read_without_a_warning(saved, monkeypatch, name):
+    sizes, on_white = [], data.on_white
+    monkeypatch.setattr(data, "on_white", lambda p: sizes.append(p.size) or on_white(p))
+    picture = Image.new("L", (9500, 9500), "white")  # above 89 million PIL warns
+    picture.paste("black", (0, 0, 9500, 4750))
+    path = saved(picture, name)
+    del picture
+    with warnings.catch_warnings(action="error"):
+        image = load_image(path)
+    assert image[:, :31].max() < -0.95 and image[:, 33:].min() > 0.95
+    assert max(sizes[0]) < 2048  # small before the costly float arithmetic
+
+
+def test_a_large_jpeg_is_decoded_small(saved, monkeypatch):
+    sizes, plain = [], data.plain
+    monkeypatch.setattr(data, "plain", lambda p: sizes.append(p.size) or plain(p))
+    load_image(saved(Image.new("L", (5000, 4200)), "large.jpg"))
+    assert sizes == [(1250, 1050)]
+
+
+def test_the_limit_of_pil_is_replaced_and_put_back(saved, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(ValueError, match="too large.*save it smaller"):
+    monkeypatch.setattr(data, "MAX_PIXELS", 300)
+    with warnings.catch_warnings(action="error"):  # PIL's would come from 150 on
+        assert load_image(saved(Image.new("RGB", (15, 15)))).shape == (3, 64, 64)
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+def test_pictures_of_absurd_size_are_refused(saved, monkeypatch):
+    monkeypatch.setattr(data, "MAX_PIXELS", 200)
+    before = Image.MAX_IMAGE_PIXELS
+    with pytest.raises(ValueError, match="too large, more than 200 .*save it smaller"):
         load_image(saved(Image.new("RGB", (15, 15))))
+    assert Image.MAX_IMAGE_PIXELS == before
 
 
 def test_files_that_are_no_pictures(tmp_path):
     (tmp_path / "text.png").write_text("no picture")
-    whole = (IMAGES / "sailboat.png").read_bytes()
-    (tmp_path / "half.png").write_bytes(whole[: len(whole) // 2])
-    for name in ("text.png", "half.png"):
+    for name in ("half.png", "half.jpg", "half.tif"):
+        Image.open(IMAGES / "sailboat.png").save(tmp_path / name)
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+    for name in ("text.png", "half.png", "half.jpg", "half.tif"):
         with pytest.raises(ValueError, match=f"{name} cannot be read.*save it again"):
             load_image(tmp_path / name)
     with pytest.raises(FileNotFoundError, match="no picture at"):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from PIL import Image
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
@@ -190,7 +191,7 @@ def test_a_hybrid_takes_fine_detail_from_the_last_prompt():
 
 
 @pytest.mark.parametrize("recipe", [recipes.visual_anagram, recipes.hybrid])
-@pytest.mark.parametrize("prompts", [["red"], ["red", "blue", "red"]])
+@pytest.mark.parametrize("prompts", [["red"], ["red", "blue", "red"], "ab", None])
 def test_one_prompt_for_each_way_to_look(model, recipe, prompts):
     with pytest.raises(ValueError, match="one prompt more than"):
         recipe(model, prompts)
@@ -298,9 +299,15 @@ def test_what_is_drawn_on_a_gpu_comes_back_to_the_cpu(monkeypatch):
     assert {x.device.type for x in drawn} == {"cpu"}
 
 
-@pytest.mark.parametrize("i_start", [-1, 33, 100])
-def test_starts_beyond_the_end_are_refused(model, image, i_start):
-    with pytest.raises(ValueError, match="i_start must be in 0 .. 32"):
+@pytest.mark.parametrize("prompt", [None, 5, ["red", None], []])
+def test_prompts_that_are_no_text_are_refused(model, prompt):
+    with pytest.raises(ValueError, match="give a text|a prompt is a text"):
+        recipes.prompted(model, prompt)
+
+
+@pytest.mark.parametrize("i_start", [-1, 33, 100, 2.5, 2.0, None])
+def test_starts_that_are_none_of_the_path_are_refused(model, image, i_start):
+    with pytest.raises(ValueError, match="i_start must be a whole number in 0 .. 32"):
         recipes.sdedit(model, model.denoiser("red"), image, i_start, [0])
 
 
@@ -312,6 +319,8 @@ def test_starts_beyond_the_end_are_refused(model, image, i_start):
         (torch.zeros(1, 1, 3, 64, 64), "image must be"),
         (torch.full((3, 64, 64), 255.0), r"in \[-1, 1\]"),
         (torch.full((3, 64, 64), torch.nan), r"in \[-1, 1\]"),
+        (torch.zeros(3, 64, 64, dtype=torch.uint8), "image must be floats; load it"),
+        (Image.new("RGB", (64, 64)), "image must be floats; load it"),
     ],
 )
 def test_wrong_images_are_refused(model, bad, message):
@@ -323,7 +332,13 @@ def test_wrong_images_are_refused(model, bad, message):
 
 
 @pytest.mark.parametrize(
-    "mask", [torch.full((1, 64, 64), 0.5), torch.ones(1, 32, 32), torch.ones(64, 64)]
+    "mask",
+    [
+        torch.full((1, 64, 64), 0.5),
+        torch.ones(1, 32, 32),
+        torch.ones(64, 64),
+        torch.ones(1, 1, 1, 64, 64),
+    ],
 )
 def test_wrong_masks_are_refused(model, image, mask):
     with pytest.raises(ValueError, match="mask must be"):
@@ -339,12 +354,24 @@ def test_a_mask_for_each_image_is_needed(model, image, count):
 
 def test_what_makes_no_path_is_refused(model, image):
     red, mask = model.denoiser("red"), hole(0, 0, 9, 9)
-    with pytest.raises(ValueError, match="at least once, got times=0"):
-        recipes.inpaint(model, red, image, mask, [0], times=0)
-    with pytest.raises(ValueError, match="a start and an end"):
-        recipes.generate(model, red, [0], [990])
-    with pytest.raises(ValueError, match="at least one seed"):
-        recipes.generate(model, red, [])
+    for times in (0, 1.5, 2.0, None):
+        with pytest.raises(ValueError, match=f"at least once, got times={times}"):
+            recipes.inpaint(model, red, image, mask, [0], times=times)
+    for timesteps in ([990], [0, 990], [990, 990], [0, 500, 990], [990, 0, 500]):
+        with pytest.raises(ValueError, match="a start and an end below it"):
+            recipes.generate(model, red, [0], timesteps)
+
+
+@pytest.mark.parametrize("seeds", [[], 5, None])
+def test_seeds_are_a_list(model, image, seeds):
+    red, mask = model.denoiser("red"), hole(0, 0, 9, 9)
+    for draw in (
+        lambda: recipes.generate(model, red, seeds),
+        lambda: recipes.sdedit(model, red, image[None], 5, seeds),
+        lambda: recipes.inpaint(model, red, image[None], mask, seeds),
+    ):
+        with pytest.raises(ValueError, match="a list of at least one seed"):
+            draw()
 
 
 def test_a_prompt_for_each_seed_is_needed(model):

@@ -156,6 +156,15 @@ def test_unknown_timestep_is_refused(t):
         SCHEDULE.forward(torch.zeros(SHAPE), t, torch.zeros(SHAPE))
 
 
+@pytest.mark.parametrize("t", [5, torch.tensor([5, 200])])
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
+def test_images_that_are_not_floats_are_refused(t, dtype):
+    with pytest.raises(
+        ValueError, match="images must be floats, got torch.*load_image"
+    ):
+        SCHEDULE.forward(torch.ones(SHAPE, dtype=dtype), t, torch.zeros(SHAPE))
+
+
 @pytest.mark.parametrize("t, t_prev", [(5, 5), (5, 6), (CLEAN, 0), (CLEAN, CLEAN)])
 def test_step_in_the_wrong_order_is_refused(t, t_prev):
     x = torch.zeros(SHAPE)
