@@ -8,9 +8,9 @@ DEEPFLOYD_STAGE_2: name or folder of the second stage; the default is DeepFloyd/
 
 import argparse
 import gc
-import importlib.util
 import os
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import torch
@@ -20,16 +20,24 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 from transformers import BitsAndBytesConfig, T5EncoderModel
 
-from diffusion_utils.denoisers import Conditional, NoiseEstimate, guided
+from diffusion_utils.denoisers import NoiseEstimate, guided
 from diffusion_utils.files import load_tensors, save_tensors
 from diffusion_utils.pretrained import TextToImage
 from diffusion_utils.sampling import generators, last, trajectory, unit_noise
-from diffusion_utils.schedule import Schedule, spaced_timesteps
+from diffusion_utils.schedule import CLEAN, Schedule, strided_timesteps
 
 STAGE_1 = "DeepFloyd/IF-I-M-v1.0"
 STAGE_2 = "DeepFloyd/IF-II-M-v1.0"
 UNET = ["unet/*.json", "unet/*fp16*.safetensors", "scheduler/*.json"]
-ALL = [*UNET, "*.json", "*/*.json", "*/*.model", "text_encoder/*fp16*.safetensors"]
+ENCODER = [
+    "model_index.json",
+    "scheduler/*.json",  # the pipeline that holds the encoder asks for it
+    "tokenizer/*",
+    "text_encoder/*.json",
+    "text_encoder/*fp16*.safetensors",
+]
+# Stage II's, as diffusers spaces them: 980, 960, .., 0. At 999 alpha_bar is 2e-9, and x_0 lost in rounding.
+TIMESTEPS = [*strided_timesteps(980, 20), CLEAN]
 
 
 def fetched(name, files):
@@ -80,6 +88,15 @@ def load_unet(folder, device):
     return unet.to(device).eval().requires_grad_(False), schedule
 
 
+def check_installed(*packages):
+    missing = [p for p in packages if not any(metadata.distributions(name=p))]
+    if missing:
+        raise ModuleNotFoundError(
+            f"the text encoder needs more packages: pip install {' '.join(missing)}, or give a file of "
+            "embeddings in DEEPFLOYD_EMBEDDINGS"
+        )
+
+
 class PromptEncoder:
     """The T5 encoder of IF, loaded for the first prompt: one prompt -> (1, 77, features)."""
 
@@ -96,18 +113,15 @@ class PromptEncoder:
         return (embedding,)
 
     def load(self):
-        """In 8 bit on a GPU, where it takes 6 GB instead of 22.
+        """In 8 bit on a GPU, where it takes 8 GB instead of 12.
 
         Raises:
-            ModuleNotFoundError: bitsandbytes, which does the 8 bit, is missing.
+            ModuleNotFoundError: a package that this needs is missing.
         """
         options = {"torch_dtype": precision(self.device)}
         if self.device != "cpu":
-            if importlib.util.find_spec("bitsandbytes") is None:
-                raise ModuleNotFoundError(
-                    "the text encoder is loaded in 8 bit: pip install bitsandbytes, or give a file of "
-                    "embeddings in DEEPFLOYD_EMBEDDINGS"
-                )
+            # the 8 bit, and the hub's tokenizer, which transformers reads with the other two
+            check_installed("bitsandbytes", "sentencepiece", "protobuf")
             options |= {
                 "quantization_config": BitsAndBytesConfig(load_in_8bit=True),
                 "device_map": {"": self.device},
@@ -166,54 +180,109 @@ def estimate(unet, x, t, embedding, **options):
     return NoiseEstimate(*on_device(answer, x.device).sample.float().chunk(2, 1))
 
 
+def clipped(denoise, schedule):
+    """Keep the clean image that an estimate stands for within [-1, 1], as images are.
+
+    Source: Saharia et al. 2022, https://arxiv.org/abs/2205.11487, section 2.3, static thresholding.
+    """
+
+    def denoise_clipped(x_t, t):
+        eps, v = denoise(x_t, t)
+        x0_hat = schedule.predict_x0(x_t, t, eps).clamp(-1, 1)
+        alpha_bar = schedule.at(t, x_t)
+        eps = (x_t - alpha_bar.sqrt() * x0_hat) / (1 - alpha_bar).sqrt()
+        return NoiseEstimate(eps, v)
+
+    return denoise_clipped
+
+
 class DeepFloyd(TextToImage):
     """Stage I as a `TextToImage`, with stage II as `upsample`."""
 
     def __init__(self, unet, encode, schedule, device, stage_2):
-        free = getattr(encode, "free", lambda: None)
+        self.free = getattr(encode, "free", lambda: None)
 
         def network(x_t, t, embedding):
-            free()  # the prompts are encoded by now; the encoder is larger than this network
+            self.free()  # the prompts are encoded by now; the encoder needs the memory no longer
             return estimate(unet, x_t, t, embedding)
 
         super().__init__(network, encode, schedule, device)
         self.shape = (3, unet.config.sample_size, unet.config.sample_size)
         self.stage_2 = stage_2
 
-    def upsample(self, images, prompts, seeds, gamma=4.0, steps=50, noise_level=250):
-        """Stage II: (B, 3, 64, 64) in [-1, 1] -> (B, 3, 256, 256), of the same prompts.
+    def condition(self, prompt):
+        """As of `TextToImage`; "" is encoded along, so that the encoder is not loaded for it alone."""
+        condition = super().condition(prompt)
+        super().condition("")
+        return condition
 
-        The small images are enlarged, noised to noise_level, and shown beside x_t at every step.
+    def second_stage(self, noise_level):
+        """Load stage II as a `TextToImage` that looks at six channels: x_t, and the small image beside it.
+
+        noise_level: the timestep that the small image was noised to.
         """
         unet, schedule = on_device(
             lambda: load_unet(fetched(self.stage_2, UNET), self.device), self.device
         )
-        size = unet.config.sample_size
+
+        def network(both, t, embedding):
+            levels = torch.full((len(both),), noise_level, device=self.device)
+            return estimate(unet, both, t, embedding, class_labels=levels)
+
+        stage = TextToImage(network, self.encode, schedule, self.device)
+        stage.shape = (3, unet.config.sample_size, unet.config.sample_size)
+        stage.conditions = self.conditions
+        return stage
+
+    def upsample(
+        self,
+        images,
+        prompts,
+        seeds,
+        combine=None,
+        gamma=4.0,
+        timesteps=TIMESTEPS,
+        noise_level=250,
+    ):
+        """Stage II: (B, 3, 64, 64) in [-1, 1] -> (B, 3, 256, 256), of the same prompts.
+
+        The small images are enlarged, noised to noise_level, and shown beside x_t at every step.
+
+        Args:
+            prompts: as for `denoiser`; with `combine` a list of these, one for each of its arguments.
+            combine: guided denoisers -> one denoiser. They look at x_t and the small image together,
+                (B, 6, 256, 256), so that a view of one is a view of both; they answer with (B, 3, 256, 256).
+        """
+        parts = [prompts] if combine is None else prompts
+        for part in parts:
+            self.denoiser(part)  # encodes what is new
+        self.free()  # before the next network takes its place
+        stage = self.second_stage(noise_level)
+        guides = [
+            guided(stage.denoiser(part), stage.denoiser(""), gamma) for part in parts
+        ]
+        combined = guides[0] if combine is None else combine(*guides)
+
         noise = generators(seeds)
         large = F.interpolate(
-            images.to(self.device), size=size, mode="bilinear", align_corners=True
+            images.to(self.device),
+            stage.shape[1:],
+            mode="bilinear",
+            align_corners=True,
         )
-        eps = unit_noise((3, size, size), noise).to(large)
-        shown = schedule.forward(large, noise_level, eps)
-        levels = torch.full((len(images),), noise_level, device=self.device)
+        eps = unit_noise(stage.shape, noise).to(large)
+        shown = stage.schedule.forward(large, noise_level, eps)
 
-        def network(x_t, t, embedding, low, labels):
-            both = torch.cat([x_t, low], 1)
-            return estimate(unet, both, t, embedding, class_labels=labels)
+        def denoise(x_t, t):
+            return combined(torch.cat([x_t, shown], 1), t)
 
-        def denoiser(prompts):
-            (embedding,) = self.denoiser(prompts).condition
-            embedding = embedding.expand(len(images), -1, -1)
-            return Conditional(network, embedding, shown, levels)
-
-        denoise = guided(denoiser(prompts), denoiser(""), gamma)
-        x = unit_noise((3, size, size), noise).to(large)
-        timesteps = spaced_timesteps(schedule.T, steps)
-        return last(trajectory(denoise, x, timesteps, schedule, generators=noise))
+        x = unit_noise(stage.shape, noise).to(large)
+        denoise = clipped(denoise, stage.schedule)
+        return last(trajectory(denoise, x, timesteps, stage.schedule, generators=noise))
 
 
-def model_folder(device):
-    """The folder of the model that DEEPFLOYD_MODEL names, fetched from the hub if it is none.
+def model_folder(device, files):
+    """The folder of the model that DEEPFLOYD_MODEL names; if it is none, `files` are fetched from the hub.
 
     Raises:
         RuntimeError: no GPU for a model from the hub.
@@ -225,7 +294,7 @@ def model_folder(device):
             "DeepFloyd IF needs a GPU with 16 GB and there is none; use DIFFUSION_MODEL=emoji64, "
             "or point DEEPFLOYD_MODEL to a folder with a model small enough for the CPU"
         )
-    return fetched(name, ALL)
+    return fetched(name, files)
 
 
 def load(device):
@@ -235,9 +304,9 @@ def load(device):
         RuntimeError: no GPU for a model from the hub, or too little memory.
         OSError: the model cannot be fetched; the message says what to do.
     """
-    folder = model_folder(device)
-    unet, schedule = on_device(lambda: load_unet(folder, device), device)
     file = os.environ.get("DEEPFLOYD_EMBEDDINGS")
+    folder = model_folder(device, UNET if file else [*UNET, *ENCODER])
+    unet, schedule = on_device(lambda: load_unet(folder, device), device)
     encode = stored(file, device) if file else PromptEncoder(folder, device)
     stage_2 = os.environ.get("DEEPFLOYD_STAGE_2", STAGE_2)
     return DeepFloyd(unet, encode, schedule, device, stage_2)
@@ -245,7 +314,7 @@ def load(device):
 
 def embed(prompts, path, device):
     """Write the embedding of each prompt, and of the empty one, to a safetensors file."""
-    encoder = PromptEncoder(model_folder(device), device)
+    encoder = PromptEncoder(model_folder(device, ENCODER), device)
     save_tensors(path, {prompt: encoder(prompt)[0] for prompt in ["", *prompts]})
     encoder.free()
 
@@ -259,7 +328,7 @@ def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         embed(args.prompts.read_text().splitlines(), args.out, device)
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ModuleNotFoundError) as error:
         sys.exit(f"error: {error}")
 
 

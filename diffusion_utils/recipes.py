@@ -64,14 +64,15 @@ def generate(model, denoise, seeds, timesteps=TIMESTEPS):
     )
 
 
-def enlarged(model, images, prompts, seeds):
+def enlarged(model, images, prompts, seeds, combine=None):
     """The optional last step: images (B, 3, 64, 64) drawn larger, where the model has a second stage.
 
-    Other models return them as they are; the shipped one does.
+    Other models return them as they are; the shipped one does. With `combine`, a function of guided
+    denoisers to one, prompts is a list with the prompt, or prompts, of each of its arguments.
     """
     if model.upsample is None:
         return images
-    return model.upsample(images.clamp(-1, 1), prompts, seeds)
+    return model.upsample(images.clamp(-1, 1), prompts, seeds, combine)
 
 
 def check_image(model, image, seeds):

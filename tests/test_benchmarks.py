@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks import mnist_quality
+from benchmarks import mnist_quality, pairs
 from diffusion_utils.data import mnist, to_unit
 from diffusion_utils.unet import UNet
 
@@ -56,3 +56,34 @@ def test_real_digits_are_close_to_other_real_digits():
     far = mnist_quality.fid(mnist_quality.load_classifier(), test, noise)
     assert 0 < floor["fid"] < far / 3
     assert abs(floor["spread"] - to_unit(mnist()[0][:5000]).std(0).mean()) < 0.02
+
+
+def test_pairs_that_work_come_before_those_that_are_only_recognised():
+    def row(right, other):
+        return {"right": right, "other": other}
+
+    works = row([9, 2], [10, 50])
+    better = row([3, 2], [4, 500])
+    confused = row([1, 2], [2, 1])  # both names are near, but one view shows the other
+    assert pairs.works(works) and not pairs.works(confused)
+    assert sorted([confused, works, better], key=pairs.order) == [
+        better, works, confused,
+    ]  # fmt: skip
+
+
+def test_each_way_to_look_at_a_picture_has_its_own_right_name(monkeypatch):
+    """A judge that ranks by brightness: "dark" first for a dark picture, and the other way round."""
+
+    def name_ranks(judge, pictures, names):
+        dark = pictures.mean((1, 2, 3)) < 0
+        return [
+            1 + (d.item() != (n == "dark")) for d, n in zip(dark, names, strict=True)
+        ]
+
+    monkeypatch.setattr(pairs, "name_ranks", name_ranks)
+    picture = -torch.ones(1, 3, 8, 8)
+    looks = lambda x: x, lambda x: -x
+    (row,) = pairs.judged(None, [["dark", "bright"]], picture, looks)
+    assert row["right"] == [1, 1] and row["other"] == [2, 2]
+    (row,) = pairs.judged(None, [["bright", "dark"]], picture, looks)
+    assert row["right"] == [2, 2] and not pairs.works(row)

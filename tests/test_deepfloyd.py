@@ -1,23 +1,44 @@
 """The border to DeepFloyd IF, on a tiny model of its classes that the test builds."""
 
-from fnmatch import fnmatch
+import shutil
+import sys
 from functools import partial
+from importlib import metadata
 
 import httpx2
 import pytest
 import tiny_if
 import torch
+from diffusers import IFSuperResolutionPipeline
 from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+from huggingface_hub.utils import filter_repo_objects
 from torch.testing import assert_close
 
-from diffusion_utils import deepfloyd, recipes
+from diffusion_utils import deepfloyd, recipes, sampling
 from diffusion_utils.data import hole
-from diffusion_utils.denoisers import guided
+from diffusion_utils.denoisers import (
+    NoiseEstimate,
+    averaged,
+    blended,
+    guided,
+    viewed,
+)
+from diffusion_utils.files import load_tensors, save_tensors
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.sampling import generators, last, trajectory, unit_noise
-from diffusion_utils.views import FLIP
+from diffusion_utils.schedule import CLEAN, Schedule, spaced_timesteps
+from diffusion_utils.views import FLIP, NEGATIVE, bands
 
 TIMESTEPS = [990, 660, 330, 0]
+AT_ONCE = [500, CLEAN]
+# The hub's folder of one stage, in the formats and precisions that it offers.
+ON_THE_HUB = """model_index.json README.md scheduler/scheduler_config.json
+text_encoder/config.json text_encoder/model-00001-of-00002.safetensors
+text_encoder/model.fp16-00001-of-00002.safetensors text_encoder/model.safetensors.index.fp16.json
+text_encoder/pytorch_model.fp16-00001-of-00002.bin
+tokenizer/special_tokens_map.json tokenizer/spiece.model tokenizer/tokenizer_config.json
+unet/config.json unet/diffusion_pytorch_model.bin unet/diffusion_pytorch_model.fp16.safetensors
+unet/diffusion_pytorch_model.safetensors safety_checker/model.fp16.safetensors""".split()
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +51,7 @@ def folder(tmp_path_factory, pipeline):
     path = tmp_path_factory.mktemp("if")
     pipeline.save_pretrained(path / "stage1")
     (path / "stage2").mkdir()
-    tiny_if.save_stage_2(path / "stage2", size=128)
+    tiny_if.save_stage_2(path / "stage2")
     return path
 
 
@@ -51,25 +72,33 @@ def test_the_six_channels_are_the_noise_and_the_variance(model, pipeline):
     assert_close(torch.cat([eps, v], 1), out.sample, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("t", "t_prev"), [(990, 960), (500, 470), (60, 30)])
-def test_our_step_is_that_of_diffusers(model, monkeypatch, t, t_prev):
-    theirs = tiny_if.scheduler()
-    theirs.set_timesteps(timesteps=[t, t_prev, 0])
-    x_t, z = torch.randn(2, 1, 3, 64, 64)
-    eps, v = model.denoiser("a dog")(x_t, t)
+def step_of(scheduler, monkeypatch, estimate, t, t_prev, x_t, z):
+    scheduler.set_timesteps(timesteps=[t, t_prev] if t_prev >= 0 else [t])
     monkeypatch.setattr(
         "diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *a, **k: z
     )
-    expected = theirs.step(torch.cat([eps, v], 1), t, x_t).prev_sample
+    return scheduler.step(torch.cat(estimate, 1), t, x_t).prev_sample
+
+
+@pytest.mark.parametrize(("t", "t_prev"), [(990, 960), (500, 470), (60, 30)])
+def test_our_step_is_that_of_diffusers_without_its_threshold(
+    model, monkeypatch, t, t_prev
+):
+    x_t, z = torch.randn(2, 1, 3, 64, 64)
+    eps, v = model.denoiser("a dog")(x_t, t)
+    at = monkeypatch, (eps, v), t, t_prev, x_t, z
     x0_hat = model.schedule.predict_x0(x_t, t, eps)
     ours = model.schedule.step(x_t, x0_hat, t, t_prev, z, v)
-    assert_close(ours, expected, atol=2e-3, rtol=2e-3)
+    assert_close(ours, step_of(tiny_if.unclipped(), *at), atol=2e-3, rtol=2e-3)
+    assert (ours - step_of(tiny_if.clipped(), *at)).abs().max() > 0.01
 
 
-def test_a_whole_trajectory_is_that_of_the_pipeline(model, pipeline, monkeypatch):
+def test_a_whole_trajectory_is_that_of_the_pipeline_without_its_threshold(
+    model, pipeline, monkeypatch
+):
     noise = generators([3])
     draws = [unit_noise(model.shape, noise) for _ in range(6)]
-    timesteps = [999, 749, 499, 249]
+    timesteps = [999, 666, 333, 0]  # there it draws no noise
     ours_draws, their_draws = iter(draws[1:]), iter(draws[1:])
     monkeypatch.setattr(
         "diffusion_utils.sampling.unit_noise", lambda *a: next(ours_draws)
@@ -95,7 +124,7 @@ def test_a_whole_trajectory_is_that_of_the_pipeline(model, pipeline, monkeypatch
         guidance_scale=7.0,
         output_type="pt",
     ).images
-    assert_close(ours.clamp(-1, 1) / 2 + 0.5, theirs.clamp(0, 1), atol=5e-3, rtol=5e-3)
+    assert apart(ours, theirs) < 0.001
 
 
 def test_every_recipe_runs(model):
@@ -113,29 +142,161 @@ def test_every_recipe_runs(model):
     ]
     for x in results:
         assert x.shape == (1, 3, 64, 64) and x.isfinite().all()
-    large = model.upsample(results[0], "a dog", [0], steps=3)
-    assert large.shape == (1, 3, 128, 128) and large.isfinite().all()
+    large = model.upsample(results[0], "a dog", [0], timesteps=AT_ONCE)
+    assert (
+        large.shape == (1, 3, tiny_if.LARGE, tiny_if.LARGE) and large.isfinite().all()
+    )
 
 
-def test_pictures_are_enlarged_by_the_second_stage(model, monkeypatch):
-    monkeypatch.setattr(model, "upsample", partial(model.upsample, steps=2))
+@pytest.fixture
+def upsample(model, monkeypatch):
+    """The second stage in one step."""
+    short = partial(model.upsample, timesteps=AT_ONCE)
+    monkeypatch.setattr(model, "upsample", short)
+    return short
+
+
+def test_pictures_are_enlarged_by_the_second_stage(model, upsample):
     x = torch.full((1, 3, 64, 64), 1.5)
     large = recipes.enlarged(model, x, "a dog", [0])
-    assert apart(large, model.upsample(x - 0.5, "a dog", [0])) == 0
-    assert large.shape == (1, 3, 128, 128)
+    assert apart(large, upsample(x - 0.5, "a dog", [0])) == 0
+    assert large.shape == (1, 3, tiny_if.LARGE, tiny_if.LARGE)
 
 
-def test_upsampling_looks_at_the_small_image_and_the_prompt(model):
+def test_upsampling_looks_at_the_small_image_and_the_prompt(upsample):
     small = torch.zeros(2, 3, 64, 64)
-    both = model.upsample(small, "a dog", [0, 1], steps=2)
-    assert apart(both[1:], model.upsample(small[:1], "a dog", [1], steps=2)) < 0.01
-    assert apart(both, model.upsample(small + 0.5, "a dog", [0, 1], steps=2)) > 0.01
-    assert apart(both, model.upsample(small, "a cat", [0, 1], steps=2)) > 0.01
+    both = upsample(small, "a dog", [0, 1])
+    assert apart(both[1:], upsample(small[:1], "a dog", [1])) < 0.01
+    assert apart(both, upsample(small + 0.5, "a dog", [0, 1])) > 0.01
+    assert apart(both, upsample(small, "a cat", [0, 1])) > 0.01
 
 
 def apart(x, y):
     """Relative distance; random weights make values large, so single ones say little."""
     return ((x - y).norm() / y.norm()).item()
+
+
+def test_the_second_stage_visits_the_timesteps_of_diffusers():
+    theirs = tiny_if.clipped()
+    theirs.set_timesteps(50)
+    assert [*theirs.timesteps.tolist(), CLEAN] == deepfloyd.TIMESTEPS
+
+
+@pytest.mark.parametrize(
+    ("t", "t_prev"), [(980, 960), (500, 480), (40, 20), (0, CLEAN)]
+)
+def test_a_clipped_step_is_that_of_diffusers(model, monkeypatch, t, t_prev):
+    x_t, eps, v, z = torch.randn(4, 2, 3, 16, 16)
+    schedule = model.schedule
+    denoise = deepfloyd.clipped(lambda x, t: NoiseEstimate(eps, v), schedule)
+    new, same = denoise(x_t, t)
+    x0_hat = schedule.predict_x0(x_t, t, new)
+    ours = schedule.step(x_t, x0_hat, t, t_prev, z, same)
+    at = monkeypatch, (eps, v), t, t_prev, x_t, z
+    assert_close(ours, step_of(tiny_if.clipped(), *at), atol=1e-4, rtol=1e-4)
+
+
+def test_an_estimate_of_an_image_in_range_stays_as_it_is(model):
+    x_0, eps = torch.rand(1, 3, 8, 8) * 2 - 1, torch.randn(1, 3, 8, 8)
+    x_t = model.schedule.forward(x_0, 500, eps)
+    denoise = deepfloyd.clipped(lambda x, t: NoiseEstimate(eps), model.schedule)
+    assert_close(denoise(x_t, 500).eps, eps, atol=1e-5, rtol=1e-5)
+
+
+def test_a_small_error_does_not_explode():
+    schedule = Schedule(tiny_if.clipped().alphas_cumprod.double())
+    x_0, noise = torch.rand(1, 3, 32, 32) * 2 - 1, generators([0])
+
+    def one_percent_off(x_t, t):
+        alpha_bar = schedule.at(t, x_t)
+        eps = (x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
+        return NoiseEstimate(1.01 * eps)
+
+    def largest(denoise, timesteps):
+        x = unit_noise((3, 32, 32), noise)
+        steps = trajectory(denoise, x, timesteps, schedule, generators=noise)
+        return max(s.x.abs().max() for s in steps)
+
+    hardest = spaced_timesteps(1000, 50)  # from 999 on
+    assert largest(one_percent_off, hardest) > 20
+    clipped = deepfloyd.clipped(one_percent_off, schedule)
+    assert largest(clipped, hardest) < 6
+    assert largest(clipped, deepfloyd.TIMESTEPS) < 6
+
+
+def test_the_second_stage_is_that_of_the_pipeline(model, pipeline, monkeypatch):
+    small, timesteps = torch.rand(1, 3, 64, 64) * 2 - 1, [980, 600, 300, 0]
+    ours = model.upsample(small, "a dog", [3], timesteps=[*timesteps, CLEAN])
+    noise = generators([3])
+    shown, x, *later = [
+        unit_noise((3, tiny_if.LARGE, tiny_if.LARGE), noise) for _ in range(6)
+    ]
+    theirs = IFSuperResolutionPipeline(
+        pipeline.tokenizer,
+        pipeline.text_encoder,
+        deepfloyd.load_unet(model.stage_2, "cpu")[0],
+        tiny_if.clipped(),
+        tiny_if.clipped(),
+        None,
+        None,
+        None,
+        requires_safety_checker=False,
+    )
+    draws = iter([shown, *later])
+    for place in (
+        "pipelines.deepfloyd_if.pipeline_if_superresolution",
+        "schedulers.scheduling_ddpm",
+    ):
+        monkeypatch.setattr(
+            f"diffusers.{place}.randn_tensor", lambda *a, **k: next(draws)
+        )
+    monkeypatch.setattr(theirs, "prepare_intermediate_images", lambda *a, **k: x)
+    theirs.set_progress_bar_config(disable=True)
+    expected = theirs(
+        "a dog",
+        image=small,
+        negative_prompt="",
+        timesteps=timesteps,
+        guidance_scale=4.0,
+        noise_level=250,
+        output_type="pt",
+        clean_caption=False,
+    ).images
+    assert_close(ours, expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("view", [FLIP, NEGATIVE])
+def test_a_view_is_a_view_of_the_small_image_too(upsample, monkeypatch, view):
+    small = torch.rand(1, 3, 64, 64) * 2 - 1
+    plain = upsample(small, "a dog", [0])
+    seen = upsample(view.apply(small), "a dog", [0])
+
+    def unit_noise_in_view(*arguments):
+        return view.apply(unit_noise(*arguments))
+
+    for module in (deepfloyd, sampling):
+        monkeypatch.setattr(module, "unit_noise", unit_noise_in_view)
+    same = upsample(
+        view.apply(small), ["a dog"], [0], lambda denoise: viewed(denoise, view)
+    )
+    assert apart(view.apply(same), plain) < 0.01 < apart(view.apply(seen), plain)
+
+
+def test_several_prompts_are_combined(upsample):
+    small, seeds = torch.rand(2, 3, 64, 64) * 2 - 1, [0, 1]
+    dog, cat = upsample(small, "a dog", seeds), upsample(small, "a cat", seeds)
+    firsts = ["a dog", "a cat"]
+    anagram = upsample(small, [firsts, "a cat"], seeds, averaged)
+    assert apart(anagram[1:], cat[1:]) < 0.01 < apart(anagram[:1], cat[:1])
+    assert apart(anagram[:1], dog[:1]) > 0.01
+
+    def near_and_far(far, near):
+        return blended([far, near], bands(8.0, kernel_size=129))
+
+    hybrid = upsample(small, ["a dog", "a dog"], seeds, near_and_far)
+    assert apart(hybrid, dog) < 0.01
+    hybrid = upsample(small, ["a dog", "a cat"], seeds, near_and_far)
+    assert apart(hybrid, dog) > 0.01 and apart(hybrid, cat) > 0.01
 
 
 def test_prompts_from_a_file(model, folder, tmp_path, monkeypatch):
@@ -216,26 +377,154 @@ def test_the_text_encoder_is_freed_before_the_network_runs(model):
     assert again(torch.zeros(1, 3, 64, 64), 9).eps.isfinite().all()
 
 
-def test_only_what_is_needed_of_the_second_stage_is_fetched(model, folder, monkeypatch):
-    asked = []
+def test_the_empty_prompt_is_encoded_with_the_first(model, monkeypatch):
+    loads, load = [], deepfloyd.PromptEncoder.load
+    monkeypatch.setattr(
+        deepfloyd.PromptEncoder, "load", lambda self: loads.append(1) or load(self)
+    )
+    x_t, small = torch.zeros(1, 3, 64, 64), torch.zeros(3, 3, 64, 64)
+    model.denoiser("a dog")(x_t, 9)
+    model.denoiser("")(x_t, 9)
+    model.upsample(small[:1], "a dog", [0], timesteps=AT_ONCE)
+    assert len(loads) == 1
+    model.upsample(small, ["a cat", "a dog", "a bat"], range(3), timesteps=AT_ONCE)
+    assert len(loads) == 2
+
+
+def test_the_text_encoder_is_freed_before_the_second_stage_is_loaded(
+    model, monkeypatch
+):
+    def refuse(*arguments):
+        assert {"", "a dog", "a cat"} <= model.conditions.keys()
+        assert model.encode.pipeline is None
+        raise KeyError("loaded")
+
+    monkeypatch.setattr(deepfloyd, "load_unet", refuse)
+    with pytest.raises(KeyError, match="loaded"):
+        model.upsample(
+            torch.zeros(1, 3, 64, 64), ["a dog", "a cat"], [0], combine=averaged
+        )
+
+
+@pytest.fixture
+def fetched(folder, monkeypatch):
+    """What is fetched from a hub: the names of the files, by the name of the model."""
+    files = {}
 
     def download(name, allow_patterns):
-        asked.append((name, allow_patterns))
-        return folder / "stage2"
+        files[name] = set(
+            filter_repo_objects(ON_THE_HUB, allow_patterns=allow_patterns)
+        )
+        return folder / name.partition("/")[2]
 
     monkeypatch.setattr(deepfloyd, "snapshot_download", download)
-    monkeypatch.setattr(model, "stage_2", "someone/stage-2")
-    model.upsample(torch.zeros(1, 3, 64, 64), "a dog", [0], steps=1)
-    [(name, patterns)] = asked
-    assert name == "someone/stage-2"
-    assert not any(fnmatch("text_encoder/model.fp16.safetensors", p) for p in patterns)
-    assert any(fnmatch("unet/x.fp16.safetensors", p) for p in patterns)
+    monkeypatch.setenv("DEEPFLOYD_MODEL", "someone/stage1")
+    return files
 
 
-def test_without_bitsandbytes(folder, monkeypatch):
-    monkeypatch.setattr(deepfloyd.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(ModuleNotFoundError, match="pip install bitsandbytes"):
+NETWORK = {
+    "unet/config.json",
+    "unet/diffusion_pytorch_model.fp16.safetensors",
+    "scheduler/scheduler_config.json",
+}
+ENCODER = {
+    "model_index.json",
+    "scheduler/scheduler_config.json",
+    "text_encoder/config.json",
+    "text_encoder/model.fp16-00001-of-00002.safetensors",
+    "text_encoder/model.safetensors.index.fp16.json",
+    "tokenizer/special_tokens_map.json",
+    "tokenizer/spiece.model",
+    "tokenizer/tokenizer_config.json",
+}
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "expected"),
+    [("prompts.safetensors", NETWORK), ("", NETWORK | ENCODER)],
+)
+def test_the_encoder_is_fetched_where_it_is_needed(
+    model, fetched, tmp_path, monkeypatch, embeddings, expected
+):
+    if embeddings:
+        save_tensors(tmp_path / embeddings, {"": torch.zeros(1, 77, 8)})
+        monkeypatch.setenv("DEEPFLOYD_EMBEDDINGS", str(tmp_path / embeddings))
+    loaded = model.network, model.schedule
+    monkeypatch.setattr(deepfloyd, "load_unet", lambda *a: loaded)
+    monkeypatch.setattr(deepfloyd, "DeepFloyd", lambda *a: None)
+    load_pretrained(device="cuda")
+    assert fetched == {"someone/stage1": expected}
+
+
+def test_embedding_fetches_the_encoder_alone(fetched, tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        deepfloyd.PromptEncoder, "__call__", lambda *a: (torch.zeros(1),)
+    )
+    deepfloyd.embed(["a dog"], tmp_path / "prompts.safetensors", "cuda")
+    assert fetched == {"someone/stage1": ENCODER}
+
+
+def test_the_encoder_s_files_suffice(folder, tmp_path):
+    for path in (folder / "stage1").rglob("*.*"):
+        name = path.relative_to(folder / "stage1").as_posix()
+        on_hub = name.replace("model.safetensors", "model.fp16.safetensors")
+        if list(filter_repo_objects([on_hub], allow_patterns=deepfloyd.ENCODER)):
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            shutil.copy(path, tmp_path / name)
+    assert not (tmp_path / "unet").exists()
+    whole = deepfloyd.PromptEncoder(folder / "stage1", "cpu")
+    part = deepfloyd.PromptEncoder(tmp_path, "cpu")
+    assert_close(part("a dog"), whole("a dog"))
+
+
+def test_only_the_network_of_the_second_stage_is_fetched(model, fetched, monkeypatch):
+    monkeypatch.setattr(model, "stage_2", "someone/stage2")
+    model.upsample(torch.zeros(1, 3, 64, 64), "a dog", [0], timesteps=[20, CLEAN])
+    assert fetched == {"someone/stage2": NETWORK}
+
+
+@pytest.fixture
+def bare(monkeypatch):
+    """A machine where none of the packages is installed that only the encoder needs."""
+    monkeypatch.setattr(metadata, "distributions", lambda name: iter(()))
+
+
+def test_what_the_encoder_needs_on_a_gpu_is_said(folder, bare):
+    with pytest.raises(
+        ModuleNotFoundError,
+        match="pip install bitsandbytes sentencepiece protobuf.*DEEPFLOYD_EMBEDDINGS",
+    ):
         deepfloyd.PromptEncoder(folder / "stage1", "cuda")("a dog")
+
+
+def test_at_the_shell_too(model, bare, tmp_path, monkeypatch):
+    (tmp_path / "prompts.txt").write_text("a dog\na cat\n")
+    out = tmp_path / "prompts.safetensors"
+    arguments = ["deepfloyd", "embed", str(tmp_path / "prompts.txt"), "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    with pytest.raises(SystemExit, match="^error: .*pip install bitsandbytes"):
+        deepfloyd.main()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    deepfloyd.main()
+    assert load_tensors(out)[0].keys() == {"", "a dog", "a cat"}
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_on_a_gpu_in_half_precision(model, folder, tmp_path, monkeypatch):
+    deepfloyd.embed(["a dog"], tmp_path / "prompts.safetensors", "cpu")
+    for stage in "stage1", "stage2":
+        unet, _ = deepfloyd.load_unet(folder / stage, "cpu")
+        unet.half().save_pretrained(tmp_path / stage / "unet", variant="fp16")
+        shutil.copytree(folder / stage / "scheduler", tmp_path / stage / "scheduler")
+    monkeypatch.setenv("DEEPFLOYD_EMBEDDINGS", str(tmp_path / "prompts.safetensors"))
+    monkeypatch.setenv("DEEPFLOYD_MODEL", str(tmp_path / "stage1"))
+    monkeypatch.setenv("DEEPFLOYD_STAGE_2", str(tmp_path / "stage2"))
+    on_gpu = load_pretrained(device="cuda")
+    small = recipes.generate(on_gpu, recipes.prompted(on_gpu, "a dog"), [0], TIMESTEPS)
+    large = on_gpu.upsample(small.clamp(-1, 1), "a dog", [0], timesteps=AT_ONCE)
+    for x in small, large:
+        assert x.device.type == "cpu" and x.isfinite().all()
 
 
 def test_unknown_models():

@@ -4,16 +4,28 @@ import torch
 from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
 from transformers import T5Config, T5EncoderModel, T5TokenizerFast
 
+LARGE = 72  # pixels of stage II's images: more than stage I's, few enough to be quick
 
-def scheduler():
-    """Stage I's configuration but for clipping and thresholding, which this book's loop leaves out."""
+
+def scheduler(**clipping):
     return DDPMScheduler(
         num_train_timesteps=1000,
         beta_schedule="squaredcos_cap_v2",
         variance_type="learned_range",
         prediction_type="epsilon",
-        clip_sample=False,
-        thresholding=False,
+        **clipping,
+    )
+
+
+def unclipped():
+    """Stage I's configuration, but for the thresholding of x0_hat, which the coursework's loop leaves out."""
+    return scheduler(clip_sample=False, thresholding=False)
+
+
+def clipped():
+    """Stage II's configuration: the threshold is between 1 and 1, which is clipping."""
+    return scheduler(
+        thresholding=True, sample_max_value=1.0, dynamic_thresholding_ratio=0.95
     )
 
 
@@ -41,7 +53,7 @@ def unet(size, channels_in=3, noise_level=False):
         up_block_types=("SimpleCrossAttnUpBlock2D", "ResnetUpsampleBlock2D"),
         cross_attention_dim=8,
         encoder_hid_dim=8,
-        attention_head_dim=2,
+        attention_head_dim=16,  # one head: with more, attention takes most of the time
         addition_embed_type="text",
         addition_embed_type_num_heads=2,
         resnet_time_scale_shift="scale_shift",
@@ -62,7 +74,7 @@ def pipeline(size=64):
         tokenizer=tokenizer(),
         text_encoder=T5EncoderModel(text).eval(),
         unet=unet(size),
-        scheduler=scheduler(),
+        scheduler=unclipped(),
         safety_checker=None,
         feature_extractor=None,
         watermarker=None,
@@ -70,8 +82,8 @@ def pipeline(size=64):
     )
 
 
-def save_stage_2(folder, size=64):
+def save_stage_2(folder):
     torch.manual_seed(1)
-    unet(size, channels_in=6, noise_level=True).save_pretrained(folder / "unet")
-    scheduler().save_pretrained(folder / "scheduler")
+    unet(LARGE, channels_in=6, noise_level=True).save_pretrained(folder / "unet")
+    clipped().save_pretrained(folder / "scheduler")
     return folder

@@ -71,6 +71,18 @@ def article(name):
     return "an" if name[0] in "aeiou" else "a"
 
 
+def prompts_of(pairs):
+    """The prompts of pairs of names: a list of the first ones, a list of the second ones.
+
+    >>> prompts_of([("egg", "bread"), ("sun", "pear")])
+    [['an egg', 'a sun'], ['a bread', 'a pear']]
+    """
+    return [
+        [f"{article(name)} {name}" for name in side]
+        for side in zip(*pairs, strict=True)
+    ]
+
+
 def captions(name, style):
     """What a drawing of `name` in `style` may be called, the most common first."""
     a_name = f"{article(name)} {name}"

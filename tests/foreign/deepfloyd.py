@@ -21,6 +21,7 @@ def main():
         tiny_if.save_stage_2(stage_2)
         os.environ.update(
             BOOK_PROFILE="fast",
+            CUDA_VISIBLE_DEVICES="",  # on a GPU the weights would have to be in half precision
             DIFFUSION_MODEL="deepfloyd",
             DEEPFLOYD_MODEL=str(stage_1),
             DEEPFLOYD_STAGE_2=str(stage_2),
