@@ -109,6 +109,12 @@ def chapters(root):
     )
 
 
+def seconds(cache, part):
+    """How long the chapters of a part ran, each on one core."""
+    results = [r for r in cache.list_cache_records() if f"/book/{part}/" in r.uri]
+    return sum(result.data["execution_seconds"] for result in results)
+
+
 def fill(root, build):
     """Execute the chapters whose result is not cached -> {path: traceback} of those that failed.
 
@@ -134,6 +140,9 @@ def fill(root, build):
             "a file that the chapters read was changed while they ran; build again"
         )
     print(f"chapters: {len(uris)}, executed now: {len(result.all())}")
+    for part in ("part_a", "part_b"):
+        took = seconds(cache, part)
+        print(f"{part}: {took:.0f} s of one core, {took / 2:.0f} s of two")
     return {
         uri: cache.get_project_record(uri).traceback or "not executed"
         for uri in result.excepted + result.errored

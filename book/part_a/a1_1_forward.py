@@ -56,9 +56,9 @@ schedule = model.schedule
 x_0 = shipped_image("sailboat")[None]
 
 # %% [markdown]
-# The test image is a sailboat, from a set of drawings that the model was not trained on
-# ([sources](https://github.com/fun-with-diffusion/fun-with-diffusion-models/tree/main/data/images)). `load_pretrained` gives the model that ships with the book ([how it was trained](../appendix/emoji64.ipynb)), or DeepFloyd IF where
-# the environment variable `DIFFUSION_MODEL` says `deepfloyd`. This chapter needs nothing of it but its schedule: the number
+# The test image is a sailboat, from a set of drawings that the model was not trained on (`data/images/README.md` names the sources of all
+# pictures). `load_pretrained` gives the model that ships with the book ([how it was trained](../appendix/emoji64.ipynb)), or DeepFloyd IF where
+# the environment variable `DIFFUSION_MODEL` says `deepfloyd` ([how to](../appendix/deepfloyd.md)). This chapter needs nothing of it but its schedule: the number
 # $\bar\alpha_t$ for each of $T = 1000$ timesteps.
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I) \tag{N.1} $$

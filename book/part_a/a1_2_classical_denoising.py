@@ -63,6 +63,10 @@ images = torch.stack([shipped_image(name) for name in names])
 # Which width is best depends on the noise, so try several, on four pictures and three seeds each. PSNR says how close an estimate is to the clean image: the
 # square of the range of values (here $2^2$) over the mean squared error, in decibels. SSIM compares structure instead of values, and is 1 for equal
 # images {cite:p}`wang2004`.
+#
+# ```{literalinclude} ../../diffusion_utils/views.py
+# :pyobject: low_pass
+# ```
 
 # %%
 widths = [0.5, 0.75, 1, 1.5, 2, 3, 4, 6]
@@ -110,7 +114,7 @@ x_0 = images[:1]
 noisy = {t: schedule.forward(x_0, t, eps[:1]) for t in levels}
 blurred = {t: low_pass(best[t])(noisy[t] / schedule.at(t).sqrt()) for t in levels}
 
-# %% mystnb={"figure": {"caption": "Above: the test image with the noise of seed 0. Below: the same, divided by $\\sqrt{\\bar\\alpha_t}$ and blurred with the best width for each level (1, 2 and 4 pixels).", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 750 coloured clouds."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the test image with the noise of seed 0. Below: the same, divided by $\\sqrt{\\bar\\alpha_t}$ and blurred with the width that is best for its level by the numbers above; $t = 250, 500, 750$.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 750 coloured clouds."}} tags=["hide-input"]
 grid(
     [
         unit_range(torch.cat(list(noisy.values()))),
@@ -121,7 +125,7 @@ grid(
     size=1.6,
 )
 
-# %% mystnb={"figure": {"caption": "Move the slider: the noisy image at $t = 500$ (seed 0) and its best blur, 2 pixels wide.", "name": "fig-a12-slider"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Move the slider: the noisy image at $t = 500$ (seed 0) and its best blur.", "name": "fig-a12-slider"}} tags=["hide-input"]
 comparison(
     unit_range(noisy[500]),
     unit_range(blurred[500]),

@@ -58,6 +58,12 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
+# %% [markdown]
+# ```{literalinclude} ../../diffusion_utils/sampling.py
+# :pyobject: sample
+# :start-at: noise =
+# ```
+
 # %%
 print(f"alpha_bar at t = {timesteps[0]}: {model.schedule.at(timesteps[0]):.1e}")
 photo = model.denoiser("a high quality photo")
@@ -68,7 +74,7 @@ large = enlarged(model, samples, "a high quality photo", range(5))
 grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 
 # %% [markdown]
-# (`enlarged` does nothing here. A model with a second stage, as DeepFloyd IF has, draws the same pictures with more pixels there.)
+# (`enlarged` does nothing for Emoji-64. A model with a second stage, as DeepFloyd IF has, draws the same pictures with more pixels there.)
 #
 # Each seed gives another picture, and the prompt asks for nothing in particular. What to look for in {numref}`fig-a15-samples` is what all drawings share: a subject in the
 # middle, a plain background, areas of one colour. A prompt narrows the choice.

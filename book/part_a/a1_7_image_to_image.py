@@ -63,6 +63,10 @@ starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
 
 # %% [markdown]
 # ```{literalinclude} ../../diffusion_utils/recipes.py
+# :pyobject: denoise_from
+# ```
+#
+# ```{literalinclude} ../../diffusion_utils/recipes.py
 # :pyobject: sdedit
 # ```
 #
@@ -110,7 +114,7 @@ redrawn = {
     i: sdedit(model, guided_photo, pictures, i, range(4), timesteps) for i in starts
 }
 
-# %% mystnb={"figure": {"caption": "SDEdit of a found drawing (lighthouse), two drawings made for this book (house, fish) and a photograph (cat); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 3. Right: the originals.", "name": "fig-a171-drawings"}, "image": {"alt": "Four rows: a lighthouse, a crayon house, a crayon fish and a cat's face, each from free invention on the left to the original on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "SDEdit of a found drawing (lighthouse), two drawings made for this book (house, fish) and a photograph (cat); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 3. Right: the originals. Timesteps 990, 960, .., 0. The lighthouse's row is under its licence, CC BY-SA 4.0.", "name": "fig-a171-drawings"}, "image": {"alt": "Four rows: a lighthouse, a crayon house, a crayon fish and a cat's face, each from free invention on the left to the original on the right."}} tags=["hide-input"]
 rows = [
     unit_range(
         torch.cat([*(redrawn[i][k : k + 1] for i in starts), pictures[k : k + 1]])
@@ -121,20 +125,22 @@ grid(rows, titles=titles, labels=[name.split("-")[-1] for name in others], size=
 
 # %% [markdown]
 # Read {numref}`fig-a171-drawings` from right to left. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)); then the shape goes. What the noise has covered, the
-# model draws as it knows things from its drawings. How much fine detail a result has (the variance of what a blur of 1 pixel removes), as a multiple of the original's; 1 is as much, and says
-# nothing about whether it is the same detail:
+# model draws as it knows things from its drawings. How close a result is to the original, and how much fine detail it has (the variance of what a blur of 1 pixel removes), as a multiple of the
+# original's; 1 is as much, and says nothing about whether it is the same detail:
 
 # %%
 fine = bands(1.0)[1]
 for i in starts:
+    score = psnr(redrawn[i].clamp(-1, 1), pictures, peak=2)
     share = fine(redrawn[i]).var((1, 2, 3)) / fine(pictures).var((1, 2, 3))
     row = ", ".join(
-        f"{name.split('-')[1]} {s:.2f}" for name, s in zip(others, share, strict=True)
+        f"{name.split('-')[1]} {p:.1f} dB, detail {s:.2f}"
+        for name, p, s in zip(others, score, share, strict=True)
     )
     print(f"i_start = {i:>2}: {row}")
 
 # %% [markdown]
-# The cat shows the limit: the model has no photographs to offer, only drawings, to put in the place of fur.
+# The cat shows the limit: Emoji-64 has no photographs to offer, only drawings, to put in the place of fur.
 #
 # (sec-text-conditional)=
 # ## 1.7.3 Text-conditional image to image
@@ -147,7 +153,7 @@ guides = prompted(model, prompts)
 towards = {i: sdedit(model, guides, images, i, range(3), timesteps) for i in starts}
 chosen = enlarged(model, towards[starts[len(starts) // 2]], prompts, range(3))
 
-# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2. Right: the originals.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: from left to right the results go from the prompt's picture to the original sailboat, mushroom and cactus."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2. Right: the originals. Timesteps 990, 960, .., 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: from left to right the results go from the prompt's picture to the original sailboat, mushroom and cactus."}} tags=["hide-input"]
 rows = [
     unit_range(torch.cat([*(towards[i][k : k + 1] for i in starts), images[k : k + 1]]))
     for k in range(3)
@@ -160,10 +166,12 @@ grid([unit_range(chosen)], titles=prompts, size=2.2)
 # %% [markdown]
 # In {numref}`fig-a173-prompts` look for the column where both the prompt and the original can be made out, and compare with {numref}`fig-a173-large`. In numbers: how close the result is
 # to the original, and how close to the prompt. For the second, the evaluator of [1.6](a1_6_guidance.ipynb) ranks
-# its 508 names for each picture; rank 1 means recognised, and a guess has rank 254.5 on average.
+# all its names for each picture; rank 1 means recognised, and a guess has a rank in the middle on average.
 
 # %%
 judge = load_evaluator()
+names_ranked = len(judge[1])
+print(f"ranks of {names_ranked} names: a guess has rank {(names_ranked + 1) / 2}")
 for i in starts:
     with_text = psnr(towards[i].clamp(-1, 1), images, peak=2).mean()
     without = psnr(edits[i].clamp(-1, 1), images, peak=2).mean()
