@@ -108,6 +108,7 @@ pairs = [tuple(row["pair"]) for row in search["wide hybrid"]["best"][:3]]
 # The three below work at 5 pixels, and the worse rank of their two names is the best. First at 2 pixels, as in (A.3).
 
 
+# %%
 def drawn(width):
     """One hybrid of each pair, split at a blur of `width` pixels, seed 0."""
     return generate(
