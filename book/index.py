@@ -14,9 +14,8 @@
 # %% [markdown]
 # # Fun with Diffusion Models
 #
-# This book takes diffusion models apart and builds small ones from scratch. Every chapter is a program: each figure on
-# these pages was drawn by code when the site was built, with no token, no account and no GPU. Where a measurement takes hours, the page plots a stored result,
-# and names the command that repeats it.
+# This book takes diffusion models apart and builds small ones from scratch. Each figure was drawn by its page's own code when the site was
+# built, with no token, no account and no GPU.
 #
 # ::::{grid} 1 1 3 3
 # :gutter: 2
@@ -24,19 +23,19 @@
 # :::{grid-item-card} Read
 # :link: part_a/a1_1_forward
 # :link-type: doc
-# One question a chapter: the formula, the lines that implement it, the result, and where it fails.
+# Formula, code, figure, and where it fails.
 # :::
 #
 # :::{grid-item-card} Run
 # :link: running
 # :link-type: ref
-# In Colab with one click, or on a laptop. The trained weights come along.
+# In Colab with one click, or on a laptop.
 # :::
 #
 # :::{grid-item-card} Reuse
 # :link: appendix/api
 # :link-type: doc
-# A small package: one loop, and denoisers that combine.
+# One loop, and denoisers that combine.
 # :::
 # ::::
 
@@ -141,7 +140,8 @@ grid(images.split(10))
 # * [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing?
 # * [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
 #
-# The networks ship with the book, and each chapter prints how far the training of its network has come.
+# The networks ship with the book, and each chapter prints how far the training of its network has come. Where a measurement takes hours, a page plots a
+# stored result and names the command that repeats it.
 #
 # (running)=
 # ## Run it

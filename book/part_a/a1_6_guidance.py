@@ -89,7 +89,7 @@ rows = [
     for gamma in gammas
 ]
 
-# %% mystnb={"figure": {"caption": "Four prompts at several $\\gamma$, each column from the same noise (seeds 0 to 3), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Four columns, one for each prompt; one row for each gamma, the smallest above."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Four prompts at several $\\gamma$, each column from the same noise (seeds 0 to 3), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Four columns over five gammas: a rocket that breaks up into red strokes, a red apple that gets clearer, an orange stick, and a snowman that stays a tangle of dark marks."}} tags=["hide-input"]
 grid(
     [unit_range(row) for row in rows],
     titles=prompts,
@@ -98,8 +98,8 @@ grid(
 )
 
 # %% [markdown]
-# The first row of {numref}`fig-a16-gammas` does not know the prompt. Going down, the prompt is insisted on more and more; whether the result becomes what it says
-# is for someone else to judge. In {numref}`fig-a16-samples` the prompt names nothing, and guidance only strengthens what "a high quality photo" adds to the empty prompt.
+# The first row of {numref}`fig-a16-gammas` does not know the prompt. Going down, it is insisted on more and more: the apple is one from $\gamma = 4$ on, and the pencil a straight stick; the rocket falls into red
+# strokes, and the snowman stays a heap of dark marks on white. In {numref}`fig-a16-samples` the prompt names nothing, and guidance only strengthens what "a high quality photo" adds to the empty prompt.
 #
 # ## How often is the prompt recognised?
 #

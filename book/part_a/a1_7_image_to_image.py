@@ -124,20 +124,19 @@ rows = [
 grid(rows, titles=titles, labels=[name.split("-")[-1] for name in others], size=1.1)
 
 # %% [markdown]
-# Read {numref}`fig-a171-drawings` from right to left. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)); then the shape goes. What the noise has covered, the
+# Read {numref}`fig-a171-drawings` from right to left. At $i = 20$ the lighthouse, the house and the fish are redrawn in the model's own strokes, while the cat has lost its eyes; from $i = 10$ on to the left
+# the house turns into a lump, though the fish remains one up to $i = 3$. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)); then the shape goes. What the noise has covered, the
 # model draws as it knows things from its drawings. How close a result is to the original, and how much fine detail it has (the variance of what a blur of 1 pixel removes), as a multiple of the
 # original's; 1 is as much, and says nothing about whether it is the same detail:
 
 # %%
 fine = bands(1.0)[1]
+print("PSNR in dB, fine detail:", *(f"{name.split('-')[1]:>12}" for name in others))
 for i in starts:
     score = psnr(redrawn[i].clamp(-1, 1), pictures, peak=2)
     share = fine(redrawn[i]).var((1, 2, 3)) / fine(pictures).var((1, 2, 3))
-    row = ", ".join(
-        f"{name.split('-')[1]} {p:.1f} dB, detail {s:.2f}"
-        for name, p, s in zip(others, score, share, strict=True)
-    )
-    print(f"i_start = {i:>2}: {row}")
+    row = (f"{p:6.1f}, {s:.2f}" for p, s in zip(score, share, strict=True))
+    print(f"          i_start = {i:>2}:  ", *row, sep="  ")
 
 # %% [markdown]
 # The cat shows the limit: Emoji-64 has no photographs to offer, only drawings, to put in the place of fur.

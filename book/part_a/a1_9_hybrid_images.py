@@ -119,7 +119,7 @@ def drawn(width):
 full = drawn(2.0)
 
 
-# %% mystnb={"figure": {"caption": "Three hybrids at full size (above) and at a quarter of it, as from afar (below); blur of 2 pixels (kernel 33), $\\gamma = 7$, seed 0, timesteps 990, 960, .., 0.", "name": "fig-a19-hybrids"}, "image": {"alt": "Above, three pictures; below, the same three small in the middle of white squares. Above each column the prompts for near and far."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three hybrids at full size (above) and at a quarter of it, as from afar (below); blur of 2 pixels (kernel 33), $\\gamma = 7$, seed 0, timesteps 990, 960, .., 0.", "name": "fig-a19-hybrids"}, "image": {"alt": "Above, an orange patch, a red shape with an eye, and a pink shape; below, the same three small in the middle of white squares."}} tags=["hide-input"]
 def small(x):
     return F.pad(
         F.interpolate(x, scale_factor=0.25, antialias=True, mode="bilinear"),
@@ -198,7 +198,7 @@ for row in search["wide hybrid"]["best"][:3]:
         f"{', '.join(row['pair'])}: works in {p:.0%} ± {error:.0%} of {n} other seeds"
     )
 
-# %% mystnb={"figure": {"caption": "The hybrids of {numref}`fig-a19-hybrids`, split at 2 pixels (above) and at 5 (middle), and the latter blurred by 5 pixels, as from afar (below); $\\gamma = 7$, seed 0, timesteps 990, 960, .., 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three rows of three pictures; the lowest row is a blurred version of the middle one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The hybrids of {numref}`fig-a19-hybrids`, split at 2 pixels (above) and at 5 (middle), and the latter blurred by 5 pixels, as from afar (below); $\\gamma = 7$, seed 0, timesteps 990, 960, .., 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three rows of three pictures: an orange patch, a red shape and a pink one; below, brown bars, the red shape with dark strokes, a smoother pink one; below, the middle row blurred."}} tags=["hide-input"]
 grid(
     [unit_range(x) for x in (full, wide, low_pass(5.0)(wide))],
     labels=["2 pixels", "5 pixels", "from afar"],
@@ -207,8 +207,9 @@ grid(
 )
 
 # %% [markdown]
-# Compare the rows of {numref}`fig-a19-wide`, near and far: the numbers above say for how many of the three the evaluator has the right name ahead, each width judged through its own blur. "Ahead" is little
-# where both ranks are large.
+# Compare the rows of {numref}`fig-a19-wide`. At 2 pixels the first column is an orange patch with the leaf's colour and no disk in it; at 5 pixels it has the disk's straight edges, and blurred only the brown of a leaf
+# is left. In the second, dark strokes and eyes join the mushroom's red. The third is one shape that passes under both names. The evaluator has the right name ahead in all that are counted above; a person
+# would call these weak: "ahead" is little where both ranks are large.
 #
 # ## Three at once
 #
