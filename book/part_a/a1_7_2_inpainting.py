@@ -110,7 +110,8 @@ print(f"largest difference outside the hole: {difference:.3f}, on a range of 2")
 print(f"standard deviation of the noise at t = 0, where the list ends: {left:.4f}")
 
 # %% [markdown]
-# Outside the hole the results of {numref}`fig-a172-single` are the picture, up to the noise of the last timestep. Inside, look at the border: does what is outside go on?
+# Outside the hole the results of {numref}`fig-a172-single` are the picture, up to the noise of the last timestep. Inside, the cactus goes on, more or less; the boat carries a dark red lump with a hard edge
+# instead of a sail, and the mushroom's stem ends below a green shape that does not belong to it.
 #
 # ## Where it fails, and what is meant to help
 #
@@ -177,7 +178,8 @@ comparison(
 )
 
 # %% [markdown]
-# Compare the borders in {numref}`fig-a172-repaint`, and move the slider of {numref}`fig-a172-slider` of the first picture: outside the hole nothing should change. A lower
+# In {numref}`fig-a172-repaint` RePaint gives the stem a brown cap that sits on it, and the boat a blue lump in place of the red one, no sail either. In {numref}`fig-a172-slider` nothing should change
+# outside the hole. A lower
 # number does not mean a better picture: a hole that is filled with the plain background has no seam either. Three pictures with one seed each are few: the
 # seam says what happened here, not which method is better in general. Whether the content makes sense is up to the model, and resampling cannot add what it does not know.
 #

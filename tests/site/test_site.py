@@ -263,7 +263,9 @@ def test_sliders_obey_the_keyboard(browser, page):
     open_page(browser, on_disk(page))
     for box in browser.find_elements(By.CSS_SELECTOR, "[id^=comparison]"):
         slider = box.find_element(By.CSS_SELECTOR, "input")
+        frame = box.find_element(By.CSS_SELECTOR, "[role=img]")
         top = box.find_elements(By.CSS_SELECTOR, "img")[1]
+        assert top.rect == frame.rect
         before = top.get_attribute("style")
         slider.send_keys(Keys.ARROW_RIGHT)
         assert slider.get_attribute("value") == "51"
