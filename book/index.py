@@ -38,6 +38,13 @@
 # One loop, and denoisers that combine.
 # :::
 # ::::
+#
+# All that is drawn in steps comes from one loop: guess the noise, step to a less noisy image, repeat.
+#
+# ```{literalinclude} ../diffusion_utils/sampling.py
+# :pyobject: trajectory
+# :start-at: for t, t_prev
+# ```
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -88,17 +95,9 @@ pictures = generate(model, denoise, range(len(things)), timesteps)
 grid([unit_range(pictures)], titles=things, size=1.1)
 
 # %% [markdown]
-# ## One loop
+# ## One loop, many tasks
 #
-# Everything that is drawn here in steps comes from one short loop, `diffusion_utils.sampling.trajectory`: guess the noise, step to a less
-# noisy image, repeat.
-#
-# ```{literalinclude} ../diffusion_utils/sampling.py
-# :pyobject: trajectory
-# :start-at: for t, t_prev
-# ```
-#
-# A task is a choice of three things: where to start, how to denoise, and what to enforce on the way.
+# A task is a choice of what goes into the loop, `diffusion_utils.sampling.trajectory`: where to start, how to denoise, and what to enforce on the way.
 #
 # | task | start | denoiser | constraint |
 # |---|---|---|---|
