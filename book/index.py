@@ -39,11 +39,11 @@
 # :::
 # ::::
 #
-# All that is drawn in steps comes from one loop: guess the noise, step to a less noisy image, repeat.
+# All that is drawn in steps comes from one loop, from a timestep `t` to the next, `t_prev`: guess the noise, step to a less noisy image, repeat.
 #
 # ```{literalinclude} ../diffusion_utils/sampling.py
 # :pyobject: trajectory
-# :start-at: for t, t_prev
+# :start-at: eps, v = denoise
 # ```
 
 # %% tags=["remove-cell"]
