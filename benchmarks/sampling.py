@@ -2,40 +2,52 @@
 
 Prints, measured in one run: how long Emoji-64 takes to load and to draw one and eight pictures; our
 loop on it against the bare network calls in it; and our loop against diffusers' IFPipeline on the
-same tiny network, with the same steps and guidance, then both without the network's time.
+same tiny network, each as it loads it, with the same steps and guidance, then both without the
+network's time. Ratios are taken round by round: the median, and in brackets the quartiles.
 """
 
 import argparse
 import statistics
 import sys
 import time
+from tempfile import TemporaryDirectory
 
 import torch
+from diffusers import IFPipeline
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from tqdm import tqdm
 
-from diffusion_utils.deepfloyd import DeepFloyd
+from diffusion_utils.deepfloyd import DeepFloyd, load_unet
 from diffusion_utils.denoisers import guided
 from diffusion_utils.files import ROOT
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.recipes import generate, prompted
-from diffusion_utils.schedule import CLEAN, Schedule, spaced_timesteps
+from diffusion_utils.schedule import CLEAN, spaced_timesteps
 
 sys.path.insert(0, str(ROOT / "tests"))
 import tiny_if  # noqa: E402
 
 
 def seconds(contenders, repeats):
-    """Median time of each function, taken in turns so that noise hits all alike."""
+    """The times of each function; each round runs all of them, every other round backwards."""
     times = {name: [] for name in contenders}
     for run in contenders.values():
         run()
+    order = list(contenders)
     for _ in tqdm(range(repeats)):
-        for name, run in contenders.items():
+        for name in order:
             start = time.perf_counter()
-            run()
+            contenders[name]()
             times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(values) for name, values in times.items()}
+        order.reverse()
+    return times
+
+
+def ratio(times, one, other):
+    """How many times as long `one` takes as `other`, as text."""
+    ratios = [a / b for a, b in zip(times[one], times[other], strict=True)]
+    low, median, high = statistics.quantiles(ratios)
+    return f"{median:.3f} ({low:.3f} to {high:.3f})"
 
 
 def use(steps, repeats):
@@ -73,22 +85,26 @@ def against_network_calls(steps, repeats):
 
 def against_diffusers(steps, repeats, *, instant=False):
     """Our loop and IFPipeline's on the tiny network, or on one that answers at once."""
-    pipeline = tiny_if.pipeline()
+    with TemporaryDirectory() as folder:
+        tiny_if.pipeline().save_pretrained(folder)
+        pipeline = IFPipeline.from_pretrained(folder)
+        unet, schedule = load_unet(folder, "cpu")
     pipeline.set_progress_bar_config(disable=True)
-    schedule = Schedule(pipeline.scheduler.alphas_cumprod.double())
 
     def encode(prompt):
         return pipeline.encode_prompt(prompt, do_classifier_free_guidance=False)[:1]
 
-    model = DeepFloyd(pipeline.unet, encode, schedule, "cpu", None)
+    model = DeepFloyd(unet, encode, schedule, "cpu", None)
     timesteps = torch.linspace(999, 1, steps).long().tolist()
     c, u = model.condition("a dog")[0], model.condition("")[0]
     denoise = guided(model.denoiser("a dog"), model.denoiser(""), 7.0)
     if instant:
         answer = torch.randn(2, 6, *model.shape[1:])
-        pipeline.unet.forward = lambda *_, return_dict=True, **__: (
-            UNet2DConditionOutput(answer) if return_dict else (answer,)
-        )
+
+        def forward(*_, return_dict=True, **__):
+            return UNet2DConditionOutput(answer) if return_dict else (answer,)
+
+        pipeline.unet.forward = unet.forward = forward
 
     def diffusers():
         pipeline(
@@ -108,23 +124,24 @@ def main():
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     print(f"guided, {args.steps} steps, on {torch.get_num_threads()} threads")
-    t = use(args.steps, args.repeats)
+    times = use(args.steps, args.repeats)
+    load, one, eight = map(statistics.median, times.values())
     print(
-        f"Emoji-64: loading {t['load']:.2f} s, one picture {t['one']:.2f} s, "
-        f"eight {t['eight']:.2f} s"
+        f"Emoji-64: loading {load:.2f} s, one picture {one:.2f} s, eight {eight:.2f} s"
     )
-    t = against_network_calls(args.steps, args.repeats)
-    print(f"bare network calls {t['bare']:.2f} s, our loop {t['ours']:.2f} s")
-    print(f"overhead of the loop: {t['ours'] / t['bare'] - 1:+.1%}")
-    t = against_diffusers(args.steps, args.repeats)
+    times = against_network_calls(args.steps, 4 * args.repeats)
+    print(f"our loop over the bare network calls: {ratio(times, 'ours', 'bare')}")
+    times = against_diffusers(args.steps, 5 * args.repeats)
     print(
-        f"tiny IF: diffusers' IFPipeline {t['diffusers']:.2f} s, our loop {t['ours']:.2f} s"
+        f"tiny IF, diffusers' IFPipeline over ours: {ratio(times, 'diffusers', 'ours')}"
     )
-    print(f"ours is {t['diffusers'] / t['ours']:.3f} times as fast")
-    t = against_diffusers(args.steps, 10 * args.repeats, instant=True)
-    print("a step of the loop alone, around a network that answers at once:")
-    for name, total in t.items():
-        print(f"  {name} {1e6 * total / args.steps:.0f} microseconds")
+    times = against_diffusers(args.steps, 10 * args.repeats, instant=True)
+    print(
+        f"the same around a network that answers at once: {ratio(times, 'diffusers', 'ours')}"
+    )
+    for name, seconds_of_a_run in times.items():
+        step = statistics.median(seconds_of_a_run) / args.steps
+        print(f"  {name} {1e6 * step:.0f} microseconds a step")
 
 
 if __name__ == "__main__":

@@ -85,7 +85,9 @@ def load_unet(folder, device):
     )
     scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
     schedule = Schedule(scheduler.alphas_cumprod.double())
-    return unet.to(device).eval().requires_grad_(False), schedule
+    # the layout in which convolutions are fast
+    unet = unet.to(device, memory_format=torch.channels_last)
+    return unet.eval().requires_grad_(False), schedule
 
 
 def check_installed(*packages):
