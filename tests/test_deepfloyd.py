@@ -127,11 +127,15 @@ def test_a_whole_trajectory_is_that_of_the_pipeline_without_its_threshold(
     assert apart(ours, theirs) < 0.001
 
 
-def test_every_recipe_runs(model):
-    image, mask = torch.rand(3, 64, 64) * 2 - 1, hole(10, 10, 40, 40)
+def by_every_recipe(model):
+    """A small picture by each recipe, and the first of them enlarged."""
+    image, mask = (
+        torch.linspace(-1, 1, 3 * 64 * 64).view(3, 64, 64),
+        hole(10, 10, 40, 40),
+    )
     dog = recipes.prompted(model, "a dog")
     two = ["a dog", "a cat"]
-    results = [
+    small = [
         recipes.generate(model, dog, [0], TIMESTEPS),
         recipes.sdedit(model, dog, image, 1, [0], TIMESTEPS),
         recipes.inpaint(model, dog, image, mask, [0], 2, TIMESTEPS),
@@ -140,12 +144,16 @@ def test_every_recipe_runs(model):
         ),
         recipes.generate(model, recipes.hybrid(model, two), [0], TIMESTEPS),
     ]
-    for x in results:
+    large = model.upsample(small[0].clamp(-1, 1), "a dog", [0], timesteps=AT_ONCE)
+    return small, large
+
+
+def test_every_recipe_runs(model):
+    small, large = by_every_recipe(model)
+    for x in small:
         assert x.shape == (1, 3, 64, 64) and x.isfinite().all()
-    large = model.upsample(results[0], "a dog", [0], timesteps=AT_ONCE)
-    assert (
-        large.shape == (1, 3, tiny_if.LARGE, tiny_if.LARGE) and large.isfinite().all()
-    )
+    assert large.shape == (1, 3, tiny_if.LARGE, tiny_if.LARGE)
+    assert large.isfinite().all()
 
 
 @pytest.fixture
@@ -510,21 +518,30 @@ def test_at_the_shell_too(model, bare, tmp_path, monkeypatch):
     assert load_tensors(out)[0].keys() == {"", "a dog", "a cat"}
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_on_a_gpu_in_half_precision(model, folder, tmp_path, monkeypatch):
-    deepfloyd.embed(["a dog"], tmp_path / "prompts.safetensors", "cpu")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_half_precision_is_close_to_single(
+    model, device, folder, tmp_path, monkeypatch
+):
+    """On the CPU too, which computes in half precision only for this test."""
+    expected_small, expected_large = by_every_recipe(model)
+    prompts = tmp_path / "prompts.safetensors"
+    deepfloyd.embed(["a dog", "a cat"], prompts, "cpu")
+    variant = None if device == "cpu" else "fp16"
     for stage in "stage1", "stage2":
         unet, _ = deepfloyd.load_unet(folder / stage, "cpu")
-        unet.half().save_pretrained(tmp_path / stage / "unet", variant="fp16")
+        unet.half().save_pretrained(tmp_path / stage / "unet", variant=variant)
         shutil.copytree(folder / stage / "scheduler", tmp_path / stage / "scheduler")
-    monkeypatch.setenv("DEEPFLOYD_EMBEDDINGS", str(tmp_path / "prompts.safetensors"))
+    monkeypatch.setattr(deepfloyd, "precision", lambda device: torch.float16)
+    monkeypatch.setenv("DEEPFLOYD_EMBEDDINGS", str(prompts))
     monkeypatch.setenv("DEEPFLOYD_MODEL", str(tmp_path / "stage1"))
     monkeypatch.setenv("DEEPFLOYD_STAGE_2", str(tmp_path / "stage2"))
-    on_gpu = load_pretrained(device="cuda")
-    small = recipes.generate(on_gpu, recipes.prompted(on_gpu, "a dog"), [0], TIMESTEPS)
-    large = on_gpu.upsample(small.clamp(-1, 1), "a dog", [0], timesteps=AT_ONCE)
-    for x in small, large:
-        assert x.device.type == "cpu" and x.isfinite().all()
+    small, large = by_every_recipe(load_pretrained(device=device))
+    for x, y in zip([*small, large], [*expected_small, expected_large], strict=True):
+        assert x.device.type == "cpu" and x.dtype == torch.float32
+        assert 0 < apart(x, y) < 0.05
 
 
 def test_unknown_models():
