@@ -173,6 +173,14 @@ def shipped_image(name):
     return load_image(IMAGES / f"{name}.png")
 
 
+# what chapter 1.7.2 fills: left, top, right, bottom of a hole in each picture, see `hole`
+HOLES = {
+    "sailboat": (12, 4, 48, 34),
+    "mushroom": (4, 2, 60, 38),
+    "cactus": (36, 26, 60, 58),
+}
+
+
 def hole(left, top, right, bottom, size=64):
     """A mask (1, size, size) that is 1 in a rectangle, in pixels, and 0 around it.
 

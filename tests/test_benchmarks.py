@@ -1,10 +1,12 @@
 """What the benchmarks measure, on sets where the answer is known."""
 
+import json
+
 import pytest
 import torch
 
-from benchmarks import mnist_quality, pairs
-from diffusion_utils.data import mnist, to_unit
+from benchmarks import inpainting, mnist_quality, pairs
+from diffusion_utils.data import mnist, shipped_image, to_unit
 from diffusion_utils.unet import UNet
 
 
@@ -87,3 +89,25 @@ def test_each_way_to_look_at_a_picture_has_its_own_right_name(monkeypatch):
     assert row["right"] == [1, 1] and row["other"] == [2, 2]
     (row,) = pairs.judged(None, [["bright", "dark"]], picture, looks)
     assert row["right"] == [2, 2] and not pairs.works(row)
+
+
+def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):
+    """A model that leaves the picture as it is, or draws a flat one: gamma and times say which."""
+    boat = shipped_image("sailboat")
+
+    def inpaint(model, denoise, image, mask, seeds, times, timesteps):
+        assert (image == boat).all() and mask.sum() == 36 * 30
+        flat = (denoise, times) == (7, 8)
+        return (mask if flat else 0) + boat.expand(len(seeds), -1, -1, -1)
+
+    monkeypatch.setattr(inpainting, "inpaint", inpaint)
+    monkeypatch.setattr(inpainting, "prompted", lambda model, prompt, gamma: gamma)
+    *as_it_is, last = inpainting.rows(None, "sailboat", range(2))
+    assert [(row["gamma"], row["times"]) for row in [*as_it_is, last]] == [
+        (gamma, times) for gamma in (1, 7) for times in (1, 2, 4, 8)
+    ]
+    known = json.loads(inpainting.RESULTS.read_text())["original"]["sailboat"]
+    for row in as_it_is:
+        assert row["picture"] == "sailboat"
+        assert row["seam"] == pytest.approx([known] * 2)
+    assert min(last["seam"]) > 2 * known
