@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.5 Sampling
 #
-# If the loop can finish an image of which a fifth is left, can it start from none? Begin at the first timestep of the list, $t = 990$, with pure noise: of a real image
+# If the loop can finish an image of whose variance a fifth is left, can it start from none? Begin at the first timestep of the list, $t = 990$, with pure noise: of a real image
 # hardly anything would be left there either.
 
 # %% tags=["remove-cell"]
@@ -76,8 +76,8 @@ grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
 # %% [markdown]
 # (`enlarged` does nothing for Emoji-64. A model with a second stage, as DeepFloyd IF has, draws the same pictures with more pixels there.)
 #
-# Each seed gives another picture, and the prompt asks for nothing in particular. What to look for in {numref}`fig-a15-samples` is what all drawings share: a subject in the
-# middle, a plain background, areas of one colour. A prompt narrows the choice.
+# Each seed gives another picture, and the prompt asks for nothing in particular. {numref}`fig-a15-samples` has what all drawings share: a subject in the
+# middle, a plain background, areas of one colour. None of the five can be named. Does a prompt help?
 
 # %%
 prompts = ["a rocket", "a red apple", "a pencil", "a snowman"]
@@ -104,27 +104,39 @@ animation(
 )
 
 # %% [markdown]
+# In {numref}`fig-a15-prompts` the apple is one, and the pencil has its colour. The rocket is still the shape that seed 0 drew without it in {numref}`fig-a15-samples`, and there is no
+# snowman. {numref}`fig-a15-animation` shows when each was decided.
+#
 # ## Where it fails
 #
-# Without guidance an ideal model draws from the images that fit the prompt. A small one tends to answer alike with and without the
-# prompt, and then the prompt decides little. How far apart the two answers are, at each noise level, for the images on the way to {numref}`fig-a15-prompts`
-# ({numref}`fig-a15-animation` shows them), beside how wrong an answer is on real drawings there, the mushroom and the cactus with known noise:
+# Without guidance an ideal model draws from the images that fit the prompt. How much does this one know from a prompt? Noise three drawings, with noise that is known, and ask for it with the right name, with
+# the name of another of the three, and with the empty prompt. Some error is left even to an ideal network, since $x_t$ does not determine the noise; what the prompt is worth is the difference.
 
 # %%
-drawings = torch.stack([shipped_image(n) for n in ("mushroom", "cactus")])
-drawings = drawings.to(model.device)
-eps = unit_noise(model.shape, generators([0, 1])).to(model.device)
-for step in steps[:-1][:: max(1, len(steps) // 6)]:
-    x_t = model.schedule.forward(drawings, step.t, eps)
+names = ["sailboat", "mushroom", "cactus"]
+drawings = torch.stack([shipped_image(name) for name in names])
+drawings = drawings.repeat_interleave(4, 0).to(model.device)
+eps = unit_noise(model.shape, generators(range(12))).to(model.device)
+right = [f"a {name}" for name in names for _ in range(4)]
+asked = {"right": right, "wrong": right[4:] + right[:4], "empty": ""}
+for t in timesteps[1:-1:5]:
+    x_t = model.schedule.forward(drawings, t, eps)
     with torch.no_grad():
-        with_prompt = model.denoiser(prompts)(step.x, step.t).eps
-        without = model.denoiser("")(step.x, step.t).eps
-        wrong = model.denoiser("")(x_t, step.t).eps - eps
+        errors = {
+            name: (model.denoiser(p)(x_t, t).eps - eps).square().mean((1, 2, 3))
+            for name, p in asked.items()
+        }
+    against = {
+        name: (errors[name] / errors["empty"] - 1).cpu() for name in ("right", "wrong")
+    }
     print(
-        f"t = {step.t}: the prompt changes the noise estimate by "
-        f"{(with_prompt - without).square().mean().sqrt():.3f}, "
-        f"its error on drawings is {wrong.square().mean().sqrt():.3f} (root mean squares)"
+        f"t = {t}: error with the empty prompt {errors['empty'].mean():.4f}; "
+        + ", ".join(
+            f"the {name} one {x.mean():+.1%} ± {x.std() / len(x) ** 0.5:.1%}"
+            for name, x in against.items()
+        )
     )
 
 # %% [markdown]
-# Where the first number is well below the second, the prompt says less than the network gets wrong anyway. [1.6](a1_6_guidance.ipynb) makes more of this difference.
+# The network does read the prompt: at every noise level the right name lowers the error, and the wrong one raises it. But it counts for much only at the start, where hardly anything else says what to draw; further down it is worth
+# a few percent, and what the first steps have begun, the rocket's red arch for one, is finished, prompt or not. [1.6](a1_6_guidance.ipynb) makes more of this difference.
