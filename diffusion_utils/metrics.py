@@ -58,9 +58,13 @@ def in_batches(function, images, size=500):
 
 
 def share(hits, n):
-    """hits of n as a share in [0, 1], with its standard error."""
-    p = hits / n
-    return p, (p * (1 - p) / n) ** 0.5
+    """hits of n as a share in [0, 1], with its standard error.
+
+    The error is taken with two hits and two misses more: else it would be 0 where all or none hit.
+    Source: Agresti & Coull 1998, https://doi.org/10.2307/2685469.
+    """
+    p = (hits + 2) / (n + 4)
+    return hits / n, (p * (1 - p) / (n + 4)) ** 0.5
 
 
 def accuracy(classifier, images, labels):

@@ -11,6 +11,7 @@ from diffusion_utils.metrics import (
     diversity,
     fid,
     psnr,
+    share,
     ssim,
 )
 
@@ -89,9 +90,18 @@ def test_accuracy_and_its_standard_error():
     images = torch.zeros(100, 1, 28, 28)
     images[:, 0, 0, 1] = 1
     labels = torch.tensor([1] * 80 + [0] * 20)
-    share, error = accuracy(Pixels(), images, labels)
-    assert share == pytest.approx(0.8)
-    assert error == pytest.approx((0.8 * 0.2 / 100) ** 0.5)
+    p, error = accuracy(Pixels(), images, labels)
+    assert p == pytest.approx(0.8)
+    p = 82 / 104  # Agresti and Coull: two hits and two misses more
+    assert error == pytest.approx((p * (1 - p) / 104) ** 0.5)
+
+
+def test_the_error_of_a_share_is_close_to_the_textbook_s_and_never_zero():
+    p, error = share(3000, 10_000)
+    assert p == 0.3 and error == pytest.approx((0.3 * 0.7 / 10_000) ** 0.5, rel=1e-2)
+    for hits in 0, 16:
+        p, error = share(hits, 16)
+        assert p == hits / 16 and 0.05 < error < 0.1
 
 
 def test_classifier_shapes():

@@ -51,6 +51,7 @@ import numpy as np
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.evaluator import held_out, load_evaluator, ranks
 from diffusion_utils.files import ROOT
+from diffusion_utils.metrics import share
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
 from diffusion_utils.recipes import enlarged, generate, prompted
@@ -128,7 +129,7 @@ now = sorted([*now, {"gamma": 4} | shares(drawn[::every])], key=lambda r: r["gam
 
 
 def standard_error(p, n):
-    return (p * (1 - p) / n) ** 0.5
+    return share(p * n, n)[1]
 
 
 for title, n_of, run in [

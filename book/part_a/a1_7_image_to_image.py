@@ -125,7 +125,7 @@ grid(rows, titles=titles, labels=[name.split("-")[-1] for name in others], size=
 
 # %% [markdown]
 # Read {numref}`fig-a171-drawings` from right to left. At $i = 20$ the lighthouse, the house and the fish are redrawn in the model's own strokes, while the cat has lost its eyes; from $i = 10$ on to the left
-# the house turns into a lump, though the fish remains one up to $i = 3$. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)); then the shape goes. What the noise has covered, the
+# the house turns into a lump, while the fish is a fish down to $i = 7$. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)); then the shape goes. What the noise has covered, the
 # model draws as it knows things from its drawings. How close a result is to the original, and how much fine detail it has (the variance of what a blur of 1 pixel removes), as a multiple of the
 # original's; 1 is as much, and says nothing about whether it is the same detail:
 
@@ -152,18 +152,18 @@ guides = prompted(model, prompts)
 towards = {i: sdedit(model, guides, images, i, range(3), timesteps) for i in starts}
 chosen = enlarged(model, towards[starts[len(starts) // 2]], prompts, range(3))
 
-# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2. Right: the originals. Timesteps 990, 960, .., 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: from left to right the results go from the prompt's picture to the original sailboat, mushroom and cactus."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2. Right: the originals. Timesteps 990, 960, .., 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: on the left red and blue strokes, a green bush and a dark figure; further right their colours go into the outlines of a sailboat, a mushroom and a cactus."}} tags=["hide-input"]
 rows = [
     unit_range(torch.cat([*(towards[i][k : k + 1] for i in starts), images[k : k + 1]]))
     for k in range(3)
 ]
 grid(rows, titles=titles, labels=prompts, size=1.1)
 
-# %% mystnb={"figure": {"caption": "Of {numref}`fig-a173-prompts` the results of $i = 7$, larger; $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a173-large"}, "image": {"alt": "Three pictures: the sailboat drawn towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The results at $i = 7$ of {numref}`fig-a173-prompts`, enlarged; $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a173-large"}, "image": {"alt": "Three pictures: the sailboat drawn towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja."}} tags=["hide-input"]
 grid([unit_range(chosen)], titles=prompts, size=2.2)
 
 # %% [markdown]
-# In {numref}`fig-a173-prompts` look for the column where both the prompt and the original can be made out, and compare with {numref}`fig-a173-large`. In numbers: how close the result is
+# Is there a start from which both the prompt and the original can be made out? In numbers: how close the result is
 # to the original, and how close to the prompt. For the second, the evaluator of [1.6](a1_6_guidance.ipynb) ranks
 # all its names for each picture; rank 1 means recognised, and a guess has a rank in the middle on average.
 
@@ -182,6 +182,9 @@ for i in starts:
     )
 
 # %% [markdown]
+# No: broccoli and ninja are near the front of the evaluator's list at $i = 1$ and 3, where nothing is left of the mushroom and the cactus, and are lost from $i = 5$ on, where the outlines of {numref}`fig-a173-prompts` turn into
+# theirs. In between, as in {numref}`fig-a173-large`, the prompt gives the colours and the picture the outline. The rocket never comes, not even from $i = 1$: this model cannot draw one from these seeds ([1.6](a1_6_guidance.ipynb)).
+#
 # ## Where it fails
 #
 # There is one knob. It gives up fine detail first, then shape and large areas of colour together, since both are coarse: how much of each stays cannot be chosen separately, nor can
