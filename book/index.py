@@ -15,7 +15,7 @@
 # # Fun with Diffusion Models
 #
 # This book takes diffusion models apart and builds small ones from scratch. Each figure was drawn by its page's own code when the site was
-# built, with no token, no account and no GPU.
+# built, with no token, no account and no GPU; where measuring takes hours, from a stored result.
 #
 # ::::{grid} 1 1 3 3
 # :gutter: 2
@@ -39,7 +39,7 @@
 # :::
 # ::::
 #
-# All that is drawn in steps comes from one loop, from a timestep `t` to the next, `t_prev`: guess the noise, step to a less noisy image, repeat.
+# Everything drawn in steps comes from one loop, from a timestep `t` to the next, `t_prev`: guess the noise, step to a less noisy image, repeat.
 #
 # ```{literalinclude} ../diffusion_utils/sampling.py
 # :pyobject: trajectory

@@ -61,6 +61,10 @@ x_0 = shipped_image("sailboat")[None]
 # the environment variable `DIFFUSION_MODEL` says `deepfloyd` ([how to](../appendix/deepfloyd.md)). This chapter needs nothing of it but its schedule: the number
 # $\bar\alpha_t$ for each of $T = 1000$ timesteps.
 #
+# $$ \bar\alpha_t = \frac{f((t+1)/T)}{f(0)}, \qquad f(u) = \cos^2\!\left(\frac{u + 0.008}{1.008} \cdot \frac\pi2\right), $$
+#
+# the squared-cosine schedule {cite:p}`nichol2021` (only its very last step is cut shorter). With these,
+#
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I) \tag{N.1} $$
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py

@@ -84,7 +84,10 @@ estimates = [one_step(x_t, t) for x_t, t in zip(noisy, levels, strict=True)]
 # %% mystnb={"figure": {"caption": "The test image with the noise of seed 0 (above) and the clean image that the network sees in it in one step (below), at $t = 250, 500, 750$. Prompt: \"a high quality photo\".", "name": "fig-a13-one-step"}, "image": {"alt": "The original sailboat; noisy versions at three levels; and the network's estimates, which get softer and less faithful as noise grows."}} tags=["hide-input"]
 x_0 = images[:1]
 grid(
-    [unit_range(torch.cat([x_0, *noisy])), unit_range(torch.cat([x_0, *estimates]))],
+    [
+        unit_range(torch.cat([x_0, *noisy])),
+        unit_range(torch.cat([torch.ones_like(x_0), *estimates])),
+    ],
     titles=["$x_0$", *(f"$t={t}$" for t in levels)],
     labels=["noisy", r"$\hat x_0$"],
     size=1.6,

@@ -244,9 +244,9 @@ for name, picture in seen.items():
 # In {numref}`fig-a18-views` the car is a car, and turned by a quarter a car on its nose, which the evaluator takes for a shield; in the others the right names are near the front of its list, and a person would see none of them.
 #
 # One would expect the jigsaw, which cuts every outline, and the negative, which makes a drawing on white one on black, to be the hardest. By the count they are the easiest, and the only two that clearly exceed a quarter. Their
-# pictures say why: being ahead of one other name takes no thing that can be recognised, patches of a fitting colour do, and these two views are the ones that change the colours, or their places, most.
+# pictures hint at why: it takes no thing that can be recognised to be ahead of one other name, patches of a fitting colour do.
 #
-# ## One that must fail
+# ## Two that must fail
 #
 # A view can fail in two ways. Take the flip, and double all values with it. It can be undone, but it is not orthogonal: at timestep $t$ it shows the network noise of variance $4 (1 - \bar\alpha_t)$, which the network never
 # met there. Or shuffle all pixels: that is orthogonal, but no picture stays a picture under it. How wrong the estimate is can be measured where the noise is known: noise the sailboat, the mushroom and the cactus to $t = 500$, ask

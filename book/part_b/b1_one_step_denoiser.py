@@ -82,7 +82,7 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 #
 # A U-Net {cite:p}`ronneberger2015`: three resolutions on the way down, one vector at the bottom, and back up,
 # with each resolution's features handed across. The smallest block is a convolution, BatchNorm (each channel is brought to mean 0 and variance 1
-# over the batch, then scaled and shifted) and GELU (a smooth step towards zero for negative values):
+# over the batch, then scaled and shifted) and GELU (nearly $x$ for large $x$, nearly 0 for very negative $x$, and smooth between):
 #
 # ```{literalinclude} ../../diffusion_utils/unet.py
 # :pyobject: Conv
@@ -97,8 +97,7 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 # :end-before: if time
 # ```
 #
-# `forward` reads like the diagram it comes from, one line for each
-# arrow. The conditions $t$ and $c$ are for the next chapters: here `t1 = t2 = 0` and `c1 = c2 = 1`.
+# `forward` takes them from top to bottom. The conditions $t$ and $c$ are for the next chapters: here `t1 = t2 = 0` and `c1 = c2 = 1`.
 #
 # ```{literalinclude} ../../diffusion_utils/unet.py
 # :pyobject: UNet.forward
@@ -150,7 +149,8 @@ loss_curve(history)
 
 # %% [markdown]
 # {numref}`fig-b1-loss` falls steeply while the network finds out that most of a digit is black, then slowly,
-# while it learns the shapes of strokes. The small drop at step 80 is where the run was taken up again from stored weights, its last 50 steps taken once more. Courses that use this recipe show curves that end at 0.0083 to 0.0085 after 1,175 steps.
+# while it learns the shapes of strokes. The drop at step 80 is where the run was taken up again from stored weights: steps 31 to 80 were then taken a second time, which the history does not show, so that from there on the weights have had 50 steps more than the axis
+# says. Courses that use this recipe show curves that end at 0.0083 to 0.0085 after 1,175 steps. This run ends lower, by more than 50 steps explain; what in the implementations makes the difference we do not know.
 #
 # ## Digits it has not seen
 
@@ -189,7 +189,7 @@ titles = [
 grid([noisy, denoised], titles=titles, labels=[r"$z$", "estimate"])
 
 # %% [markdown]
-# Below $\sigma = 0.5$ it looks for noise that is not there; above, it leaves noise standing, or takes it for strokes. One digit proves little, so {numref}`fig-b1-psnr` repeats this for many test digits and
+# Below $\sigma = 0.5$ the estimates stay good, though not as good as the input was: without noise there is nothing to gain, and the network still smooths. Above, it leaves noise standing, or takes it for strokes. One digit proves little, so {numref}`fig-b1-psnr` repeats this for many test digits and
 # compares with the best that a Gaussian blur can do, the width chosen for each $\sigma$ with the clean images at hand.
 # The numbers come from `python -m benchmarks.mnist_quality b1`.
 
@@ -247,6 +247,6 @@ print(
 grid([pure[:8], invented[:8]], labels=[r"$z$", "estimate"])
 
 # %% [markdown]
-# There is no digit in this $z$, and the network was never shown such a $z$: it explains the noise by whatever strokes fit it best. The first number
-# above says how much the estimates differ from each other, the second how much digits do. One pass has no chance to correct a wrong guess: to
-# invent a digit, a network has to commit to one a little at a time. That takes [many steps](b2_time_conditioned.ipynb).
+# There is no digit in this $z$ to go by, so the best answer in the mean square is close to the average of all digits: in {numref}`fig-b1-pure` a faint blob in the middle, with a few strokes where the noise happens to suggest some.
+# The first number above says how much the estimates differ from each other, the second how much digits do. To draw a digit, a network has to choose one, and this loss forbids choosing. But it can commit to
+# one a little at a time. That takes [many steps](b2_time_conditioned.ipynb).

@@ -82,9 +82,9 @@ timesteps = spaced_timesteps(T, steps)
 # %%
 abar_T = schedule.alpha_bar[-1]
 print(f"at the last timestep alpha_bar = {abar_T:.3f},")
-print(f"so {abar_T.sqrt():.2f} of the signal is left")
+print(f"so {abar_T.sqrt():.2f} times the image is left, {abar_T:.0%} of its variance")
 
-# %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the share of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the signal's factor falls from one to about a fifth, the noise's rises from zero to nearly one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the signal's factor falls from one to about a fifth, the noise's rises from zero to nearly one."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
 ax.plot(schedule.alpha_bar.sqrt(), label=r"$\sqrt{\bar\alpha_t}$, the image")
 ax.plot((1 - schedule.alpha_bar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$, the noise")
@@ -266,7 +266,7 @@ plt.show()
 # %% [markdown]
 # Read {numref}`fig-b2-fid` from right to left: how far can the number of steps go down before the distance goes up, and does it go up at once? {numref}`fig-b2-strided` shows what is lost.
 
-# %% mystnb={"figure": {"caption": "The same seeds (0 to 9) with fewer and fewer steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["hide-input"]
 counts = by_profile([300, 50, 10], [5, 3])
 strided = [
     sample(
@@ -288,7 +288,7 @@ grid(strided, labels=[f"{n} steps" for n in counts])
 #
 # $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}, \tag{B2.2} $$
 #
-# and the loop's output can be compared with what should come out.
+# and the loop's output can be compared with what should come out. With $T = 1000$ and the same linear $\beta_t$:
 
 # %%
 mean, std = 0.3, 0.5
@@ -313,8 +313,7 @@ for stride in by_profile([1, 10, 30, 90], [30]):
 
 # %% [markdown]
 # The variance that the step puts back, (N.4), is right for infinitely small steps, and too small for long ones: each long stride loses
-# some, and the samples crowd around the mean. On digits, the column "spread" above says how much is left at each number of steps; in the lowest row of
-# {numref}`fig-b2-strided`, look for strokes that have become alike in width and slant.
+# some, and the samples crowd around the mean. On digits, the column "spread" above says how much is left at each number of steps.
 #
 # ## Where it fails: BatchNorm in the wrong mode
 #

@@ -216,21 +216,13 @@ plt.show()
 
 # %%
 best = max(result["rows"], key=lambda row: row["accuracy"])
-
-
-def variance(row):
-    """Of the measured accuracy; one more right and one more wrong, so that it is never 0."""
-    n = result["images"]
-    share = (n * row["accuracy"] + 1) / (n + 2)
-    return share * (1 - share) / n
-
-
 close = [
     row
     for row in result["rows"]
-    if (best["accuracy"] - row["accuracy"]) ** 2 <= variance(best) + variance(row)
+    if best["accuracy"] - row["accuracy"]
+    <= 2 * (best["standard_error"] ** 2 + row["standard_error"] ** 2) ** 0.5
 ]
-print("within one standard error of the highest accuracy, gamma and diversity:")
+print("within two standard errors of the highest accuracy, gamma and diversity:")
 for row in close:
     share = row["diversity"] / real["diversity"]
     print(f"  {row['gamma']}: {share:.0%} of the diversity of real digits")
