@@ -81,6 +81,6 @@ clean:
 	rm -rf _build
 
 $(INSTALLED): requirements.txt pyproject.toml
-	$(PYTHON) -m venv .venv
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
 	touch $@

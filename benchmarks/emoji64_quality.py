@@ -10,17 +10,15 @@ import argparse
 import json
 
 import torch
-from torchvision.transforms.v2.functional import to_pil_image
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
-from diffusion_utils.denoisers import guided
+from diffusion_utils.data import save_sheet
 from diffusion_utils.emoji64.evaluator import WEIGHTS, load_evaluator, ranks, top
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.text import article
 from diffusion_utils.files import ROOT, atomic, digest
 from diffusion_utils.pretrained import load_pretrained
-from diffusion_utils.sampling import sample
+from diffusion_utils.recipes import generate, prompted
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.train import keep_freed_memory
 from diffusion_utils.training import read_history
@@ -34,33 +32,37 @@ def draw(model, names, gamma, steps, batch=20):
     pictures = []
     for start in tqdm(range(0, len(names), batch), desc="draw"):
         prompts = [f"{article(name)} {name}" for name in names[start : start + batch]]
-        denoise = guided(model.denoiser(prompts), model.denoiser(""), gamma)
-        seeds = [0] * len(prompts)
-        pictures.append(
-            sample(denoise, model.shape, timesteps, model.schedule, seeds=seeds)
-        )
+        denoise = prompted(model, prompts, gamma)
+        pictures.append(generate(model, denoise, [0] * len(prompts), timesteps))
     return torch.cat(pictures).clamp(-1, 1)
 
 
 def unselected_sheet(pictures):
     """Write every fifth picture, in the order of the names, to a PNG of 20 columns."""
-    sheet = make_grid(pictures[::5] / 2 + 0.5, nrow=20, pad_value=1.0)
-    with atomic(FOLDER / "unselected.png") as partial:
-        to_pil_image(sheet).save(partial, "PNG", optimize=True)
+    save_sheet(FOLDER / "unselected.png", pictures[::5], columns=20)
 
 
 def digests():
     """SHA-256 of what is measured: the generator's weights, and the evaluator's."""
     measured = [FOLDER / "unet" / "model.safetensors", WEIGHTS]
-    return {str(path.relative_to(ROOT)): digest(path) for path in measured}
+    return {path.relative_to(ROOT).as_posix(): digest(path) for path in measured}
 
 
 def earlier(sha256):
-    """What the results file holds: all runs, and the ranks if they are of these weights."""
-    record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"runs": []}
-    if record.get("sha256") != sha256:
+    """What the results file holds: all runs that this evaluator judged, the ranks if of these weights."""
+    record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    known, judge = record.get("sha256", {}), WEIGHTS.relative_to(ROOT).as_posix()
+    if known.get(judge) != sha256[judge]:
+        return {"runs": []}
+    if known != sha256:
         record.pop("ranks", None)
     return record
+
+
+def same_run(run, other):
+    """Whether two entries measure the same, so that the later one replaces the earlier."""
+    keys = ("weights", "names", "gamma", "sampling_steps")
+    return all(run[key] == other[key] for key in keys)
 
 
 def main():
@@ -93,7 +95,7 @@ def main():
     }
     sha256 = digests()
     record = earlier(sha256) | {"sha256": sha256}
-    record["runs"].append(result)
+    record["runs"] = [r for r in record["runs"] if not same_run(r, result)] + [result]
     if (args.every, args.gamma, args.steps) == (1, 4, 30):
         unselected_sheet(pictures)
         record["ranks"] = dict(zip(names, (1 + found).tolist(), strict=True))

@@ -8,7 +8,6 @@ import argparse
 import json
 
 import torch
-from torchvision.transforms.functional import gaussian_blur
 from tqdm import tqdm
 
 from diffusion_utils.classifier import WEIGHTS, load_classifier
@@ -22,6 +21,7 @@ from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.train import keep_freed_memory
 from diffusion_utils.training import MNIST_SCHEDULE as SCHEDULE
 from diffusion_utils.unet import unet_denoiser
+from diffusion_utils.views import low_pass
 
 RESULTS = ROOT / "benchmarks" / "results"
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
@@ -39,9 +39,8 @@ def denoising(network, images):
     eps = unit_noise(images.shape[1:], generators(range(len(images))))
     for sigma in tqdm(SIGMAS, desc="sigma"):
         noisy = images + sigma * eps
-        blurred = {width: gaussian_blur(noisy, 19, width) for width in BLURS} | {
-            0.0: noisy
-        }
+        blurred = {width: low_pass(width, 19)(noisy) for width in BLURS}
+        blurred[0.0] = noisy
         best = max(blurred, key=lambda width: psnr(blurred[width], images).mean())
         estimates = {
             "network": in_batches(network, noisy, 100),

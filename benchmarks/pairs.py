@@ -14,11 +14,10 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from torchvision.transforms.v2.functional import to_pil_image
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
 from benchmarks.emoji64_quality import digests, earlier
+from diffusion_utils.data import save_sheet
 from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
 from diffusion_utils.emoji64.text import prompts_of
 from diffusion_utils.files import ROOT, atomic
@@ -103,9 +102,7 @@ def again(model, judge, kind, pair, seeds=range(1, 17)):
 def sheet(pictures, looks, path):
     """Each column a picture, looked at in both ways."""
     views = torch.cat([look(pictures) for look in looks])
-    grid = make_grid(views / 2 + 0.5, nrow=len(pictures), pad_value=1.0)
-    with atomic(path) as part:
-        to_pil_image(grid.clamp(0, 1)).save(part, "PNG")
+    save_sheet(path, views, columns=len(pictures))
 
 
 def measured(model, judge, kind, pairs, sheets):

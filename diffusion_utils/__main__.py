@@ -10,15 +10,13 @@ if (
 ):  # one line instead of a traceback, already during the imports
     signal.signal(signal.SIGINT, lambda *_: sys.exit("\nstopped"))
 
-from torchvision.transforms.v2.functional import to_pil_image
-from torchvision.utils import make_grid
+import torch
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
 from diffusion_utils import recipes
-from diffusion_utils.data import hole, load_image
+from diffusion_utils.data import hole, load_image, save_sheet
 from diffusion_utils.denoisers import NoiseEstimate
-from diffusion_utils.files import atomic
 from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.views import FLIP, bands
 
@@ -139,9 +137,7 @@ def main(arguments=None):
     try:
         read(args)
         images = args.run(load_pretrained(), args)
-        sheet = make_grid([x.cpu().clamp(-1, 1) / 2 + 0.5 for x in images], padding=0)
-        with atomic(args.out) as partial:
-            to_pil_image(sheet).save(partial, "PNG")
+        save_sheet(args.out, torch.stack(list(images)), padding=0)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")
     print(args.out)

@@ -54,12 +54,17 @@ def optimise(epochs):
 
 
 def accuracy_on_test_digits(model):
+    """The share of the 10,000 test digits that a `DigitClassifier` names right."""
     images, labels = mnist(train=False)
     return accuracy(model, to_unit(images), labels)[0]
 
 
 def load_classifier(path=WEIGHTS):
-    """The shipped `DigitClassifier`, in eval mode, checked against its recorded SHA-256."""
+    """The shipped `DigitClassifier`, in eval mode.
+
+    Raises:
+        FileNotFoundError, ValueError: the file is missing, or not the recorded one.
+    """
     model = DigitClassifier()
     model.load_state_dict(load_tensors(path, recorded_sha256(path))[0])
     return model.eval()

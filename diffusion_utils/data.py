@@ -14,7 +14,9 @@ from torchvision.transforms.v2.functional import (
     center_crop,
     pil_to_tensor,
     resize,
+    to_pil_image,
 )
+from torchvision.utils import make_grid
 
 from diffusion_utils.files import ROOT, atomic, digest
 
@@ -159,6 +161,14 @@ def on_white(picture):
         return picture
     white = Image.new("RGBA", picture.size, "white")
     return Image.alpha_composite(white, picture).convert("RGB")
+
+
+def save_sheet(path, images, columns=8, padding=2):
+    """Write images (B, 3, H, W) in [-1, 1] to a PNG, row by row on white, atomically."""
+    shown = images.cpu().clamp(-1, 1) / 2 + 0.5
+    sheet = make_grid(shown, nrow=columns, padding=padding, pad_value=1.0)
+    with atomic(path) as partial:
+        to_pil_image(sheet).save(partial, "PNG", optimize=True)
 
 
 def shipped_image(name):

@@ -17,7 +17,11 @@ import torch
 import torch.nn.functional as F
 from diffusers import DDPMScheduler, IFPipeline, UNet2DConditionModel
 from huggingface_hub import snapshot_download
-from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+)
 from transformers import BitsAndBytesConfig, T5EncoderModel
 
 from diffusion_utils.denoisers import NoiseEstimate, guided
@@ -38,6 +42,8 @@ ENCODER = [
 ]
 # Stage II's, as diffusers spaces them: 980, 960, .., 0. At 999 alpha_bar is 2e-9, and x_0 lost in rounding.
 TIMESTEPS = [*strided_timesteps(980, 20), CLEAN]
+GAMMA_2 = 4.0  # stage II's guidance
+NOISE_LEVEL = 250  # the timestep to which stage II's small image is noised
 
 
 def fetched(name, files):
@@ -55,7 +61,7 @@ def fetched(name, files):
             f"{name} asks you to accept its licence: do so at https://huggingface.co/{name}, "
             "then run `hf auth login` with a token of that account"
         ) from error
-    except (HfHubHTTPError, OSError) as error:
+    except (HfHubHTTPError, HFValidationError, OSError) as error:
         raise OSError(
             f"{name} could not be fetched ({type(error).__name__}); check the name, the connection, and that "
             "`hf auth login` was run, or use the model that ships: DIFFUSION_MODEL=emoji64"
@@ -158,7 +164,13 @@ def stored(path, device):
     Raises:
         FileNotFoundError, ValueError: no such file, a damaged one, or a prompt that is not in it.
     """
-    embeddings, _ = load_tensors(path)
+    try:
+        embeddings, _ = load_tensors(path)
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error}, which DEEPFLOYD_EMBEDDINGS names; write it with `python -m diffusion_utils.deepfloyd "
+            "embed`, and give its whole path"
+        ) from error
 
     def encode(prompt):
         if prompt not in embeddings:
@@ -218,17 +230,14 @@ class DeepFloyd(TextToImage):
         super().condition("")
         return condition
 
-    def second_stage(self, noise_level):
-        """Load stage II as a `TextToImage` that looks at six channels: x_t, and the small image beside it.
-
-        noise_level: the timestep that the small image was noised to.
-        """
+    def second_stage(self):
+        """Load stage II as a `TextToImage` that looks at six channels: x_t, and the small image beside it."""
         unet, schedule = on_device(
             lambda: load_unet(fetched(self.stage_2, UNET), self.device), self.device
         )
 
         def network(both, t, embedding):
-            levels = torch.full((len(both),), noise_level, device=self.device)
+            levels = torch.full((len(both),), NOISE_LEVEL, device=self.device)
             return estimate(unet, both, t, embedding, class_labels=levels)
 
         stage = TextToImage(network, self.encode, schedule, self.device)
@@ -242,13 +251,11 @@ class DeepFloyd(TextToImage):
         prompts,
         seeds,
         combine=None,
-        gamma=4.0,
         timesteps=TIMESTEPS,
-        noise_level=250,
     ):
         """Stage II: (B, 3, 64, 64) in [-1, 1] -> (B, 3, 256, 256), of the same prompts.
 
-        The small images are enlarged, noised to noise_level, and shown beside x_t at every step.
+        The small images are enlarged, noised to NOISE_LEVEL, and shown beside x_t at every step.
 
         Args:
             prompts: as for `denoiser`; with `combine` a list of these, one for each of its arguments.
@@ -259,9 +266,9 @@ class DeepFloyd(TextToImage):
         for part in parts:
             self.denoiser(part)  # encodes what is new
         self.free()  # before the next network takes its place
-        stage = self.second_stage(noise_level)
+        stage = self.second_stage()
         guides = [
-            guided(stage.denoiser(part), stage.denoiser(""), gamma) for part in parts
+            guided(stage.denoiser(part), stage.denoiser(""), GAMMA_2) for part in parts
         ]
         combined = guides[0] if combine is None else combine(*guides)
 
@@ -273,7 +280,7 @@ class DeepFloyd(TextToImage):
             align_corners=True,
         )
         eps = unit_noise(stage.shape, noise).to(large)
-        shown = stage.schedule.forward(large, noise_level, eps)
+        shown = stage.schedule.forward(large, NOISE_LEVEL, eps)
 
         def denoise(x_t, t):
             return combined(torch.cat([x_t, shown], 1), t)
@@ -330,7 +337,7 @@ def main():
     device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         embed(args.prompts.read_text().splitlines(), args.out, device)
-    except (OSError, RuntimeError, ModuleNotFoundError) as error:
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")
 
 

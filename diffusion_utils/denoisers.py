@@ -1,6 +1,5 @@
 """What the noise is: a denoiser is a function (x_t, t) -> NoiseEstimate, and so is a technique."""
 
-from functools import lru_cache
 from math import isfinite
 from typing import NamedTuple
 
@@ -54,16 +53,10 @@ def together(*denoisers):
     ):
         return lambda x_t, t: [denoise(x_t, t) for denoise in denoisers]
 
-    @lru_cache(maxsize=1)
-    def joined(B):  # once, not at every step
-        return [
-            torch.cat(parts)
-            for parts in zip(*(d.on(B) for d in denoisers), strict=True)
-        ]
-
     def estimates(x_t, t):
-        n = len(denoisers)
-        eps, v = network(torch.cat([x_t] * n), t, *joined(len(x_t)))
+        n, conditions = len(denoisers), [d.on(len(x_t)) for d in denoisers]
+        joined = [torch.cat(parts) for parts in zip(*conditions, strict=True)]
+        eps, v = network(torch.cat([x_t] * n), t, *joined)
         vs = [None] * n if v is None else v.chunk(n)
         return [NoiseEstimate(*both) for both in zip(eps.chunk(n), vs, strict=True)]
 

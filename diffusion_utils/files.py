@@ -36,7 +36,7 @@ def atomic(path):
     except OSError as error:
         raise OSError(
             error.errno,
-            f"could not write {path} ({error.strerror}); the previous file is unchanged, "
+            f"could not write {path} ({error.strerror or error}); the previous file is unchanged, "
             "free some disk space or choose another folder",
         ) from error
     finally:
@@ -83,9 +83,7 @@ def load_tensors(path, sha256=None):
     """
     path = Path(path)
     if not path.exists():
-        raise FileNotFoundError(
-            f"no weights at {path}; restore them with `git checkout`, or train them"
-        )
+        raise FileNotFoundError(f"there is no file {path}")
     if sha256 and digest(path) != sha256:
         raise ValueError(
             f"{path} is not the file that was recorded; restore it with `git checkout`"
@@ -104,10 +102,16 @@ def recorded_sha256(path):
     """The digest of `path` in the SHA256SUMS file of its folder (the format of `sha256sum`).
 
     Raises:
+        FileNotFoundError: there is no such file of digests.
         ValueError: none is recorded.
     """
     path = Path(path)
-    for line in (path.parent / "SHA256SUMS").read_text().splitlines():
+    sums = path.parent / "SHA256SUMS"
+    if not sums.exists():
+        raise FileNotFoundError(
+            f"there is no file {sums}; restore it with `git checkout`"
+        )
+    for line in sums.read_text().splitlines():
         value, name = line.split()
         if name == path.name:
             return value

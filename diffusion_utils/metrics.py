@@ -68,7 +68,7 @@ def share(hits, n):
 
 
 def accuracy(classifier, images, labels):
-    """The share of images that the classifier gives the label it should, with its standard error."""
+    """The share of images (B, ...) whose label (B,) the classifier gives, with its standard error."""
     correct = in_batches(classifier, images).argmax(1) == labels
     return share(correct.sum().item(), len(labels))
 
@@ -79,9 +79,7 @@ def fid(classifier, real, fake):
     It shrinks with the number of images: compare only sets of the same size, and with the
     distance between two sets of real images (the floor). Both sets: (N, 1, 28, 28) in [0, 1].
     """
-    metric = FrechetInceptionDistance(
-        classifier.features, input_img_size=(1, 28, 28)
-    ).eval()
+    metric = FrechetInceptionDistance(classifier.features).eval()
     for images, is_real in ((real, True), (fake, False)):
         for batch in images.split(500):
             metric.update(batch, real=is_real)
@@ -89,7 +87,7 @@ def fid(classifier, real, fake):
 
 
 def diversity(classifier, images, labels):
-    """Mean distance between two images of one class, on the classifier's features.
+    """Mean distance between two images (B, ...) of one class, labels (B,), on the classifier's features.
 
     Averaged over the classes; 0 means that every class has collapsed to one image.
     """

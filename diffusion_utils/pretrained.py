@@ -79,11 +79,13 @@ def load_pretrained(name=None, device=None):
         device: the default is the GPU if torch finds one (CUDA), or the CPU.
 
     Raises:
-        ValueError: unknown name.
+        ValueError: unknown name, or altered weights.
+        FileNotFoundError: a file of the model is missing.
+        OSError, RuntimeError: DeepFloyd IF cannot be fetched, or there is no GPU or too little memory.
     """
     name = name or os.environ.get("DIFFUSION_MODEL", "emoji64")
     if name not in LOADERS:
         raise ValueError(f"unknown model {name!r}; there are {', '.join(LOADERS)}")
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return LOADERS[name](device)
+    return LOADERS[name](str(device))

@@ -26,28 +26,37 @@ from diffusion_utils.training import (
     read_history,
     train,
 )
-from diffusion_utils.unet import UNet
 
 MODELS = ROOT / "models" / "mnist"
 
 
 def snapshots(run):
-    """The weights of a run -> {step: state}: what was kept on the way, and where it stands now."""
-    found = {}
+    """A run's recipe and weights -> `Recipe`, {step: state}, those kept on the way and the newest."""
+    now, about = load_tensors(Path(run) / "checkpoint.safetensors")
+    found = {about["step"]: part(now, "model")}
     for path in sorted(Path(run).glob("epoch-*.safetensors")):
         state, metadata = load_tensors(path)
-        found[metadata["step"]] = state
-    state, metadata = load_tensors(Path(run) / "checkpoint.safetensors")
-    found[metadata["step"]] = part(state, "model")
-    return Recipe(**metadata["recipe"]), found
+        if metadata["step"] < about["step"]:  # else it was left by another run
+            found[metadata["step"]] = state
+    return Recipe(**about["recipe"]), found
 
 
 def release(run, folder=MODELS):
-    """Copy a run's weights, in half precision, its history and their digests to models/mnist."""
+    """Copy a run's weights, in half precision, its history and their digests to models/mnist.
+
+    Raises:
+        FileNotFoundError: there is no run, or it has no history.
+        ValueError: the run is of another network than the book's, whose weights stay.
+    """
     recipe, found = snapshots(run)
+    config = recipe.network().config
+    if folder == MODELS and config != RECIPES[recipe.name].network().config:
+        raise ValueError(
+            f"{run} is of another network than the book's {recipe.name}, maybe made with --smoke; "
+            "the shipped weights stay"
+        )
     target = Path(folder) / recipe.name
     lines = (Path(run) / "history.csv").read_text().splitlines(keepends=True)
-    config = UNet(recipe.hidden, recipe.time, recipe.num_classes).config
     for step, state in found.items():
         path = target / f"step-{step:05d}.safetensors"
         about = {"config": config, "recipe": recipe.name, "step": step}

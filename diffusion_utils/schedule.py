@@ -13,10 +13,10 @@ class Schedule:
     0.048 of the variance is left at the end
 
     Args:
-        alpha_bar: (T,) decreasing values in (0, 1], the share of signal variance left at t.
+        alpha_bar: (T,) decreasing values in (0, 1), the share of signal variance left at t.
 
     Raises:
-        ValueError: alpha_bar is not a decreasing sequence in (0, 1].
+        ValueError: alpha_bar is not a decreasing sequence in (0, 1).
 
     Source: Ho et al. 2020, https://arxiv.org/abs/2006.11239.
     """
@@ -28,10 +28,10 @@ class Schedule:
                 f"alpha_bar must be a list of numbers, got shape {tuple(alpha_bar.shape)}"
             )
         if (
-            not ((alpha_bar > 0) & (alpha_bar <= 1)).all()
-            or not (alpha_bar.diff() <= 0).all()
+            not ((alpha_bar > 0) & (alpha_bar < 1)).all()
+            or not (alpha_bar.diff() < 0).all()
         ):
-            raise ValueError("alpha_bar must decrease within (0, 1]")
+            raise ValueError("alpha_bar must decrease within (0, 1)")
         self.alpha_bar = alpha_bar
         self.from_clean = torch.cat([torch.ones(1, dtype=torch.float64), alpha_bar])
         self.T = len(alpha_bar)
@@ -49,9 +49,12 @@ class Schedule:
         """alpha_bar_t for an int or a (B,) tensor t; shaped and typed to multiply x if x is given.
 
         Raises:
-            ValueError: t is outside -1 .. T-1, or x is not of floats.
+            ValueError: t is no whole number or outside -1 .. T-1, or x is not of floats.
         """
         t = torch.as_tensor(t, device="cpu")
+        if t.is_floating_point():
+            raise ValueError(f"timesteps are whole numbers, got {t.tolist()}")
+        t = t.long()
         if t.min() < CLEAN or t.max() >= self.T:
             raise ValueError(
                 f"timestep must be in {CLEAN} .. {self.T - 1}, got {t.tolist()}"
@@ -91,6 +94,9 @@ class Schedule:
             t, t_prev: int, T > t > t_prev >= -1; any stride.
             v: (B, C, H, W) in about [-1, 1], written nu: the learned place of the variance between the two
                 bounds (Nichol & Dhariwal 2021, eq. 15), or None for the lower one.
+
+        Raises:
+            ValueError: t_prev is not below t, or as for `at`.
 
         Source: Ho et al. 2020, eq. 6 and 7, with t_prev for t-1.
         """

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import zlib
 from html import escape
 
@@ -93,11 +94,16 @@ def animation(frames, alt, captions, width=320):
     height, breadth = frames[0].shape[-2:]
     return HTML(
         PLAYER.format(
-            name=name, alt=escape(alt), last=last, captions=list(captions), width=width,
+            name=name, alt=escape(alt), last=last, captions=script_text(list(captions)), width=width,
             size=f"{100 * len(frames)}%", ratio=f"{breadth} / {height}",
             png=base64.b64encode(png.getvalue()).decode(),
         )
     )  # fmt: skip
+
+
+def script_text(value):
+    """A value as JSON that may stand in a <script>."""
+    return json.dumps(value).replace("</", "<\\/")
 
 
 def comparison(before, after, alt, captions=("before", "after"), width=320):

@@ -37,6 +37,13 @@ def precision():
     return "bf16" if torch.cpu._is_avx512_bf16_supported() else "no"
 
 
+def positive(text):
+    """A whole number from 1 on, for argparse."""
+    if int(text) < 1:
+        raise ValueError(text)
+    return int(text)
+
+
 def smoke(recipe):
     """The recipe in small: all epochs, a few steps each, a tiny network."""
     return replace(recipe, hidden=8, images=96, batch_size=64)
@@ -52,7 +59,7 @@ def main():
     parser.add_argument(
         "--smoke", action="store_true", help="a few steps of everything"
     )
-    parser.add_argument("--checkpoint-steps", type=int, default=20)
+    parser.add_argument("--checkpoint-steps", type=positive, default=20)
     parser.add_argument("--precision", choices=["no", "bf16"], default=precision())
     parser.add_argument(
         "--stop-after",

@@ -102,6 +102,7 @@ def class_pair(x_0, labels, generator, p_uncond=0.1):
 
 
 def training_pair(recipe, x, labels, generator):
+    """The inputs and the target of the recipe's network: digits (B, 1, 28, 28) in [0, 1], labels (B,)."""
     if recipe.num_classes:
         return class_pair(x, labels, generator)
     return noise_pair(x, generator) if recipe.time else denoising_pair(x, generator)
@@ -166,7 +167,7 @@ def train(
 
     Raises:
         ValueError: the folder holds a run of another recipe, or a damaged checkpoint; `start` holds
-            no weights of this recipe.
+            no weights of this recipe, or is trained to its end.
     """
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
@@ -176,12 +177,14 @@ def train(
         done = begin_with(Path(start), recipe, run, model, main)
         first = max(1, done + 1 - REPLAYED)
         accelerator.wait_for_everyone()
+    end = min(recipe.steps, stop_after)
+    if done >= end:
+        return
     history = History(run / "history.csv", done) if main else None
     before = history.seconds if history else 0.0
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     wrapped.train()
     began = time.perf_counter()
-    end = min(recipe.steps, stop_after)
     for step in range(first, end + 1):
         epoch = (step - 1) // recipe.steps_per_epoch
         lr = recipe.lr_at(epoch) * warmed_up(step, done)
@@ -300,6 +303,10 @@ def begin_with(released, recipe, run, model, main):
     about = load_tensors(snapshots[-1])[1] if snapshots else {}
     if (about.get("recipe"), about.get("config")) != (recipe.name, model.config):
         raise ValueError(f"{released} holds no released weights of this {recipe.name}")
+    if about["step"] >= recipe.steps:
+        raise ValueError(
+            f"{released} is trained to its last step, {about['step']:,}; leave --start out to train anew"
+        )
     state = load_network(snapshots[-1], recorded_sha256(snapshots[-1])).state_dict()
     model.load_state_dict(state)
     if main:
@@ -330,13 +337,11 @@ class History:
             writer = csv.writer(f)
             writer.writerow(TrainStep._fields)
             writer.writerows(map(formatted, rows))
-        self.seconds = rows[-1].seconds if rows else 0.0
-        self.file = open(path, "a", newline="")
-        self.writer = csv.writer(self.file)
+        self.path, self.seconds = path, rows[-1].seconds if rows else 0.0
 
     def write(self, row):
-        self.writer.writerow(formatted(row))
-        self.file.flush()
+        with open(self.path, "a", newline="") as f:
+            csv.writer(f).writerow(formatted(row))
 
 
 def formatted(row):

@@ -50,18 +50,21 @@ def Unflatten(channels):
 
 
 def ConvBlock(channels_in, channels_out):
+    """Two `Conv`: (B, in, H, W) -> (B, out, H, W)."""
     return nn.Sequential(
         Conv(channels_in, channels_out), Conv(channels_out, channels_out)
     )
 
 
 def DownBlock(channels_in, channels_out):
+    """`DownConv` and `ConvBlock`: (B, in, H, W) -> (B, out, H/2, W/2)."""
     return nn.Sequential(
         DownConv(channels_in, channels_out), ConvBlock(channels_out, channels_out)
     )
 
 
 def UpBlock(channels_in, channels_out):
+    """`UpConv` and `ConvBlock`: (B, in, H, W) -> (B, out, 2H, 2W)."""
     return nn.Sequential(
         UpConv(channels_in, channels_out), ConvBlock(channels_out, channels_out)
     )
@@ -169,7 +172,7 @@ def one_hot(labels, num_classes=10):
     Raises:
         ValueError: a label is not in -1 .. num_classes - 1.
     """
-    labels = torch.as_tensor(labels)
+    labels = torch.as_tensor(labels, device="cpu")
     if ((labels < -1) | (labels >= num_classes)).any():
         raise ValueError(
             f"labels must be in -1 .. {num_classes - 1}, got {labels.tolist()}"

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from benchmarks import inpainting, mnist_quality, pairs
+from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs
 from diffusion_utils.data import mnist, shipped_image, to_unit
 from diffusion_utils.unet import UNet
 
@@ -58,6 +58,21 @@ def test_real_digits_are_close_to_other_real_digits():
     far = mnist_quality.fid(mnist_quality.load_classifier(), test, noise)
     assert 0 < floor["fid"] < far / 3
     assert abs(floor["spread"] - to_unit(mnist()[0][:5000]).std(0).mean()) < 0.02
+
+
+def test_a_run_that_is_measured_again_replaces_the_one_before(tmp_path, monkeypatch):
+    judge = "models/emoji64_evaluator/evaluator.safetensors"
+    run = {"weights": "w", "names": 508, "gamma": 4, "sampling_steps": 30}
+    assert emoji64_quality.same_run(run, run | {"top1": 0.5})
+    for other in {"weights": "x"}, {"names": 64}, {"gamma": 1}, {"sampling_steps": 9}:
+        assert not emoji64_quality.same_run(run, run | other)
+    known = {"sha256": {"unet": "w", judge: "j"}, "runs": [run], "ranks": {}}
+    monkeypatch.setattr(emoji64_quality, "RESULTS", tmp_path / "results.json")
+    emoji64_quality.RESULTS.write_text(json.dumps(known))
+    assert emoji64_quality.earlier(known["sha256"]) == known
+    kept = emoji64_quality.earlier({"unet": "x", judge: "j"})
+    assert kept["runs"] == [run] and "ranks" not in kept
+    assert emoji64_quality.earlier({"unet": "w", judge: "k"}) == {"runs": []}
 
 
 def test_pairs_that_work_come_before_those_that_are_only_recognised():

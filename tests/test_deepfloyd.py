@@ -321,6 +321,22 @@ def test_prompts_from_a_file(model, folder, tmp_path, monkeypatch):
         other.denoiser("a cat")
 
 
+def test_a_file_of_prompts_that_is_not_there(model, monkeypatch):
+    monkeypatch.setenv("DEEPFLOYD_EMBEDDINGS", "prompts.safetensors")
+    with pytest.raises(FileNotFoundError, match="DEEPFLOYD_EMBEDDINGS.*whole path"):
+        load_pretrained(device="cpu")
+
+
+def test_a_name_that_cannot_be_one(monkeypatch):
+    monkeypatch.setenv("DEEPFLOYD_MODEL", "models/if/stage 1")
+    with pytest.raises(OSError, match="could not be fetched.*check the name"):
+        load_pretrained("deepfloyd", "cuda")
+
+
+def test_a_device_of_torch_s_is_a_device(model):
+    assert load_pretrained(device=torch.device("cpu")).device == "cpu"
+
+
 def test_a_stored_embedding_is_the_encoder_s(model, tmp_path):
     deepfloyd.embed(["a dog"], tmp_path / "p.safetensors", "cpu")
     encode = deepfloyd.stored(tmp_path / "p.safetensors", "cpu")

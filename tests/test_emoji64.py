@@ -276,11 +276,35 @@ def test_the_command_trains_and_two_processes_train_the_same(tmp_path):
     assert_close(*losses, rtol=1e-4, atol=0)
 
 
-def test_the_average_of_constant_weights_is_constant():
+def test_the_average_moves_towards_the_weights():
     one, other = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
     expected = 0.9 * one.weight + 0.1 * other.weight
     training.average(one, other, 0.9)
     assert_close(one.weight, expected)
+
+
+def test_the_learning_rate_rises_stays_and_falls_with_the_root():
+    recipe = training.Recipe()
+    expected = {1: 3e-6, 100: 3e-4, 200: 6e-4, 6000: 6e-4, 24_000: 3e-4}
+    for step, lr in expected.items():
+        assert recipe.lr_at(step) == pytest.approx(lr)
+
+
+def test_the_average_begins_short_and_becomes_long():
+    recipe = training.Recipe()
+    assert recipe.ema_at(1) == pytest.approx(2 / 11)
+    assert recipe.ema_at(100_000) == 0.9985
+
+
+def test_captions_are_left_out_and_replaced_as_often_as_the_recipe_says(batch):
+    g, n = torch.Generator().manual_seed(0), 10_000
+    drawn = [batch.caption(0, g) for _ in range(n)]
+    plain, *others = batch.texts[0]
+    for caption, share in {
+        "": 0.1, "a high quality photo": 0.05 / 4, plain: 0.85 / 2, others[0]: 0.85 / 6,
+    }.items():  # fmt: skip
+        error = (share * (1 - share) / n) ** 0.5
+        assert abs(drawn.count(caption) / n - share) < 4 * error
 
 
 def test_a_run_of_another_recipe_is_refused(tmp_path, batch):
@@ -299,6 +323,22 @@ def folder(tmp_path, batch, encoder):
         (tmp_path / "model" / part).symlink_to(model.FOLDER / part)
     release.release(tmp_path / "run", tmp_path / "model")
     return tmp_path / "model"
+
+
+def test_a_release_that_fails_leaves_the_one_before(folder):
+    before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    (folder.parent / "run" / "history.csv").unlink()
+    with pytest.raises(FileNotFoundError, match="history.csv"):
+        release.release(folder.parent / "run", folder)
+    assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+def test_a_network_of_another_size_does_not_replace_the_shipped_one(folder):
+    before = (model.FOLDER / "SHA256SUMS").read_text()
+    with pytest.raises(ValueError, match=r"\(8, 16, 32\) channels.*--smoke"):
+        release.release(folder.parent / "run")
+    assert (model.FOLDER / "SHA256SUMS").read_text() == before
+    model.check(model.FOLDER)
 
 
 def test_a_release_is_the_average_in_half_precision(folder):

@@ -153,8 +153,15 @@ def test_save_that_stops_half_way_leaves_the_old_file(tmp_path):
     assert names(tmp_path) == [path.name]
 
 
+def test_missing_digests_are_a_clear_error(tmp_path):
+    with pytest.raises(FileNotFoundError, match="SHA256SUMS; restore it with `git"):
+        recorded_sha256(tmp_path / "weights.safetensors")
+
+
 def test_missing_file_is_a_clear_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="no weights at .*weights.safetensors"):
+    with pytest.raises(
+        FileNotFoundError, match="there is no file .*weights.safetensors"
+    ):
         load_tensors(tmp_path / "weights.safetensors")
 
 

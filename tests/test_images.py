@@ -9,7 +9,13 @@ from PIL import Image
 from torch.testing import assert_close
 
 from diffusion_utils import data
-from diffusion_utils.data import IMAGES, hole, load_image, shipped_image
+from diffusion_utils.data import (
+    IMAGES,
+    hole,
+    load_image,
+    save_sheet,
+    shipped_image,
+)
 from diffusion_utils.metrics import seam
 
 RED = torch.tensor([1.0, -1.0, -1.0])[:, None, None].expand(3, 64, 64)
@@ -179,3 +185,13 @@ def test_a_smooth_image_has_no_seam_and_a_pasted_one_has():
 def test_holes_that_are_none(corners):
     with pytest.raises(ValueError, match="a hole is left, top, right, bottom"):
         hole(*corners)
+
+
+def test_a_sheet_shows_the_images_row_by_row_on_white(tmp_path):
+    values = torch.tensor([-2.0, -1, 0, 1, 0.5])  # the first is cut to -1
+    images = values[:, None, None, None].expand(-1, 3, 4, 4)
+    save_sheet(tmp_path / "sheet.png", images, columns=2, padding=1)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))[..., 0]
+    assert sheet.shape == (3 * 5 + 1, 2 * 5 + 1)
+    assert sheet[2::5, 2::5].tolist() == [[0, 0], [127, 255], [191, 255]]
+    assert (sheet[::5] == 255).all() and (sheet[:, ::5] == 255).all()

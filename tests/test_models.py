@@ -120,6 +120,28 @@ def test_release_keeps_weights_to_half_precision(tmp_path, small_b2):
         torch.testing.assert_close(tensor, original[key], rtol=1e-3, atol=1e-4)
 
 
+def test_a_network_of_another_size_does_not_replace_the_shipped_one(tmp_path):
+    before = {path: digest(path) for path in SHIPPED}
+    tiny = replace(RECIPES["b2"], hidden=8, images=8, batch_size=8)
+    data = (torch.zeros(8, 1, 28, 28, dtype=torch.uint8), torch.zeros(8).long())
+    assert list(train(tiny, tmp_path, data, Accelerator(cpu=True), stop_after=1))
+    with pytest.raises(ValueError, match="another network than the book's b2.*--smoke"):
+        release(tmp_path)
+    assert {path: digest(path) for path in SHIPPED} == before
+
+
+def test_weights_that_another_run_left_behind_are_not_released(tmp_path, small_b2):
+    recipe, data = small_b2
+    assert list(train(recipe, tmp_path / "a", data, Accelerator(cpu=True)))
+    assert list(
+        train(recipe, tmp_path / "b", data, Accelerator(cpu=True), stop_after=3)
+    )
+    late = tmp_path / "b" / "epoch-20.safetensors"
+    late.write_bytes((tmp_path / "a" / late.name).read_bytes())
+    release(tmp_path / "b", tmp_path / "models")
+    assert list(released("b2", tmp_path / "models")[0]) == [3]
+
+
 def test_a_release_that_fails_leaves_the_one_before(tmp_path, small_b2):
     recipe, data = small_b2
     for end in (6, 8):

@@ -138,7 +138,17 @@ def test_a_share_of_the_signal_is_left_where_sampling_starts():
 
 @pytest.mark.parametrize(
     "alpha_bar",
-    [[], [[0.9, 0.5]], 0.5, [0.5, 0.9], [0.5, 0.0], [0.5, -0.1], [1.1, 0.5]],
+    [
+        [],
+        [[0.9, 0.5]],
+        0.5,
+        [0.5, 0.9],
+        [0.5, 0.0],
+        [0.5, -0.1],
+        [1.1, 0.5],
+        [1.0, 0.5],
+        [0.5, 0.5],
+    ],
 )
 def test_bad_alpha_bar_is_refused(alpha_bar):
     with pytest.raises(ValueError, match="alpha_bar must"):
@@ -148,6 +158,18 @@ def test_bad_alpha_bar_is_refused(alpha_bar):
 def test_alpha_bar_that_is_not_a_number_is_refused():
     with pytest.raises(ValueError, match="alpha_bar must decrease"):
         Schedule([0.9, float("nan")])
+
+
+@pytest.mark.parametrize("t", [5.0, torch.tensor([5.0, 6.5])])
+def test_timesteps_that_are_no_whole_numbers_are_refused(t):
+    with pytest.raises(ValueError, match="timesteps are whole numbers, got"):
+        SCHEDULE.at(t)
+
+
+def test_small_integers_are_timesteps_too():
+    assert SCHEDULE.at(torch.tensor([5, 200], dtype=torch.uint8)).equal(
+        SCHEDULE.alpha_bar[[5, 200]]
+    )
 
 
 @pytest.mark.parametrize("t", [-2, 300, torch.tensor([0, 300]), torch.tensor([-2, 5])])

@@ -1,5 +1,6 @@
 import base64
 import io
+import json
 import re
 from html.parser import HTMLParser
 
@@ -9,7 +10,14 @@ import pytest
 import torch
 from PIL import Image
 
-from diffusion_utils.show import animation, grid, loss_curve, tile, to_pixels
+from diffusion_utils.show import (
+    animation,
+    comparison,
+    grid,
+    loss_curve,
+    tile,
+    to_pixels,
+)
 from diffusion_utils.training import TrainStep
 
 matplotlib.use("Agg")
@@ -35,6 +43,27 @@ def test_animation_is_self_contained_and_holds_every_frame():
     sheet = np.asarray(Image.open(io.BytesIO(png)))
     assert sheet.shape == (12, 6)
     assert sheet[::4, 0].tolist() == [0, 102, 255]
+
+
+def test_captions_are_text_in_the_script():
+    frames = [torch.zeros(1, 1, 4, 4)] * 2
+    captions = [np.str_("t = 1"), '</script>"']
+    html = animation(frames, alt="", captions=captions).data
+    assert html.count("</script>") == 1
+    listed = re.search(r"captions = (\[.*?\]), last", html)[1]
+    assert json.loads(listed) == ["t = 1", '</script>"']
+
+
+def test_the_slider_holds_both_pictures():
+    before, after = torch.zeros(1, 3, 4, 6), torch.ones(1, 3, 4, 6)
+    html = comparison(before, after, alt="a <square>").data
+    assert 'aria-label="a &lt;square&gt;"' in html and "6 / 4" in html
+    pictures = [
+        np.asarray(Image.open(io.BytesIO(base64.b64decode(png))))
+        for png in re.findall(r'base64,([^"]+)"', html)
+    ]
+    right, left = pictures  # the one on the left lies over the other
+    assert right.shape == (4, 6, 3) and right.min() == 255 and left.max() == 0
 
 
 def test_grid_and_loss_curve_draw(monkeypatch):

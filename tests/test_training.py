@@ -467,6 +467,19 @@ def test_a_run_goes_on_from_released_weights(tmp_path, released_run):
     assert (final / early).read_bytes() == (folder / early).read_bytes()
 
 
+def test_a_run_that_is_done_stays_as_it_is(tmp_path):
+    recipe = small("b3")
+    stop_after(recipe, tmp_path / "first", recipe.steps)
+    before = {p.name: p.read_bytes() for p in (tmp_path / "first").iterdir()}
+    again = train(recipe, tmp_path / "first", digits(20), Accelerator(cpu=True))
+    assert list(again) == []
+    assert {p.name: p.read_bytes() for p in (tmp_path / "first").iterdir()} == before
+    folder = release(tmp_path / "first", tmp_path / "released")
+    on = train(recipe, tmp_path / "on", digits(20), Accelerator(cpu=True), start=folder)
+    with pytest.raises(ValueError, match="trained to its last step.*leave --start out"):
+        next(on)
+
+
 def test_weights_that_must_be_kept_outlive_a_release_made_of_them(tmp_path):
     """A run released at the very end of an epoch whose weights are kept."""
     recipe = small("b3", save_epochs=(2, 3))
@@ -669,7 +682,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
 
 def test_missing_or_altered_weights_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
-    with pytest.raises(FileNotFoundError, match="no weights at"):
+    with pytest.raises(FileNotFoundError, match="there is no file"):
         load_network(path)
     save_network(path, UNet(4))
     with pytest.raises(ValueError, match="not the file that was recorded"):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from tqdm import tqdm
 
+from diffusion_utils.data import to_unit
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.training import augmented, composited
 from diffusion_utils.files import (
@@ -23,6 +24,7 @@ from diffusion_utils.files import (
     recorded_sha256,
     save_tensors,
 )
+from diffusion_utils.metrics import in_batches
 from diffusion_utils.train import keep_freed_memory
 from diffusion_utils.training import generator_for
 
@@ -64,13 +66,13 @@ def disturbed(images, generator):
 
 def views(data, chosen, generator):
     """A batch of drawings as the evaluator sees them in training -> (B, 3, 64, 64)."""
-    images = data.images[chosen].float() / 255
+    images = to_unit(data.images[chosen])
     return disturbed(composited(augmented(images, generator), generator), generator)
 
 
 def plain(data, chosen):
     """Drawings on white -> (B, 3, 64, 64) in [-1, 1]."""
-    rgb, alpha = (data.images[chosen].float() / 255).split([3, 1], 1)
+    rgb, alpha = to_unit(data.images[chosen]).split([3, 1], 1)
     return 2 * (alpha * rgb + 1 - alpha) - 1
 
 
@@ -102,7 +104,7 @@ def optimise(data, steps, batch_size, seed):
 @torch.no_grad()
 def ranks(model, images, labels):
     """How many names the evaluator prefers to the right one, for each image -> (B,)."""
-    logits = torch.cat([model(part) for part in images.split(100)])
+    logits = in_batches(model, images, 100)
     return (logits > logits.gather(1, labels[:, None])).sum(1)
 
 

@@ -24,13 +24,13 @@ def cosine_schedule():
 
 
 def velocity(schedule, x_0, t, eps):
-    """v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0. Salimans & Ho 2022, appendix D."""
+    """v of x_0, eps (B, C, H, W) and t, int or (B,) -> (B, C, H, W). Salimans & Ho 2022, appendix D."""
     alpha_bar = schedule.at(t, x_0)
     return alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x_0  # (E.1)
 
 
 def noise_from_velocity(schedule, x_t, t, v):
-    """Solve `Schedule.forward` and `velocity` for the noise."""
+    """Solve `Schedule.forward` and `velocity` for the noise: x_t, v (B, C, H, W) -> (B, C, H, W)."""
     alpha_bar = schedule.at(t, x_t)
     return alpha_bar.sqrt() * v + (1 - alpha_bar).sqrt() * x_t  # (E.2)
 

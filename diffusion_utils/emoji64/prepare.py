@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tarfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -64,16 +65,18 @@ def download(style, cache):
             )
         Path(cache).mkdir(parents=True, exist_ok=True)
         package = f"@iconify-json/{style}@{version}"
-        done = subprocess.run(
-            ["npm", "pack", "--silent", package],
-            cwd=cache,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise OSError(
-                f"npm could not fetch {package}: {done.stderr.strip()[-300:]}"
+        with TemporaryDirectory(dir=cache) as folder:  # else half a file may stay
+            done = subprocess.run(
+                [shutil.which("npm"), "pack", "--silent", package],
+                cwd=folder,
+                capture_output=True,
+                text=True,
             )
+            if done.returncode:
+                raise OSError(
+                    f"npm could not fetch {package}: {done.stderr.strip()[-300:]}"
+                )
+            (Path(folder) / path.name).replace(path)
     with tarfile.open(path) as archive:
         return json.load(archive.extractfile("package/icons.json"))
 

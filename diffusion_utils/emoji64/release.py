@@ -2,15 +2,16 @@
 
 import argparse
 import importlib.util
-import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from diffusers import DDPMScheduler
 from transformers import AutoModel, AutoTokenizer
 
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
-from diffusion_utils.files import load_tensors, record_sha256
+from diffusion_utils.emoji64.training import Recipe
+from diffusion_utils.files import atomic, copy_file, load_tensors, record_sha256
 from diffusion_utils.training import part
 
 WEIGHTS = "*/*.safetensors"
@@ -34,20 +35,36 @@ def release_encoder(folder=FOLDER):
 
 
 def release(run, folder=FOLDER):
-    """Copy a run's averaged weights, in half precision, and its history; record the digests."""
+    """Copy a run's averaged weights, in half precision, and its history; record the digests.
+
+    Raises:
+        FileNotFoundError: there is no run, or it has no history.
+        ValueError: the run is of another network than the book's, whose weights stay.
+    """
     run, folder = Path(run), Path(folder)
     state, metadata = load_tensors(run / "checkpoint.safetensors")
-    unet = EmojiUNet(tuple(metadata["recipe"]["channels"]))
-    unet.load_state_dict(part(state, "ema"))
-    unet.half().save_pretrained(folder / "unet")
-    (folder / "unet" / "README.md").unlink()  # an empty form; the model card is ours
-    DDPMScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
-    ).save_pretrained(folder / "scheduler")
+    channels = tuple(metadata["recipe"]["channels"])
+    if folder == FOLDER and channels != Recipe().channels:
+        raise ValueError(
+            f"{run} is of a network with {channels} channels, maybe made with --smoke; "
+            "the shipped weights stay"
+        )
     rows = (run / "history.csv").read_text().splitlines(keepends=True)
-    (folder / "history.csv").write_text("".join(rows[: metadata["step"] + 1]))
+    unet = EmojiUNet(channels)
+    unet.load_state_dict(part(state, "ema"))
+    scheduler = DDPMScheduler(
+        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
+    )
+    with TemporaryDirectory() as made:
+        unet.half().save_pretrained(f"{made}/unet")
+        scheduler.save_pretrained(f"{made}/scheduler")
+        for file in Path(made).glob("*/*"):
+            if file.name != "README.md":  # an empty form; the model card is ours
+                copy_file(file, folder / file.relative_to(made))
+    with atomic(folder / "history.csv") as partial:
+        partial.write_text("".join(rows[: metadata["step"] + 1]))
     for sheet in run.glob("sheet-*.png"):
-        shutil.copy(sheet, folder)
+        copy_file(sheet, folder / sheet.name)
     record_sha256(folder, WEIGHTS)
 
 

@@ -68,6 +68,7 @@ ANYTHING = ["a high quality photo", "a high quality picture", "a picture", "an e
 
 
 def article(name):
+    """ "a", or "an" before a vowel."""
     return "an" if name[0] in "aeiou" else "a"
 
 

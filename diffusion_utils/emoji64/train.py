@@ -9,19 +9,17 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read when torch first allo
 
 import torch
 from accelerate import Accelerator
-from torchvision.transforms.v2.functional import to_pil_image
-from torchvision.utils import make_grid
 from tqdm import tqdm
 
-from diffusion_utils.denoisers import guided
+from diffusion_utils.data import save_sheet
 from diffusion_utils.emoji64.dataset import emoji, first
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.text import TextEncoder
 from diffusion_utils.emoji64.training import Batch, Recipe, train
-from diffusion_utils.files import atomic
+from diffusion_utils.recipes import prompted
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import CLEAN
-from diffusion_utils.train import keep_freed_memory, precision
+from diffusion_utils.train import keep_freed_memory, positive, precision
 
 LOOK_AT = (
     "a rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house, "
@@ -32,7 +30,7 @@ LOOK_AT = (
 def contact_sheet(ema, encoder, size, path):
     """Draw the prompts of LOOK_AT at guidance 4 in 20 steps, seeds 0 to 15, to a PNG."""
     model = text_to_image(ema, encoder, next(ema.parameters()).device)
-    denoise = guided(model.denoiser(LOOK_AT), model.denoiser(""), 4)
+    denoise = prompted(model, LOOK_AT, gamma=4)
     timesteps = [*range(950, -1, -50), CLEAN]
     seeds = range(len(LOOK_AT))
     images = sample(
@@ -43,9 +41,7 @@ def contact_sheet(ema, encoder, size, path):
         seeds=seeds,
         device=model.device,
     )
-    with atomic(path) as partial:
-        sheet = make_grid(images.cpu().clamp(-1, 1) / 2 + 0.5, nrow=8)
-        to_pil_image(sheet).save(partial, "PNG")
+    save_sheet(path, images, columns=8)
 
 
 def smoke(data):
@@ -58,9 +54,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default="runs/emoji64", help="the run")
     parser.add_argument(
-        "--hours", type=float, help="stop after so long, all calls added"
+        "--hours",
+        type=float,
+        default=math.inf,
+        help="stop after so long, all calls added",
     )
-    parser.add_argument("--steps", type=int, help="stop once this step is done")
+    parser.add_argument(
+        "--steps", type=int, default=math.inf, help="stop once this step is done"
+    )
     parser.add_argument(
         "--start", type=Path, help="a released model that a new run goes on from"
     )
@@ -69,8 +70,8 @@ def main():
         action="store_true",
         help="a tiny network and eight drawings, for tests",
     )
-    parser.add_argument("--checkpoint-steps", type=int, default=100)
-    parser.add_argument("--sheet-steps", type=int, default=1000)
+    parser.add_argument("--checkpoint-steps", type=positive, default=100)
+    parser.add_argument("--sheet-steps", type=positive, default=1000)
     parser.add_argument("--precision", choices=["no", "bf16"], default=precision())
     args = parser.parse_args()
     keep_freed_memory()
@@ -91,8 +92,8 @@ def main():
         batch,
         accelerator,
         start=args.start,
-        steps=args.steps or math.inf,
-        hours=args.hours or math.inf,
+        steps=args.steps,
+        hours=args.hours,
         checkpoint_steps=args.checkpoint_steps,
     )
     with tqdm(total=args.steps, unit="step", disable=not main) as bar:

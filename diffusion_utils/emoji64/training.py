@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
+from diffusion_utils.data import to_unit
 from diffusion_utils.emoji64.model import cosine_schedule, load, velocity
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import ANYTHING, captions
@@ -65,7 +66,7 @@ class Recipe:
 
 
 def augmented(images, generator):
-    """Turn, scale, shift and mirror a little: (B, 4, S, S) RGBA in [0, 1] -> same."""
+    """Turn, scale, shift and mirror a little: (B, 4, S, S) RGBA in [0, 1] -> the same, premultiplied."""
     B = len(images)
 
     def uniform(low, high):
@@ -118,7 +119,7 @@ class Batch:
         chosen = self.choose(step)
         texts = [self.caption(i, generator) for i in chosen.tolist()]
         rows = torch.tensor([self.row[text] for text in texts])
-        images = augmented(data.images[chosen].float() / 255, generator)
+        images = augmented(to_unit(data.images[chosen]), generator)
         x_0 = composited(images, generator)
         if recipe.size(step) == 32:
             x_0 = F.avg_pool2d(x_0, 2)
@@ -140,6 +141,7 @@ class Batch:
         return order[index * B :][:B]
 
     def caption(self, image, generator):
+        """What a drawing is called this time: now and then nothing, or anything."""
         u, which = torch.rand(2, generator=generator).tolist()
         if u < self.recipe.drop_text:
             return ""
@@ -174,7 +176,7 @@ def train(
 
     Yields:
         (TrainStep, EMA network) after each optimiser step. The loss is the mean squared error of v;
-        `epoch` counts passes over the drawings.
+        `epoch` is the number of drawings seen over the number there are, from 1.
 
     Raises:
         ValueError: the folder holds a run of another recipe, or a damaged checkpoint; `start` holds
@@ -194,12 +196,12 @@ def train(
         accelerator.wait_for_everyone()
     history = History(run / "history.csv", done) if main else None
     before = agreed(history.seconds if main else 0.0, accelerator)
+    if done >= steps or before >= 3600 * hours:
+        return
     wrapped, optimizer = accelerator.prepare(model, optimizer)
     ema.to(accelerator.device)
     began = time.perf_counter()
     for step in itertools.count(first):
-        if step > steps or before >= 3600 * hours:
-            return
         lr = recipe.lr_at(step) * warmed_up(step, done)
         loss = update(wrapped, optimizer, accelerator, batch.at(step), lr, max_norm=1.0)
         if step <= done:
