@@ -246,5 +246,5 @@ for prompt, now, was in zip(prompts, found, before, strict=True):
     print(f"{prompt}: rank {now} of {len(judge[1])}, in the picture before: {was}")
 
 # %% [markdown]
-# The evaluator of [1.6](a1_6_guidance.ipynb) says how far the whole picture has moved towards the prompt's name. Of the holes in {numref}`fig-a172-prompts`, the mushroom's shows what was asked for: the apple comes
-# near the front of its list. The butterfly does not, and the snowman hardly. Rank 1 is not to be expected: most of the picture still shows something else, and a thing that is cut off by the hole's border is not what the model has learned to draw.
+# In {numref}`fig-a172-prompts` the mushroom has got an apple for a cap, and the boat something with the blue wings of a butterfly; the cactus has got dark marks. The evaluator of [1.6](a1_6_guidance.ipynb), whose ranks say how far the whole
+# picture has moved towards the prompt's name, sees the apple alone. Rank 1 is not to be expected: most of the picture still shows something else, and a thing that is cut off by the hole's border is not what the model has learned to draw.
