@@ -11,28 +11,50 @@ DESCRIPTION = (
     "Diffusion models taken apart and built from scratch. Every figure is drawn by the chapter's "
     "own code, without a GPU, a token or an account."
 )
+START = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<meta http-equiv="refresh" content="0; url={front}.html">
+{tags}</head><body><a href="{front}.html">{title}</a></body></html>
+"""
 SIZE = (1200, 630)  # what the readers of these tags ask for
 MARGIN = 60
 
 
-def tags(app, pagename, templatename, context, doctree):
-    base = app.config.html_baseurl
+def metatags(config, page, title):
+    """The tags of one page; those that the theme makes itself have no title but the book's."""
+    base = config.html_baseurl
     values = {
         "og:type": "article",
-        "og:site_name": app.config.html_title,
-        "og:title": nodes.unescape(context.get("title", "")),
+        "og:site_name": config.html_title,
+        "og:title": nodes.unescape(title) or config.html_title,
         "og:description": DESCRIPTION,
-        "og:url": f"{base}{pagename}.html",
+        "og:url": f"{base}{page}.html",
         "og:image": f"{base}_static/social.png",
         "og:image:width": SIZE[0],
         "og:image:height": SIZE[1],
         "og:image:alt": "Pictures and digits drawn by the book's models",
         "twitter:card": "summary_large_image",
     }
-    context["metatags"] = context.get("metatags", "") + "".join(
+    return "".join(
         f'<meta property="{name}" content="{escape(str(value))}">\n'
         for name, value in values.items()
     )
+
+
+def add_tags(app, pagename, templatename, context, doctree):
+    tags = metatags(app.config, pagename, context.get("title", ""))
+    context["metatags"] = context.get("metatags", "") + tags
+
+
+def save_start(app, exception):
+    """Write the page at the site's address, which leads on to the front page, with its tags."""
+    if exception is None and app.builder.format == "html":
+        front, title = app.config.root_doc, app.config.html_title
+        Path(app.outdir, "index.html").write_text(
+            START.format(
+                title=title, front=front, tags=metatags(app.config, front, title)
+            )
+        )
 
 
 def card(title, pictures):
@@ -63,6 +85,7 @@ def save_card(app, exception):
 
 
 def setup(app):
-    app.connect("html-page-context", tags)
+    app.connect("html-page-context", add_tags)
     app.connect("build-finished", save_card)
+    app.connect("build-finished", save_start)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -193,8 +193,17 @@ def test_a_link_to_any_page_shows_its_title_and_the_card_of_the_book():
     assert [tags["og:url"] for tags in shown] == [base + page for page in pages]
     titles = {tags["og:title"] for tags in shown}
     assert len(titles) == len(pages) and all(titles)
+    assert metatags("index.html") == metatags("book/index.html")
+    assert metatags("search.html")["og:title"] == CONFIG["title"]
     with Image.open(SITE / "_static" / "social.png") as card:
         assert card.size == (1200, 630)
+
+
+def test_the_site_s_address_leads_to_the_front_page(browser, served):
+    browser.get(served)
+    WebDriverWait(browser, 10).until(
+        lambda b: b.current_url == f"{served}book/index.html"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)
