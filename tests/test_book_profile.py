@@ -194,3 +194,15 @@ def test_results_of_unknown_origin_are_dropped(root, chapter):
         assert book_profile.fill(root, root / "_build") == {}
         assert len((root / "book/part_b/log").read_text()) == runs
         (book_profile.cache_folder(root / "_build") / "inputs.json").unlink()
+
+
+@pytest.mark.parametrize("short", [11, 12])
+def test_long_chapters_come_first_and_none_with_another(short):
+    long = [f"book/part_b/b{i}.ipynb" for i in (1, 2, 3)]
+    uris = [f"book/part_a/a{i:02d}.ipynb" for i in range(short)] + long
+    order = book_profile.in_order(uris)
+    assert sorted(order) == sorted(uris)
+    assert order[0] == long[-1]
+    fetched = [order[i : i + 2] for i in range(0, len(order), 2)]
+    assert all(len(set(pair) & set(long)) <= 1 for pair in fetched)
+    assert {uri for pair in fetched[:3] for uri in pair} >= set(long)

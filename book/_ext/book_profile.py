@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from contextlib import suppress
+from itertools import zip_longest
 from pathlib import Path
 
 VARIABLES = {
@@ -119,6 +120,21 @@ def seconds(cache, uris):
     return sum(found)
 
 
+def in_order(uris):
+    """Those of Part B first, which take longest: a long one that starts last keeps only one core busy.
+
+    The executor's processes fetch them by twos: so that no two long ones are fetched together, each of
+    the last half is followed by one of the first.
+    """
+    late, early = uris[len(uris) // 2 :], uris[: len(uris) // 2]
+    return [
+        uri
+        for pair in zip_longest(reversed(late), reversed(early))
+        for uri in pair
+        if uri
+    ]
+
+
 def fill(root, build):
     """Execute the chapters whose result is not cached -> {path: traceback} of those that failed.
 
@@ -130,8 +146,7 @@ def fill(root, build):
 
     drop_stale(root, build)
     cache = get_cache(cache_folder(build))
-    # Part B takes longest, and a long chapter that starts last keeps only one core busy
-    uris = [str(path) for path in reversed(chapters(root))]
+    uris = in_order([str(path) for path in chapters(root)])
     for uri in uris:
         cache.add_nb_to_project(uri)
     # a cell that trains takes hours

@@ -165,8 +165,8 @@ show_drawn(0.5)
 show_drawn(5)
 
 # %% [markdown]
-# At $\gamma = 0.5$ ({numref}`fig-b3-half`) the class is a hint: look for strangers in the columns. At $\gamma = 5$ ({numref}`fig-b3-five`) look for
-# how alike the digits of a column have become. How many are right can be counted, by an independent classifier:
+# At $\gamma = 0.5$ ({numref}`fig-b3-half`) the class is a hint: among the sixes stand ones, and some strokes are no digit at all. At $\gamma = 5$ ({numref}`fig-b3-five`) each column holds its digit, and the digits of a
+# column have become alike. How many are right can be counted, by an independent classifier:
 
 # %%
 classifier = load_classifier()
@@ -233,8 +233,7 @@ for row in close:
 #
 # ## Where it fails: too much of it
 #
-# (N.6) with a large $\gamma$ is an extrapolation, and no training image looks like its result. Pixels leave the range of ink and
-# paper, and the share of the square that is ink changes:
+# (N.6) with a large $\gamma$ is an extrapolation, and no training image looks like its result. Do pixels leave the range of ink and paper, and how much of the square is ink?
 
 # %%
 gammas_shown = by_profile([0, 1, 3, 8, 20], [0, 20])
@@ -260,7 +259,7 @@ for gamma, images in zip(gammas_shown, pushed, strict=True):
 grid(pushed, titles=range(10), labels=[rf"$\gamma={gamma}$" for gamma in gammas_shown])
 
 # %% [markdown]
-# Follow one column of {numref}`fig-b3-too-much` downwards: the digit settles, then it is drawn over.
+# Hardly any pixel leaves the range, even with the largest $\gamma$; it is the strokes that give way. Follow a column of {numref}`fig-b3-too-much` downwards: the digit settles, then its strokes get thicker, until the 0 is filled and the 5 has come apart.
 #
 # ## Digits coming out of noise
 
