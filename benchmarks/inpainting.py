@@ -16,7 +16,7 @@ from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.files import ROOT, atomic, digest
 from diffusion_utils.metrics import seam
 from diffusion_utils.pretrained import load_pretrained
-from diffusion_utils.recipes import TIMESTEPS, inpaint, prompted
+from diffusion_utils.recipes import inpaint, prompted
 from diffusion_utils.train import keep_freed_memory
 
 RESULTS = ROOT / "benchmarks" / "results" / "inpainting.json"
@@ -25,12 +25,12 @@ GAMMAS = (1, 7)
 TIMES = (1, 2, 4, 8)
 
 
-def rows(model, name, seeds, gammas=GAMMAS, timesteps=TIMESTEPS):
+def rows(model, name, seeds):
     """The seam of each seed's result in one picture, for each gamma and number of times."""
     image, mask = shipped_image(name), hole(*HOLES[name])
-    for gamma, times in tqdm([*product(gammas, TIMES)], desc=name):
+    for gamma, times in tqdm([*product(GAMMAS, TIMES)], desc=name):
         denoise = prompted(model, PROMPT, gamma)
-        filled = inpaint(model, denoise, image, mask, seeds, times, timesteps)
+        filled = inpaint(model, denoise, image, mask, seeds, times)
         seams = seam(filled.clamp(-1, 1), mask).tolist()
         yield {"picture": name, "gamma": gamma, "times": times, "seam": seams}
 

@@ -15,7 +15,7 @@
 # # Fun with Diffusion Models
 #
 # This book takes diffusion models apart and builds small ones from scratch. Each figure was drawn by its page's own code when the site was
-# built, with no token, no account and no GPU; where measuring takes hours, from a stored result.
+# built, with no token, no account and no GPU; where measuring takes long, from a stored result.
 #
 # ::::{grid} 1 1 3 3
 # :gutter: 2

@@ -110,7 +110,7 @@ def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):
     """A model that leaves the picture as it is, or draws a flat one: gamma and times say which."""
     boat = shipped_image("sailboat")
 
-    def inpaint(model, denoise, image, mask, seeds, times, timesteps):
+    def inpaint(model, denoise, image, mask, seeds, times):
         assert (image == boat).all() and mask.sum() == 36 * 30
         flat = (denoise, times) == (7, 8)
         return (mask if flat else 0) + boat.expand(len(seeds), -1, -1, -1)

@@ -253,4 +253,4 @@ for name, x in ("drawings", drawings), ("hybrids", full.clamp(-1, 1).cpu()):
     print(f"{name}: {share.mean():.1%} (standard deviation {share.std():.1%})")
 
 # %% [markdown]
-# The fine band is little of a drawing, areas of one colour with few edges, and in these hybrids it is less than half as much again: too little to decide a name.
+# The fine band is little of a drawing, areas of one colour with few edges, and in these hybrids it is less than half of that: too little to decide a name.
