@@ -81,6 +81,8 @@ clean:
 	rm -rf _build
 
 $(INSTALLED): requirements.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/pip || command -v $(PYTHON) > /dev/null || \
+		{ echo "no $(PYTHON): see Start in the README"; exit 1; }
+	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
 	touch $@

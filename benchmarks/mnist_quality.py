@@ -71,21 +71,35 @@ def spread_of_pixels(images):
     return images.std(0).mean().item()
 
 
+def real_sets(count):
+    """Ten disjoint sets of `count` test digits, mixed first: the file's first half is the easier one."""
+    images = to_unit(mnist(train=False)[0])
+    mixed = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
+    return images[mixed[: 10 * count]].split(count)
+
+
+def distances(one, other):
+    """FID of each pair of sets: mean and standard deviation over the pairs."""
+    classifier = load_classifier()
+    found = [fid(classifier, a, b) for a, b in zip(one, other, strict=True)]
+    return spread(torch.tensor(found))
+
+
 def strided(network, count):
-    """FID of samples against as many test digits, for each number of steps."""
-    classifier, test = load_classifier(), to_unit(mnist(train=False)[0][:count])
+    """FID of samples against five sets of as many test digits, for each number of steps."""
     for steps in tqdm(STEPS, desc="steps"):
         fake = samples(unet_denoiser(network, SCHEDULE.T), count, steps)
-        row = {"steps": steps, "fid": fid(classifier, test, fake)}
+        row = {"steps": steps, "fid": distances(real_sets(count)[:5], 5 * [fake])}
         yield row | {"spread": spread_of_pixels(fake)}
 
 
 def floor(count):
-    """The same for `count` test digits against the `count` test digits after them."""
-    test = to_unit(mnist(train=False)[0])
-    first, second = test[:count], test[count : 2 * count]
-    distance = fid(load_classifier(), first, second)
-    return {"fid": distance, "spread": spread_of_pixels(first)}
+    """The same for five of the sets of test digits against five others."""
+    sets = real_sets(count)
+    return {
+        "fid": distances(sets[:5], sets[5:]),
+        "spread": spread_of_pixels(torch.cat(sets)),
+    }
 
 
 def guidance(network, count, steps):

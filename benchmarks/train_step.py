@@ -6,7 +6,8 @@ In one run, for the network of B1 (D = 128, batch 256) and of B3 (D = 64, batch 
   roofline  only the convolutions of one step, forward and backward, each timed alone
             on inputs of its size in ours' precision and memory layout
 and, from a profile of one step of ours, where the time goes. For Emoji-64 at 64x64 it prints images/s
-and GFLOP/s, the arithmetic of forward and backward counted by torch's FlopCounterMode.
+and GFLOP/s, the arithmetic of forward and backward counted by torch's FlopCounterMode. Times are medians.
+Writes benchmarks/results/mnist_train_step.json, which chapter B1 prints.
 """
 
 import argparse
@@ -15,9 +16,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
+from statistics import median
+
+RESULTS = Path(__file__).parent / "results" / "mnist_train_step.json"
+
+# Nothing of torch or of the package is imported here: `diffusion_utils.train` sets what torch reads when
+# it is loaded, and a plain loop must not have it.
 
 
-def plain(recipe, steps):
+def plain(name, steps):
     """Seconds of each step of a plain training loop."""
     import torch
     import torch.nn.functional as F
@@ -26,8 +34,9 @@ def plain(recipe, steps):
     from torchvision.transforms import ToTensor
 
     from diffusion_utils.data import MNIST_FOLDER, mnist
-    from diffusion_utils.training import training_pair
+    from diffusion_utils.training import RECIPES, training_pair
 
+    recipe = RECIPES[name]
     mnist()  # unpacks the files
     loader = DataLoader(
         MNIST(MNIST_FOLDER, transform=ToTensor()), recipe.batch_size, shuffle=True
@@ -47,7 +56,7 @@ def plain(recipe, steps):
     return {"seconds": seconds}
 
 
-def ours(recipe, steps):
+def ours(name, steps):
     """Seconds of each step of our loop, of its convolutions alone, and the shares of a profile."""
     from diffusion_utils.train import keep_freed_memory, precision
 
@@ -55,8 +64,9 @@ def ours(recipe, steps):
     from accelerate import Accelerator
 
     from diffusion_utils.data import mnist
-    from diffusion_utils.training import train
+    from diffusion_utils.training import RECIPES, train
 
+    recipe = RECIPES[name]
     accelerator, data = Accelerator(mixed_precision=precision()), mnist()
     with tempfile.TemporaryDirectory() as run:
         rows = train(recipe, run, data, accelerator, checkpoint_steps=10**9)
@@ -72,8 +82,8 @@ def ours(recipe, steps):
     }
 
 
-def convolution_seconds(recipe, precision, repeats=3):
-    """The summed best times of each convolution's forward and backward pass, alone."""
+def convolution_seconds(recipe, precision, repeats=5):
+    """The summed median times of each convolution's forward and backward pass, alone."""
     import torch
     from torch import nn
 
@@ -106,7 +116,7 @@ def convolution_seconds(recipe, precision, repeats=3):
             start = time.perf_counter()
             layer(x).backward(grad)
             times.append(time.perf_counter() - start)
-        total += min(times)
+        total += median(times)
     return total
 
 
@@ -148,7 +158,7 @@ def shares(recipe, accelerator):
     return found | {"the rest": 1 - sum(found.values())}
 
 
-def emoji64(recipe, steps):
+def emoji64(name, steps):
     """Seconds of each step of Emoji-64's loop at 64x64, and the GFLOP of a step."""
     from diffusion_utils.train import keep_freed_memory, precision
 
@@ -159,8 +169,9 @@ def emoji64(recipe, steps):
     from diffusion_utils.emoji64.dataset import emoji, first
     from diffusion_utils.emoji64.model import FOLDER
     from diffusion_utils.emoji64.text import TextEncoder
-    from diffusion_utils.emoji64.training import Batch, train
+    from diffusion_utils.emoji64.training import Batch, Recipe, train
 
+    recipe = Recipe(small_steps=0)
     batch = Batch(recipe, first(emoji(), 2 * recipe.batch_size), TextEncoder(FOLDER))
     with FlopCounterMode(display=False) as counter:
         inputs, target = batch.at(1)
@@ -196,44 +207,48 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--steps", type=int, default=9)
     parser.add_argument(
         "--mode", choices=["plain", "ours", "emoji64"], help=argparse.SUPPRESS
     )
     parser.add_argument("--recipe", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.mode:
-        from diffusion_utils.emoji64.training import Recipe
-        from diffusion_utils.training import RECIPES
-
         run = {"plain": plain, "ours": ours, "emoji64": emoji64}[args.mode]
-        recipes = RECIPES | {"emoji64": Recipe(small_steps=0)}
-        print(json.dumps(run(recipes[args.recipe], args.steps)))
+        print(json.dumps(run(args.recipe, args.steps)))
         return
-    for name, D, batch in (("b1", 128, 256), ("b3", 64, 128)):
-        a, b = measure("plain", name, args.steps), measure("ours", name, args.steps)
-        speed = {
-            "plain": batch / min(a["seconds"][1:]),
-            "ours": batch / min(b["seconds"][1:]),
-        }
-        roofline = batch / b["roofline"]
-        print(
-            f"{name}: D = {D}, batch {batch}, ours in {'fp32' if b['precision'] == 'no' else 'bf16'}"
-        )
-        print(
-            f"  plain {speed['plain']:.1f} images/s, ours {speed['ours']:.1f}, roofline {roofline:.1f}"
-        )
-        ratios = speed["ours"] / speed["plain"], speed["ours"] / roofline
-        print("  ours / plain {:.2f}, ours / roofline {:.2f}".format(*ratios))
-        print(
-            "  a step of ours: "
-            + ", ".join(f"{k} {v:.0%}" for k, v in b["shares"].items())
-        )
+    networks = [
+        compared(*network, args.steps)
+        for network in (("b1", 128, 256), ("b3", 64, 128))
+    ]
+    for row in networks:
+        print(json.dumps(row, indent=1))
     e = measure("emoji64", "emoji64", args.steps)
-    step = min(e["seconds"][1:])
+    step = median(e["seconds"][1:])
     print(
         f"emoji64: 64x64, batch 32, {32 / step:.1f} images/s, {e['gflop'] / step:.0f} GFLOP/s"
     )
+    from diffusion_utils.files import atomic
+
+    with atomic(RESULTS) as partial:
+        partial.write_text(json.dumps({"networks": networks}, indent=1) + "\n")
+
+
+def compared(name, D, batch_size, steps):
+    """Images per second of the plain loop, of ours and of the roofline, and where ours' time goes."""
+    a, b = measure("plain", name, steps), measure("ours", name, steps)
+    # the first step allocates
+    plain, ours = (batch_size / median(x["seconds"][1:]) for x in (a, b))
+    return {
+        "name": name,
+        "D": D,
+        "batch_size": batch_size,
+        "precision": "fp32" if b["precision"] == "no" else b["precision"],
+        "plain": plain,
+        "ours": ours,
+        "roofline": batch_size / b["roofline"],
+        "shares": b["shares"],
+    }
 
 
 if __name__ == "__main__":

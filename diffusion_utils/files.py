@@ -45,6 +45,12 @@ def atomic(path):
             partial.unlink()
 
 
+def remove_partial(folder):
+    """Delete what killed processes left of files that they were writing to a folder with `atomic`."""
+    for partial in Path(folder).glob(".*.partial"):
+        partial.unlink()
+
+
 def copy_file(source, path):
     """Copy a file, atomically."""
     content = Path(source).read_bytes()

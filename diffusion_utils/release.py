@@ -3,9 +3,9 @@
 import argparse
 import os
 from pathlib import Path
+from statistics import mean
 
 from accelerate import Accelerator
-from tqdm import tqdm
 
 from diffusion_utils.data import mnist
 from diffusion_utils.files import (
@@ -17,7 +17,7 @@ from diffusion_utils.files import (
     recorded_sha256,
     save_tensors,
 )
-from diffusion_utils.train import keep_freed_memory, precision
+from diffusion_utils.train import keep_freed_memory, precision, progress
 from diffusion_utils.training import (
     RECIPES,
     Recipe,
@@ -92,21 +92,24 @@ def released(name, folder=MODELS, device="cpu"):
 def trained(name, device="cpu"):
     """What a chapter uses: `released(name, device=device)`, or with RETRAIN=1 a run of the recipe made now.
 
-    Retraining goes on from where it was stopped, in runs/NAME, and prints the loss of the released
-    run at the same step, which a healthy run stays close to.
+    Retraining goes on from where it was stopped, in runs/NAME. Every 100 steps it prints the mean loss
+    of these steps, and that of the released run, which a healthy run stays close to.
     """
     if os.environ.get("RETRAIN") != "1":
         return released(name, device=device)
-    expected = {row.step: row.loss for row in released(name)[1]}
+    print("the tables and plots of stored results below are of the released weights")
+    expected, losses = [row.loss for row in released(name)[1]], []
     run = ROOT / "runs" / name
     recipe = RECIPES[name]
     keep_freed_memory()
     accelerator = Accelerator(mixed_precision=precision())
-    for row in tqdm(train(recipe, run, mnist(), accelerator), total=recipe.steps):
+    for row in progress(train(recipe, run, mnist(), accelerator), recipe.steps):
+        losses.append(row.loss)
         if row.step % 100 == 0:
-            known = expected.get(row.step)
-            hint = f", expected {known:.4f}" if known else ""
-            print(f"step {row.step}: loss {row.loss:.4f}{hint}")
+            now, then = mean(losses[-100:]), mean(expected[row.step - 100 : row.step])
+            print(
+                f"step {row.step}: loss {now:.4f}, expected {then:.4f} (of 100 steps)"
+            )
     return released(name, release(run, ROOT / "runs" / "released").parent, device)
 
 

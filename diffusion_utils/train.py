@@ -44,6 +44,19 @@ def positive(text):
     return int(text)
 
 
+def progress(rows, steps, **options):
+    """Pass on the `TrainStep`s of a run, which may begin in its middle, with a bar."""
+    bar = None
+    for row in rows:
+        if bar is None:  # where it begins is known now, so the time left is right
+            bar = tqdm(total=steps, initial=row.step - 1, unit="step", **options)
+        bar.set_postfix(epoch=row.epoch, loss=f"{row.loss:.4f}", refresh=False)
+        bar.update()
+        yield row
+    if bar is not None:
+        bar.close()
+
+
 def smoke(recipe):
     """The recipe in small: all epochs, a few steps each, a tiny network."""
     return replace(recipe, hidden=8, images=96, batch_size=64)
@@ -84,12 +97,8 @@ def main():
         stop_after=args.stop_after,
         checkpoint_steps=args.checkpoint_steps,
     )
-    with tqdm(
-        total=recipe.steps, unit="step", disable=not accelerator.is_main_process
-    ) as bar:
-        for row in steps:
-            bar.update(row.step - bar.n)
-            bar.set_postfix(epoch=row.epoch, loss=f"{row.loss:.4f}")
+    for _ in progress(steps, recipe.steps, disable=not accelerator.is_main_process):
+        pass
     accelerator.end_training()
 
 

@@ -20,6 +20,7 @@ from diffusion_utils.files import (
     in_single,
     load_tensors,
     recorded_sha256,
+    remove_partial,
     save_tensors,
 )
 from diffusion_utils.schedule import Schedule
@@ -166,12 +167,13 @@ def train(
         a `TrainStep` after each optimiser step.
 
     Raises:
-        ValueError: the folder holds a run of another recipe, or a damaged checkpoint; `start` holds
-            no weights of this recipe, or is trained to its end.
+        ValueError: the folder holds a run of another recipe, or a damaged checkpoint, or is not the
+            same for all processes; `start` holds no weights of this recipe, or is trained to its end.
     """
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
     first = 1 + (done := resume(recipe, run, {"model": model}, optimizer))
+    check_agreement(done, run, accelerator)
     main = accelerator.is_main_process
     if start and not done:
         done = begin_with(Path(start), recipe, run, model, main)
@@ -230,6 +232,16 @@ def warmed_up(step, done):
     moments, Adam's first steps go the full rate along every weight, and undo much of the training.
     """
     return min(1, 1 + (step - done) / REPLAYED)
+
+
+def check_agreement(done, run, accelerator):
+    """Refuse to go on where processes find different checkpoints: their losses would be of no network."""
+    found = accelerator.gather(torch.tensor([done], device=accelerator.device)).tolist()
+    if len(set(found)) > 1:
+        raise ValueError(
+            f"the processes find {run} at different steps, {found}: it must be the same folder for all "
+            "of them, on a disk that all machines see, or be copied from the first machine to the others"
+        )
 
 
 def agreed(number, accelerator):
@@ -325,9 +337,13 @@ def part(state, name):
 
 
 class History:
-    """history.csv, one line for each step; on opening, lines after step `done` are dropped."""
+    """history.csv, one line for each step.
+
+    On opening, lines after step `done` are dropped, and half-written files beside it are deleted.
+    """
 
     def __init__(self, path, done):
+        remove_partial(path.parent)
         rows = (
             [row for row in read_history(path) if row.step <= done]
             if path.exists() and done

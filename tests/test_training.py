@@ -1,4 +1,5 @@
 import csv
+import io
 import multiprocessing
 import os
 import random
@@ -19,7 +20,7 @@ from torch.testing import assert_close
 from diffusion_utils.data import mnist
 from diffusion_utils.files import ROOT, load_tensors, save_tensors
 from diffusion_utils.release import release
-from diffusion_utils.train import main, smoke
+from diffusion_utils.train import main, progress, smoke
 from diffusion_utils.training import (
     MNIST_SCHEDULE,
     RECIPES,
@@ -560,6 +561,8 @@ def test_smoke_run_writes_everything(tmp_path, name):
     arguments = command(name, run, "--precision", "no", "--checkpoint-steps", "5")
     if name == "b2":
         kill_after(11, run, arguments)
+        # what a process leaves that is killed while it saves
+        (run / ".checkpoint.safetensors.1.partial").write_bytes(b"half")
     done = subprocess.run(
         arguments, cwd=ROOT, env=environment(), capture_output=True, text=True
     )
@@ -568,8 +571,8 @@ def test_smoke_run_writes_everything(tmp_path, name):
     recipe = smoke(RECIPES[name])
     last = f"epoch-{recipe.epochs:02d}.safetensors"
     first = f"epoch-{min(recipe.save_epochs):02d}.safetensors"
-    visible = {path.name for path in run.iterdir() if not path.name.startswith(".")}
-    assert visible == {"history.csv", "checkpoint.safetensors", first, last}
+    written = {path.name for path in run.iterdir()}
+    assert written == {"history.csv", "checkpoint.safetensors", first, last}
     history = read_history(run / "history.csv")
     assert [row.step for row in history] == list(range(1, recipe.steps + 1))
     assert load_network(run / last).config == recipe.network().config
@@ -617,25 +620,33 @@ def test_unknown_recipe_is_refused(monkeypatch, capsys):
     assert "invalid choice: 'b4'" in capsys.readouterr().err
 
 
-def test_two_processes_train_the_same_network(tmp_path):
+def in_two_processes(name, run, *options):
+    """Run the training command as two processes on the CPU -> the finished process."""
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         port = s.getsockname()[1]
     # --multi_gpu is the flag that starts several processes, with a GPU or without
-    options = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no"
-    options += f" --dynamo_backend no --main_process_port {port}"
-    launch = [sys.executable, "-m", "accelerate.commands.launch", *options.split()]
-    run = tmp_path / "two"
-    done = subprocess.run(
-        launch + command("b3", run, "--precision", "no")[1:],
+    flags = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no"
+    flags += f" --dynamo_backend no --main_process_port {port}"
+    launch = [sys.executable, "-m", "accelerate.commands.launch", *flags.split()]
+    return subprocess.run(
+        launch + command(name, run, "--precision", "no", *options)[1:],
         cwd=ROOT,
         env=environment() | {"CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
+
+
+def test_two_processes_train_the_same_network_and_go_on_after_a_stop(tmp_path):
+    run = tmp_path / "two"
+    for options in ("--stop-after", "17"), ():
+        done = in_two_processes("b3", run, *options)
+        assert done.returncode == 0, done.stderr
     recipe, data = smoke(RECIPES["b3"]), mnist()
-    losses = torch.tensor([row.loss for row in read_history(run / "history.csv")])
+    history = read_history(run / "history.csv")
+    assert [row.step for row in history] == list(range(1, recipe.steps + 1))
+    losses = torch.tensor([row.loss for row in history])
     # each process normalises its half of the batch by itself
     halves, whole = (
         torch.tensor(plain_losses(recipe, data, parts)) for parts in (2, 1)
@@ -644,6 +655,23 @@ def test_two_processes_train_the_same_network(tmp_path):
     # one process normalises the whole batch, so its losses are near, and not the same
     assert_close(losses, whole, rtol=5e-3, atol=0)
     assert not torch.allclose(losses, whole, rtol=1e-4, atol=0)
+    load_network(run / "epoch-20.safetensors")
+
+
+def test_processes_that_find_different_runs_are_refused(tmp_path, monkeypatch):
+    recipe, accelerator = smoke(RECIPES["b2"]), Accelerator(cpu=True)
+    other = torch.tensor([5])
+    monkeypatch.setattr(accelerator, "gather", lambda own: torch.cat([own, other]))
+    with pytest.raises(ValueError, match=r"different steps, \[0, 5\].*the same folder"):
+        next(train(recipe, tmp_path, mnist(), accelerator))
+
+
+def test_the_bar_of_a_run_that_goes_on_begins_where_it_does():
+    rows = [TrainStep(step, 1, 0.5, 1e-3, 1.0) for step in (81, 82)]
+    shown = io.StringIO()
+    assert list(progress(rows, 100, file=shown, mininterval=0)) == rows
+    assert "82/100" in shown.getvalue() and "loss=0.5000" in shown.getvalue()
+    assert list(progress([], 100)) == []
 
 
 # The weights that come out

@@ -96,13 +96,19 @@ def main():
         hours=args.hours,
         checkpoint_steps=args.checkpoint_steps,
     )
-    with tqdm(total=args.steps, unit="step", disable=not main) as bar:
-        for row, ema in steps:
-            bar.update(row.step - bar.n)
-            bar.set_postfix(size=recipe.size(row.step), loss=f"{row.loss:.4f}")
-            if main and row.step % args.sheet_steps == 0:
-                path = args.out / f"sheet-{row.step:06d}.png"
-                contact_sheet(ema, encoder, recipe.size(row.step), path)
+    bar = None
+    for row, ema in steps:
+        if bar is None:
+            bar = tqdm(
+                total=args.steps, initial=row.step - 1, unit="step", disable=not main
+            )
+        bar.set_postfix(
+            size=recipe.size(row.step), loss=f"{row.loss:.4f}", refresh=False
+        )
+        bar.update()
+        if main and row.step % args.sheet_steps == 0:
+            path = args.out / f"sheet-{row.step:06d}.png"
+            contact_sheet(ema, encoder, recipe.size(row.step), path)
     accelerator.end_training()
 
 

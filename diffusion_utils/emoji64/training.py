@@ -20,6 +20,7 @@ from diffusion_utils.training import (
     History,
     TrainStep,
     agreed,
+    check_agreement,
     generator_for,
     read_history,
     resume,
@@ -179,8 +180,8 @@ def train(
         `epoch` is the number of drawings seen over the number there are, from 1.
 
     Raises:
-        ValueError: the folder holds a run of another recipe, or a damaged checkpoint; `start` holds
-            no weights of this network, or altered ones.
+        ValueError: the folder holds a run of another recipe, or a damaged checkpoint, or is not the
+            same for all processes; `start` holds no weights of this network, or altered ones.
     """
     run, model = Path(run), recipe.network().to(memory_format=torch.channels_last)
     ema = copy.deepcopy(model).requires_grad_(False)
@@ -189,6 +190,7 @@ def train(
     )
     networks = {"model": model, "ema": ema}
     first = 1 + (done := resume(recipe, run, networks, optimizer))
+    check_agreement(done, run, accelerator)
     main = accelerator.is_main_process
     if start and not done:
         done = begin_with(start, run, networks, main)
