@@ -139,13 +139,13 @@ grid(images.split(10))
 # * [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing?
 # * [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
 #
-# The networks ship with the book, and each chapter prints how far the training of its network has come. Where a measurement takes hours, a page plots a
+# The networks ship with the book, trained to the end of the coursework's recipes. Where a measurement takes more than a minute, a page plots a
 # stored result and names the command that repeats it.
 #
 # (running)=
 # ## Run it
 #
 # * **Colab**: the rocket button above a chapter. Its first cell fetches the rest; there is nothing to set up.
-# * **Laptop**: clone the repository and type `make book`, or open a chapter's notebook after `make book` with `.venv` as its Python.
+# * **Laptop**: clone the repository and type `make book`, or open a chapter's notebook after `make setup` with `.venv` as its Python.
 # * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on; the first cell does the rest.
 # * **Binder**: enter the repository's address at mybinder.org; it reads `requirements.txt`.

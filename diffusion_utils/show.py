@@ -60,13 +60,14 @@ def grid(rows, titles=None, labels=None, size=0.9):
 
 
 def loss_curve(history, window=50):
-    """Plot the loss of each `TrainStep` and its running mean against the step, on a log axis."""
+    """Plot the loss of each `TrainStep`, and the mean of the steps around it, on a log axis."""
     steps, losses = np.array([(row.step, row.loss) for row in history]).T
     window = min(window, len(losses))
     mean = np.convolve(losses, np.ones(window) / window, "valid")
     fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
     ax.semilogy(steps, losses, alpha=0.3, label="each step")
-    ax.semilogy(steps[window - 1 :], mean, label=f"mean of {window} steps")
+    middle = steps[window // 2 :][: len(mean)]
+    ax.semilogy(middle, mean, label=f"mean of {window} steps")
     ax.set(xlabel="step", ylabel="mean squared error")
     ax.legend()
     plt.show()

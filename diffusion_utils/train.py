@@ -67,7 +67,7 @@ def main():
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--out", help="folder of the run; the default is runs/RECIPE")
     parser.add_argument(
-        "--start", help="folder of a released run that a new run goes on from"
+        "--start", help="folder of an unfinished release that a new run goes on from"
     )
     parser.add_argument(
         "--smoke", action="store_true", help="a few steps of everything"
