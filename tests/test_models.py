@@ -12,7 +12,9 @@ from diffusion_utils.files import ROOT, digest, load_tensors
 from diffusion_utils.release import MODELS, release, released, trained
 from diffusion_utils.training import RECIPES, load_network, train
 
-RESULTS = sorted((ROOT / "benchmarks" / "results").glob("*.json"))
+STORED = ROOT / "benchmarks" / "results"
+OF_NO_WEIGHTS = STORED / "mnist_train_step.json", STORED / "mnist_precision.json"
+RESULTS = sorted({*STORED.glob("*.json")} - {*OF_NO_WEIGHTS})
 SHIPPED = sorted(MODELS.rglob("*.safetensors"))
 
 
@@ -56,9 +58,7 @@ def test_results_were_measured_on_the_shipped_weights(path):
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_results_are_of_the_newest_weights_and_enough_images(name):
-    result = json.loads(
-        (ROOT / "benchmarks" / "results" / f"mnist_{name}.json").read_text()
-    )
+    result = json.loads((STORED / f"mnist_{name}.json").read_text())
     newest = max((MODELS / name).glob("step-*.safetensors"))
     assert newest.relative_to(ROOT).as_posix() in result["sha256"]
     assert result["epoch"] == max(released(name)[0])
@@ -70,6 +70,20 @@ def test_results_are_of_the_newest_weights_and_enough_images(name):
     }
     key, values = asked[name]
     assert [row[key] for row in result["rows"]] == values
+
+
+def test_training_was_fast_when_it_was_measured():
+    networks = json.loads((STORED / "mnist_train_step.json").read_text())["networks"]
+    for row, D, ratio in zip(networks, (128, 64), (2.5, 2.0), strict=True):
+        assert row["D"] == D
+        assert row["ours"] > ratio * row["plain"]
+        assert row["ours"] > 0.75 * row["roofline"]
+
+
+def test_bf16_was_no_further_from_fp32_than_another_seed():
+    result = json.loads((STORED / "mnist_precision.json").read_text())
+    assert result["steps"] == 200
+    assert 0 < result["apart"]["bf16"] <= result["apart"]["fp32, another seed"]
 
 
 def test_the_judge_of_digits_is_good_enough():
