@@ -97,11 +97,11 @@ print(
     f"the same at step 4,700: {np.mean([row.loss for row in history[4600:4700]]):.4f}"
 )
 
-# %% mystnb={"figure": {"caption": "Training loss (B3.1) against the step, from the history of the run that made these weights. The recipe is that of B2, with the class dropped one time in ten; seed 180.", "name": "fig-b3-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Training loss (B3.1) against the step, from the history of the run that made these weights. The recipe is that of B2, with the class dropped one time in ten; seed 180. Taken up again at steps 469 and 2,345 from stored weights, with 50 steps repeated each time.", "name": "fig-b3-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["hide-input"]
 loss_curve(history)
 
 # %% [markdown]
-# Courses that use this recipe show a curve that ends near 0.030 around step 4,700. How much does knowing the class help? B2 saw the same batches in the same order without it:
+# Courses that use this recipe show a curve that ends near 0.030 around step 4,700, where {numref}`fig-b3-loss` is a little lower. How much does knowing the class help? B2 saw the same batches in the same order without it:
 
 # %%
 without = released("b2")[1]
