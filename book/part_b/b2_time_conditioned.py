@@ -178,8 +178,8 @@ labels = [
 grid(rows, labels=labels)
 
 # %% [markdown]
-# Look at {numref}`fig-b2-samples` twice: do the strokes have the width and the curvature of handwriting, and do they join up to a digit? The second is
-# harder: nobody told the network which digit to draw, and halfway between a 4 and a 9 it may finish neither.
+# In {numref}`fig-b2-samples` the strokes have the width and the curvature of handwriting after five epochs already, with stray dots here and there. After twenty the dots are gone, and more strokes join up
+# to a digit, but not all: seed 9 (the last of its first row) is two bars, seed 14 a 0 with a tail. Nobody told the network which digit to draw, and between two of them it may finish neither.
 #
 # ## One sample, step by step
 
@@ -199,8 +199,8 @@ rows = [
 grid(rows, titles=[f"$t={step.t}$" for step in shown], labels=["$x_t$", r"$\hat x_0$"])
 
 # %% [markdown]
-# In {numref}`fig-b2-trajectory` the estimate $\hat x_0$ decides early what to draw, while $x_t$ still looks like noise. Early on it
-# is the soft average of B1; each step commits a little more. {numref}`fig-b2-animation` plays it for sixteen seeds.
+# In {numref}`fig-b2-trajectory` the estimate $\hat x_0$ is at first the soft average of B1. Each step commits a little more, and early ones can be undone: what looks like a 9 opens, and is an 8 from $t = 112$ on, where $x_t$
+# only begins to show it. {numref}`fig-b2-animation` plays it for sixteen seeds.
 
 # %% mystnb={"figure": {"caption": "Sixteen digits coming out of noise, seeds 0 to 15, 300 steps. Left half: $x_t$; right half: $\\hat x_0$.", "name": "fig-b2-animation"}} tags=["hide-input"]
 noise = generators(range(16))
@@ -257,7 +257,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Read {numref}`fig-b2-fid` from right to left: how far can the number of steps go down before the distance goes up, and does it go up at once? {numref}`fig-b2-strided` shows what is lost.
+# Read {numref}`fig-b2-fid` from right to left: down to 50 steps the distances differ by no more than their standard deviations, so 250 of the 300 steps can be saved. Below that the distance
+# rises, and the spread falls. Even with all steps the samples are several times as far from real digits as real digits are from each other: it is the network that limits them. In {numref}`fig-b2-strided` some of the digits that ten steps draw fall apart.
 
 # %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["hide-input"]
 counts = by_profile([300, 50, 10], [5, 3])
@@ -336,3 +337,7 @@ for mode, denoise in (
 
 # %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 300 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["hide-input"]
 grid(list(compared.values()), labels=list(compared))
+
+# %% [markdown]
+# In {numref}`fig-b2-batchnorm` the digits of train mode are greyer, and some have become others: in training every batch mixes all noise levels, while here all
+# images are at the same $t$, so that their statistics are none that the network has met. The loop therefore always samples in eval mode, and puts the network back into the mode that it was in.
