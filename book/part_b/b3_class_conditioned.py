@@ -162,7 +162,7 @@ show_drawn(0.5)
 show_drawn(5)
 
 # %% [markdown]
-# At $\gamma = 0.5$ ({numref}`fig-b3-half`) the class is a hint: among the sixes stand ones, and some strokes are no digit at all. At $\gamma = 5$ ({numref}`fig-b3-five`) each column holds its digit, and the digits of a
+# At $\gamma = 0.5$ ({numref}`fig-b3-half`) the class is a hint: among the eights stand a 9 and a 4, and some strokes are no digit at all. Fifteen more epochs make whole digits of some fragments and remove most stray dots. At $\gamma = 5$ ({numref}`fig-b3-five`) each column holds its digit, and the digits of a
 # column have become alike. How many are right can be counted, by an independent classifier:
 
 # %%
@@ -261,6 +261,8 @@ grid(pushed, titles=range(10), labels=[rf"$\gamma={gamma}$" for gamma in gammas_
 # Hardly any pixel leaves the range, even with the largest $\gamma$; it is the strokes that give way. Follow a column of {numref}`fig-b3-too-much` downwards: the digit settles, then its strokes get thicker, until the 0 is filled and the 5 has come apart.
 #
 # ## Digits coming out of noise
+#
+# {numref}`fig-b3-animation` shows $x_t$ alone. As in [B2](b2_time_conditioned.ipynb), it looks like noise for about half of the way, and the class changes nothing about that: how much noise is left at $t$ is the schedule's choice.
 
 # %% mystnb={"figure": {"caption": "Two samples of each class at $\\gamma = 3$ coming out of noise. Seeds 0 to 19, 100 steps.", "name": "fig-b3-animation"}} tags=["hide-input"]
 twenty = torch.arange(10).repeat(2)
