@@ -1,14 +1,17 @@
 """What ships: the weights, their histories, and the benchmark results that were measured on them."""
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
 import torch
 from accelerate import Accelerator
 
+from diffusion_utils import classifier
 from diffusion_utils.classifier import WEIGHTS, accuracy_on_test_digits, load_classifier
 from diffusion_utils.files import ROOT, digest, load_tensors
+from diffusion_utils.metrics import DigitClassifier
 from diffusion_utils.release import MODELS, release, released, trained
 from diffusion_utils.training import RECIPES, load_network, train
 
@@ -91,6 +94,22 @@ def test_the_judge_of_digits_is_good_enough():
     measured = accuracy_on_test_digits(load_classifier())
     assert measured > 0.993
     assert load_tensors(WEIGHTS)[1]["test_accuracy"] == pytest.approx(measured)
+
+
+def test_a_worse_judge_does_not_replace_the_shipped_one(tmp_path, monkeypatch):
+    shipped = tmp_path / "shipped.safetensors"
+    shipped.write_bytes(b"the shipped one")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(classifier, "WEIGHTS", shipped)
+    monkeypatch.setattr(classifier, "train_classifier", lambda _: DigitClassifier())
+    monkeypatch.setattr(classifier, "accuracy_on_test_digits", lambda _: 0.99)
+    monkeypatch.setattr(sys, "argv", ["classifier", "--out", str(shipped)])
+    with pytest.raises(SystemExit, match="0.9900: not good enough"):
+        classifier.main()
+    monkeypatch.setattr(sys, "argv", ["classifier"])
+    classifier.main()
+    assert (tmp_path / "runs" / "classifier" / "classifier.safetensors").exists()
+    assert shipped.read_bytes() == b"the shipped one"
 
 
 def test_unknown_name():

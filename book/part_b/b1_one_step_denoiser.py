@@ -136,7 +136,7 @@ print(f"trained for {epochs:g} of {recipe.epochs} epochs, {len(history):,} steps
 # The recipe is Adam with a learning rate of $10^{-4}$, batches of 256, and five epochs. The page does not train: it
 # loads the weights that ship with the book and plots the history that their run left behind. `RETRAIN=1` trains now: hours on two
 # processor cores, while the course that this follows names 7 minutes on a T4 GPU. Where the processor can, it computes in bf16, half as many bits
-# as usual; the last lines say what that brings, and whether it changes what is learned (`python -m benchmarks.train_step` and `benchmarks.precision`).
+# as usual. The second cell says how fast the loop is beside a plain one, and whether bf16 changes what is learned (`python -m benchmarks.train_step` and `benchmarks.precision`).
 
 # %%
 last = [row.loss for row in history[-100:]]
@@ -145,6 +145,8 @@ print(f"time it took: {history[-1].seconds / 3600:.1f} hours")
 print(
     f"predicting black everywhere would cost {to_unit(test_images).square().mean():.4f}"
 )
+
+# %% tags=["hide-input"]
 stored = ROOT / "benchmarks/results"
 speed, _ = json.loads((stored / "mnist_train_step.json").read_text())["networks"]
 print(

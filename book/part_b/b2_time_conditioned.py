@@ -257,8 +257,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Read {numref}`fig-b2-fid` from right to left: down to 50 steps the distances differ by no more than their standard deviations, so 250 of the 300 steps can be saved. Below that the distance
-# rises, and the spread falls. Even with all steps the samples are several times as far from real digits as real digits are from each other: it is the network that limits them. In {numref}`fig-b2-strided` some of the digits that ten steps draw fall apart.
+# Read {numref}`fig-b2-fid` from right to left: down to 50 steps the distances differ by about a standard deviation, so most of the 300 steps can be saved. Below that the distance
+# rises, and the spread falls. Even with all steps the samples are several times as far from real digits as real digits are from each other, so it is not the number of steps that limits them. In {numref}`fig-b2-strided` some of the digits that ten steps draw fall apart.
 
 # %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["hide-input"]
 counts = by_profile([300, 50, 10], [5, 3])
@@ -339,5 +339,5 @@ for mode, denoise in (
 grid(list(compared.values()), labels=list(compared))
 
 # %% [markdown]
-# In {numref}`fig-b2-batchnorm` the digits of train mode are greyer, and some have become others: in training every batch mixes all noise levels, while here all
-# images are at the same $t$, so that their statistics are none that the network has met. The loop therefore always samples in eval mode, and puts the network back into the mode that it was in.
+# In {numref}`fig-b2-batchnorm` the digits of train mode are greyer, and some have become others. A likely reason is that in training every batch mixes all noise levels, while here all
+# images are at the same $t$. `unet_denoiser` therefore always asks its network in eval mode, and puts it back into the mode that it was in.

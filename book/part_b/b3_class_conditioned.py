@@ -228,7 +228,7 @@ for row in close:
 
 # %% [markdown]
 # {numref}`fig-b3-sweep` shows the trade. Accuracy rises up to $\gamma = 2$ and stays there: of the values listed above none is measurably more accurate than the others, and the smallest has the most
-# diversity, so insisting more costs variety and buys nothing. The classifier reads these samples better than real digits, because guidance leaves out the odd ones. Where $\gamma$ is weak, samples that are another digit, or none, count as variety too.
+# diversity, so insisting more costs variety and buys nothing. The classifier reads these samples better than real digits, which fits their smaller diversity: odd digits are rarely among them. Where $\gamma$ is weak, samples that are another digit, or none, count as variety too.
 #
 # ## Where it fails: too much of it
 #
