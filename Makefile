@@ -65,13 +65,12 @@ links: $(INSTALLED)
 		--builder custom --custom-builder linkcheck
 
 # Shows the site at http://127.0.0.1:8000 and builds it again, in small, after each edit.
-# The server runs in the background, where Ctrl-C does not reach it. The notebooks are not watched:
-# `make pairs` writes them, and the build would begin again in its middle.
+# The server runs in the background, where Ctrl-C does not reach it.
 serve: $(INSTALLED)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000 & \
 	trap "kill $$!" EXIT; trap exit INT TERM; \
-	BOOK_PROFILE=fast $(BIN)/watchfiles --ignore-paths \
-		$$(echo _build runs tests data/mnist/MNIST $(CHAPTERS:.py=.ipynb) | tr ' ' ,) "make pairs pages" .
+	BOOK_PROFILE=fast PYTHONPATH=book/_ext $(BIN)/watchfiles --filter sources.Sources \
+		--ignore-paths _build,runs,tests,data/mnist/MNIST "make pairs pages" .
 
 # The whole book as one PDF, printed by Chromium from the built site.
 pdf: $(INSTALLED)
