@@ -12,16 +12,16 @@ import json
 import torch
 from tqdm import tqdm
 
-from diffusion_utils.data import save_sheet
-from diffusion_utils.emoji64.evaluator import WEIGHTS, load_evaluator, ranks, top
+from diffusion_utils.emoji64.captions import article
+from diffusion_utils.emoji64.judge import WEIGHTS, load_evaluator, ranks, top
 from diffusion_utils.emoji64.model import FOLDER
-from diffusion_utils.emoji64.text import article
 from diffusion_utils.files import ROOT, atomic, digest
-from diffusion_utils.pretrained import load_pretrained
-from diffusion_utils.recipes import generate, prompted
+from diffusion_utils.pictures import save_sheet
 from diffusion_utils.schedule import spaced_timesteps
-from diffusion_utils.train import keep_freed_memory
-from diffusion_utils.training import read_history
+from diffusion_utils.tasks import generate, prompted
+from diffusion_utils.text_to_image import load_pretrained
+from diffusion_utils.training.runs import read_history
+from diffusion_utils.training.runtime import keep_freed_memory
 
 RESULTS = ROOT / "benchmarks" / "results" / "emoji64.json"
 

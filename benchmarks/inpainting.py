@@ -11,13 +11,13 @@ from itertools import product
 
 from tqdm import tqdm
 
-from diffusion_utils.data import HOLES, IMAGES, hole, shipped_image
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.files import ROOT, atomic, digest
 from diffusion_utils.metrics import seam
-from diffusion_utils.pretrained import load_pretrained
-from diffusion_utils.recipes import inpaint, prompted
-from diffusion_utils.train import keep_freed_memory
+from diffusion_utils.pictures import HOLES, IMAGES, hole, shipped_image
+from diffusion_utils.tasks import inpaint, prompted
+from diffusion_utils.text_to_image import load_pretrained
+from diffusion_utils.training.runtime import keep_freed_memory
 
 RESULTS = ROOT / "benchmarks" / "results" / "inpainting.json"
 PROMPT = "a high quality photo"

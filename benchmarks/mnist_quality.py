@@ -10,17 +10,18 @@ import json
 import torch
 from tqdm import tqdm
 
-from diffusion_utils.classifier import WEIGHTS, load_classifier
-from diffusion_utils.data import mnist, to_unit
 from diffusion_utils.denoisers import guided
 from diffusion_utils.files import ROOT, atomic, recorded_sha256
 from diffusion_utils.metrics import accuracy, diversity, fid, in_batches, psnr, ssim
-from diffusion_utils.release import MODELS, released
+from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
+from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
+from diffusion_utils.mnist.release import MODELS, released
+from diffusion_utils.mnist.unet import unet_denoiser
+from diffusion_utils.pictures import to_unit
 from diffusion_utils.sampling import generators, sample, unit_noise
 from diffusion_utils.schedule import spaced_timesteps
-from diffusion_utils.train import keep_freed_memory
-from diffusion_utils.training import MNIST_SCHEDULE as SCHEDULE
-from diffusion_utils.unet import unet_denoiser
+from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import low_pass
 
 RESULTS = ROOT / "benchmarks" / "results"

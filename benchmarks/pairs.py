@@ -17,13 +17,13 @@ import torch
 from tqdm import tqdm
 
 from benchmarks.emoji64_quality import digests, earlier
-from diffusion_utils.data import save_sheet
-from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
-from diffusion_utils.emoji64.text import prompts_of
+from diffusion_utils.emoji64.captions import prompts_of
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.files import ROOT, atomic
-from diffusion_utils.pretrained import load_pretrained
-from diffusion_utils.recipes import generate, hybrid, visual_anagram
-from diffusion_utils.train import keep_freed_memory
+from diffusion_utils.pictures import save_sheet
+from diffusion_utils.tasks import generate, hybrid, visual_anagram
+from diffusion_utils.text_to_image import load_pretrained
+from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import FLIP, VIEWS, low_pass, same
 
 RESULTS = ROOT / "benchmarks" / "results" / "pairs.json"

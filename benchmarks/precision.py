@@ -19,10 +19,10 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from tqdm import tqdm
 
-from diffusion_utils.data import mnist
 from diffusion_utils.files import ROOT, atomic
-from diffusion_utils.train import keep_freed_memory
+from diffusion_utils.mnist.data import mnist
 from diffusion_utils.training import RECIPES, train
+from diffusion_utils.training.runtime import keep_freed_memory
 
 RESULTS = ROOT / "benchmarks" / "results" / "mnist_precision.json"
 

@@ -20,9 +20,9 @@ from tqdm import tqdm
 from diffusion_utils.deepfloyd import DeepFloyd, load_unet
 from diffusion_utils.denoisers import guided
 from diffusion_utils.files import ROOT
-from diffusion_utils.pretrained import load_pretrained
-from diffusion_utils.recipes import generate, prompted
 from diffusion_utils.schedule import CLEAN, spaced_timesteps
+from diffusion_utils.tasks import generate, prompted
+from diffusion_utils.text_to_image import load_pretrained
 
 sys.path.insert(0, str(ROOT / "tests"))
 import tiny_if  # noqa: E402

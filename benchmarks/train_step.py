@@ -33,7 +33,7 @@ def plain(name, steps):
     from torchvision.datasets import MNIST
     from torchvision.transforms import ToTensor
 
-    from diffusion_utils.data import MNIST_FOLDER, mnist
+    from diffusion_utils.mnist.data import MNIST_FOLDER, mnist
     from diffusion_utils.training import RECIPES, training_pair
 
     recipe = RECIPES[name]
@@ -63,7 +63,7 @@ def ours(name, steps):
     keep_freed_memory()
     from accelerate import Accelerator
 
-    from diffusion_utils.data import mnist
+    from diffusion_utils.mnist.data import mnist
     from diffusion_utils.training import RECIPES, train
 
     recipe = RECIPES[name]
@@ -164,12 +164,12 @@ def emoji64(name, steps):
 
     keep_freed_memory()
     from accelerate import Accelerator
+    from diffusion_utils.emoji64.training import Batch, Recipe, train
     from torch.utils.flop_counter import FlopCounterMode
 
     from diffusion_utils.emoji64.dataset import emoji, first
     from diffusion_utils.emoji64.model import FOLDER
     from diffusion_utils.emoji64.text import TextEncoder
-    from diffusion_utils.emoji64.training import Batch, Recipe, train
 
     recipe = Recipe(small_steps=0)
     batch = Batch(recipe, first(emoji(), 2 * recipe.batch_size), TextEncoder(FOLDER))

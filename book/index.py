@@ -75,16 +75,16 @@ if importlib.util.find_spec("diffusion_utils") is None:
 import torch
 
 from diffusion_utils.denoisers import guided
-from diffusion_utils.emoji64.text import article
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.emoji64.captions import article
+from diffusion_utils.mnist.objectives import MNIST_SCHEDULE
+from diffusion_utils.mnist.release import released
+from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import generate, prompted
-from diffusion_utils.release import released
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps, strided_timesteps
 from diffusion_utils.show import grid, unit_range
-from diffusion_utils.training import MNIST_SCHEDULE
-from diffusion_utils.unet import unet_denoiser
+from diffusion_utils.tasks import generate, prompted
+from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained("emoji64")
 things = ["red apple", "broccoli", "campfire", "penguin"]

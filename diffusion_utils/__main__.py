@@ -14,13 +14,13 @@ import torch
 from tqdm import tqdm
 from transformers.utils.logging import disable_progress_bar
 
-from diffusion_utils import recipes
-from diffusion_utils.data import hole, load_image, save_sheet
+from diffusion_utils import tasks
 from diffusion_utils.denoisers import NoiseEstimate
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import hole, load_image, save_sheet
+from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import FLIP, bands
 
-STEPS = len(recipes.TIMESTEPS) - 1
+STEPS = len(tasks.TIMESTEPS) - 1
 
 
 def watched(denoise, total=STEPS):
@@ -36,36 +36,36 @@ def watched(denoise, total=STEPS):
 
 def sample(model, args):
     """Draw a prompt."""
-    denoise = watched(recipes.prompted(model, args.prompt, args.gamma))
-    return recipes.generate(model, denoise, args.seed)
+    denoise = watched(tasks.prompted(model, args.prompt, args.gamma))
+    return tasks.generate(model, denoise, args.seed)
 
 
 def anagram(model, args):
     """One prompt upright, the other upside down; the turned picture is put beside it."""
     prompts = [args.prompt, args.other]
-    denoise = recipes.visual_anagram(model, prompts, gamma=args.gamma)
-    images = recipes.generate(model, watched(denoise), args.seed)
+    denoise = tasks.visual_anagram(model, prompts, gamma=args.gamma)
+    images = tasks.generate(model, watched(denoise), args.seed)
     return [*images, *FLIP.apply(images)]
 
 
 def hybrid(model, args):
     """One prompt from afar, the other from close by."""
     prompts = [args.prompt, args.other]
-    denoise = recipes.hybrid(model, prompts, (args.blur,), args.gamma)
-    return recipes.generate(model, watched(denoise), args.seed)
+    denoise = tasks.hybrid(model, prompts, (args.blur,), args.gamma)
+    return tasks.generate(model, watched(denoise), args.seed)
 
 
 def sdedit(model, args):
     """Pull a picture towards a prompt."""
     start = args.start
-    denoise = watched(recipes.prompted(model, args.prompt, args.gamma), STEPS - start)
-    return recipes.sdedit(model, denoise, args.image, start, args.seed)
+    denoise = watched(tasks.prompted(model, args.prompt, args.gamma), STEPS - start)
+    return tasks.sdedit(model, denoise, args.image, start, args.seed)
 
 
 def inpaint(model, args):
     """Fill a hole in a picture by a prompt."""
-    denoise = watched(recipes.prompted(model, args.prompt, args.gamma))
-    return recipes.inpaint(model, denoise, args.image, args.hole, args.seed)
+    denoise = watched(tasks.prompted(model, args.prompt, args.gamma))
+    return tasks.inpaint(model, denoise, args.image, args.hole, args.seed)
 
 
 def png(name):
@@ -83,9 +83,9 @@ def parsed(arguments):
     parser = argparse.ArgumentParser(
         prog="python -m diffusion_utils", description=__doc__
     )
-    tasks = parser.add_subparsers(dest="task", required=True)
+    verbs = parser.add_subparsers(dest="task", required=True)
     for task in (sample, anagram, hybrid, sdedit, inpaint):
-        sub = tasks.add_parser(task.__name__, help=task.__doc__)
+        sub = verbs.add_parser(task.__name__, help=task.__doc__)
         sub.set_defaults(run=task)
         if task in (sdedit, inpaint):
             sub.add_argument("image", help="any picture; its middle square is used")
@@ -120,9 +120,9 @@ def parsed(arguments):
 
 def read(args):
     """Read and check the arguments before the model is loaded, which takes seconds."""
-    recipes.checked(args.prompt)
+    tasks.checked(args.prompt)
     if "other" in args:
-        recipes.checked(args.other)
+        tasks.checked(args.other)
     if "blur" in args:
         bands(args.blur)
     if "image" in args:

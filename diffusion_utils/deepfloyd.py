@@ -26,9 +26,9 @@ from transformers import BitsAndBytesConfig, T5EncoderModel
 
 from diffusion_utils.denoisers import NoiseEstimate, guided
 from diffusion_utils.files import load_tensors, save_tensors
-from diffusion_utils.pretrained import TextToImage
 from diffusion_utils.sampling import generators, last, trajectory, unit_noise
 from diffusion_utils.schedule import CLEAN, Schedule, strided_timesteps
+from diffusion_utils.text_to_image import TextToImage
 
 STAGE_1 = "DeepFloyd/IF-I-M-v1.0"
 STAGE_2 = "DeepFloyd/IF-II-M-v1.0"
@@ -201,11 +201,11 @@ def clipped(denoise, schedule):
     """
 
     def denoise_clipped(x_t, t):
-        eps, v = denoise(x_t, t)
+        eps, nu = denoise(x_t, t)
         x0_hat = schedule.predict_x0(x_t, t, eps).clamp(-1, 1)
         alpha_bar = schedule.at(t, x_t)
         eps = (x_t - alpha_bar.sqrt() * x0_hat) / (1 - alpha_bar).sqrt()
-        return NoiseEstimate(eps, v)
+        return NoiseEstimate(eps, nu)
 
     return denoise_clipped
 

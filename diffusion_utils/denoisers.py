@@ -10,11 +10,11 @@ class NoiseEstimate(NamedTuple):
     """The noise in x_t, and where the network says so, the variance of the next step.
 
     eps: (B, C, H, W), in units of the unit noise that `Schedule.forward` added.
-    v: (B, C, H, W) in about [-1, 1], see `Schedule.step`; None if the variance is fixed.
+    nu: (B, C, H, W) in about [-1, 1], see `Schedule.step`; None if the variance is fixed.
     """
 
     eps: torch.Tensor
-    v: torch.Tensor | None = None
+    nu: torch.Tensor | None = None
 
 
 class Conditional:
@@ -56,9 +56,9 @@ def together(*denoisers):
     def estimates(x_t, t):
         n, conditions = len(denoisers), [d.on(len(x_t)) for d in denoisers]
         joined = [torch.cat(parts) for parts in zip(*conditions, strict=True)]
-        eps, v = network(torch.cat([x_t] * n), t, *joined)
-        vs = [None] * n if v is None else v.chunk(n)
-        return [NoiseEstimate(*both) for both in zip(eps.chunk(n), vs, strict=True)]
+        eps, nu = network(torch.cat([x_t] * n), t, *joined)
+        nus = [None] * n if nu is None else nu.chunk(n)
+        return [NoiseEstimate(*both) for both in zip(eps.chunk(n), nus, strict=True)]
 
     return estimates
 
@@ -84,8 +84,8 @@ def guided(conditional, unconditional, gamma):
     both = together(conditional, unconditional)
 
     def denoise(x_t, t):
-        (eps_c, v), (eps_u, _) = both(x_t, t)
-        return NoiseEstimate(eps_u + gamma * (eps_c - eps_u), v)  # (N.6)
+        (eps_c, nu), (eps_u, _) = both(x_t, t)
+        return NoiseEstimate(eps_u + gamma * (eps_c - eps_u), nu)  # (N.6)
 
     return denoise
 
@@ -97,9 +97,9 @@ def viewed(denoise, view):
     """
 
     def denoise_view(x_t, t):
-        eps, v = denoise(view.apply(x_t), t)
+        eps, nu = denoise(view.apply(x_t), t)
         # the variance is no part of the picture: it moves with its pixel, but has no sign to flip
-        return NoiseEstimate(view.invert(eps), None if v is None else view.back(v))
+        return NoiseEstimate(view.invert(eps), None if nu is None else view.back(nu))
 
     return denoise_view
 
@@ -109,8 +109,8 @@ def averaged(*denoisers):
     estimates = together(*denoisers)
 
     def denoise(x_t, t):
-        eps, v = zip(*estimates(x_t, t), strict=True)
-        return NoiseEstimate(mean(eps), None if v[0] is None else mean(v))  # (A.2)
+        eps, nu = zip(*estimates(x_t, t), strict=True)
+        return NoiseEstimate(mean(eps), None if nu[0] is None else mean(nu))  # (A.2)
 
     return denoise
 
@@ -127,10 +127,10 @@ def blended(denoisers, bands):
     estimates = together(*denoisers)
 
     def denoise(x_t, t):
-        eps, v = zip(*estimates(x_t, t), strict=True)
+        eps, nu = zip(*estimates(x_t, t), strict=True)
         parts = [band(e) for band, e in zip(bands, eps, strict=True)]
         return NoiseEstimate(
-            torch.stack(parts).sum(0), None if v[0] is None else mean(v)
+            torch.stack(parts).sum(0), None if nu[0] is None else mean(nu)
         )  # (A.3)
 
     return denoise

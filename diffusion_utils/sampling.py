@@ -74,10 +74,10 @@ def trajectory(denoise, x, timesteps, schedule, *, generators, constrain=free):
                 x, t, t_prev, unit_noise(x.shape[1:], generators).to(x)
             )
             continue
-        eps, v = denoise(x, t)
+        eps, nu = denoise(x, t)
         x0_hat = schedule.predict_x0(x, t, eps)
         z = unit_noise(x.shape[1:], generators).to(x)
-        x = constrain(schedule.step(x, x0_hat, t, t_prev, z, v), t_prev)
+        x = constrain(schedule.step(x, x0_hat, t, t_prev, z, nu), t_prev)
         yield Step(t_prev, x, x0_hat)
 
 

@@ -1,6 +1,8 @@
 """How much noise: one array, alpha_bar, and everything that follows from it."""
 
+import numpy as np
 import torch
+from diffusers import DDPMScheduler
 
 CLEAN = -1  # the timestep before 0: alpha_bar is 1 there, no noise is left
 
@@ -45,6 +47,21 @@ class Schedule:
             )
         )
 
+    @classmethod
+    def cosine(cls, T=1000):
+        """alpha_bar_t falls as a squared cosine. Nichol & Dhariwal 2021, eq. 17."""
+        scheduler = DDPMScheduler(T, beta_schedule="squaredcos_cap_v2")
+        return cls(scheduler.alphas_cumprod.double())
+
+    def timestep(self, alpha_bar):
+        """The timestep of a noise level, a real number between two of the schedule's: (B,) -> (B,).
+
+        Beyond the first or last level it is 0 or T-1.
+        """
+        levels = -self.alpha_bar.numpy()  # rising, as interp wants
+        steps = np.interp(-alpha_bar.cpu().numpy(), levels, np.arange(self.T))
+        return torch.from_numpy(steps)
+
     def at(self, t, x=None):
         """alpha_bar_t for an int or a (B,) tensor t; shaped and typed to multiply x if x is given.
 
@@ -61,7 +78,7 @@ class Schedule:
             )
         if x is not None and not x.is_floating_point():  # would round alpha_bar to 0
             raise ValueError(
-                f"images must be floats, got {x.dtype}; see `data.to_unit` and `data.load_image`"
+                f"images must be floats, got {x.dtype}; see `pictures.to_unit` and `pictures.load_image`"
             )
         alpha_bar = self.from_clean[t + 1]
         if x is None or not alpha_bar.ndim:
@@ -86,13 +103,23 @@ class Schedule:
         alpha_bar = self.at(t, x_t)
         return (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()  # (N.2)
 
-    def step(self, x_t, x0_hat, t, t_prev, z, v=None):
+    def velocity(self, x_0, t, eps):
+        """The velocity v of x_0 and eps (B, C, H, W) at t. Salimans & Ho 2022, appendix D."""
+        alpha_bar = self.at(t, x_0)
+        return alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x_0  # (E.1)
+
+    def noise_from_velocity(self, x_t, t, v):
+        """Solve `forward` and `velocity` for the noise: x_t, v (B, C, H, W) -> eps."""
+        alpha_bar = self.at(t, x_t)
+        return alpha_bar.sqrt() * v + (1 - alpha_bar).sqrt() * x_t  # (E.5)
+
+    def step(self, x_t, x0_hat, t, t_prev, z, nu=None):
         """Draw x at t_prev < t from the posterior of the forward process, given the clean image.
 
         Args:
             x_t, x0_hat, z: (B, C, H, W) noisy image, estimate of the clean one, unit noise.
             t, t_prev: int, T > t > t_prev >= -1; any stride.
-            v: (B, C, H, W) in about [-1, 1], written nu: the learned place of the variance between the two
+            nu: (B, C, H, W) in about [-1, 1]: the learned place of the variance between the two
                 bounds (Nichol & Dhariwal 2021, eq. 15), or None for the lower one.
 
         Raises:
@@ -110,8 +137,8 @@ class Schedule:
             + alpha.sqrt() * (1 - alpha_bar_prev) / (1 - alpha_bar) * x_t
         )  # (N.3)
         variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * beta  # (N.4)
-        if v is not None and t_prev != CLEAN:
-            share = (v + 1) / 2
+        if nu is not None and t_prev != CLEAN:
+            share = (nu + 1) / 2
             variance = torch.exp(
                 share * beta.log() + (1 - share) * variance.log()
             )  # (N.5)

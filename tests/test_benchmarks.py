@@ -12,10 +12,11 @@ import torch
 from accelerate import Accelerator
 
 from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, train_step
-from diffusion_utils.data import mnist, shipped_image, to_unit
 from diffusion_utils.files import ROOT
-from diffusion_utils.training import RECIPES
-from diffusion_utils.unet import UNet
+from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.recipes import RECIPES
+from diffusion_utils.mnist.unet import UNet
+from diffusion_utils.pictures import shipped_image, to_unit
 
 
 @pytest.fixture(autouse=True)

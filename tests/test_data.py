@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from diffusion_utils import data
-from diffusion_utils.data import MNIST_FOLDER, MNIST_MD5, mnist, to_unit
+from diffusion_utils.mnist.data import MNIST_FOLDER, MNIST_MD5, mnist
+from diffusion_utils.pictures import to_unit
 
 COUNTS = {
     True: [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
@@ -187,7 +188,7 @@ def unpack(folder, ready, results):
 
 def test_processes_may_unpack_at_once(folder):
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["diffusion_utils.data"])
+    context.set_forkserver_preload(["diffusion_utils.pictures"])
     ready, results = context.Barrier(3), context.Queue()
     processes = [
         context.Process(target=unpack, args=(folder, ready, results)) for _ in range(3)

@@ -14,8 +14,7 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from huggingface_hub.utils import filter_repo_objects
 from torch.testing import assert_close
 
-from diffusion_utils import deepfloyd, recipes, sampling
-from diffusion_utils.data import hole
+from diffusion_utils import deepfloyd, sampling, tasks
 from diffusion_utils.denoisers import (
     NoiseEstimate,
     averaged,
@@ -24,9 +23,10 @@ from diffusion_utils.denoisers import (
     viewed,
 )
 from diffusion_utils.files import load_tensors, save_tensors
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import hole
 from diffusion_utils.sampling import generators, last, trajectory, unit_noise
 from diffusion_utils.schedule import CLEAN, Schedule, spaced_timesteps
+from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import FLIP, NEGATIVE, bands
 
 TIMESTEPS = [990, 660, 330, 0]
@@ -133,16 +133,14 @@ def by_every_recipe(model):
         torch.linspace(-1, 1, 3 * 64 * 64).view(3, 64, 64),
         hole(10, 10, 40, 40),
     )
-    dog = recipes.prompted(model, "a dog")
+    dog = tasks.prompted(model, "a dog")
     two = ["a dog", "a cat"]
     small = [
-        recipes.generate(model, dog, [0], TIMESTEPS),
-        recipes.sdedit(model, dog, image, 1, [0], TIMESTEPS),
-        recipes.inpaint(model, dog, image, mask, [0], 2, TIMESTEPS),
-        recipes.generate(
-            model, recipes.visual_anagram(model, two, [FLIP]), [0], TIMESTEPS
-        ),
-        recipes.generate(model, recipes.hybrid(model, two), [0], TIMESTEPS),
+        tasks.generate(model, dog, [0], TIMESTEPS),
+        tasks.sdedit(model, dog, image, 1, [0], TIMESTEPS),
+        tasks.inpaint(model, dog, image, mask, [0], 2, TIMESTEPS),
+        tasks.generate(model, tasks.visual_anagram(model, two, [FLIP]), [0], TIMESTEPS),
+        tasks.generate(model, tasks.hybrid(model, two), [0], TIMESTEPS),
     ]
     large = model.upsample(small[0].clamp(-1, 1), "a dog", [0], timesteps=AT_ONCE)
     return small, large
@@ -166,7 +164,7 @@ def upsample(model, monkeypatch):
 
 def test_pictures_are_enlarged_by_the_second_stage(model, upsample):
     x = torch.full((1, 3, 64, 64), 1.5)
-    large = recipes.enlarged(model, x, "a dog", [0])
+    large = tasks.enlarged(model, x, "a dog", [0])
     assert apart(large, upsample(x - 0.5, "a dog", [0])) == 0
     assert large.shape == (1, 3, tiny_if.LARGE, tiny_if.LARGE)
 

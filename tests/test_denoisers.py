@@ -30,7 +30,7 @@ def test_guidance_of_one_is_the_conditional_denoiser_alone(gamma):
         raise AssertionError("the unconditional estimate is not needed")
 
     estimate = guided(lambda x, t: NoiseEstimate(EPS_C, V_C), unasked, gamma)(X, 7)
-    assert estimate.eps.equal(EPS_C) and estimate.v.equal(V_C)
+    assert estimate.eps.equal(EPS_C) and estimate.nu.equal(V_C)
 
 
 def test_guidance_near_one_is_near_the_conditional_estimate():
@@ -50,9 +50,9 @@ def test_guidance_is_linear_in_gamma(gamma):
 
 @pytest.mark.parametrize("gamma", [0, 0.5, 1, 7])
 def test_variance_is_the_conditional_one(gamma):
-    assert estimate(gamma).v.equal(V_C)
-    assert estimate(gamma, v_c=None).v is None
-    assert estimate(gamma, v_u=None).v.equal(V_C)
+    assert estimate(gamma).nu.equal(V_C)
+    assert estimate(gamma, v_c=None).nu is None
+    assert estimate(gamma, v_u=None).nu.equal(V_C)
 
 
 def test_guided_shows_both_denoisers_the_same_image_and_timestep():

@@ -21,7 +21,7 @@ from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import STYLES, TextEncoder, captions
 from diffusion_utils.files import ROOT, load_tensors
 from diffusion_utils.sampling import sample
-from diffusion_utils.training import read_history
+from diffusion_utils.training.runs import read_history
 
 TINY = training.Recipe(channels=(8, 16, 32), batch_size=4, small_steps=2, warmup=2)
 
@@ -353,7 +353,7 @@ DRAW = """
 import sys
 from diffusion_utils.emoji64 import model
 from diffusion_utils.files import save_tensors
-from diffusion_utils.recipes import generate
+from diffusion_utils.tasks import generate
 loaded = model.load(folder=sys.argv[1])
 x = generate(loaded, loaded.denoiser("a dog"), [0], [900, 500, -1])
 save_tensors(sys.argv[2], {"x": x})

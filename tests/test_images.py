@@ -8,15 +8,9 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from diffusion_utils import data
-from diffusion_utils.data import (
-    IMAGES,
-    hole,
-    load_image,
-    save_sheet,
-    shipped_image,
-)
+from diffusion_utils import pictures
 from diffusion_utils.metrics import seam
+from diffusion_utils.pictures import IMAGES, hole, load_image, save_sheet, shipped_image
 
 RED = torch.tensor([1.0, -1.0, -1.0])[:, None, None].expand(3, 64, 64)
 
@@ -118,8 +112,10 @@ def test_large_pictures_are_shrunk_without_moire(saved):
 
 @pytest.mark.parametrize("name", ["huge.jpg", "huge.png"])
 def test_huge_pictures_are_read_without_a_warning(saved, monkeypatch, name):
-    sizes, on_white = [], data.on_white
-    monkeypatch.setattr(data, "on_white", lambda p: sizes.append(p.size) or on_white(p))
+    sizes, on_white = [], pictures.on_white
+    monkeypatch.setattr(
+        pictures, "on_white", lambda p: sizes.append(p.size) or on_white(p)
+    )
     picture = Image.new("L", (9500, 9500), "white")  # above 89 million PIL warns
     picture.paste("black", (0, 0, 9500, 4750))
     path = saved(picture, name)
@@ -131,22 +127,22 @@ def test_huge_pictures_are_read_without_a_warning(saved, monkeypatch, name):
 
 
 def test_a_large_jpeg_is_decoded_small(saved, monkeypatch):
-    sizes, plain = [], data.plain
-    monkeypatch.setattr(data, "plain", lambda p: sizes.append(p.size) or plain(p))
+    sizes, plain = [], pictures.plain
+    monkeypatch.setattr(pictures, "plain", lambda p: sizes.append(p.size) or plain(p))
     load_image(saved(Image.new("L", (5000, 4200)), "large.jpg"))
     assert sizes == [(1250, 1050)]
 
 
 def test_the_limit_of_pil_is_replaced_and_put_back(saved, monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    monkeypatch.setattr(data, "MAX_PIXELS", 300)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 300)
     with warnings.catch_warnings(action="error"):  # PIL's would come from 150 on
         assert load_image(saved(Image.new("RGB", (15, 15)))).shape == (3, 64, 64)
     assert Image.MAX_IMAGE_PIXELS == 100
 
 
 def test_pictures_of_absurd_size_are_refused(saved, monkeypatch):
-    monkeypatch.setattr(data, "MAX_PIXELS", 200)
+    monkeypatch.setattr(pictures, "MAX_PIXELS", 200)
     before = Image.MAX_IMAGE_PIXELS
     with pytest.raises(ValueError, match="too large, more than 200 .*save it smaller"):
         load_image(saved(Image.new("RGB", (15, 15))))

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from diffusion_utils import __main__ as shell
-from diffusion_utils.data import IMAGES
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.files import ROOT
-from diffusion_utils.pretrained import TextToImage
+from diffusion_utils.pictures import IMAGES
 from diffusion_utils.schedule import Schedule
+from diffusion_utils.text_to_image import TextToImage
 
 
 @pytest.fixture(autouse=True)

@@ -9,10 +9,14 @@ import torch
 from accelerate import Accelerator
 
 from diffusion_utils import classifier
-from diffusion_utils.classifier import WEIGHTS, accuracy_on_test_digits, load_classifier
 from diffusion_utils.files import ROOT, digest, load_tensors
 from diffusion_utils.metrics import DigitClassifier
-from diffusion_utils.release import MODELS, release, released, trained
+from diffusion_utils.mnist.judge import (
+    WEIGHTS,
+    accuracy_on_test_digits,
+    load_classifier,
+)
+from diffusion_utils.mnist.release import MODELS, release, released, trained
 from diffusion_utils.training import RECIPES, load_network, train
 
 STORED = ROOT / "benchmarks" / "results"
@@ -139,7 +143,7 @@ def small_b2(monkeypatch):
         torch.zeros(8, dtype=torch.long),
     )
     monkeypatch.setitem(RECIPES, "b2", small)
-    monkeypatch.setattr("diffusion_utils.release.mnist", lambda: data)
+    monkeypatch.setattr("diffusion_utils.mnist.release.mnist", lambda: data)
     return small, data
 
 
@@ -202,7 +206,7 @@ def test_retraining_runs_the_recipe_and_leaves_the_shipped_weights(
     tmp_path, small_b2, monkeypatch
 ):
     before = [digest(path) for path in SHIPPED]
-    monkeypatch.setattr("diffusion_utils.release.ROOT", tmp_path)
+    monkeypatch.setattr("diffusion_utils.mnist.release.ROOT", tmp_path)
     monkeypatch.setenv("RETRAIN", "1")
     networks, history = trained("b2")
     assert list(networks) == [5, 20]

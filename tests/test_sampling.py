@@ -6,6 +6,7 @@ import torch
 from torch.testing import assert_close
 
 from diffusion_utils.denoisers import NoiseEstimate
+from diffusion_utils.mnist.unet import UNet, unet_denoiser
 from diffusion_utils.sampling import free, generators, sample, trajectory, unit_noise
 from diffusion_utils.schedule import (
     CLEAN,
@@ -13,7 +14,6 @@ from diffusion_utils.schedule import (
     spaced_timesteps,
     strided_timesteps,
 )
-from diffusion_utils.unet import UNet, unet_denoiser
 
 MEAN, STD = 0.3, 0.5
 SCHEDULE = Schedule.linear(1e-4, 0.02, T=1000)

@@ -18,7 +18,7 @@ from diffusion_utils.show import (
     tile,
     to_pixels,
 )
-from diffusion_utils.training import TrainStep
+from diffusion_utils.training.runs import TrainStep
 
 matplotlib.use("Agg")
 

@@ -15,12 +15,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from diffusion_utils.train import main, progress, smoke
 from torch.testing import assert_close
 
-from diffusion_utils.data import mnist
 from diffusion_utils.files import ROOT, load_tensors, save_tensors
-from diffusion_utils.release import release
-from diffusion_utils.train import main, progress, smoke
+from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.release import release
+from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.training import (
     MNIST_SCHEDULE,
     RECIPES,
@@ -35,7 +36,6 @@ from diffusion_utils.training import (
     slice_for,
     train,
 )
-from diffusion_utils.unet import UNet
 
 ALPHA_BAR = torch.from_numpy(np.cumprod(1 - np.linspace(1e-4, 0.02, 300))).float()
 

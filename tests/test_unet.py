@@ -4,9 +4,9 @@ import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
+from diffusion_utils.mnist.unet import UNet, evaluating, one_hot, unet_denoiser
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import Schedule, spaced_timesteps
-from diffusion_utils.unet import UNet, evaluating, one_hot, unet_denoiser
 
 VARIANTS = {
     "unconditional 128": (dict(hidden=128), 7_891_073),

@@ -48,26 +48,26 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from diffusion_utils.emoji64.training import Recipe
 from PIL import Image
 
 from diffusion_utils import views
+from diffusion_utils.emoji64.captions import article
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.evaluator import (
+from diffusion_utils.emoji64.judge import (
     HELD_OUT,
     load_evaluator,
     name_ranks,
     plain,
 )
 from diffusion_utils.emoji64.model import FOLDER, noise_from_velocity, velocity
-from diffusion_utils.emoji64.text import article
-from diffusion_utils.emoji64.training import Recipe
 from diffusion_utils.files import ROOT
-from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import generate, prompted
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, to_pixels, unit_range
-from diffusion_utils.training import read_history
+from diffusion_utils.tasks import generate, prompted
+from diffusion_utils.text_to_image import load_pretrained
+from diffusion_utils.training.runs import read_history
 
 model = load_pretrained("emoji64")
 history = read_history(FOLDER / "history.csv")
@@ -174,8 +174,8 @@ print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.1f} million parameters
 #
 # $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
 #
-# ```{literalinclude} ../../diffusion_utils/emoji64/model.py
-# :pyobject: velocity
+# ```{literalinclude} ../../diffusion_utils/schedule.py
+# :pyobject: Schedule.velocity
 # ```
 #
 # The rest of the book asks for the noise, which follows exactly:

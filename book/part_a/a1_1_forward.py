@@ -46,10 +46,10 @@ if importlib.util.find_spec("diffusion_utils") is None:
 import matplotlib.pyplot as plt
 import torch
 
-from diffusion_utils.data import shipped_image
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, unit_range
+from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
 schedule = model.schedule

@@ -46,11 +46,11 @@ if importlib.util.find_spec("diffusion_utils") is None:
 import matplotlib.pyplot as plt
 import torch
 
-from diffusion_utils.data import shipped_image
 from diffusion_utils.metrics import psnr, ssim
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import comparison, grid, unit_range
+from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import low_pass
 
 schedule = load_pretrained().schedule

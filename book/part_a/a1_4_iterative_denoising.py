@@ -44,13 +44,13 @@ if importlib.util.find_spec("diffusion_utils") is None:
 # %%
 import torch
 
-from diffusion_utils.data import shipped_image
 from diffusion_utils.metrics import psnr, ssim
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import denoise_from, noised
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, unit_range
+from diffusion_utils.tasks import denoise_from, noised
+from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import low_pass
 
 model = load_pretrained()

@@ -45,13 +45,13 @@ if importlib.util.find_spec("diffusion_utils") is None:
 # %%
 import torch
 
-from diffusion_utils.data import shipped_image
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import enlarged, generate
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, tile, unit_range
+from diffusion_utils.tasks import enlarged, generate
+from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
 timesteps = by_profile(

@@ -49,14 +49,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.evaluator import held_out, load_evaluator, ranks
+from diffusion_utils.emoji64.judge import held_out, load_evaluator, ranks
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import share
-from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import enlarged, generate, prompted
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, unit_range
+from diffusion_utils.tasks import enlarged, generate, prompted
+from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
 timesteps = by_profile(

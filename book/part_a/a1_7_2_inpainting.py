@@ -50,16 +50,16 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from diffusion_utils.data import HOLES, hole, shipped_image
-from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import seam
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import HOLES, hole, shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import enlarged, inpaint, prompted
 from diffusion_utils.sampling import resampled
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import comparison, grid, unit_range
+from diffusion_utils.tasks import enlarged, inpaint, prompted
+from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
 timesteps = by_profile(

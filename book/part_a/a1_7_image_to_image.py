@@ -45,14 +45,14 @@ if importlib.util.find_spec("diffusion_utils") is None:
 # %%
 import torch
 
-from diffusion_utils.data import shipped_image
-from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.metrics import psnr
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import enlarged, prompted, sdedit
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, unit_range
+from diffusion_utils.tasks import enlarged, prompted, sdedit
+from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import bands
 
 model = load_pretrained()
@@ -62,11 +62,11 @@ timesteps = by_profile(
 starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
 
 # %% [markdown]
-# ```{literalinclude} ../../diffusion_utils/recipes.py
+# ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
 # ```
 #
-# ```{literalinclude} ../../diffusion_utils/recipes.py
+# ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: sdedit
 # ```
 #

@@ -50,18 +50,18 @@ import torch
 import torch.nn.functional as F
 
 from diffusion_utils import views
-from diffusion_utils.data import shipped_image
 from diffusion_utils.denoisers import averaged, viewed
-from diffusion_utils.emoji64.evaluator import load_evaluator, name_ranks
-from diffusion_utils.emoji64.text import prompts_of
+from diffusion_utils.emoji64.captions import prompts_of
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import share
-from diffusion_utils.pretrained import load_pretrained
+from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import enlarged, generate, visual_anagram
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, unit_range
+from diffusion_utils.tasks import enlarged, generate, visual_anagram
+from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import DOUBLED, FLIP, VIEWS, rotation
 
 model = load_pretrained()

@@ -49,20 +49,20 @@ import torch
 import torch.nn.functional as F
 
 from diffusion_utils.denoisers import blended
+from diffusion_utils.emoji64.captions import article, prompts_of
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.evaluator import (
+from diffusion_utils.emoji64.judge import (
     HELD_OUT,
     load_evaluator,
     name_ranks,
     plain,
 )
-from diffusion_utils.emoji64.text import article, prompts_of
 from diffusion_utils.files import ROOT
-from diffusion_utils.pretrained import load_pretrained
 from diffusion_utils.profile import by_profile
-from diffusion_utils.recipes import enlarged, generate, hybrid
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, unit_range
+from diffusion_utils.tasks import enlarged, generate, hybrid
+from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import bands, low_pass
 
 model = load_pretrained()
@@ -79,7 +79,7 @@ timesteps = by_profile(
 # :pyobject: blended
 # ```
 #
-# ```{literalinclude} ../../diffusion_utils/recipes.py
+# ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: hybrid
 # ```
 #

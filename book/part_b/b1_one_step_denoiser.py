@@ -53,14 +53,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from diffusion_utils.data import mnist, to_unit
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import psnr
+from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.recipes import RECIPES
+from diffusion_utils.mnist.release import trained
+from diffusion_utils.pictures import to_unit
 from diffusion_utils.profile import by_profile
-from diffusion_utils.release import trained
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, loss_curve
-from diffusion_utils.training import RECIPES
 
 test_images, test_labels = mnist(train=False)
 x = torch.stack([to_unit(test_images)[test_labels == digit][0] for digit in range(10)])
@@ -84,14 +85,14 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 # with each resolution's features handed across. The smallest block is a convolution, BatchNorm (each channel is brought to mean 0 and variance 1
 # over the batch, then scaled and shifted) and GELU (nearly $x$ for large $x$, nearly 0 for very negative $x$, and smooth between):
 #
-# ```{literalinclude} ../../diffusion_utils/unet.py
+# ```{literalinclude} ../../diffusion_utils/mnist/unet.py
 # :pyobject: Conv
 # ```
 #
 # Others halve the resolution, double it, average a 7x7 map to one vector (`Flatten`) or spread a vector over such a map (`Unflatten`). Their channels are
 # multiples of $D$:
 #
-# ```{literalinclude} ../../diffusion_utils/unet.py
+# ```{literalinclude} ../../diffusion_utils/mnist/unet.py
 # :pyobject: UNet.__init__
 # :start-after: self.config
 # :end-before: if time
@@ -99,7 +100,7 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 #
 # `forward` takes them from top to bottom. The conditions $t$ and $c$ are for the next chapters: here `t1 = t2 = 0` and `c1 = c2 = 1`.
 #
-# ```{literalinclude} ../../diffusion_utils/unet.py
+# ```{literalinclude} ../../diffusion_utils/mnist/unet.py
 # :pyobject: UNet.forward
 # :start-after: self.check
 # ```
@@ -122,13 +123,13 @@ print(f"trained for {epochs:g} of {recipe.epochs} epochs, {len(history):,} steps
 #
 # The noise is new in every batch, so the network never sees the same $z$ twice.
 #
-# ```{literalinclude} ../../diffusion_utils/training.py
-# :pyobject: denoising_pair
+# ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
+# :pyobject: denoising_objective
 # ```
 #
 # and one step of the optimiser, for this network and all others of the book (`accelerator` takes care of devices, and of several processes):
 #
-# ```{literalinclude} ../../diffusion_utils/training.py
+# ```{literalinclude} ../../diffusion_utils/training/loop.py
 # :pyobject: update
 # :start-at: inputs, target = batch
 # ```

@@ -53,14 +53,14 @@ import torch
 
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.files import ROOT
+from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
+from diffusion_utils.mnist.recipes import RECIPES
+from diffusion_utils.mnist.release import trained
+from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.profile import by_profile
-from diffusion_utils.release import trained
 from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
 from diffusion_utils.schedule import Schedule, spaced_timesteps
 from diffusion_utils.show import animation, grid, loss_curve, tile
-from diffusion_utils.training import MNIST_SCHEDULE as schedule
-from diffusion_utils.training import RECIPES
-from diffusion_utils.unet import unet_denoiser
 
 device = "cuda" if torch.cuda.is_available() else "cpu"
 T = schedule.T
@@ -102,8 +102,8 @@ plt.show()
 #
 # $$ L(\theta) = \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
-# ```{literalinclude} ../../diffusion_utils/training.py
-# :pyobject: noise_pair
+# ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
+# :pyobject: noise_objective
 # ```
 #
 # The optimiser's step is that of [B1](b1_one_step_denoiser.ipynb). The network is that of B1 with $D = 64$; the timestep enters as two shifts `t1` and `t2`, each made by a small

@@ -48,17 +48,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from diffusion_utils.classifier import WEIGHTS, load_classifier
 from diffusion_utils.denoisers import guided
 from diffusion_utils.files import ROOT, load_tensors
+from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
+from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
+from diffusion_utils.mnist.recipes import RECIPES
+from diffusion_utils.mnist.release import released, trained
+from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.profile import by_profile
-from diffusion_utils.release import released, trained
 from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.show import animation, grid, loss_curve, tile
-from diffusion_utils.training import MNIST_SCHEDULE as schedule
-from diffusion_utils.training import RECIPES
-from diffusion_utils.unet import unet_denoiser
 
 device = "cuda" if torch.cuda.is_available() else "cpu"
 T = schedule.T
@@ -71,7 +71,7 @@ timesteps = spaced_timesteps(T, steps)
 # The class $c$ is a one-hot vector of ten entries, and all zeros for "no class". Two small blocks turn it into scales
 # `c1`, `c2` for the same two places where the timestep enters, `c1 * h + t1`:
 #
-# ```{literalinclude} ../../diffusion_utils/unet.py
+# ```{literalinclude} ../../diffusion_utils/mnist/unet.py
 # :pyobject: UNet.conditions
 # ```
 #
@@ -80,8 +80,8 @@ timesteps = spaced_timesteps(T, steps)
 #
 # $$ L(\theta) = \mathbb E \lVert \epsilon_\theta(x_t, t/T, b\,c) - \epsilon \rVert^2, \qquad b = 0 \text{ with probability } 0.1, \text{ else } 1. \tag{B3.1} $$
 #
-# ```{literalinclude} ../../diffusion_utils/training.py
-# :pyobject: class_pair
+# ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
+# :pyobject: class_objective
 # ```
 
 # %%

@@ -4,35 +4,15 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 import torch
-from diffusers import DDPMScheduler
 
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import TextEncoder
 from diffusion_utils.files import ROOT, digest
-from diffusion_utils.pretrained import TextToImage
 from diffusion_utils.schedule import Schedule
+from diffusion_utils.text_to_image import TextToImage
 
 FOLDER = ROOT / "models" / "emoji64"
-
-
-def cosine_schedule():
-    """The squared-cosine schedule over T = 1000 timesteps. Nichol & Dhariwal 2021, eq. 17."""
-    return Schedule(
-        DDPMScheduler(beta_schedule="squaredcos_cap_v2").alphas_cumprod.double()
-    )
-
-
-def velocity(schedule, x_0, t, eps):
-    """v of x_0, eps (B, C, H, W) and t, int or (B,) -> (B, C, H, W). Salimans & Ho 2022, appendix D."""
-    alpha_bar = schedule.at(t, x_0)
-    return alpha_bar.sqrt() * eps - (1 - alpha_bar).sqrt() * x_0  # (E.1)
-
-
-def noise_from_velocity(schedule, x_t, t, v):
-    """Solve `Schedule.forward` and `velocity` for the noise: x_t, v (B, C, H, W) -> (B, C, H, W)."""
-    alpha_bar = schedule.at(t, x_t)
-    return alpha_bar.sqrt() * v + (1 - alpha_bar).sqrt() * x_t  # (E.2)
 
 
 class VelocityNetwork:
@@ -46,12 +26,12 @@ class VelocityNetwork:
         times = torch.full((len(x_t),), t, device=x_t.device)
         x = x_t.contiguous(memory_format=torch.channels_last)
         v = self.unet(x, times, tokens, mask, pooled)
-        return NoiseEstimate(noise_from_velocity(self.schedule, x_t, t, v))
+        return NoiseEstimate(self.schedule.noise_from_velocity(x_t, t, v))
 
 
 def text_to_image(unet, encoder, device="cpu"):
     """A U-Net and its text encoder as a `TextToImage`."""
-    schedule = cosine_schedule()
+    schedule = Schedule.cosine()
 
     def encode(prompt):
         return tuple(part.to(device) for part in encoder([prompt]))

@@ -1,4 +1,4 @@
-"""The U-Net of Emoji-64: text and time in, the velocity v out."""
+"""The network of Emoji-64: text and time in, the velocity v out, at two scales."""
 
 import math
 
@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
+
+from diffusion_utils.schedule import Schedule
 
 
 def time_features(t, dim):
@@ -69,22 +71,23 @@ class Attention(nn.Module):
         return h.transpose(1, 2).reshape(x.shape)
 
 
-class EmojiUNet(
-    nn.Module, PyTorchModelHubMixin, library_name="diffusion_utils", license="mit"
-):
-    """A text-conditional U-Net for colour images of side 32 or 64.
+class Base(nn.Module):
+    """A U-Net that draws what the prompt says at 32x32: text and time in, the velocity v out.
 
     Args:
-        channels: three widths, at 1/2, 1/4 and 1/8 of the image's side.
+        channels: three widths, at 16x16, 8x8 and 4x4.
         blocks: residual blocks at each level, on the way down and on the way up.
         text: dimensions of a word's embedding.
         embedding: dimensions of what time and text tell each block.
+        layout: numbers from which the layout, coarse maps of features, is made.
 
     Source: the pixel-unshuffled U-Net of Hoogeboom et al. 2023, https://arxiv.org/abs/2301.11093;
     v-prediction of Salimans & Ho 2022, https://arxiv.org/abs/2202.00512.
     """
 
-    def __init__(self, channels=(64, 128, 256), blocks=2, text=384, embedding=256):
+    def __init__(
+        self, channels=(64, 128, 256), blocks=2, text=384, embedding=384, layout=256
+    ):
         super().__init__()
         c1, c2, c3 = channels
         E = embedding
@@ -96,31 +99,100 @@ class EmojiUNet(
             )
 
         self.time = nn.Sequential(nn.Linear(64, E), nn.SiLU(), nn.Linear(E, E))
-        self.pooled = nn.Linear(text, E)
+        self.pooled = nn.Sequential(nn.Linear(text, E), nn.SiLU(), nn.Linear(E, E))
         self.words = nn.Linear(text, c3)
+        self.layout = nn.Linear(E, layout)
+        self.layout2 = nn.Linear(layout, 32 * 8 * 8)
+        self.layout2_in = nn.Conv2d(32, c2, 1)
+        self.layout3 = nn.Linear(layout, c3 * 4 * 4)
         self.conv_in = nn.Conv2d(12, c1, 3, padding=1)
         self.level1 = level(c1, c1)
         self.down1 = nn.Conv2d(c1, c2, 3, stride=2, padding=1)
         self.level2 = level(c2, c2)
         self.down2 = nn.Conv2d(c2, c3, 3, stride=2, padding=1)
         self.level3 = level(c3, c3)
-        self.look = Attention(c3)
+        self.attention = Attention(c3)
         self.level3_up = level(c3, c3)
-        self.look_again = Attention(c3)
+        self.attention_up = Attention(c3)
         self.up2 = nn.Conv2d(c3, c2, 3, padding=1)
         self.level2_up = level(2 * c2, c2)
         self.up1 = nn.Conv2d(c2, c1, 3, padding=1)
         self.level1_up = level(2 * c1, c1)
-        self.norm = nn.GroupNorm(8, c1)
-        self.out = nn.Conv2d(c1, 12, 3, padding=1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)
+        self.out = output(c1)
+        for map_of_features in (self.layout2, self.layout3):
+            nn.init.normal_(map_of_features.weight, std=0.02)
+            nn.init.zeros_(map_of_features.bias)
 
     def forward(self, x_t, t, tokens, mask, pooled):
-        """Predict v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0: (B, 3, S, S) -> same.
+        """Predict v: x_t (B, 3, 32, 32), t (B,) real, the prompt as for `EmojiUNet` -> x_t's shape."""
+        e = F.silu(self.time(time_features(t, 64)) + self.pooled(pooled))  # (B, E)
+        words = self.words(tokens)  # (B, L, c3)
+        layout = F.silu(self.layout(e))
+        layout2 = self.layout2_in(as_map(self.layout2(layout), 8))  # (B, c2, 8, 8)
+        layout3 = as_map(self.layout3(layout), 4)  # (B, c3, 4, 4)
+        h1 = through(self.level1, self.conv_in(F.pixel_unshuffle(x_t, 2)), e)  # 16
+        h2 = through(self.level2, self.down1(h1) + layout2, e)  # 8
+        h = through(self.level3, self.down2(h2) + layout3, e)  # 4
+        h = self.attention(h, words, mask)
+        h = through(self.level3_up, h, e)
+        h = self.attention_up(h, words, mask)
+        h = torch.cat([self.up2(doubled(h)), h2], 1)  # 8
+        h = through(self.level2_up, h, e)
+        h = torch.cat([self.up1(doubled(h)), h1], 1)  # 16
+        h = through(self.level1_up, h, e)
+        return F.pixel_shuffle(self.out(h), 2)  # 32
+
+
+class Refiner(nn.Module):
+    """Residual blocks at half resolution that add the detail to the base's estimate. They see no text."""
+
+    def __init__(self, channels=64, blocks=3, embedding=128):
+        super().__init__()
+        C, E = channels, embedding
+        self.time = nn.Sequential(nn.Linear(64, E), nn.SiLU(), nn.Linear(E, E))
+        self.conv_in = nn.Conv2d(15, C, 3, padding=1)
+        self.blocks = nn.ModuleList(ResBlock(C, C, E) for _ in range(blocks))
+        self.out = output(C)
+
+    def forward(self, x_t, t, coarse):
+        """Predict v: x_t (B, 3, 64, 64), t (B,), the base's estimate coarse (B, 3, 32, 32) -> x_t's shape."""
+        e = F.silu(self.time(time_features(t, 64)))
+        h = self.conv_in(torch.cat([F.pixel_unshuffle(x_t, 2), coarse], 1))  # 32
+        h = through(self.blocks, h, e)
+        return F.pixel_shuffle(self.out(h), 2)  # 64
+
+
+class EmojiUNet(
+    nn.Module, PyTorchModelHubMixin, library_name="diffusion_utils", license="mit"
+):
+    """The network of Emoji-64: a base decides at 32x32 what is drawn, a refiner adds detail at 64x64.
+
+    Args:
+        channels, blocks, embedding, layout: of the `Base`.
+        refiner_channels, refiner_blocks: of the `Refiner`.
+        text: dimensions of a word's embedding.
+    """
+
+    def __init__(
+        self,
+        channels=(64, 128, 256),
+        blocks=2,
+        text=384,
+        embedding=384,
+        layout=256,
+        refiner_channels=64,
+        refiner_blocks=3,
+    ):
+        super().__init__()
+        self.schedule = Schedule.cosine()
+        self.base = Base(channels, blocks, text, embedding, layout)
+        self.refiner = Refiner(refiner_channels, refiner_blocks)
+
+    def forward(self, x_t, t, tokens, mask, pooled):
+        """Predict v = sqrt(alpha_bar) eps - sqrt(1 - alpha_bar) x_0: (B, 3, 64, 64) -> same.
 
         Args:
-            x_t: (B, 3, S, S) noisy images, S a multiple of 8.
+            x_t: (B, 3, 64, 64) noisy images.
             t: (B,) timesteps, 0 .. 999.
             tokens, mask: (B, L, text) the prompt's words, and (B, L) which of them there are.
             pooled: (B, text) the prompt as a whole.
@@ -128,23 +200,49 @@ class EmojiUNet(
         Raises:
             ValueError: x_t has another shape.
         """
-        if x_t.ndim != 4 or x_t.shape[1] != 3 or x_t.shape[2] % 8 or x_t.shape[3] % 8:
-            raise ValueError(
-                f"x_t must be (B, 3, S, S) with S a multiple of 8, got {tuple(x_t.shape)}"
-            )
-        e = F.silu(self.time(time_features(t, 64)) + self.pooled(pooled))  # (B, E)
-        words = self.words(tokens)  # (B, L, c3)
-        h1 = through(self.level1, self.conv_in(F.pixel_unshuffle(x_t, 2)), e)  # S/2
-        h2 = through(self.level2, self.down1(h1), e)  # S/4
-        h = through(self.level3, self.down2(h2), e)  # S/8
-        h = self.look(h, words, mask)
-        h = through(self.level3_up, h, e)
-        h = self.look_again(h, words, mask)
-        h = torch.cat([self.up2(doubled(h)), h2], 1)  # S/4
-        h = through(self.level2_up, h, e)
-        h = torch.cat([self.up1(doubled(h)), h1], 1)  # S/2
-        h = through(self.level1_up, h, e)
-        return F.pixel_shuffle(self.out(F.silu(self.norm(h))), 2)  # S
+        if x_t.shape[1:] != (3, 64, 64):
+            raise ValueError(f"x_t must be (B, 3, 64, 64), got {tuple(x_t.shape)}")
+        coarse = self.coarse_estimate(x_t, t, tokens, mask, pooled)
+        return self.refiner(x_t, t, coarse)
+
+    def coarse_estimate(self, x_t, t, *prompt):
+        """What the base sees in x_t (B, 3, 64, 64) at half its size -> x0_hat (B, 3, 32, 32)."""
+        x, alpha_bar = pooled(self.schedule, x_t, t)
+        v = self.base(x, self.schedule.timestep(alpha_bar).to(x), *prompt)
+        alpha_bar = alpha_bar.to(x).view(-1, 1, 1, 1)
+        return alpha_bar.sqrt() * x - (1 - alpha_bar).sqrt() * v  # (E.4)
+
+
+def pooled(schedule, x_t, t):
+    """A noisy image at half its size is a noisy image too, of a cleaner timestep.
+
+    The mean of 2x2 pixels keeps the picture and halves the noise; scaled to unit variance of
+    signal and noise, it is at alpha_bar / (alpha_bar + (1 - alpha_bar) / 4).
+
+    Args:
+        x_t: (B, C, H, W) at the timesteps t (B,).
+
+    Returns:
+        x (B, C, H/2, W/2), and its alpha_bar (B,) in double precision.
+    """
+    alpha_bar = schedule.at(t)
+    scale = alpha_bar + (1 - alpha_bar) / 4
+    x = F.avg_pool2d(x_t, 2) / scale.sqrt().to(x_t).view(-1, 1, 1, 1)  # (E.2)
+    return x, alpha_bar / scale  # (E.3)
+
+
+def output(channels):
+    """Features (B, channels, H, W) -> 12 channels, zero at first."""
+    convolution = nn.Conv2d(channels, 12, 3, padding=1)
+    nn.init.zeros_(convolution.weight)
+    nn.init.zeros_(convolution.bias)
+    return nn.Sequential(nn.GroupNorm(8, channels), nn.SiLU(), convolution)
+
+
+def as_map(h, side):
+    """(B, C side side) -> (B, C, side, side)."""
+    h = h.view(len(h), -1, side, side)
+    return h.contiguous(memory_format=torch.channels_last)
 
 
 def doubled(h):

@@ -10,9 +10,9 @@ from transformers import AutoModel, AutoTokenizer
 
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
-from diffusion_utils.emoji64.training import Recipe
+from diffusion_utils.emoji64.recipe import Recipe
 from diffusion_utils.files import atomic, copy_file, load_tensors, record_sha256
-from diffusion_utils.training import part
+from diffusion_utils.training.runs import CHECKPOINT, part
 
 WEIGHTS = "*/*.safetensors"
 
@@ -42,7 +42,7 @@ def release(run, folder=FOLDER):
         ValueError: the run is of another network than the book's, whose weights stay.
     """
     run, folder = Path(run), Path(folder)
-    state, metadata = load_tensors(run / "checkpoint.safetensors")
+    state, metadata = load_tensors(run / CHECKPOINT)
     channels = tuple(metadata["recipe"]["channels"])
     if folder == FOLDER and channels != Recipe().channels:
         raise ValueError(

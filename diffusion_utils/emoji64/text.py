@@ -1,4 +1,4 @@
-"""From prompts to numbers: a small frozen sentence encoder, and the captions to train with."""
+"""From prompts to numbers: a small frozen sentence encoder."""
 
 import logging
 
@@ -53,43 +53,3 @@ class TextEncoder:
 def unit_variance(x):
     """Scale each vector's entries to variance 1: at unit norm a network ignores them for long."""
     return x / x.square().mean(-1, keepdim=True).sqrt()
-
-
-STYLES = {
-    "noto": "with soft shading",
-    "noto-v1": "in an old android style",
-    "twemoji": "as a flat drawing",
-    "fluent-emoji": "as a 3d render",
-    "fluent-emoji-flat": "in flat colours",
-    "emojione": "as a glossy drawing",
-    "streamline-emojis": "with black outlines",
-}
-ANYTHING = ["a high quality photo", "a high quality picture", "a picture", "an emoji"]
-
-
-def article(name):
-    """ "a", or "an" before a vowel."""
-    return "an" if name[0] in "aeiou" else "a"
-
-
-def prompts_of(pairs):
-    """The prompts of pairs of names: a list of the first ones, a list of the second ones.
-
-    >>> prompts_of([("egg", "bread"), ("sun", "pear")])
-    [['an egg', 'a sun'], ['a bread', 'a pear']]
-    """
-    return [
-        [f"{article(name)} {name}" for name in side]
-        for side in zip(*pairs, strict=True)
-    ]
-
-
-def captions(name, style):
-    """What a drawing of `name` in `style` may be called, the most common first."""
-    a_name = f"{article(name)} {name}"
-    return [
-        a_name,
-        f"{a_name} {STYLES[style]}",
-        f"an emoji of {a_name}",
-        f"a photo of {a_name}",
-    ]

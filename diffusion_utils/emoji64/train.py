@@ -1,42 +1,51 @@
-"""Train Emoji-64: python -m diffusion_utils.emoji64.train --hours 4."""
+"""Train Emoji-64: python -m diffusion_utils.emoji64.train base --hours 8, then refiner."""
 
 import argparse
 import math
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
-os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read when torch first allocates
+if __name__ == "__main__":
+    os.environ.setdefault(
+        "THP_MEM_ALLOC_ENABLE", "1"
+    )  # read when torch first allocates
 
-import torch
-from accelerate import Accelerator
-from tqdm import tqdm
-
-from diffusion_utils.data import save_sheet
+from diffusion_utils.emoji64.captions import called
 from diffusion_utils.emoji64.dataset import emoji, first
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
+from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.emoji64.training import Batch, Recipe, train
-from diffusion_utils.recipes import prompted
+from diffusion_utils.files import copy_file, digest, load_tensors, save_tensors
+from diffusion_utils.pictures import save_sheet
 from diffusion_utils.sampling import sample
-from diffusion_utils.schedule import CLEAN
-from diffusion_utils.train import keep_freed_memory, positive, precision
+from diffusion_utils.schedule import spaced_timesteps
+from diffusion_utils.tasks import prompted
+from diffusion_utils.training.loop import train
+from diffusion_utils.training.runs import CHECKPOINT, part
+from diffusion_utils.training.runtime import (
+    accelerator,
+    best_precision,
+    keep_freed_memory,
+    positive,
+    progress,
+)
 
 LOOK_AT = (
-    "a rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house, "
-    "an old man, a campfire, a snowy mountain, a fish, a mushroom, a cactus, a penguin, a boat"
+    "rocket ship, broccoli, ninja, red apple, pencil, skull, dog, house, "
+    "old man, campfire, snowy mountain, fish, mushroom, cactus, penguin, boat"
 ).split(", ")
 
 
-def contact_sheet(ema, encoder, size, path):
-    """Draw the prompts of LOOK_AT at guidance 4 in 20 steps, seeds 0 to 15, to a PNG."""
-    model = text_to_image(ema, encoder, next(ema.parameters()).device)
-    denoise = prompted(model, LOOK_AT, gamma=4)
-    timesteps = [*range(950, -1, -50), CLEAN]
+def contact_sheet(network, encoder, size, path):
+    """Draw the things of LOOK_AT at guidance 4 in 20 steps, seeds 0 to 15, to a PNG."""
+    model = text_to_image(network, encoder, next(network.parameters()).device)
     seeds = range(len(LOOK_AT))
     images = sample(
-        denoise,
+        prompted(model, list(map(called, LOOK_AT)), gamma=4),
         (3, size, size),
-        timesteps,
+        spaced_timesteps(1000, 20),
         model.schedule,
         seeds=seeds,
         device=model.device,
@@ -44,15 +53,51 @@ def contact_sheet(ema, encoder, size, path):
     save_sheet(path, images, columns=8)
 
 
-def smoke(data):
-    """The data and the recipe in small: eight drawings, a tiny network, both sizes of image."""
-    recipe = Recipe(channels=(8, 16, 32), batch_size=5, small_steps=2)
-    return first(data, 8), recipe
+def cooled(run, steps):
+    """A copy of a run whose learning rate falls to zero over `steps` more -> its folder, its recipe.
+
+    The run itself stays as it is and can go on. A copy that is there already goes on.
+    """
+    copy = run.with_name(f"{run.name}-cooled")
+    if not (copy / CHECKPOINT).exists():
+        state, about = load_tensors(run / CHECKPOINT)
+        recipe = about["recipe"] | {"cool_from": about["step"], "cooldown": steps}
+        copy_file(run / "history.csv", copy / "history.csv")
+        save_tensors(copy / CHECKPOINT, state, recipe=recipe, step=about["step"])
+    return copy, recipe_of(copy)
 
 
-def main():
+def recipe_of(run):
+    """The `Recipe` of a run's checkpoint."""
+    values = load_tensors(run / CHECKPOINT)[1]["recipe"]
+    return Recipe(**values | {"channels": tuple(values["channels"])})
+
+
+def weights_to_begin_with(args, recipe):
+    """What a new run begins with: the base of another run, or released weights -> (state, SHA-256)."""
+    if args.stage == "refiner":
+        path = args.base / CHECKPOINT
+        network = recipe.network()
+        network.base.load_state_dict(part(load_tensors(path)[0], "ema"))
+        return network.state_dict(), digest(path)
+    if args.start:
+        path = args.start / "unet" / "model.safetensors"
+        state, _ = load_tensors(path)
+        return {name: value.float() for name, value in state.items()}, digest(path)
+    return None, ""
+
+
+def smoke(data, recipe):
+    """The data and the recipe in small: eight drawings, a tiny network."""
+    return first(data, 8), replace(recipe, channels=(8, 16, 32), batch_size=5)
+
+
+def parsed():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, default="runs/emoji64", help="the run")
+    parser.add_argument("stage", choices=["base", "refiner"])
+    parser.add_argument(
+        "--out", type=Path, default="runs/emoji64", help="the run is in OUT/STAGE"
+    )
     parser.add_argument(
         "--hours",
         type=float,
@@ -60,56 +105,59 @@ def main():
         help="stop after so long, all calls added",
     )
     parser.add_argument(
-        "--steps", type=int, default=math.inf, help="stop once this step is done"
+        "--steps", type=positive, default=math.inf, help="stop once this step is done"
     )
     parser.add_argument(
-        "--start", type=Path, help="a released model that a new run goes on from"
+        "--cooldown",
+        type=positive,
+        help="let the learning rate of a copy of the run fall to zero over so many steps",
     )
     parser.add_argument(
-        "--smoke",
-        action="store_true",
-        help="a tiny network and eight drawings, for tests",
+        "--base", type=Path, help="run of the base that the refiner is trained on"
     )
-    parser.add_argument("--checkpoint-steps", type=positive, default=100)
-    parser.add_argument("--sheet-steps", type=positive, default=1000)
-    parser.add_argument("--precision", choices=["no", "bf16"], default=precision())
+    parser.add_argument(
+        "--start", type=Path, help="a released model that a new base begins with"
+    )
+    parser.add_argument("--smoke", action="store_true", help="in small, for tests")
+    parser.add_argument("--checkpoint-steps", type=positive, default=200)
+    parser.add_argument("--sheet-steps", type=positive, default=2000)
+    parser.add_argument("--precision", choices=["no", "bf16"], default=best_precision())
     args = parser.parse_args()
+    if (args.stage == "refiner") != (args.base is not None):
+        parser.error("a refiner, and nothing else, needs --base, the run of its base")
+    return args
+
+
+def main():
+    args = parsed()
     keep_freed_memory()
-    accelerator = Accelerator(
-        mixed_precision=args.precision, cpu=not torch.accelerator.is_available()
-    )
-    data, recipe = smoke(emoji()) if args.smoke else (emoji(), Recipe())
-    main = accelerator.is_main_process
+    device = accelerator(args.precision)
+    data = emoji()
+    recipe = Recipe() if args.stage == "base" else Recipe("refiner", high_noise=0.0)
+    if args.smoke:
+        data, recipe = smoke(data, recipe)
+    run, steps, begin = args.out / args.stage, args.steps, None
+    if args.cooldown:
+        run, recipe = cooled(run, args.cooldown)
+        steps = recipe.cool_from + recipe.cooldown
+    else:
+        begin, start = weights_to_begin_with(args, recipe)
+        recipe = replace(recipe, start=start)
     encoder = TextEncoder(FOLDER)
-
-    def progress(loop):
-        return tqdm(loop, desc="encode captions", disable=not main)
-
-    batch = Batch(recipe, data, encoder, progress)
-    steps = train(
-        recipe,
-        args.out,
-        batch,
-        accelerator,
-        start=args.start,
-        steps=args.steps,
-        hours=args.hours,
-        checkpoint_steps=args.checkpoint_steps,
-    )
-    bar = None
-    for row, ema in steps:
-        if bar is None:
-            bar = tqdm(
-                total=args.steps, initial=row.step - 1, unit="step", disable=not main
-            )
-        bar.set_postfix(
-            size=recipe.size(row.step), loss=f"{row.loss:.4f}", refresh=False
+    task = EmojiTask(recipe, Batches(recipe, data, encoder), begin)
+    options = {"hours": args.hours, "checkpoint_steps": args.checkpoint_steps}
+    rows = train(task, run, device, steps=steps, **options)
+    total = None if math.isinf(steps) else steps
+    try:
+        for row, network in progress(rows, total, disable=not device.is_main_process):
+            if device.is_main_process and row.step % args.sheet_steps == 0:
+                path = run / f"sheet-{row.step:06d}.png"
+                contact_sheet(network, encoder, recipe.size, path)
+    except KeyboardInterrupt:
+        sys.exit(
+            f"\nstopped; the same command goes on from the last checkpoint in {run}"
         )
-        bar.update()
-        if main and row.step % args.sheet_steps == 0:
-            path = args.out / f"sheet-{row.step:06d}.png"
-            contact_sheet(ema, encoder, recipe.size(row.step), path)
-    accelerator.end_training()
+    device.end_training()
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def check_list(prompts, ways, names):
 def generate(model, denoise, seeds, timesteps=TIMESTEPS):
     """Images from pure noise, one for each seed -> (B, 3, 64, 64).
 
-    >>> from diffusion_utils.pretrained import load_pretrained
+    >>> from diffusion_utils.text_to_image import load_pretrained
     >>> model = load_pretrained("emoji64")
     >>> denoiser = prompted(model, "a rocket ship")
     >>> generate(model, denoiser, seeds=[0, 1], timesteps=[990, 500, 0]).shape
@@ -78,13 +78,13 @@ def enlarged(model, images, prompts, seeds, combine=None):
 def check_image(model, image, seeds):
     """Raises a ValueError if the image is of a wrong type, shape or range, or none for each seed."""
     if not torch.is_tensor(image) or not image.is_floating_point():
-        raise ValueError("image must be floats; load it with `data.load_image`")
+        raise ValueError("image must be floats; load it with `pictures.load_image`")
     if tuple(image.shape[-3:]) != tuple(model.shape) or image.ndim not in (3, 4):
         raise ValueError(f"image must be {model.shape}, got {tuple(image.shape)}")
     if image.ndim == 4 and len(image) != len(seeds):
         raise ValueError(f"{len(image)} images need as many seeds, got {len(seeds)}")
     if not (image.abs() <= 1).all():  # NaN is refused too
-        raise ValueError("image must be in [-1, 1]; load it with `data.load_image`")
+        raise ValueError("image must be in [-1, 1]; load it with `pictures.load_image`")
 
 
 def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):

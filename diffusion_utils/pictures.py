@@ -1,15 +1,12 @@
-"""The data that ships with the book, checked against its recorded digests."""
+"""Pictures: loading any, saving sheets, those that ship with the book, and holes to fill."""
 
-import gzip
 import warnings
-import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torchvision.datasets import MNIST
 from torchvision.transforms.v2.functional import (
     center_crop,
     pil_to_tensor,
@@ -18,72 +15,12 @@ from torchvision.transforms.v2.functional import (
 )
 from torchvision.utils import make_grid
 
-from diffusion_utils.files import ROOT, atomic, digest
-
-MNIST_FOLDER = ROOT / "data" / "mnist"
-MNIST_MD5 = {
-    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-}
-
-
-def mnist(train=True, folder=MNIST_FOLDER):
-    """The 60,000 training or 10,000 test digits, in their original order.
-
-    Args:
-        folder: holds the four IDX files, gzipped; unpacked below it on first use.
-
-    Returns:
-        images: (N, 1, 28, 28) uint8, 0 .. 255; `to_unit` makes them floats in [0, 1].
-        labels: (N,) int64, 0 .. 9.
-
-    Raises:
-        RuntimeError: a file is missing or altered and no mirror of torchvision's can replace it.
-
-    Source: LeCun, Cortes & Burges, the MNIST database.
-    """
-    raw = folder / "MNIST" / "raw"  # where torchvision looks
-    for name, md5 in MNIST_MD5.items():
-        if not matches(raw / name, md5):
-            restore(folder / f"{name}.gz", raw / name, md5)
-    dataset = MNIST(folder, train=train)
-    return dataset.data[:, None], dataset.targets
+from diffusion_utils.files import ROOT, atomic
 
 
 def to_unit(images):
     """uint8 images 0 .. 255 -> float32 in [0, 1]."""
     return images.float().div(255)
-
-
-def matches(path, md5):
-    return path.exists() and digest(path, "md5") == md5
-
-
-def restore(packed, path, md5):
-    """Unpack the shipped file, or failing that let torchvision fetch it, and check the result."""
-    try:
-        content = gzip.decompress(packed.read_bytes())
-    except (FileNotFoundError, gzip.BadGzipFile, EOFError, zlib.error):
-        path.unlink(missing_ok=True)
-    else:
-        with atomic(path) as partial:
-            partial.write_bytes(content)
-    if matches(path, md5):
-        return
-    path.unlink(missing_ok=True)
-    try:
-        MNIST(path.parents[2], download=True)
-    except Exception as error:
-        raise RuntimeError(
-            f"{packed.name} is missing or damaged in {packed.parent}, and torchvision's mirrors did not "
-            f"answer; restore it with `git checkout -- {packed}`"
-        ) from error
-    if not matches(path, md5):
-        raise RuntimeError(
-            f"the downloaded {path.name} is not the original file; delete {path} and retry"
-        )
 
 
 IMAGES = ROOT / "data" / "images"

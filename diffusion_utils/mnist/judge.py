@@ -1,4 +1,4 @@
-"""Train the digit classifier that judges the samples: python -m diffusion_utils.classifier.
+"""Train the digit classifier that judges the samples: python -m diffusion_utils.mnist.judge.
 
 It is written to runs/classifier. `--out models/mnist/classifier.safetensors` replaces the one that
 ships; what was measured with that must then be measured again.
@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from diffusion_utils.data import mnist, to_unit
 from diffusion_utils.files import (
     ROOT,
     load_tensors,
@@ -22,7 +21,9 @@ from diffusion_utils.files import (
     save_tensors,
 )
 from diffusion_utils.metrics import DigitClassifier, accuracy
-from diffusion_utils.train import keep_freed_memory
+from diffusion_utils.mnist.data import mnist
+from diffusion_utils.pictures import to_unit
+from diffusion_utils.training.runtime import keep_freed_memory
 
 WEIGHTS = ROOT / "models" / "mnist" / "classifier.safetensors"
 GOOD_ENOUGH = 0.993  # of the test digits named right, to judge others by

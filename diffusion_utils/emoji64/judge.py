@@ -1,4 +1,4 @@
-"""Train the network that names an emoji: python -m diffusion_utils.emoji64.evaluator.
+"""Train the network that names an emoji: python -m diffusion_utils.emoji64.judge.
 
 It judges the generator and shares nothing with it but the drawings. The drawings of one style are
 held out: its accuracy on them, here called the ceiling, is what a generator is compared with. It is
@@ -10,11 +10,10 @@ import argparse
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torchvision.transforms import v2
 from tqdm import tqdm
 
-from diffusion_utils.data import to_unit
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.training import augmented, composited
 from diffusion_utils.files import (
     ROOT,
     in_half,
@@ -25,8 +24,9 @@ from diffusion_utils.files import (
     save_tensors,
 )
 from diffusion_utils.metrics import in_batches
-from diffusion_utils.train import keep_freed_memory
-from diffusion_utils.training import generator_for
+from diffusion_utils.pictures import to_unit
+from diffusion_utils.training.loop import generator_for
+from diffusion_utils.training.runtime import keep_freed_memory
 
 WEIGHTS = ROOT / "models" / "emoji64_evaluator" / "evaluator.safetensors"
 HELD_OUT = "twemoji"
@@ -49,25 +49,38 @@ def Evaluator(num_names):
     return nn.Sequential(*layers, *head, nn.Linear(channels_in, num_names))
 
 
-def disturbed(images, generator):
-    """Change colours and contrast, blur to 32x32 at times, add noise: (B, 3, 64, 64) -> same."""
-    B = len(images)
+class Edges(nn.Module):
+    """Only the outlines: (B, 3, H, W) in [0, 1] -> the same, dark lines on white."""
 
-    def uniform(low, high, *shape):
-        return low + (high - low) * torch.rand(B, *shape, 1, 1, generator=generator)
-
-    half = F.interpolate(F.avg_pool2d(images, 2), scale_factor=2, mode="bilinear")
-    images = torch.where(uniform(0, 1, 1) < 0.3, half, images)
-    grey = images.mean(1, keepdim=True)
-    images = grey + uniform(0.3, 1.2, 1) * (images - grey)
-    images = uniform(0.7, 1.1, 3) * images + uniform(-0.15, 0.15, 3)
-    return images + uniform(0, 0.15, 1) * torch.randn(images.shape, generator=generator)
+    def forward(self, images):
+        grey = images.mean(1, keepdim=True)
+        slopes = F.pad(grey, (1, 1, 1, 1), mode="replicate")
+        across = slopes[..., 1:-1, 2:] - slopes[..., 1:-1, :-2]
+        down = slopes[..., 2:, 1:-1] - slopes[..., :-2, 1:-1]
+        return (1 - 2 * (across**2 + down**2).sqrt()).clamp(0, 1).expand_as(images)
 
 
-def views(data, chosen, generator):
-    """A batch of drawings as the evaluator sees them in training -> (B, 3, 64, 64)."""
-    images = to_unit(data.images[chosen])
-    return disturbed(composited(augmented(images, generator), generator), generator)
+def disturbances():
+    """What a drawing goes through before the judge sees it: neither colour nor place alone names it."""
+    # one transform, one draw for all the images it is given
+    return v2.Compose(
+        [
+            v2.RandomHorizontalFlip(),
+            v2.RandomAffine(8, (0.08, 0.08), (0.85, 1.1), fill=1.0),
+            v2.RandomApply([v2.ColorJitter(0.3, 0.3, 0.6, 0.05)], 0.6),
+            v2.RandomApply([v2.ColorJitter(hue=0.5)], 0.25),
+            v2.RandomGrayscale(0.2),
+            v2.RandomApply([Edges()], 0.15),
+            v2.RandomApply([v2.GaussianBlur(5, (0.3, 1.5))], 0.4),
+            v2.RandomApply([v2.GaussianNoise(0, 0.08)], 0.5),
+        ]
+    )
+
+
+def views(data, chosen, disturb, alike=4):
+    """A batch of drawings as the judge sees them in training, `alike` at a time alike -> (B, 3, 64, 64)."""
+    pictures = (plain(data, chosen) + 1) / 2
+    return 2 * torch.cat([disturb(some) for some in pictures.split(alike)]) - 1
 
 
 def plain(data, chosen):
@@ -87,11 +100,12 @@ def optimise(data, steps, batch_size, seed):
     model = Evaluator(len(data.names)).to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+    disturb = disturbances()
     seen = (data.style_index != data.styles.index(HELD_OUT)).nonzero()[:, 0]
     for step in (bar := tqdm(range(steps), desc="evaluator")):
         g = generator_for(seed, step)
         chosen = seen[torch.randint(len(seen), (batch_size,), generator=g)]
-        x = views(data, chosen, g).contiguous(memory_format=torch.channels_last)
+        x = views(data, chosen, disturb).contiguous(memory_format=torch.channels_last)
         loss = F.cross_entropy(model(x), data.name_index[chosen], label_smoothing=0.1)
         optimizer.zero_grad()
         loss.backward()

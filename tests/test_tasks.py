@@ -6,10 +6,9 @@ from PIL import Image
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
-from diffusion_utils import recipes
-from diffusion_utils.data import hole
+from diffusion_utils import tasks
 from diffusion_utils.denoisers import NoiseEstimate, averaged, blended, guided, viewed
-from diffusion_utils.pretrained import TextToImage
+from diffusion_utils.pictures import hole
 from diffusion_utils.sampling import (
     generators,
     keep_outside,
@@ -19,6 +18,7 @@ from diffusion_utils.sampling import (
     unit_noise,
 )
 from diffusion_utils.schedule import CLEAN, Schedule
+from diffusion_utils.text_to_image import TextToImage
 from diffusion_utils.views import FLIP, NEGATIVE, bands
 
 SCHEDULE = Schedule.linear(1e-4, 0.02, T=1000)
@@ -52,50 +52,50 @@ def of_colour(name, scale=1.0):
 
 
 def test_a_prompt_is_drawn(model):
-    x = recipes.generate(model, model.denoiser("red"), [0, 1])
+    x = tasks.generate(model, model.denoiser("red"), [0, 1])
     assert_close(x, of_colour("red").expand(2, -1, -1, -1), atol=0.1, rtol=0)
 
 
 def test_guidance_overshoots(model):
-    x = recipes.generate(model, recipes.prompted(model, "red", 2.0), [0])
+    x = tasks.generate(model, tasks.prompted(model, "red", 2.0), [0])
     assert_close(x, of_colour("red", 2.0), atol=0.1, rtol=0)
 
 
 def test_each_image_of_a_batch_has_its_prompt(model):
-    x = recipes.generate(model, recipes.prompted(model, ["red", "blue"], 1.0), [0, 1])
+    x = tasks.generate(model, tasks.prompted(model, ["red", "blue"], 1.0), [0, 1])
     assert_close(x[1:], of_colour("blue"), atol=0.1, rtol=0)
 
 
 def test_a_seed_gives_the_same_picture_alone_and_in_a_batch(model, image):
-    red = recipes.prompted(model, "red")
+    red = tasks.prompted(model, "red")
     mask = hole(10, 10, 30, 30)
     for task in (
-        lambda seeds: recipes.generate(model, red, seeds),
-        lambda seeds: recipes.sdedit(model, red, image, 20, seeds),
-        lambda seeds: recipes.inpaint(model, red, image, mask, seeds, times=2),
+        lambda seeds: tasks.generate(model, red, seeds),
+        lambda seeds: tasks.sdedit(model, red, image, 20, seeds),
+        lambda seeds: tasks.inpaint(model, red, image, mask, seeds, times=2),
     ):
         assert_close(task([7, 8])[1:], task([8]), atol=1e-6, rtol=1e-6)
 
 
 def test_sdedit_at_the_end_keeps_the_image_and_at_the_start_forgets_it(model, image):
     red = model.denoiser("red")
-    (only,) = recipes.denoise_from(model, red, image, 32, [0])
+    (only,) = tasks.denoise_from(model, red, image, 32, [0])
     assert only.t == 0
 
     def exact(x_t, t):  # for the one image that there is
         alpha_bar = SCHEDULE.at(t)
         return NoiseEstimate((x_t - alpha_bar.sqrt() * image) / (1 - alpha_bar).sqrt())
 
-    kept = recipes.sdedit(model, exact, image, 32, [0])
+    kept = tasks.sdedit(model, exact, image, 32, [0])
     assert abs((kept - image).std() / (1 - SCHEDULE.at(0)).sqrt() - 1) < 0.2
-    forgotten = recipes.sdedit(model, red, image, 0, [0])
+    forgotten = tasks.sdedit(model, red, image, 0, [0])
     assert_close(forgotten, of_colour("red"), atol=0.1, rtol=0)
 
 
 def test_inpainting_keeps_the_outside(model, image):
     mask = hole(20, 16, 50, 40)
     for times in (1, 3):
-        x = recipes.inpaint(model, model.denoiser("red"), image, mask, [3], times)
+        x = tasks.inpaint(model, model.denoiser("red"), image, mask, [3], times)
         outside = (mask == 0).expand(3, -1, -1)
         assert (x[0] - image)[outside].abs().max() < 0.06
         inside = (x[0] - of_colour("red")[0])[~outside]
@@ -156,7 +156,7 @@ def test_going_back_and_forth_keeps_the_distribution():
 
 def test_an_anagram_averages_what_both_views_say(model):
     x_t = torch.randn(1, 3, 64, 64)
-    eps, v = recipes.visual_anagram(model, ["red", "blue"], gamma=1.0)(x_t, 500)
+    eps, v = tasks.visual_anagram(model, ["red", "blue"], gamma=1.0)(x_t, 500)
     expected = (
         model.denoiser("red")(x_t, 500).eps + model.denoiser("blue")(x_t, 500).eps
     ) / 2
@@ -176,7 +176,7 @@ def patterned(pattern):
 def test_an_anagram_turns_the_second_estimate_back():
     ramp = torch.linspace(-1, 1, 64)[:, None].expand(64, 64)
     x_t = torch.zeros(1, 3, 64, 64)
-    denoise = recipes.visual_anagram(patterned(ramp), ["red", "blue"], gamma=1.0)
+    denoise = tasks.visual_anagram(patterned(ramp), ["red", "blue"], gamma=1.0)
     expected = (of_colour("red") * ramp + of_colour("blue") * ramp.flip(0)) / 2
     assert_close(denoise(x_t, 500).eps, expected)
 
@@ -185,12 +185,12 @@ def test_a_hybrid_takes_fine_detail_from_the_last_prompt():
     row = torch.arange(64)
     checkers = 1.0 - 2 * ((row[:, None] + row) % 2)
     x_t = torch.zeros(1, 3, 64, 64)
-    denoise = recipes.hybrid(patterned(1 + checkers), ["red", "blue"], gamma=1.0)
+    denoise = tasks.hybrid(patterned(1 + checkers), ["red", "blue"], gamma=1.0)
     expected = of_colour("red") + of_colour("blue") * checkers
     assert_close(denoise(x_t, 500).eps, expected, atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("recipe", [recipes.visual_anagram, recipes.hybrid])
+@pytest.mark.parametrize("recipe", [tasks.visual_anagram, tasks.hybrid])
 @pytest.mark.parametrize("prompts", [["red"], ["red", "blue", "red"], "ab", None])
 def test_one_prompt_for_each_way_to_look(model, recipe, prompts):
     with pytest.raises(ValueError, match="one prompt more than"):
@@ -199,7 +199,7 @@ def test_one_prompt_for_each_way_to_look(model, recipe, prompts):
 
 def test_as_many_seeds_as_images(model, image):
     with pytest.raises(ValueError, match="2 images need as many seeds, got 3"):
-        recipes.sdedit(
+        tasks.sdedit(
             model, model.denoiser("red"), torch.stack([image] * 2), 5, [0, 1, 2]
         )
 
@@ -236,7 +236,7 @@ def test_blending_one_denoiser_with_itself_changes_nothing(model):
 
 def test_the_coarse_band_of_a_hybrid_is_that_of_the_first_prompt(model):
     x_t = torch.zeros(1, 3, 64, 64)
-    eps = recipes.hybrid(model, ["red", "blue"], gamma=1.0)(x_t, 500).eps
+    eps = tasks.hybrid(model, ["red", "blue"], gamma=1.0)(x_t, 500).eps
     assert_close(
         eps, model.denoiser("red")(x_t, 500).eps
     )  # these colours have no fine band
@@ -247,17 +247,17 @@ def test_denoisers_without_variance(model):
         return NoiseEstimate(x_t)
 
     x_t = torch.randn(1, 3, 64, 64)
-    assert averaged(fixed, viewed(fixed, FLIP))(x_t, 1).v is None
-    assert blended([fixed, fixed], bands(2.0))(x_t, 1).v is None
-    assert guided(fixed, fixed, 3.0)(x_t, 1).v is None
+    assert averaged(fixed, viewed(fixed, FLIP))(x_t, 1).nu is None
+    assert blended([fixed, fixed], bands(2.0))(x_t, 1).nu is None
+    assert guided(fixed, fixed, 3.0)(x_t, 1).nu is None
 
 
 @pytest.mark.parametrize("prompt", ["", "  ", ["red", ""]])
 def test_empty_prompts_are_refused(model, prompt):
     for draw in (
-        lambda: recipes.prompted(model, prompt),
-        lambda: recipes.visual_anagram(model, ["red", prompt]),
-        lambda: recipes.hybrid(model, [prompt, "red"]),
+        lambda: tasks.prompted(model, prompt),
+        lambda: tasks.visual_anagram(model, ["red", prompt]),
+        lambda: tasks.hybrid(model, [prompt, "red"]),
     ):
         with pytest.raises(ValueError, match="prompt is empty"):
             draw()
@@ -272,10 +272,10 @@ def test_a_hybrid_is_the_blend_of_guided_estimates_from_fewer_calls(model):
 
     model.network = counted
     x_t, gamma = torch.randn(1, 3, 64, 64), 7.0
-    denoise = recipes.hybrid(model, ["red", "blue", "red"], (4.0, 1.5), gamma)
+    denoise = tasks.hybrid(model, ["red", "blue", "red"], (4.0, 1.5), gamma)
     eps = denoise(x_t, 500).eps
     assert sum(calls) == 4  # three prompts and the empty one
-    three = [recipes.prompted(model, p, gamma) for p in ("red", "blue", "red")]
+    three = [tasks.prompted(model, p, gamma) for p in ("red", "blue", "red")]
     assert_close(eps, blended(three, bands(4.0, 1.5))(x_t, 500).eps)
 
 
@@ -287,13 +287,13 @@ def test_what_is_drawn_on_a_gpu_comes_back_to_the_cpu(monkeypatch):
         gpu = TextToImage(
             network, lambda p: (encode("red")[0].cuda(),), SCHEDULE, "cuda"
         )
-        red = recipes.prompted(gpu, "red")
+        red = tasks.prompted(gpu, "red")
         drawn = [
-            recipes.generate(gpu, red, [0]),
-            recipes.generate(gpu, recipes.hybrid(gpu, ["red", "blue"]), [0]),
-            recipes.generate(gpu, recipes.visual_anagram(gpu, ["red", "blue"]), [0]),
-            recipes.sdedit(gpu, red, image, 20, [0]),
-            recipes.inpaint(gpu, red, image, mask, [0], times=2),
+            tasks.generate(gpu, red, [0]),
+            tasks.generate(gpu, tasks.hybrid(gpu, ["red", "blue"]), [0]),
+            tasks.generate(gpu, tasks.visual_anagram(gpu, ["red", "blue"]), [0]),
+            tasks.sdedit(gpu, red, image, 20, [0]),
+            tasks.inpaint(gpu, red, image, mask, [0], times=2),
         ]
         assert red(torch.zeros(1, 3, 64, 64, device="cuda"), 9).eps.is_cuda
     assert {x.device.type for x in drawn} == {"cpu"}
@@ -302,13 +302,13 @@ def test_what_is_drawn_on_a_gpu_comes_back_to_the_cpu(monkeypatch):
 @pytest.mark.parametrize("prompt", [None, 5, ["red", None], []])
 def test_prompts_that_are_no_text_are_refused(model, prompt):
     with pytest.raises(ValueError, match="give a text|a prompt is a text"):
-        recipes.prompted(model, prompt)
+        tasks.prompted(model, prompt)
 
 
 @pytest.mark.parametrize("i_start", [-1, 33, 100, 2.5, 2.0, None])
 def test_starts_that_are_none_of_the_path_are_refused(model, image, i_start):
     with pytest.raises(ValueError, match="i_start must be a whole number in 0 .. 32"):
-        recipes.sdedit(model, model.denoiser("red"), image, i_start, [0])
+        tasks.sdedit(model, model.denoiser("red"), image, i_start, [0])
 
 
 @pytest.mark.parametrize(
@@ -326,9 +326,9 @@ def test_starts_that_are_none_of_the_path_are_refused(model, image, i_start):
 def test_wrong_images_are_refused(model, bad, message):
     red = model.denoiser("red")
     with pytest.raises(ValueError, match=message):
-        recipes.sdedit(model, red, bad, 3, [0])
+        tasks.sdedit(model, red, bad, 3, [0])
     with pytest.raises(ValueError, match=message):
-        recipes.inpaint(model, red, bad, hole(0, 0, 9, 9), [0])
+        tasks.inpaint(model, red, bad, hole(0, 0, 9, 9), [0])
 
 
 @pytest.mark.parametrize(
@@ -342,33 +342,33 @@ def test_wrong_images_are_refused(model, bad, message):
 )
 def test_wrong_masks_are_refused(model, image, mask):
     with pytest.raises(ValueError, match="mask must be"):
-        recipes.inpaint(model, model.denoiser("red"), image, mask, [0])
+        tasks.inpaint(model, model.denoiser("red"), image, mask, [0])
 
 
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_mask_for_each_image_is_needed(model, image, count):
     masks = hole(0, 0, 9, 9).expand(count, 1, 64, 64)
     with pytest.raises(ValueError, match=f"{count} masks for 2 images"):
-        recipes.inpaint(model, model.denoiser("red"), image, masks, [0, 1])
+        tasks.inpaint(model, model.denoiser("red"), image, masks, [0, 1])
 
 
 def test_what_makes_no_path_is_refused(model, image):
     red, mask = model.denoiser("red"), hole(0, 0, 9, 9)
     for times in (0, 1.5, 2.0, None):
         with pytest.raises(ValueError, match=f"at least once, got times={times}"):
-            recipes.inpaint(model, red, image, mask, [0], times=times)
+            tasks.inpaint(model, red, image, mask, [0], times=times)
     for timesteps in ([990], [0, 990], [990, 990], [0, 500, 990], [990, 0, 500]):
         with pytest.raises(ValueError, match="a start and an end below it"):
-            recipes.generate(model, red, [0], timesteps)
+            tasks.generate(model, red, [0], timesteps)
 
 
 @pytest.mark.parametrize("seeds", [[], 5, None])
 def test_seeds_are_a_list(model, image, seeds):
     red, mask = model.denoiser("red"), hole(0, 0, 9, 9)
     for draw in (
-        lambda: recipes.generate(model, red, seeds),
-        lambda: recipes.sdedit(model, red, image[None], 5, seeds),
-        lambda: recipes.inpaint(model, red, image[None], mask, seeds),
+        lambda: tasks.generate(model, red, seeds),
+        lambda: tasks.sdedit(model, red, image[None], 5, seeds),
+        lambda: tasks.inpaint(model, red, image[None], mask, seeds),
     ):
         with pytest.raises(ValueError, match="a list of at least one seed"):
             draw()
@@ -376,9 +376,9 @@ def test_seeds_are_a_list(model, image, seeds):
 
 def test_a_prompt_for_each_seed_is_needed(model):
     with pytest.raises(ValueError, match="2 images, got 3"):
-        recipes.generate(model, model.denoiser(["red", "blue"]), [0, 1, 2])
+        tasks.generate(model, model.denoiser(["red", "blue"]), [0, 1, 2])
 
 
 def test_without_a_second_stage_pictures_stay_as_they_are(model):
     x = torch.zeros(1, 3, 64, 64)
-    assert recipes.enlarged(model, x, "red", [0]) is x
+    assert tasks.enlarged(model, x, "red", [0]) is x

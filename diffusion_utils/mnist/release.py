@@ -1,30 +1,32 @@
-"""Put a training run where the book reads it: python -m diffusion_utils.release runs/b1."""
+"""Put a training run where the book reads it: python -m diffusion_utils.mnist.release runs/b1."""
 
 import argparse
 import os
 from pathlib import Path
 from statistics import mean
 
-from accelerate import Accelerator
+import torch
 
-from diffusion_utils.data import mnist
 from diffusion_utils.files import (
     ROOT,
     atomic,
     in_half,
+    in_single,
     load_tensors,
     record_sha256,
     recorded_sha256,
     save_tensors,
 )
-from diffusion_utils.train import keep_freed_memory, precision, progress
-from diffusion_utils.training import (
-    RECIPES,
-    Recipe,
-    load_network,
-    part,
-    read_history,
-    train,
+from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.recipes import RECIPES, Recipe
+from diffusion_utils.mnist.train import train_digits
+from diffusion_utils.mnist.unet import UNet
+from diffusion_utils.training.runs import CHECKPOINT, part, read_history
+from diffusion_utils.training.runtime import (
+    accelerator,
+    best_precision,
+    keep_freed_memory,
+    progress,
 )
 
 MODELS = ROOT / "models" / "mnist"
@@ -32,7 +34,7 @@ MODELS = ROOT / "models" / "mnist"
 
 def snapshots(run):
     """A run's recipe and weights -> `Recipe`, {step: state}, those kept on the way and the newest."""
-    now, about = load_tensors(Path(run) / "checkpoint.safetensors")
+    now, about = load_tensors(Path(run) / CHECKPOINT)
     found = {about["step"]: part(now, "model")}
     for path in sorted(Path(run).glob("epoch-*.safetensors")):
         state, metadata = load_tensors(path)
@@ -89,6 +91,23 @@ def released(name, folder=MODELS, device="cpu"):
     return networks, read_history(Path(folder) / name / "history.csv")
 
 
+def load_network(path, sha256=None):
+    """The UNet of a weights file, in eval mode.
+
+    Raises:
+        FileNotFoundError, ValueError: as `load_tensors`, or the weights are of another architecture.
+    """
+    state, metadata = load_tensors(path, sha256)
+    try:
+        model = UNet(**metadata["config"])
+        model.load_state_dict(in_single(state))
+    except (KeyError, TypeError, RuntimeError) as error:
+        raise ValueError(
+            f"{path} does not hold the weights of this U-Net: {error}"
+        ) from error
+    return model.to(memory_format=torch.channels_last).eval()
+
+
 def trained(name, device="cpu"):
     """What a chapter uses: `released(name, device=device)`, or with RETRAIN=1 a run of the recipe made now.
 
@@ -102,8 +121,8 @@ def trained(name, device="cpu"):
     run = ROOT / "runs" / name
     recipe = RECIPES[name]
     keep_freed_memory()
-    accelerator = Accelerator(mixed_precision=precision())
-    for row in progress(train(recipe, run, mnist(), accelerator), recipe.steps):
+    steps = train_digits(recipe, run, mnist(), accelerator(best_precision()))
+    for row, _ in progress(steps, recipe.steps):
         losses.append(row.loss)
         if row.step % 100 == 0:
             now, then = mean(losses[-100:]), mean(expected[row.step - 100 : row.step])

@@ -1,0 +1,1 @@
+"""One training loop for Part B and Emoji-64, a run on disk, and what runs on which machine."""
