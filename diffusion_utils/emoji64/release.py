@@ -1,7 +1,10 @@
-"""Put a run's weights where the book reads them: python -m diffusion_utils.emoji64.release RUN."""
+"""Put trained weights where the book reads them: python -m diffusion_utils.emoji64.release runs/emoji64."""
 
 import argparse
 import importlib.util
+import os
+import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,10 +14,11 @@ from transformers import AutoModel, AutoTokenizer
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.recipe import Recipe
-from diffusion_utils.files import atomic, copy_file, load_tensors, record_sha256
-from diffusion_utils.training.runs import CHECKPOINT, part
+from diffusion_utils.files import copy_file, load_tensors, record_sha256
+from diffusion_utils.training.runs import CHECKPOINT, part, read_history
 
 WEIGHTS = "*/*.safetensors"
+KEPT = ("text_encoder", "tokenizer", "README.md")  # no part of a run
 
 
 def release_encoder(folder=FOLDER):
@@ -34,43 +38,86 @@ def release_encoder(folder=FOLDER):
     AutoTokenizer.from_pretrained(source).save_pretrained(folder / "tokenizer")
 
 
-def release(run, folder=FOLDER):
-    """Copy a run's averaged weights, in half precision, and its history; record the digests.
+def release(base, refiner, folder=FOLDER, replace=False):
+    """Put the averaged weights of a refiner's run, in half precision, and both runs' histories into a folder.
+
+    Args:
+        base, refiner: folders of two runs; the refiner was trained on that base.
+        replace: whether they may replace weights whose base was trained for as many steps or more.
 
     Raises:
-        FileNotFoundError: there is no run, or it has no history.
-        ValueError: the run is of another network than the book's, whose weights stay.
+        FileNotFoundError: there is no such run.
+        ValueError: the network is not the book's, the base is not trained for longer than the one
+            that is there, or is not the refiner's. All stays as it was.
     """
-    run, folder = Path(run), Path(folder)
-    state, metadata = load_tensors(run / CHECKPOINT)
-    channels = tuple(metadata["recipe"]["channels"])
+    base, refiner, folder = Path(base), Path(refiner), Path(folder)
+    state, about = load_tensors(refiner / CHECKPOINT)
+    state = part(state, "ema")
+    channels = tuple(about["recipe"]["channels"])
     if folder == FOLDER and channels != Recipe().channels:
         raise ValueError(
-            f"{run} is of a network with {channels} channels, maybe made with --smoke; "
+            f"{refiner} is of a network with {channels} channels, maybe made with --smoke; "
             "the shipped weights stay"
         )
-    rows = (run / "history.csv").read_text().splitlines(keepends=True)
+    base_state, base_about = load_tensors(base / CHECKPOINT)
+    if not same(part(state, "base"), part(base_state, "ema")):
+        raise ValueError(f"{refiner} was trained on another base than that in {base}")
+    before = folder / "base" / "history.csv"
+    done = read_history(before)[-1].step if before.exists() else 0
+    if base_about["step"] <= done and not replace:
+        raise ValueError(
+            f"{base} has {base_about['step']:,} steps, and {folder} holds weights of {done:,}; "
+            "the released weights stay (--replace replaces them)"
+        )
     unet = EmojiUNet(channels)
-    unet.load_state_dict(part(state, "ema"))
+    unet.load_state_dict(state)
     scheduler = DDPMScheduler(
         beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
     )
-    with TemporaryDirectory() as made:
-        unet.half().save_pretrained(f"{made}/unet")
-        scheduler.save_pretrained(f"{made}/scheduler")
-        for file in Path(made).glob("*/*"):
-            if file.name != "README.md":  # an empty form; the model card is ours
-                copy_file(file, folder / file.relative_to(made))
-    with atomic(folder / "history.csv") as partial:
-        partial.write_text("".join(rows[: metadata["step"] + 1]))
-    for sheet in run.glob("sheet-*.png"):
-        copy_file(sheet, folder / sheet.name)
-    record_sha256(folder, WEIGHTS)
+    with swapped(folder) as new:
+        unet.half().save_pretrained(new / "unet")
+        (new / "unet" / "README.md").unlink()  # an empty form; the model card is ours
+        scheduler.save_pretrained(new / "scheduler")
+        for run, name in ((base, "base"), (refiner, "refiner")):
+            copy_file(run / "history.csv", new / name / "history.csv")
+            for sheet in run.glob("sheet-*.png"):
+                copy_file(sheet, new / name / sheet.name)
+        record_sha256(new, WEIGHTS)
+
+
+def same(ones, others):
+    """Whether two states {name: tensor} are equal."""
+    return ones.keys() == others.keys() and all(
+        value.equal(others[name]) for name, value in ones.items()
+    )
+
+
+@contextmanager
+def swapped(folder):
+    """Give an empty folder with what is `KEPT`; it takes the place of `folder` when the block ends well."""
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
+        new, old = Path(made) / "new", Path(made) / "old"
+        new.mkdir()
+        for name in KEPT:
+            if (folder / name).is_dir():
+                shutil.copytree(folder / name, new / name)
+            elif (folder / name).exists():
+                copy_file(folder / name, new / name)
+        yield new
+        os.replace(folder, old)
+        os.replace(new, folder)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("run", nargs="?", help="folder of a training run")
+    parser.add_argument("runs", nargs="?", type=Path, help="folder of both runs")
+    parser.add_argument("--base", default="base-cooled", help="the base's, in RUNS")
+    parser.add_argument("--refiner", default="refiner", help="the refiner's, in RUNS")
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="weights that were trained for longer too",
+    )
     parser.add_argument(
         "--encoder", action="store_true", help="write the text encoder anew"
     )
@@ -78,8 +125,8 @@ def main():
     if args.encoder:
         release_encoder()
         record_sha256(FOLDER, WEIGHTS)
-    if args.run:
-        release(args.run)
+    if args.runs:
+        release(args.runs / args.base, args.runs / args.refiner, replace=args.replace)
 
 
 if __name__ == "__main__":
