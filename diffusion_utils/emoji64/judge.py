@@ -1,11 +1,16 @@
 """Train the network that names an emoji: python -m diffusion_utils.emoji64.judge.
 
-It judges the generator and shares nothing with it but the drawings. The drawings of one style are
+It judges the generator and shares nothing with it but the drawings. It sees them in grey, in wrong
+colours and as outlines too, so that colour alone does not satisfy it. The drawings of one style are
 held out: its accuracy on them, here called the ceiling, is what a generator is compared with. It is
 no bound: pictures in a style that the evaluator was trained on can be easier for it.
+
+It is written to runs/judge. `--out models/emoji64_evaluator/evaluator.safetensors` replaces the one
+that ships; what was measured with that must then be measured again.
 """
 
 import argparse
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -166,8 +171,11 @@ def load_evaluator(path=WEIGHTS):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--out", type=Path, default="runs/judge/evaluator.safetensors")
     args = parser.parse_args()
     keep_freed_memory()
     data = emoji()
@@ -175,8 +183,8 @@ def main():
     state = in_half(model.state_dict())
     model.load_state_dict(in_single(state))  # the ceiling is that of what is stored
     result = ceiling(model, data)
-    save_tensors(WEIGHTS, state, names=data.names, ceiling=result, steps=args.steps)
-    record_sha256(WEIGHTS.parent)
+    save_tensors(args.out, state, names=data.names, ceiling=result, steps=args.steps)
+    record_sha256(args.out.parent)
     print(result)
 
 
