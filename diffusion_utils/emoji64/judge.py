@@ -31,7 +31,7 @@ from diffusion_utils.files import (
 from diffusion_utils.metrics import in_batches
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.training.loop import generator_for
-from diffusion_utils.training.runtime import keep_freed_memory
+from diffusion_utils.training.runtime import best_precision, keep_freed_memory
 
 WEIGHTS = ROOT / "models" / "emoji64_evaluator" / "evaluator.safetensors"
 HELD_OUT = "twemoji"
@@ -111,7 +111,11 @@ def optimise(data, steps, batch_size, seed):
         g = generator_for(seed, step)
         chosen = seen[torch.randint(len(seen), (batch_size,), generator=g)]
         x = views(data, chosen, disturb).contiguous(memory_format=torch.channels_last)
-        loss = F.cross_entropy(model(x), data.name_index[chosen], label_smoothing=0.1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=best_precision() == "bf16"):
+            logits = model(x)
+        loss = F.cross_entropy(
+            logits.float(), data.name_index[chosen], label_smoothing=0.1
+        )
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
