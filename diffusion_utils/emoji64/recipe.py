@@ -37,7 +37,7 @@ class Recipe:
     step `cool_from` on. high_noise: the density of the timesteps is 1 + high_noise t/T.
     drop_text, anything: how often the caption is left out, or says nothing particular.
     paint, background: how often a drawing is shown in another colour, or on one, and the caption says so.
-    start: the SHA-256 of the weights that the run began with, if it did not begin anew.
+    start: the SHA-256 of each file of weights that the run began with; empty if it began anew.
     """
 
     stage: str = "base"

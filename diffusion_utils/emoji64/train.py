@@ -17,7 +17,13 @@ from diffusion_utils.emoji64.dataset import emoji, first
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import copy_file, digest, load_tensors, save_tensors
+from diffusion_utils.files import (
+    copy_file,
+    digest,
+    in_single,
+    load_tensors,
+    save_tensors,
+)
 from diffusion_utils.pictures import save_sheet
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps
@@ -74,17 +80,17 @@ def recipe_of(run):
 
 
 def weights_to_begin_with(args, recipe):
-    """What a new run begins with: the base of another run, or released weights -> (state, SHA-256)."""
-    if args.stage == "refiner":
-        path = args.base / CHECKPOINT
-        network = recipe.network()
-        network.base.load_state_dict(part(load_tensors(path)[0], "ema"))
-        return network.state_dict(), digest(path)
+    """What a new run begins with: released weights, the base of another run -> (state or None, SHA-256s)."""
+    network, sources = recipe.network(), []
     if args.start:
         path = args.start / "unet" / "model.safetensors"
-        state, _ = load_tensors(path)
-        return {name: value.float() for name, value in state.items()}, digest(path)
-    return None, ""
+        network.load_state_dict(in_single(load_tensors(path)[0]))
+        sources.append(digest(path))
+    if args.base:
+        path = args.base / CHECKPOINT
+        network.base.load_state_dict(part(load_tensors(path)[0], "ema"))
+        sources.append(digest(path))
+    return (network.state_dict() if sources else None), " ".join(sources)
 
 
 def smoke(data, recipe):
@@ -116,7 +122,7 @@ def parsed():
         "--base", type=Path, help="run of the base that the refiner is trained on"
     )
     parser.add_argument(
-        "--start", type=Path, help="a released model that a new base begins with"
+        "--start", type=Path, help="a released model that a new run begins with"
     )
     parser.add_argument("--smoke", action="store_true", help="in small, for tests")
     parser.add_argument("--checkpoint-steps", type=positive, default=200)

@@ -1,0 +1,155 @@
+"""What people see in Emoji-64's pictures: python -m benchmarks.emoji64_sheets.
+
+Draws sheets into models/emoji64/naming: every fifth name in shuffled order, numbered, without names, and
+sheets of colours, backgrounds, other words, styles and the chapters' prompts. `--count` counts the answers
+of people who saw only the numbered pictures, in naming/answers-*.txt, one "NUMBER: thing" a line:
+an answer is right if it is the name or one of its synonyms in benchmarks/naming.json.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from tqdm import tqdm
+
+from diffusion_utils.emoji64.captions import (
+    COLOURS,
+    STYLES,
+    called,
+    coloured,
+    on_background,
+)
+from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.model import FOLDER
+from diffusion_utils.files import ROOT, atomic, digest
+from diffusion_utils.tasks import generate, prompted
+from diffusion_utils.text_to_image import load_pretrained
+from diffusion_utils.training.runtime import keep_freed_memory
+
+GAMMA = 4
+OUT = FOLDER / "naming"
+SYNONYMS = ROOT / "benchmarks" / "naming.json"
+THINGS = "car, apple, t-shirt, cat, flower, house, umbrella, fish".split(", ")
+WORDS = (
+    "hound, spaceship, cup of coffee, kitten, pony, bunny, puppy, piglet, "
+    "sneaker, automobile, aeroplane, sailing ship, steam engine, lorry, cab, scooter, "
+    "wizard, knight's shield, royal crown, treasure, gold ring, wristwatch, spectacles, bowtie, "
+    "burger, noodles, lemonade, espresso, beer, red wine, cheddar, loaf of bread, "
+    "tulip bulb, oak, fir tree, palm, seaside wave, storm, blizzard flake, sunshine, "
+    "cottage, skyscraper, cathedral, fortress, factory chimney, hospital building, camp tent, igloo hut, "
+    "hand drill, hand saw, axe for wood, spanner, ladder steps, bucket of water, painter's brush, ballpoint, "
+    "tortoise, whale shark, crab with claws, honey bee, grizzly, kitty, rodent, poultry"
+).split(", ")
+PROMPTS = (
+    "rocket ship, broccoli, ninja, snowman, red apple, pencil, penguin, dog, "
+    "mushroom, cactus, sailboat, butterfly, campfire, skull, house"
+).split(", ")
+
+
+def draw(model, prompts, seeds, batch=16):
+    """One picture for each prompt -> (n, 3, 64, 64) in [-1, 1]."""
+    pictures = []
+    for i in tqdm(range(0, len(prompts), batch)):
+        some = slice(i, i + batch)
+        denoise = prompted(model, prompts[some], GAMMA)
+        pictures.append(generate(model, denoise, seeds[some]))
+    return torch.cat(pictures).clamp(-1, 1)
+
+
+def sheet(path, pictures, labels, columns):
+    """Write pictures, three times their size, with a label below each, to a PNG."""
+    rows = -(-len(pictures) // columns)
+    fig, axes = plt.subplots(
+        rows, columns, figsize=(2.1 * columns, 2.35 * rows), squeeze=False
+    )
+    for ax in axes.flat:
+        ax.set_axis_off()
+    for ax, picture, label in zip(axes.flat, pictures, labels, strict=False):
+        ax.imshow((picture.permute(1, 2, 0) + 1) / 2, interpolation="nearest")
+        ax.set_title(label, fontsize=11, y=-0.16)
+    with atomic(path) as partial:
+        fig.savefig(partial, format="png", dpi=96, bbox_inches="tight")
+    plt.close(fig)
+
+
+def shuffled(count):
+    """The order in which pictures are shown: their places in the alphabetical list."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0)).tolist()
+
+
+def naming_sheets(model, names):
+    """Every fifth name, seed 0, plain prompt, shuffled and numbered from 1, 34 pictures a sheet."""
+    pictures = draw(model, list(map(called, names)), [0] * len(names))
+    order = shuffled(len(names))
+    for first in range(0, len(order), 34):
+        part = order[first : first + 34]
+        labels = [str(first + i + 1) for i in range(len(part))]
+        sheet(OUT / f"blind-{first // 34 + 1}.png", pictures[part], labels, columns=7)
+
+
+def prompt_sheets(model):
+    """Colours, backgrounds and other words, 8 x 8 each; 8 names in 7 styles; 15 prompts, 5 seeds each."""
+    eight = [c for c in COLOURS if c not in ("black", "grey")]
+    names = ["rocket", "red apple", "dog", "car", "house", "cactus", "penguin", "crown"]
+    styles = [f"{called(n)} {style}" for n in names for style in STYLES.values()]
+    sheets = {
+        "colours": [coloured(thing, c) for thing in THINGS for c in eight],
+        "backgrounds": [on_background(called(t), c) for t in THINGS for c in eight],
+        "words": list(map(called, WORDS)),
+        "styles": styles,
+        "prompts": [called(p) for p in PROMPTS for _ in range(5)],
+    }
+    for name, prompts in sheets.items():
+        columns = {"styles": 7, "prompts": 5}.get(name, 8)
+        seeds = [i % columns for i in range(len(prompts))]
+        pictures = draw(model, prompts, seeds)
+        sheet(OUT / f"{name}.png", pictures, prompts, columns)
+
+
+def right(answer, name, synonyms):
+    """Whether an answer is the name or a synonym; case and a leading article do not matter."""
+    words = answer.lower().strip().removeprefix("a ").removeprefix("an ")
+    return words in (name, *synonyms[name])
+
+
+def count(path, names):
+    """How many answers of a file are right -> (count, {name: wrong answer})."""
+    synonyms, order = json.loads(SYNONYMS.read_text()), shuffled(len(names))
+    answers = dict(line.split(":", 1) for line in path.read_text().splitlines() if line)
+    wrong = {}
+    for number, index in enumerate(order, 1):
+        answer = answers.get(str(number), "").strip()
+        if not right(answer, names[index], synonyms):
+            wrong[names[index]] = answer
+    return len(order) - len(wrong), wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", action="store_true", help="count the answers")
+    args = parser.parse_args()
+    names = emoji().names[::5]
+    if args.count:
+        found = {path.name: count(path, names) for path in OUT.glob("answers-*.txt")}
+        result = {
+            "weights": digest(FOLDER / "unet" / "model.safetensors"),
+            "pictures": len(names),
+            "right": {name: number for name, (number, _) in found.items()},
+            "wrong": {name: wrong for name, (_, wrong) in found.items()},
+        }
+        path = ROOT / "benchmarks" / "results" / "emoji64_naming.json"
+        with atomic(path) as partial:
+            Path(partial).write_text(json.dumps(result, indent=1) + "\n")
+        print(json.dumps(result, indent=1))
+        return
+    keep_freed_memory()
+    OUT.mkdir(exist_ok=True)
+    model = load_pretrained("emoji64", "cpu")
+    naming_sheets(model, names)
+    prompt_sheets(model)
+
+
+if __name__ == "__main__":
+    main()
