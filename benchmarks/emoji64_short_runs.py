@@ -104,7 +104,7 @@ def run(what, recipe, minutes, data, encoder, judge):
     task = ShortTask(recipe, Batches(recipe, data, encoder), what, 60 * minutes)
     with TemporaryDirectory() as folder:
         steps = train(task, folder, accelerator(best_precision()), hours=minutes / 60)
-        for row, average in progress(steps, desc=what):
+        for row, average in progress(steps, desc=what):  # noqa: B007
             task.spent = row.seconds
     return {
         "what": what,
