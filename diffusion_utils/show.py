@@ -1,4 +1,4 @@
-"""Figures for the chapters: image grids, curves, and an animation that needs no other file."""
+"""What the chapters show: image grids, curves, tables, and players that need no other file."""
 
 import base64
 import io
@@ -32,6 +32,8 @@ def grid(rows, titles=None, labels=None, size=0.9):
     size is the side of one image in inches. Draws into a new figure and shows it.
     """
     columns = max(map(len, rows))
+    # a page shows 7 inches: a wider figure is made smaller there, and its letters with it
+    fontsize = 10 * max(1, size * columns / 7)
     fig, axes = plt.subplots(
         len(rows),
         columns,
@@ -45,7 +47,7 @@ def grid(rows, titles=None, labels=None, size=0.9):
         for ax, image in zip(row, to_pixels(images), strict=False):
             ax.imshow(image, cmap="gray", vmin=0, vmax=255)
     for ax, title in zip(axes[0], titles or [], strict=False):
-        ax.set_title(title, fontsize=9)
+        ax.set_title(title, fontsize=fontsize)
     for ax, label in zip(axes[:, 0], labels or [], strict=False):
         ax.text(
             -0.1,
@@ -54,7 +56,7 @@ def grid(rows, titles=None, labels=None, size=0.9):
             transform=ax.transAxes,
             ha="right",
             va="center",
-            fontsize=9,
+            fontsize=fontsize,
         )
     plt.show()
 
@@ -71,6 +73,57 @@ def loss_curve(history, window=50):
     ax.set(xlabel="step", ylabel="mean squared error")
     ax.legend()
     plt.show()
+
+
+def table(rows, header, caption):
+    """A table of results as HTML, with the numbers right-aligned under each other.
+
+    rows: lists of as many cells as `header` has; a cell is shown as `str` makes it. A column whose
+    cells all begin like a number stands to the right, and the first cell names its row.
+
+    >>> shown = table([["epoch 5", "21.8 ± 0.4"]], ["", "PSNR (dB)"], "Ten digits.")
+    >>> "<td" in shown.data
+    True
+
+    Raises:
+        ValueError: a row has another number of cells than the header.
+    """
+    cells = [[str(cell) for cell in row] for row in rows]
+    for row in cells:
+        if len(row) != len(header):
+            raise ValueError(
+                f"a row of {len(row)} cells under a header of {len(header)}: {row}"
+            )
+    styles = [
+        f"text-align:{'right' if all(map(like_a_number, column)) else 'left'};padding:.25em .8em;"
+        "border-bottom:1px solid;font-variant-numeric:tabular-nums;vertical-align:bottom"
+        for column in zip(*cells, strict=True)
+    ]
+    head = "".join(
+        f'<th scope="col" style="{style}">{escape(str(name))}</th>'
+        for name, style in zip(header, styles, strict=True)
+    )
+    body = "".join(f"<tr>{row_of_table(row, styles)}</tr>" for row in cells)
+    return HTML(
+        '<table class="numbers" style="border-collapse:collapse;background:transparent;color:inherit">'
+        f'<caption style="caption-side:top;text-align:left;color:inherit">{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
+
+
+def row_of_table(cells, styles):
+    first, *others = zip(cells, styles, strict=True)
+    named = (
+        f'<th scope="row" style="{first[1]};font-weight:normal">{escape(first[0])}</th>'
+    )
+    return named + "".join(
+        f'<td style="{style}">{escape(cell)}</td>' for cell, style in others
+    )
+
+
+def like_a_number(cell):
+    """Whether a cell begins like a number, or is empty."""
+    return not cell or cell.lstrip("-−+<>≤≥±~ ")[:1].isdigit() or cell in "-–—"
 
 
 def tile(images, columns):

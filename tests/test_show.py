@@ -15,6 +15,7 @@ from diffusion_utils.show import (
     comparison,
     grid,
     loss_curve,
+    table,
     tile,
     to_pixels,
 )
@@ -31,6 +32,45 @@ def test_pixels_are_rounded_and_clipped():
 def test_tiles_are_in_reading_order():
     images = torch.arange(6.0).reshape(6, 1, 1, 1).expand(6, 1, 2, 2)
     assert tile(images, 3)[0, 0, ::2, ::2].tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+class Cells(HTMLParser):
+    """The rows of a table as lists of (tag, style, text), and its caption."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.rows, self.caption, self.inside = [], "", None
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.inside = tag
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("th", "td"):
+            self.rows[-1].append([tag, dict(attributes)["style"], ""])
+
+    def handle_data(self, text):
+        if self.inside == "caption":
+            self.caption += text
+        else:
+            self.rows[-1][-1][2] += text
+
+
+def test_a_table_has_every_cell_and_its_numbers_stand_right():
+    rows = [["a < b", 1, "-2.5 dB", "a 7"], ["c", 20, "", "3"]]
+    read = Cells(table(rows, ["", "n", "q", "x"], "See <here>.").data)
+    texts = [[text for _, _, text in row] for row in read.rows]
+    assert texts == [["", "n", "q", "x"], ["a < b", "1", "-2.5 dB", "a 7"], ["c", "20", "", "3"]]  # fmt: skip
+    assert read.caption == "See <here>."
+    for row in read.rows:
+        sides = [style.split(";")[0].split(":")[1] for _, style, _ in row]
+        assert sides == ["left", "right", "right", "left"]
+    assert [tag for tag, _, _ in read.rows[1]] == ["th", "td", "td", "td"]
+
+
+def test_a_table_refuses_a_row_that_does_not_fit_its_header():
+    with pytest.raises(ValueError, match="3 cells under a header of 2"):
+        table([[1, 2], [1, 2, 3]], ["a", "b"], "")
 
 
 def test_animation_is_self_contained_and_holds_every_frame():
@@ -78,6 +118,17 @@ def test_grid_and_loss_curve_draw(monkeypatch):
     )
     loss_curve([TrainStep(i, 1, 1 / i, 1e-3, 0.0) for i in range(1, 80)])
     assert len(figures[0].axes) == 6
+    assert figures[0].axes[0].title.get_fontsize() == 10
     assert sum(len(ax.images) for ax in figures[0].axes) == 5
     mean = figures[1].axes[0].lines[1].get_ydata()
     assert mean[0] == pytest.approx(np.mean([1 / i for i in range(1, 51)]))
+
+
+def test_letters_of_a_wide_grid_are_as_large_on_the_page_as_those_of_a_small_one(
+    monkeypatch,
+):
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    grid([torch.rand(20, 1, 8, 8)], titles=range(20))
+    figure = matplotlib.pyplot.gcf()
+    shown = 7 / figure.get_size_inches()[0]
+    assert figure.axes[0].title.get_fontsize() * shown == pytest.approx(10)

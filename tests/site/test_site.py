@@ -43,6 +43,10 @@ SOURCES = [
 ]
 
 
+def formulas_of(page):
+    return '<div class="math' in (SITE / page).read_text()
+
+
 def missing():
     """What these tests lack, in a line, or nothing."""
     front = SITE / "book" / "index.html"
@@ -150,6 +154,59 @@ def test_a_phone_needs_no_sideways_scrolling(phone, page):
     open_page(phone, on_disk(page))
     width = phone.execute_script("return document.documentElement.scrollWidth")
     assert width <= 390
+
+
+@pytest.fixture
+def of_width(browser):
+    def set_width(width):
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1}
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride", metrics | {"mobile": width < 600}
+        )
+
+    yield set_width
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+CUT_FORMULAS = """
+const visible = [...document.querySelectorAll("div.math")].filter(d => d.offsetParent);
+return visible.filter(box => {
+  const drawn = [...box.querySelectorAll("svg g[data-mml-node]")]
+    .map(g => g.getBoundingClientRect()).filter(r => r.width);
+  const left = Math.min(...drawn.map(r => r.left)) - box.getBoundingClientRect().left;
+  const right = Math.max(...drawn.map(r => r.right)) - box.getBoundingClientRect().left;
+  const scrolls = ["auto", "scroll"].includes(getComputedStyle(box).overflowX);
+  return left < -1 || right > (scrolls ? box.scrollWidth : box.clientWidth) + 1;
+}).map(box => box.textContent.slice(0, 60));
+"""
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if formulas_of(p)])
+def test_no_formula_begins_left_of_its_box_and_its_end_can_be_reached(
+    browser, of_width, page
+):
+    open_page(browser, on_disk(page))
+    for width in (400, 800, 1200):
+        of_width(width)
+        assert browser.execute_script(CUT_FORMULAS) == [], width
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if "<pre" in (SITE / p).read_text()])
+def test_no_visible_line_of_code_wraps_at_1200(browser, of_width, page, request):
+    if page.startswith(("book/part_a/", "book/appendix/emoji64")):
+        request.applymarker(pytest.mark.xfail(reason="is still to be rewritten"))
+    of_width(1200)
+    open_page(browser, on_disk(page))
+    wrapped = browser.execute_script(
+        """
+        const code = [...document.querySelectorAll(".bd-content div.highlight pre")];
+        return code.filter(p => p.checkVisibility() && !p.closest(".cell_output")).filter(p => {
+          p.style.whiteSpace = "pre";
+          return p.scrollWidth > p.clientWidth;
+        }).map(p => p.textContent.split("\\n").reduce((a, b) => a.length > b.length ? a : b));
+        """
+    )
+    assert wrapped == []
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="no axe-core: make site-test fetches it")
