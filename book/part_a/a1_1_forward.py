@@ -14,8 +14,7 @@
 # %% [markdown]
 # # 1.1 The forward process
 #
-# What does an image lose when noise is added to it? The forward process mixes a clean image $x_0$ with unit Gaussian
-# noise {cite:p}`ho2020`; everything after this chapter is about undoing it.
+# What does a picture lose when noise is added to it?
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -42,87 +41,163 @@ if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
-# %%
+# %% tags=["remove-input"]
 import matplotlib.pyplot as plt
 import torch
 
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
-from diffusion_utils.show import grid, unit_range
+from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
 schedule = model.schedule
+
+# %% mystnb={"figure": {"caption": "The test image $x_0$, 64x64 pixels, and what the forward process makes of it at four timesteps. Noise of seed 0, the same in all four.", "name": "fig-a11-noisy"}, "image": {"alt": "A sailboat on water; then with light grain; with heavy grain through which the sails can be seen; with noise in which only their colour is left; and pure noise."}} tags=["hide-input"]
 x_0 = shipped_image("sailboat")[None]
+eps = unit_noise(model.shape, generators([0]))
+levels = [250, 500, 750, 990]
+noisy = [schedule.forward(x_0, t, eps) for t in levels]
+grid(
+    [unit_range(torch.cat([x_0, *noisy]))],
+    titles=["$x_0$", *(f"$t={t}$" for t in levels)],
+    size=1.7,
+)
 
 # %% [markdown]
-# The test image is a sailboat, from a set of drawings that the model was not trained on (`data/images/README.md` names the sources of all
-# pictures). `load_pretrained` gives the model that ships with the book ([how it was trained](../appendix/emoji64.ipynb)), or DeepFloyd IF where
-# the environment variable `DIFFUSION_MODEL` says `deepfloyd` ([how to](../appendix/deepfloyd.md)). This chapter needs nothing of it but its schedule: the number
-# $\bar\alpha_t$ for each of $T = 1000$ timesteps.
+# ## The idea
 #
-# $$ \bar\alpha_t = \frac{f((t+1)/T)}{f(0)}, \qquad f(u) = \cos^2\!\left(\frac{u + 0.008}{1.008} \cdot \frac\pi2\right), $$
-#
-# the squared-cosine schedule {cite:p}`nichol2021` (only its very last step is cut shorter). With these,
+# A diffusion model learns to turn noise into pictures. For that it needs noisy pictures to learn from, and making these is easy: multiply
+# each value of the picture by a number below 1, and add random noise. This is the **forward process** {cite:p}`ho2020`:
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I) \tag{N.1} $$
 #
+# * $x_0$ is the clean picture, with values from $-1$ (black) to $1$ (white).
+# * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
+# * $t$ is the **timestep**, from 0 (almost clean) to $T - 1 = 999$ (almost only noise).
+# * $\bar\alpha_t$ ("alpha bar") is a number between 1 and 0 that belongs to the timestep. It falls as $t$ grows.
+# * $x_t$ is the noisy picture.
+#
+# If we know $x_0$ but not which noise was drawn, then $x_t$ is a random picture. (N.1) says that it is Gaussian, with mean
+# $\sqrt{\bar\alpha_t}\, x_0$ and variance $1 - \bar\alpha_t$ for each value. In the usual notation:
+#
+# $$ q(x_t \mid x_0) = \mathcal N\!\left(\sqrt{\bar\alpha_t}\, x_0,\; (1 - \bar\alpha_t)\, I\right). $$
+#
+# In code it is two lines:
+#
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.forward
+# :lines: 1,3-
+# :dedent:
 # ```
+#
+# `schedule` holds the number $\bar\alpha_t$ for each timestep. It belongs to the pretrained model: a model can only remove noise that follows
+# the schedule it was trained with. The model of Part A is [Emoji-64](../appendix/emoji64.ipynb), which ships with this book. (The coursework's own model,
+# DeepFloyd IF, [can be used instead](../appendix/deepfloyd.md).)
+#
+# ## What to see
+#
+# Look at {numref}`fig-a11-noisy` from left to right. The small waves are lost at $t = 500$, where hull and sails can still be seen. At $t = 750$ the red of the sails and the
+# blue of the water are left. At $t = 990$ there is nothing to see but noise. **Details go first, large shapes last.**
+#
+# ## How much is left
+#
+# The squares of the two factors in (N.1) add up to 1: what the picture loses, the noise gains.
 
-# %% mystnb={"figure": {"caption": "$\\bar\\alpha_t$, the share of the image's variance that is left at timestep $t$; dots mark the three levels used in this part.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500 and 750."}} tags=["hide-input"]
-levels = [250, 500, 750]
-fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
+# %% mystnb={"figure": {"caption": "$\\bar\\alpha_t$, the share of the picture's variance that is left at timestep $t$. The dots are the timesteps of {numref}`fig-a11-noisy`.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
 ax.plot(schedule.alpha_bar)
 ax.plot(levels, schedule.alpha_bar[levels], "o")
 ax.set(xlabel="$t$", ylabel=r"$\bar\alpha_t$")
 plt.show()
 
-# %%
-eps = unit_noise(model.shape, generators([0]))
-noisy = [schedule.forward(x_0, t, eps) for t in levels]
+# %% tags=["hide-input"]
+rows = []
 for t in levels:
     abar = schedule.at(t)
     ratio = abar * x_0.var() / (1 - abar)
-    print(
-        f"t = {t}: {abar.sqrt():.2f} of the image + {(1 - abar).sqrt():.2f} of the noise, "
-        f"variance of image over that of noise: {ratio:.2f}"
-    )
-
-# %% mystnb={"figure": {"caption": "The test image at 64x64, and the same with the noise of seed 0 at $t = 250, 500, 750$.", "name": "fig-a11-noisy"}, "image": {"alt": "A sailboat on water; then with light grain, with heavy grain through which the sails can be guessed, and nearly pure noise."}} tags=["hide-input"]
-grid(
-    [unit_range(torch.cat([x_0, *noisy]))],
-    titles=["$x_0$", *(f"$t={t}$" for t in levels)],
-    size=1.6,
+    rows.append([t, *(f"{v:.3f}" for v in (abar, abar.sqrt(), (1 - abar).sqrt(), ratio))])
+table(
+    rows,
+    ["t", "ᾱ", "picture × √ᾱ", "noise × √(1−ᾱ)", "variance of picture : noise"],
+    "The factors of (N.1) at the timesteps of the figure. Last column: the variance of the test image after shrinking, divided by that of the noise.",
 )
 
 # %% [markdown]
-# In {numref}`fig-a11-noisy` small things go first: the waves are lost at $t = 500$, while at $t = 750$ an eye that knows the picture still
-# finds the red of the sail and the blue of the water. The curve of {numref}`fig-a11-alpha-bar` says how much is left; it does not say that small
-# things go first. That follows from how images are made: noise is equally strong at all spatial frequencies, but images have most of their
-# variance in the coarse ones, so these stay above the noise longest.
-#
-# `bands` splits a picture with two Gaussian blurs: coarse is what a blur of 4 pixels keeps, fine is what a blur of 1 pixel
-# removes, middle is the rest.
+# Why do details go first? A picture can be split into waves, from long ones (large shapes) to short ones (details). In the test image
+# the long waves are much stronger than the short ones. Noise is equally strong at all wavelengths, so it drowns the short ones first.
 
-# %%
-from diffusion_utils.views import bands
+# %% mystnb={"figure": {"caption": "How strong the waves of the test image are, against the number of waves that fit into the picture's width (mean over directions and colours). Below a dashed line, the noise at that timestep is stronger than the picture.", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
+spectrum = torch.fft.fft2(x_0 - x_0.mean((2, 3), keepdim=True), norm="ortho")
+power = spectrum.abs().square().mean((0, 1))
+f = torch.fft.fftfreq(64, 1 / 64)
+waves = torch.hypot(f[:, None], f).round().long()
+mean_power = power.flatten().double() @ torch.eye(waves.max() + 1).double()[waves.flatten()]
+mean_power /= waves.flatten().bincount()
 
-for name, band in zip(("coarse", "middle", "fine"), bands(4.0, 1.0), strict=True):
-    image, noise = band(x_0).var(), band(eps).var()
-    gone = next(
-        t for t in range(1000) if schedule.at(t) * image < (1 - schedule.at(t)) * noise
-    )
-    print(
-        f"{name:>6} details: variance {image:.4f}, below the noise's from t = {gone} on"
-    )
+fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+ax.loglog(range(1, 33), mean_power[1:33], color="black")
+for i, t in enumerate(levels[:3]):
+    noise = (1 - schedule.at(t)) / schedule.at(t)
+    ax.axhline(noise, ls="--", color=f"C{i}")
+    ax.text(32, noise * 1.1, f"noise at $t={t}$", color=f"C{i}", ha="right", va="bottom")
+ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
+ax.minorticks_off()
+ax.set(xlabel="waves across the picture", ylabel="strength (variance)")
+plt.show()
 
 # %% [markdown]
 # ## Where it fails
 #
-# At $t = 999$ next to nothing of the image is left, as the number below says, and no formula brings it back: a model that has
-# seen many images must supply what is missing. [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without such a model.
+# It cannot be turned back. At $t = 990$ two different pictures with the same noise look the same:
+
+# %% mystnb={"figure": {"caption": "Two pictures, and both at $t = 990$ with the noise of seed 0.", "name": "fig-a11-lost"}, "image": {"alt": "A sailboat and a mushroom; beside each a square of coloured noise. The two squares of noise look the same."}} tags=["hide-input"]
+pair = torch.stack([shipped_image("sailboat"), shipped_image("mushroom")])
+lost = schedule.forward(pair, 990, eps.expand_as(pair))
+grid(
+    [unit_range(torch.stack([pair[0], lost[0], pair[1], lost[1]]))],
+    titles=["sailboat", "its $x_{990}$", "mushroom", "its $x_{990}$"],
+    size=1.7,
+)
 
 # %%
-print(f"alpha_bar at t = 999: {schedule.at(999):.1e}")
+difference = (lost[0] - lost[1]).abs().mean()
+print(f"mean difference of the two noisy pictures: {difference:.3f}")
+print(f"standard deviation of each: {lost[0].std():.3f}, {lost[1].std():.3f}")
+
+# %% [markdown]
+# Nothing in the noise tells the eye which picture was there. To get a picture back one has to know what pictures look like. The network of
+# [1.3](a1_3_one_step_denoising.ipynb) has learned that. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without it.
+#
+# ## Try it
+#
+# * In the code of {numref}`fig-a11-noisy`, set `levels = [50, 100, 150, 200]`. The grain is there at once, but the picture stays easy to name: the
+#   first fifth of the timesteps takes away details only.
+# * Replace `"sailboat"` by `"photograph-cat"`. At $t = 500$ the cat is harder to make out than the boat, since a photograph has less contrast between its large
+#   areas.
+#
+# ## More
+#
+# ```{dropdown} Why one formula is enough for many steps of noise
+# The forward process is usually defined in small steps. Each takes away a little of the picture and adds a little noise, with a small
+# number $\beta_t$:
+#
+# $$ x_t = \sqrt{1 - \beta_t}\, x_{t-1} + \sqrt{\beta_t}\, \epsilon_t. $$
+#
+# Two such steps give
+#
+# $$ x_t = \sqrt{(1 - \beta_t)(1 - \beta_{t-1})}\, x_{t-2} + \sqrt{(1-\beta_t)\beta_{t-1}}\, \epsilon_{t-1} + \sqrt{\beta_t}\, \epsilon_t. $$
+#
+# The last two terms are independent Gaussians, so their sum is one Gaussian, and the variances add up:
+# $(1-\beta_t)\beta_{t-1} + \beta_t = 1 - (1-\beta_t)(1-\beta_{t-1})$. Going on like this down to $x_0$ gives (N.1), with
+#
+# $$ \bar\alpha_t = \prod_{s \le t} (1 - \beta_s). $$
+# ```
+#
+# ```{dropdown} Where the numbers $\bar\alpha_t$ come from
+# Emoji-64 uses the squared-cosine schedule {cite:p}`nichol2021`:
+#
+# $$ \bar\alpha_t = \frac{f((t+1)/T)}{f(0)}, \qquad f(u) = \cos^2\!\left(\frac{u + 0.008}{1.008} \cdot \frac\pi2\right). $$
+#
+# Only the very last step is cut shorter, so that $\bar\alpha_{999}$ is not 0. Part B uses another schedule, with $\beta_t$ on a straight line.
+# ```

@@ -14,8 +14,7 @@
 # %% [markdown]
 # # 1.2 Classical denoising
 #
-# How much noise can be removed without training anything? The classical answer is to blur: noise differs from
-# pixel to pixel, images mostly don't, so an average over neighbours keeps the image and loses the noise.
+# How much noise can we remove without training anything?
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -42,57 +41,85 @@ if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
-# %%
+# %% tags=["remove-input"]
 import matplotlib.pyplot as plt
 import torch
 
 from diffusion_utils.metrics import psnr, ssim
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
-from diffusion_utils.show import comparison, grid, unit_range
+from diffusion_utils.show import comparison, grid, table, unit_range
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import low_pass
 
 schedule = load_pretrained().schedule
-levels = [250, 500, 750]
-names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
+
+# %% mystnb={"figure": {"caption": "Top: the test image and its noisy versions (seed 0). Bottom: the same, blurred. For each timestep the width of the blur is the best one of {numref}`fig-a12-widths`.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 coloured clouds."}} tags=["hide-input"]
+levels, names = [250, 500, 750], ["sailboat", "mushroom", "cactus", "photograph-cat"]
+widths = [0.5, 0.75, 1, 1.5, 2, 3, 4, 6]
 images = torch.stack([shipped_image(name) for name in names])
+clean = images.repeat_interleave(3, 0)
+eps = unit_noise((3, 64, 64), generators([0, 1, 2] * len(names)))
+
+# divided by its factor, the picture has its own brightness again
+noisy = {t: schedule.forward(clean, t, eps) / schedule.at(t).sqrt() for t in levels}
+blurred = {(t, w): low_pass(w)(noisy[t]).clamp(-1, 1) for t in levels for w in widths}
+scores = {key: psnr(blur, clean, peak=2) for key, blur in blurred.items()}
+best = {t: max(widths, key=lambda w: scores[t, w].mean()) for t in levels}
+
+boat = images[:1]
+grid(
+    [
+        unit_range(torch.cat([boat, *(noisy[t][:1] * schedule.at(t).sqrt() for t in levels)])),
+        unit_range(torch.cat([torch.ones_like(boat), *(blurred[t, best[t]][:1] for t in levels)])),
+    ],
+    titles=["$x_0$", *(f"$t={t}$" for t in levels)],
+    labels=["noisy", "blurred"],
+    size=1.7,
+)
 
 # %% [markdown]
-# The blur is a Gaussian of width $\sigma_b$ pixels, applied to $x_t / \sqrt{\bar\alpha_t}$, so that the image in it has its own brightness again.
-# Which width is best depends on the noise, so try several, on four pictures and three seeds each. PSNR says how close an estimate is to the clean image: the
-# square of the range of values (here $2^2$) over the mean squared error, in decibels. SSIM compares structure instead of values, and is 1 for equal
-# images {cite:p}`wang2004`.
+# ## The idea
+#
+# Noise differs from pixel to pixel. Most of a picture does not: neighbours have nearly the same colour. So replace each pixel by an average of its
+# neighbourhood. The noise, positive here and negative there, mostly cancels, and the picture mostly stays. This is a **blur**. It is Gaussian if the weight of a neighbour falls with its
+# distance $d$ as
+#
+# $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
+#
+# where $\sigma_b$ is the width of the blur in pixels.
 #
 # ```{literalinclude} ../../diffusion_utils/views.py
 # :pyobject: low_pass
 # ```
+#
+# The noisy picture $x_t$ is darker and paler than the original, since (N.1) has shrunk it. So it is divided by $\sqrt{\bar\alpha_t}$ before it is blurred:
 
 # %%
-widths = [0.5, 0.75, 1, 1.5, 2, 3, 4, 6]
-clean = images.repeat_interleave(3, 0)
-eps = unit_noise((3, 64, 64), generators(list(range(3)) * len(names)))
-# the blurred image is compared with x_0, so undo the forward process's scaling first
-rescaled = {t: schedule.forward(clean, t, eps) / schedule.at(t).sqrt() for t in levels}
-scores = {
-    (t, width): psnr(low_pass(width)(rescaled[t]).clamp(-1, 1), clean, peak=2)
-    for t in levels
-    for width in widths
-}
-best = {t: max(widths, key=lambda w: scores[t, w].mean()) for t in levels}
-for t in levels:
-    score = scores[t, best[t]]
-    before, after = (
-        ssim(x.clamp(-1, 1), clean, peak=2)
-        for x in (rescaled[t], low_pass(best[t])(rescaled[t]))
-    )
-    print(
-        f"t = {t}: best width {best[t]} pixels, "
-        f"PSNR {score.mean():.1f} dB (standard deviation {score.std():.1f}), "
-        f"SSIM {after.mean():.2f} ({after.std():.2f}), unblurred {before.mean():.2f} ({before.std():.2f})"
-    )
+t = 500
+x_t = schedule.forward(boat, t, eps[:1])
+estimate = low_pass(best[t])(x_t / schedule.at(t).sqrt())
 
-# %% mystnb={"figure": {"caption": "PSNR of blurred noisy images against the width of the blur, mean over four pictures and seeds 0, 1, 2; bars are one standard deviation.", "name": "fig-a12-widths"}, "image": {"alt": "Three curves, one for each noise level; each rises to a maximum and falls again, and the maximum moves to wider blurs as noise grows."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Move the slider: the noisy test image at $t = 500$ (seed 0) and its best blur.", "name": "fig-a12-slider"}} tags=["hide-input"]
+comparison(
+    unit_range(x_t),
+    unit_range(estimate),
+    captions=("noisy", "blurred"),
+    alt="A noisy sailboat beside its blurred version: the grain is gone, and so are the edges of sails and waves.",
+)
+
+# %% [markdown]
+# ## What to see
+#
+# In {numref}`fig-a12-best` the blur at $t = 250$ removes much of the grain. At $t = 500$ one can still name the boat, but all its edges are soft. At $t = 750$ clouds of red, brown and blue are
+# left: the colours are in the right places, the shapes are gone.
+#
+# ## How wide should the blur be?
+#
+# We measure how close each blurred picture is to the clean one. The usual number is the peak signal-to-noise ratio, **PSNR**, in decibels: the mean squared error
+# on a logarithmic scale, where 10 dB more means a tenth of the error. More is better.
+
+# %% mystnb={"figure": {"caption": "PSNR of blurred pictures against the width of the blur. Mean over four pictures (sailboat, mushroom, cactus, photograph of a cat) and three seeds (0, 1, 2); the bars are one standard deviation.", "name": "fig-a12-widths"}, "image": {"alt": "Three curves, one for each timestep. Each rises to a maximum and falls again, and the maximum moves to wider blurs as t grows."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 for t in levels:
     values = torch.stack([scores[t, width] for width in widths])
@@ -105,37 +132,53 @@ ax.minorticks_off()
 ax.legend()
 plt.show()
 
-# %% [markdown]
-# Each curve of {numref}`fig-a12-widths` has a top: a narrow blur leaves noise, a wide one removes the picture. The top moves right and down as noise
-# grows. The widths are chosen and scored on the same pictures, which favours the blur a little.
+# %% tags=["hide-input"]
+def mean(x):
+    return f"{x.mean():.1f} ± {x.std():.1f}"
 
-# %%
-x_0 = images[:1]
-noisy = {t: schedule.forward(x_0, t, eps[:1]) for t in levels}
-blurred = {t: low_pass(best[t])(noisy[t] / schedule.at(t).sqrt()) for t in levels}
 
-# %% mystnb={"figure": {"caption": "Above: the test image with the noise of seed 0. Below: the same, divided by $\\sqrt{\\bar\\alpha_t}$ and blurred with the width that is best for its level by the numbers above; $t = 250, 500, 750$.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 750 coloured clouds."}} tags=["hide-input"]
-grid(
+def mean_ssim(x):
+    return f"{ssim(x.clamp(-1, 1), clean, peak=2).mean():.2f}"
+
+
+table(
     [
-        unit_range(torch.cat(list(noisy.values()))),
-        unit_range(torch.cat(list(blurred.values()))),
+        [
+            t,
+            f"{best[t]:g} pixels",
+            mean(psnr(noisy[t].clamp(-1, 1), clean, peak=2)),
+            mean(scores[t, best[t]]),
+            mean_ssim(noisy[t]),
+            mean_ssim(blurred[t, best[t]]),
+        ]
+        for t in levels
     ],
-    titles=[f"$t={t}$" for t in levels],
-    labels=["noisy", "blurred"],
-    size=1.6,
-)
-
-# %% mystnb={"figure": {"caption": "Move the slider: the noisy image at $t = 500$ (seed 0) and its best blur.", "name": "fig-a12-slider"}} tags=["hide-input"]
-comparison(
-    unit_range(noisy[500]),
-    unit_range(blurred[500]),
-    captions=("noisy", "blurred"),
-    alt="A noisy sailboat beside its blurred version: the grain is gone, and so are the edges of sails and waves.",
+    ["t", "best blur", "PSNR noisy", "PSNR blurred", "SSIM noisy", "SSIM blurred"],
+    "The best width for each timestep. PSNR in dB with its standard deviation; SSIM compares structure, and is 1 for equal pictures. The same pictures and seeds as in the figure.",
 )
 
 # %% [markdown]
+# Each curve of {numref}`fig-a12-widths` has a top. A narrower blur leaves more noise, a wider one removes more of the picture. With more noise, the best blur is wider, and its result is worse.
+# (SSIM is the structural similarity {cite:p}`wang2004`. The widths are chosen and scored on the same pictures, which favours the blur a little.)
+#
 # ## Where it fails
 #
-# The blur cannot tell an edge from noise: both are differences between neighbours. In {numref}`fig-a12-best` every edge is softened by as much as the
-# noise requires, and at $t = 750$ little but colour is left. A better denoiser must know which differences are likely in an image.
-# That is what a diffusion model has learned: [1.3](a1_3_one_step_denoising.ipynb).
+# A blur cannot tell an edge from noise, since both are differences between neighbours. It must soften both:
+
+# %% mystnb={"figure": {"caption": "The tip of the sail, 24x24 pixels enlarged: clean; noisy at $t = 500$ (seed 0); and blurred with three widths, in pixels.", "name": "fig-a12-edge"}, "image": {"alt": "Five enlarged cuts. The clean one has a sharp red edge and a dark mast. The narrow blur is still grainy; in the wide ones edge and mast are smeared."}} tags=["hide-input"]
+shown = [1, 2, 4]
+cuts = torch.cat([boat, noisy[500][:1], *(blurred[500, w][:1] for w in shown)])
+grid(
+    [unit_range(cuts[..., 6:30, 16:40])],
+    titles=["clean", "noisy", *(f"blur {w}" for w in shown)],
+    size=1.5,
+)
+
+# %% [markdown]
+# A better denoiser has to know which differences are likely in a picture. That is what a diffusion model has learned: [1.3](a1_3_one_step_denoising.ipynb).
+#
+# ## Try it
+#
+# * In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. At $t = 50$ the best of these blurs is the narrowest, and it brings only a few decibels: where there is
+#   little noise, a blur does almost as much harm as good.
+# * Set `names = ["photograph-cat"]`, so that only the photograph is scored. At $t = 750$ the best width becomes the largest one, since a photograph has fewer sharp edges to lose than a drawing.

@@ -14,8 +14,7 @@
 # %% [markdown]
 # # 1.3 One-step denoising
 #
-# How much better is a denoiser that has seen images? The pretrained network looks at $x_t$ and says which noise is in it:
-# its answer is called $\epsilon_\theta(x_t, t)$. From the noise follows an estimate of the clean image, $\hat x_0$, in one step.
+# How much better is a denoiser that has seen many pictures?
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -42,118 +41,157 @@ if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
-# %%
+# %% tags=["remove-input"]
+import matplotlib.pyplot as plt
 import torch
 
 from diffusion_utils.metrics import psnr, ssim
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
-from diffusion_utils.show import grid, unit_range
+from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import low_pass
 
 model = load_pretrained()
 schedule = model.schedule
-levels = [250, 500, 750]
-images = torch.stack(
-    [shipped_image(n) for n in ("sailboat", "mushroom", "cactus", "photograph-cat")]
-)
+
+# %% mystnb={"figure": {"caption": "Top: the test image $x_0$ and its noisy versions (seed 0). Middle: the clean picture $\\hat x_0$ that the network sees in each, in one step, with the prompt \"a high quality photo\". Bottom: the best blur of [1.2](a1_2_classical_denoising.ipynb).", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. Below each, what the network makes of it: a clear boat at t = 250, softer and less faithful ones at 500 and 750. Below that, much blurrier ones by the classical method."}} tags=["hide-input"]
+names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
+clean = torch.stack([shipped_image(name) for name in names]).repeat_interleave(2, 0)
+eps = unit_noise(model.shape, generators([0, 1] * len(names)))
 photo = model.denoiser("a high quality photo")
 
+
+@torch.no_grad()
+def one_step(x_t, t):
+    return schedule.predict_x0(x_t, t, photo(x_t.to(model.device), t).eps.to(x_t))
+
+
+levels, widths = [250, 500, 750], [0.5, 1, 1.5, 2, 3, 4, 6]
+noisy = {t: schedule.forward(clean, t, eps) for t in levels}
+seen = {t: one_step(x_t, t).clamp(-1, 1) for t, x_t in noisy.items()}
+blurred = {}
+for t, x_t in noisy.items():
+    blurs = [low_pass(w)(x_t / schedule.at(t).sqrt()).clamp(-1, 1) for w in widths]
+    blurred[t] = max(blurs, key=lambda blur: psnr(blur, clean, peak=2).mean())
+
+
+def row(i, *per_level):
+    """Rows of pictures of image i; the clean one stands before the first."""
+    start = [clean[i : i + 1]] + [torch.ones_like(clean[:1])] * (len(per_level) - 1)
+    return [
+        unit_range(torch.cat([first, *(at[t][i : i + 1] for t in levels)]))
+        for first, at in zip(start, per_level, strict=True)
+    ]
+
+
+grid(
+    row(0, noisy, seen, blurred),
+    titles=["$x_0$", *(f"$t={t}$" for t in levels)],
+    labels=["noisy", "one step", "blur"],
+    size=1.45,
+)
+
 # %% [markdown]
-# The prompt "a high quality photo" means "any picture": in one of twenty of Emoji-64's training examples this phrase, or one like it, stood in place of
-# the drawing's name. Solving (N.1) for $x_0$,
+# ## The idea
 #
-# $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
+# The pretrained network gets a noisy picture $x_t$, the timestep $t$ and a prompt. It answers with its guess of the noise in the picture. If we know the noise, we can take it away. Solving (N.1) for the clean picture gives
+#
+# $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
+#
+# * $\epsilon_\theta(x_t, t)$ is the network's guess of the noise; $\theta$ stands for its weights. The prompt is not written out.
+# * $\hat x_0$ ("x zero hat") is the clean picture that follows from it. The hat says that it is an estimate.
+# * $\bar\alpha_t$ is the number of [1.1](a1_1_forward.ipynb): how much of the picture is left.
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.predict_x0
+# :lines: 1,3-
+# :dedent:
 # ```
 
-
 # %%
-def one_step(x_t, t):
-    with torch.no_grad():
-        return schedule.predict_x0(x_t, t, photo(x_t.to(model.device), t).eps.to(x_t))
+denoise = model.denoiser("a high quality photo")
+x_t = noisy[500].to(model.device)
+x0_hat = schedule.predict_x0(x_t, 500, denoise(x_t, 500).eps)
+
+# %% [markdown]
+# The prompt "a high quality photo" stands for "any picture". Emoji-64 has learned it that way: now and then its training drawings were called by this phrase, or one like it,
+# instead of their name.
+#
+# ## What to see
+#
+# In {numref}`fig-a13-one-step`, compare the two lower rows. The blur has to soften every edge. The network knows that drawings have sharp edges and plain areas, so it can
+# clean an area and keep its edge. The more noise there is, the more it has to guess, and the softer its picture becomes.
+#
+# ## How much closer?
+
+# %% tags=["hide-input"]
+def pm(values, digits=1):
+    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
 
 
-eps = unit_noise(model.shape, generators([0]))
-noisy = [schedule.forward(images[:1], t, eps) for t in levels]
-estimates = [one_step(x_t, t) for x_t, t in zip(noisy, levels, strict=True)]
-
-# %% mystnb={"figure": {"caption": "The test image with the noise of seed 0 (above) and the clean image that the network sees in it in one step (below), at $t = 250, 500, 750$. Prompt: \"a high quality photo\".", "name": "fig-a13-one-step"}, "image": {"alt": "The original sailboat; noisy versions at three levels; and the network's estimates, which get softer and less faithful as noise grows."}} tags=["hide-input"]
-x_0 = images[:1]
-grid(
-    [
-        unit_range(torch.cat([x_0, *noisy])),
-        unit_range(torch.cat([torch.ones_like(x_0), *estimates])),
-    ],
-    titles=["$x_0$", *(f"$t={t}$" for t in levels)],
-    labels=["noisy", r"$\hat x_0$"],
-    size=1.6,
+rows = []
+for t in levels:
+    for name, estimate in ("one step", seen[t]), ("best blur", blurred[t]):
+        p, s = psnr(estimate, clean, peak=2), ssim(estimate, clean, peak=2)
+        rows.append([t, name, pm(p), pm(s, 2)])
+table(
+    rows,
+    ["t", "method", "PSNR, dB", "SSIM"],
+    "Mean and standard deviation over four pictures (sailboat, mushroom, cactus, photograph of a cat) and two seeds (0, 1). Higher is closer to the original.",
 )
 
 # %% [markdown]
-# The outlines of {numref}`fig-a13-one-step` are those of the original where the noise left them visible; what it hid comes back as a soft average.
+# The width of the blur was chosen with the clean pictures at hand, so the table is fair to the blur.
 #
-# Numbers for four pictures with two seeds each, beside the best of the blurs of [1.2](a1_2_classical_denoising.ipynb), chosen with the clean pictures at hand:
-
-# %%
-clean = images.repeat_interleave(2, 0)
-noise = unit_noise(model.shape, generators([0, 1] * len(images)))
-noisy = {t: schedule.forward(clean, t, noise) for t in levels}
-
-
-def best_blur(x_t, t):
-    """The width of the best blur, and what it makes of x_t."""
-    blurs = {w: low_pass(w)(x_t / schedule.at(t).sqrt()) for w in [0.5, 1, 2, 3, 4, 6]}
-    return max(
-        blurs.items(), key=lambda b: psnr(b[1].clamp(-1, 1), clean, peak=2).mean()
-    )
-
-
-estimates = {t: one_step(x_t, t).clamp(-1, 1) for t, x_t in noisy.items()}
-blurred = {}
-for t, x_t in noisy.items():
-    width, blur = best_blur(x_t, t)
-    blurred[t] = blur.clamp(-1, 1)
-    candidates = {"one step": estimates[t], f"blur {width}": blurred[t]}
-    for name, estimate in candidates.items():
-        p, s = psnr(estimate, clean, peak=2), ssim(estimate, clean, peak=2)
-        print(
-            f"t = {t}, {name:>9}: PSNR {p.mean():4.1f} dB (standard deviation {p.std():.1f}), "
-            f"SSIM {s.mean():.2f} ({s.std():.2f})"
-        )
-
-# %% [markdown]
 # ## Where it fails
 #
-# Many clean images fit the same $x_t$ at $t = 750$. The training loss rewards the average of them all, so an ideal network answers with that average, and an
-# average of many pictures is a blur. The photograph shows another limit: nothing like it was among the drawings that the network has seen. What the
-# network gains over the best blur, for each picture:
+# **The guess is an average.** Many clean pictures fit the same noisy one. In training the network was rewarded for a small *squared* error, and the best answer then is
+# the mean of all pictures that fit. With little noise they are all alike and their mean is sharp. With much noise they differ, and their mean is a blur:
 
-# %%
-gain = psnr(estimates[500], clean, peak=2) - psnr(blurred[500], clean, peak=2)
-for name, (a, b) in zip(
-    ["sailboat", "mushroom", "cactus", "photograph"], gain.view(4, 2), strict=True
-):
-    print(f"t = 500, {name}: {a:+.1f} and {b:+.1f} dB for seeds 0 and 1")
+# %% mystnb={"figure": {"caption": "The clean picture that the network sees in the noisy test image as $t$ grows. Seed 0, \"a high quality photo\".", "name": "fig-a13-average"}, "image": {"alt": "Estimates of the sailboat at six timesteps. They lose their edges from left to right; the last is a pale spot without a shape."}} tags=["hide-input"]
+more = [250, 500, 650, 800, 900, 990]
+estimates = [one_step(schedule.forward(clean[:1], t, eps[:1]), t) for t in more]
+grid([unit_range(torch.cat(estimates))], titles=[f"$t={t}$" for t in more], size=1.4)
 
-# %% mystnb={"figure": {"caption": "The photograph at $t = 500$, seed 0: original, noisy, one step, best blur.", "name": "fig-a13-photograph"}, "image": {"alt": "A cat's face; the same under noise; two soft versions of it, by the network and by the blur."}} tags=["hide-input"]
+# %% [markdown]
+# **It knows only what it has seen.** Emoji-64 was trained on drawings. A photograph looks like nothing in its training:
+
+# %% mystnb={"figure": {"caption": "A photograph at three timesteps, seed 0, and what the network and the best blur make of it.", "name": "fig-a13-photograph"}, "image": {"alt": "A cat's face, and the same under noise. Below, the network's and the blur's versions, which are about equally soft."}} tags=["hide-input"]
 grid(
+    row(6, noisy, seen, blurred),
+    titles=["original", *(f"$t={t}$" for t in levels)],
+    labels=["noisy", "one step", "blur"],
+    size=1.45,
+)
+
+# %% tags=["hide-input"]
+gain = {t: psnr(seen[t], clean, peak=2) - psnr(blurred[t], clean, peak=2) for t in levels}
+table(
     [
-        unit_range(
-            torch.cat(
-                [
-                    x[6:7]
-                    for x in (clean, *(at[500] for at in (noisy, estimates, blurred)))
-                ]
-            )
-        )
+        [name.replace("-cat", ""), *(f"{gain[t].view(-1, 2)[i].mean():+.1f}" for t in levels)]
+        for i, name in enumerate(names)
     ],
-    titles=["original", "$t=500$", "one step", "blur"],
-    size=1.6,
+    ["picture", *(f"t = {t}" for t in levels)],
+    "PSNR of one step minus PSNR of the best blur, in dB, mean of seeds 0 and 1.",
 )
 
 # %% [markdown]
-# One step has to average; [1.4](a1_4_iterative_denoising.ipynb) takes many, and can choose.
+# One step must answer with an average. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps, and can choose one picture.
+#
+# ## Try it
+#
+# * In the code of {numref}`fig-a13-one-step`, ask for `model.denoiser("a sailboat")`. TRY1
+# * Set `levels = [50, 100, 150]`. TRY2
+#
+# ## More
+#
+# ```{dropdown} Why the best answer is a mean
+# The network is trained to make $\mathbb E \lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$ small. For a given $x_t$, every other number $a$ in place of the mean $m = \mathbb E[\epsilon \mid x_t]$
+# is worse:
+#
+# $$ \mathbb E\big[(\epsilon - a)^2 \mid x_t\big] = \mathbb E\big[(\epsilon - m)^2 \mid x_t\big] + (m - a)^2, $$
+#
+# since the mixed term $2(m - a)\,\mathbb E[\epsilon - m \mid x_t]$ is 0. So the best network answers with $\mathbb E[\epsilon \mid x_t]$, and (N.2) turns it into
+# $\hat x_0 = \mathbb E[x_0 \mid x_t]$, the mean of all clean pictures, weighted by how well they fit.
+# ```
