@@ -97,35 +97,32 @@ def test_a_run_that_is_measured_again_replaces_the_one_before(tmp_path, monkeypa
     assert emoji64_quality.earlier({"unet": "w", judge: "k"}) == {"runs": []}
 
 
-def test_pairs_that_work_come_before_those_that_are_only_recognised():
-    def row(right, other):
-        return {"right": right, "other": other}
-
-    works = row([9, 2], [10, 50])
-    better = row([3, 2], [4, 500])
-    confused = row([1, 2], [2, 1])  # both names are near, but one view shows the other
-    assert pairs.works(works) and not pairs.works(confused)
-    assert sorted([confused, works, better], key=pairs.order) == [
-        better, works, confused,
-    ]  # fmt: skip
+def test_the_surest_seed_is_sure_in_both_ways():
+    assert pairs.surest([[0.9, 0.1], [0.4, 0.5], [0.2, 0.3]]) == [1, 2, 0]
 
 
-def test_each_way_to_look_at_a_picture_has_its_own_right_name(monkeypatch):
-    """A judge that ranks by brightness: "dark" first for a dark picture, and the other way round."""
+def test_seeds_count_where_both_names_are_near_the_front():
+    row = {"ranks": [[1, 1], [1, 5], [6, 1], [2, 3]]}
+    assert [pairs.both_within(row, first) for first in (1, 5)] == [1, 3]
 
-    def name_ranks(judge, pictures, names):
+
+def test_each_way_to_look_at_a_picture_has_its_own_right_name():
+    """A judge that is twice as sure of "dark" for a dark picture, and the other way round."""
+
+    def judge(pictures):
         dark = pictures.mean((1, 2, 3)) < 0
-        return [
-            1 + (d.item() != (n == "dark")) for d, n in zip(dark, names, strict=True)
-        ]
+        return torch.where(dark, 2.0, 0.5).log()[:, None] * torch.tensor([1.0, 0.0])
 
-    monkeypatch.setattr(pairs, "name_ranks", name_ranks)
-    picture = -torch.ones(1, 3, 8, 8)
+    names = ["dark", "bright"]
+    pictures = torch.tensor([-1.0, 0.5])[:, None, None, None].expand(2, 3, 8, 8)
     looks = lambda x: x, lambda x: -x
-    (row,) = pairs.judged(None, [["dark", "bright"]], picture, looks)
-    assert row["right"] == [1, 1] and row["other"] == [2, 2]
-    (row,) = pairs.judged(None, [["bright", "dark"]], picture, looks)
-    assert row["right"] == [2, 2] and not pairs.works(row)
+    found = pairs.judged((judge, names, None), names, pictures, looks)
+    assert found["ranks"] == [[1, 1], [2, 2]]
+    assert found["sure"] == [pytest.approx([0.667] * 2), pytest.approx([0.333] * 2)]
+    assert pairs.prompts("jigsaw", ("owl", "sun")) == ["an owl", "a sun"]
+    assert pairs.prompts("negative", ("owl", "sun")) == [
+        "an owl", "a sun on a black background",
+    ]  # fmt: skip
 
 
 def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):
