@@ -1,6 +1,5 @@
 """What the noise is: a denoiser is a function (x_t, t) -> NoiseEstimate, and so is a technique."""
 
-from math import isfinite
 from typing import NamedTuple
 
 import torch
@@ -73,12 +72,7 @@ def guided(conditional, unconditional, gamma):
     >>> nothing = lambda x_t, t: NoiseEstimate(torch.zeros_like(x_t))
     >>> guided(one, nothing, gamma=7)(torch.zeros(1, 1, 1, 2), 500).eps
     tensor([[[[7., 7.]]]])
-
-    Raises:
-        ValueError: gamma is infinite or not a number.
     """
-    if not isfinite(gamma):
-        raise ValueError(f"gamma must be a finite number, got {gamma}")
     if gamma == 1:
         return conditional  # the other estimate would cancel
     both = together(conditional, unconditional)
@@ -88,6 +82,22 @@ def guided(conditional, unconditional, gamma):
         return NoiseEstimate(eps_u + gamma * (eps_c - eps_u), nu)  # (N.6)
 
     return denoise
+
+
+def clipped(denoise, schedule):
+    """Keep the clean image that an estimate stands for within [-1, 1], as images are.
+
+    Source: Saharia et al. 2022, https://arxiv.org/abs/2205.11487, section 2.3, static thresholding.
+    """
+
+    def denoise_clipped(x_t, t):
+        eps, nu = denoise(x_t, t)
+        x0_hat = schedule.predict_x0(x_t, t, eps).clamp(-1, 1)
+        alpha_bar = schedule.at(t, x_t)
+        eps = (x_t - alpha_bar.sqrt() * x0_hat) / (1 - alpha_bar).sqrt()
+        return NoiseEstimate(eps, nu)
+
+    return denoise_clipped
 
 
 def viewed(denoise, view):

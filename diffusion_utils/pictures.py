@@ -6,13 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
-from torchvision.transforms.v2.functional import (
-    center_crop,
-    pil_to_tensor,
-    resize,
-    to_pil_image,
-)
+from PIL import ExifTags, Image
+from torchvision.transforms.v2.functional import center_crop, pil_to_tensor, resize
 from torchvision.utils import make_grid
 
 from diffusion_utils.files import ROOT, atomic
@@ -21,6 +16,19 @@ from diffusion_utils.files import ROOT, atomic
 def to_unit(images):
     """uint8 images 0 .. 255 -> float32 in [0, 1]."""
     return images.float().div(255)
+
+
+def to_pixels(images):
+    """(B, 1 or 3, H, W) floats -> (B, H, W[, 3]) uint8, rounded; values outside [0, 1] are clipped.
+
+    Raises:
+        ValueError: a value is no number.
+    """
+    images = images.detach().float().cpu()
+    if images.isnan().any():
+        raise ValueError("an image holds NaN, which is no shade of grey")
+    pixels = (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
+    return pixels.squeeze(-1).numpy()
 
 
 IMAGES = ROOT / "data" / "images"
@@ -43,18 +51,21 @@ def load_image(path, size=64):
     try:
         with pixel_limit(MAX_PIXELS), Image.open(path) as file:
             file.draft(None, (ample, ample))  # a JPEG is decoded that small at once
-            ImageOps.exif_transpose(file, in_place=True)
+            file.load()
+            orientation = file.getexif().get(ExifTags.Base.Orientation)
             picture = plain(file)
             picture = picture.reduce(max(1, min(picture.size) // ample))
+            picture = upright(picture, orientation)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"there is no picture at {path}") from error
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise ValueError(
-            f"{path} cannot be read as a picture ({error}); save it again as PNG or JPEG"
-        ) from error
     except Image.DecompressionBombError as error:
         raise ValueError(
             f"{path} is too large, more than {MAX_PIXELS:,} pixels; save it smaller"
+        ) from error
+    except Exception as error:  # each of PIL's decoders fails in ways of its own
+        raise ValueError(
+            f"{path} cannot be read as a picture ({type(error).__name__}: {error}); "
+            "save it again as PNG or JPEG"
         ) from error
     picture = center_crop(on_white(picture), min(picture.size))
     pixels = resize(pil_to_tensor(picture).float(), [size, size], antialias=True)
@@ -73,6 +84,23 @@ def pixel_limit(pixels):
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
+
+
+UPRIGHT = {  # what undoes the eight orientations of EXIF; 1 is upright
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def upright(picture, orientation):
+    """Turned as a camera asks for. PIL's `exif_transpose` would write all EXIF anew, which may fail."""
+    turn = UPRIGHT.get(orientation)
+    return picture if turn is None else picture.transpose(turn)
 
 
 def plain(picture):
@@ -102,10 +130,11 @@ def on_white(picture):
 
 def save_sheet(path, images, columns=8, padding=2):
     """Write images (B, 3, H, W) in [-1, 1] to a PNG, row by row on white, atomically."""
-    shown = images.cpu().clamp(-1, 1) / 2 + 0.5
-    sheet = make_grid(shown, nrow=columns, padding=padding, pad_value=1.0)
+    unit = images / 2 + 0.5
+    sheet = make_grid(unit, nrow=columns, padding=padding, pad_value=1.0)
+    png = Image.fromarray(to_pixels(sheet[None])[0])
     with atomic(path) as partial:
-        to_pil_image(sheet).save(partial, "PNG", optimize=True)
+        png.save(partial, "PNG", optimize=True)
 
 
 def shipped_image(name):

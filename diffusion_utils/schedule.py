@@ -66,24 +66,12 @@ class Schedule:
         """alpha_bar_t for an int or a (B,) tensor t; shaped and typed to multiply x if x is given.
 
         Raises:
-            ValueError: t is no whole number or outside -1 .. T-1, or x is not of floats.
+            ValueError: as `check_timestep` and `beside`.
         """
         t = torch.as_tensor(t, device="cpu")
-        if t.is_floating_point():
-            raise ValueError(f"timesteps are whole numbers, got {t.tolist()}")
-        t = t.long()
-        if t.min() < CLEAN or t.max() >= self.T:
-            raise ValueError(
-                f"timestep must be in {CLEAN} .. {self.T - 1}, got {t.tolist()}"
-            )
-        if x is not None and not x.is_floating_point():  # would round alpha_bar to 0
-            raise ValueError(
-                f"images must be floats, got {x.dtype}; see `pictures.to_unit` and `pictures.load_image`"
-            )
-        alpha_bar = self.from_clean[t + 1]
-        if x is None or not alpha_bar.ndim:
-            return alpha_bar
-        return alpha_bar.to(x).reshape(-1, *(1,) * (x.ndim - 1))
+        check_timestep(t, self.T)
+        alpha_bar = self.from_clean[t.long() + 1]
+        return alpha_bar if x is None else beside(x, alpha_bar)
 
     def forward(self, x_0, t, eps):
         """Noise a clean image: x_0, eps (B, C, H, W), t int or (B,) -> x_t. Ho et al., eq. 4."""
@@ -143,6 +131,27 @@ class Schedule:
                 share * beta.log() + (1 - share) * variance.log()
             )  # (N.5)
         return mean + variance.sqrt() * z
+
+
+def check_timestep(t, T):
+    """Raises a ValueError if a tensor t is not of whole numbers in -1 .. T-1."""
+    if t.is_floating_point():
+        raise ValueError(f"timesteps are whole numbers, got {t.tolist()}")
+    if t.long().min() < CLEAN or t.long().max() >= T:
+        raise ValueError(f"timestep must be in {CLEAN} .. {T - 1}, got {t.tolist()}")
+
+
+def beside(x, values):
+    """One value for all images x (B, ...), or one for each (B,), as it multiplies them.
+
+    Raises:
+        ValueError: the images are no floats, and would round the values to 0.
+    """
+    if not x.is_floating_point():
+        raise ValueError(
+            f"images must be floats, got {x.dtype}; see `pictures.to_unit` and `pictures.load_image`"
+        )
+    return values.to(x).reshape(-1, *(1,) * (x.ndim - 1)) if values.ndim else values
 
 
 def strided_timesteps(start, stride):

@@ -12,13 +12,7 @@ import torch
 from IPython.display import HTML
 from PIL import Image
 
-
-def to_pixels(images):
-    """(B, 1 or 3, H, W) floats -> (B, H, W[, 3]) uint8; values outside [0, 1] are clipped."""
-    pixels = (
-        (images.detach().float().clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1)
-    )
-    return pixels.squeeze(-1).cpu().numpy()
+from diffusion_utils.pictures import to_pixels
 
 
 def unit_range(images):

@@ -1,11 +1,13 @@
 """The coursework's named tasks, each a few lines around the one loop."""
 
+import math
 from numbers import Integral
 
 import torch
 
 from diffusion_utils.denoisers import averaged, blended, guided, viewed
 from diffusion_utils.sampling import (
+    check_timesteps,
     generators,
     keep_outside,
     last,
@@ -26,23 +28,8 @@ def prompted(model, prompts, gamma=7.0):
     Raises:
         ValueError: a prompt is empty or no text, or gamma is not finite.
     """
-    return guided(model.denoiser(checked(prompts)), model.denoiser(""), gamma)
-
-
-def checked(prompts):
-    """The same prompt, or list of them; an error if one is empty."""
-    for prompt in prompts if isinstance(prompts, list | tuple) else [prompts]:
-        if not str(prompt).strip():
-            raise ValueError("the prompt is empty; guidance needs a text to go towards")
-    return prompts
-
-
-def check_list(prompts, ways, names):
-    """Raises a ValueError if prompts is not a list of one prompt more than there are ways to look."""
-    if not isinstance(prompts, list | tuple) or len(prompts) != len(ways) + 1:
-        raise ValueError(
-            f"give a list of one prompt more than {names}, got {prompts!r} for {len(ways)} {names}"
-        )
+    conditional = model.denoiser(checked(prompts))
+    return guided(conditional, model.denoiser(""), finite(gamma))
 
 
 def generate(model, denoise, seeds, timesteps=TIMESTEPS):
@@ -75,18 +62,6 @@ def enlarged(model, images, prompts, seeds, combine=None):
     return model.upsample(images.clamp(-1, 1), prompts, seeds, combine)
 
 
-def check_image(model, image, seeds):
-    """Raises a ValueError if the image is of a wrong type, shape or range, or none for each seed."""
-    if not torch.is_tensor(image) or not image.is_floating_point():
-        raise ValueError("image must be floats; load it with `pictures.load_image`")
-    if tuple(image.shape[-3:]) != tuple(model.shape) or image.ndim not in (3, 4):
-        raise ValueError(f"image must be {model.shape}, got {tuple(image.shape)}")
-    if image.ndim == 4 and len(image) != len(seeds):
-        raise ValueError(f"{len(image)} images need as many seeds, got {len(seeds)}")
-    if not (image.abs() <= 1).all():  # NaN is refused too
-        raise ValueError("image must be in [-1, 1]; load it with `pictures.load_image`")
-
-
 def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
     """The image at timesteps[i_start], once for each seed, and the generators that go on from there.
 
@@ -94,15 +69,13 @@ def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
         image: (3, 64, 64), or one for each seed (B, 3, 64, 64), in [-1, 1].
 
     Raises:
-        ValueError: wrong type, shape, range or number of seeds, or i_start is not a whole number
-            before the last timestep.
+        ValueError: wrong type, shape, range or number of seeds, wrong timesteps, or i_start is not a
+            whole number before the last of them.
     """
     noise = generators(seeds)
     check_image(model, image, seeds)
-    if not isinstance(i_start, Integral) or not 0 <= i_start < len(timesteps) - 1:
-        raise ValueError(
-            f"i_start must be a whole number in 0 .. {len(timesteps) - 2}, got {i_start}"
-        )
+    check_timesteps(timesteps)
+    check_whole("i_start", i_start, 0, len(timesteps) - 2)
     eps = unit_noise(model.shape, noise).to(model.device)
     x_0 = image.to(model.device).expand_as(eps)
     return model.schedule.forward(x_0, timesteps[i_start], eps), noise
@@ -132,14 +105,18 @@ def inpaint(model, denoise, image, mask, seeds, times=1, timesteps=TIMESTEPS):
         mask: as for `sampling.keep_outside`.
 
     Raises:
-        ValueError: as `noised`, `sampling.keep_outside` and `sampling.resampled`.
+        ValueError: as `noised`; or mask is not 0 and 1, or of another size or number than the
+            images; or times is not a whole number from 1 on.
 
     Source: Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1.
     """
     noise = generators(seeds)
     check_image(model, image, seeds)
+    check_timesteps(timesteps)
+    check_whole("times", times, 1)
     x_T = unit_noise(model.shape, noise).to(model.device)
     outside = image.to(model.device).expand_as(x_T)
+    check_mask(mask, outside)
     constrain = keep_outside(mask, outside, model.schedule, noise)
     steps = trajectory(
         denoise,
@@ -173,4 +150,59 @@ def hybrid(model, prompts, sigmas=(2.0,), gamma=7.0):
     check_list(prompts, sigmas, "blurs")
     parts = [model.denoiser(checked(prompt)) for prompt in prompts]
     # the bands add up to 1, so guiding their blend is blending what is guided, for fewer estimates
-    return guided(blended(parts, bands(*sigmas)), model.denoiser(""), gamma)
+    return guided(blended(parts, bands(*sigmas)), model.denoiser(""), finite(gamma))
+
+
+def finite(gamma):
+    """The same guidance scale; an error if it is infinite or not a number."""
+    if not math.isfinite(gamma):
+        raise ValueError(f"gamma must be a finite number, got {gamma}")
+    return gamma
+
+
+def checked(prompts):
+    """The same prompt, or list of them; an error if one is empty."""
+    for prompt in prompts if isinstance(prompts, list | tuple) else [prompts]:
+        if not str(prompt).strip():
+            raise ValueError("the prompt is empty; guidance needs a text to go towards")
+    return prompts
+
+
+def check_list(prompts, ways, names):
+    """Raises a ValueError if prompts is not a list of one prompt more than there are ways to look."""
+    if not isinstance(prompts, list | tuple) or len(prompts) != len(ways) + 1:
+        raise ValueError(
+            f"give a list of one prompt more than {names}, got {prompts!r} for {len(ways)} {names}"
+        )
+
+
+def check_image(model, image, seeds):
+    """Raises a ValueError if the image is of a wrong type, shape or range, or none for each seed."""
+    if not torch.is_tensor(image) or not image.is_floating_point():
+        raise ValueError("image must be floats; load it with `pictures.load_image`")
+    if tuple(image.shape[-3:]) != tuple(model.shape) or image.ndim not in (3, 4):
+        raise ValueError(f"image must be {model.shape}, got {tuple(image.shape)}")
+    if image.ndim == 4 and len(image) != len(seeds):
+        raise ValueError(f"{len(image)} images need as many seeds, got {len(seeds)}")
+    if not (image.abs() <= 1).all():  # NaN is refused too
+        raise ValueError("image must be in [-1, 1]; load it with `pictures.load_image`")
+
+
+def check_mask(mask, image):
+    """Raises a ValueError if the mask is not 0 and 1, or does not fit the images (B, C, H, W)."""
+    if not ((mask == 0) | (mask == 1)).all():
+        raise ValueError("mask must be 0 and 1, with 1 for new content")
+    if mask.ndim > 4 or mask.shape[-3:] != (1, *image.shape[-2:]):
+        raise ValueError(
+            f"mask must be (1, H, W) or (B, 1, H, W) with the image's {tuple(image.shape[-2:])}, "
+            f"got {tuple(mask.shape)}"
+        )
+    if mask.ndim == 4 and len(mask) != len(image):
+        raise ValueError(f"{len(mask)} masks for {len(image)} images")
+
+
+def check_whole(name, number, first, last=math.inf):
+    """Raises a ValueError if a number is not a whole one in first .. last."""
+    if not isinstance(number, Integral) or not first <= number <= last:
+        where = f"from {first} on" if last == math.inf else f"in {first} .. {last}"
+        raise ValueError(f"{name} must be a whole number {where}, got {number}")

@@ -1,16 +1,28 @@
 """Pictures in: any file in, one kind of tensor out, or one clear error."""
 
+import random
+import struct
 import warnings
+import zlib
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from matplotlib.axes import Axes
+from PIL import Image, ImageOps
 from torch.testing import assert_close
 
 from diffusion_utils import pictures
 from diffusion_utils.metrics import seam
-from diffusion_utils.pictures import IMAGES, hole, load_image, save_sheet, shipped_image
+from diffusion_utils.pictures import (
+    IMAGES,
+    hole,
+    load_image,
+    save_sheet,
+    shipped_image,
+    to_pixels,
+)
+from diffusion_utils.show import grid, unit_range
 
 RED = torch.tensor([1.0, -1.0, -1.0])[:, None, None].expand(3, 64, 64)
 
@@ -88,6 +100,42 @@ def test_a_phone_s_rotation_is_undone(saved):
     assert image[:, :28].mean() > 0.95 and image[:, 36:].mean() < -0.95
 
 
+def exif_of(orientation, numerator, denominator):
+    """EXIF as a camera writes it, byte by byte: an orientation, and an x resolution of a fraction."""
+    head = struct.pack("<2sHLH", b"II", 42, 8, 2)
+    short = struct.pack("<HHLHH", 274, 3, 1, orientation, 0)
+    fraction = struct.pack("<HHLL", 282, 10, 1, 38)  # signed
+    return (
+        b"Exif\0\0"
+        + head
+        + short
+        + fraction
+        + struct.pack("<L", 0)
+        + struct.pack("<ll", numerator, denominator)
+    )
+
+
+@pytest.mark.parametrize("name", ["p.jpg", "p.png", "p.webp"])
+def test_a_malformed_tag_beside_the_rotation_does_not_matter(saved, name):
+    picture = Image.new("RGB", (96, 64), "white")
+    picture.paste("black", (0, 0, 48, 64))
+    image = load_image(saved(picture, name, exif=exif_of(6, -1, 0)))
+    assert image[:, :28].mean() < -0.95 and image[:, 36:].mean() > 0.95
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_each_of_the_eight_orientations_is_undone(saved, orientation):
+    """Against PIL's own transposition, of a picture that looks different in all of them."""
+    drawn = np.zeros((64, 64, 3), np.uint8)
+    drawn[:20, :40], drawn[:20, 40:], drawn[20:, :30] = (255, 0, 0), (0, 255, 0), 90
+    exif = Image.Exif()
+    exif[274] = orientation
+    path = saved(Image.fromarray(drawn), "p.png", exif=exif)
+    expected = ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    expected = torch.from_numpy(np.asarray(expected) / np.float32(127.5) - 1)
+    assert_close(load_image(path), expected.permute(2, 0, 1))
+
+
 @pytest.mark.parametrize("name", ["p.jpg", "p.png", "p.tif"])
 def test_a_phone_held_upright_is_too(saved, name):
     picture = Image.new("RGB", (96, 64), "white")
@@ -162,6 +210,36 @@ def test_files_that_are_no_pictures(tmp_path):
         load_image(tmp_path / "none.png")
 
 
+@pytest.mark.parametrize(
+    "error", [struct.error("bad"), KeyError(3), ZeroDivisionError("x"), zlib.error("y")]
+)
+def test_whatever_a_decoder_raises_is_one_line(saved, monkeypatch, error):
+    def fail(*args, **options):
+        raise error
+
+    path = saved(Image.new("RGB", (64, 64)))
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    with pytest.raises(ValueError, match="picture.png cannot be read as a picture"):
+        load_image(path)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png", "tif", "gif", "webp", "bmp"])
+def test_altered_files_are_read_or_refused_in_one_line(tmp_path, kind):
+    path = tmp_path / f"p.{kind}"
+    Image.open(IMAGES / "sailboat.png").convert("RGB").save(path)
+    whole, chance = path.read_bytes(), random.Random(kind)
+    for _ in range(40):
+        altered = bytearray(whole)
+        for _ in range(8):  # most of what matters is at the beginning
+            altered[chance.randrange(min(400, len(whole)))] = chance.randrange(256)
+        path.write_bytes(altered)
+        with warnings.catch_warnings(action="ignore"):
+            try:
+                assert load_image(path).shape == (3, 64, 64)
+            except ValueError as error:
+                assert str(path) in str(error) and "save it" in str(error)
+
+
 def test_unknown_names_list_the_known():
     with pytest.raises(ValueError, match="sailboat"):
         shipped_image("boat")
@@ -189,5 +267,28 @@ def test_a_sheet_shows_the_images_row_by_row_on_white(tmp_path):
     save_sheet(tmp_path / "sheet.png", images, columns=2, padding=1)
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))[..., 0]
     assert sheet.shape == (3 * 5 + 1, 2 * 5 + 1)
-    assert sheet[2::5, 2::5].tolist() == [[0, 0], [127, 255], [191, 255]]
+    assert sheet[2::5, 2::5].tolist() == [[0, 0], [128, 255], [191, 255]]
     assert (sheet[::5] == 255).all() and (sheet[:, ::5] == 255).all()
+
+
+def test_a_sheet_and_a_figure_show_the_same_pixels(tmp_path, monkeypatch):
+    """Every value that 8 bit can hold comes back, and every third between two is rounded to the near one."""
+    levels = torch.arange(0, 255, 1 / 3, dtype=torch.float64)[: 27 * 27].view(27, 27)
+    images = (levels / 127.5 - 1).float().expand(1, 3, 27, 27)
+    save_sheet(tmp_path / "sheet.png", images, padding=0)
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert (sheet[..., 0] == levels.round().numpy()).all()
+    shown = []
+    monkeypatch.setattr(Axes, "imshow", lambda ax, image, **_: shown.append(image))
+    grid([unit_range(images)])
+    assert (shown[0] == sheet).all()
+
+
+def test_what_is_no_number_is_not_shown_as_black(tmp_path):
+    images = torch.zeros(1, 3, 8, 8)
+    images[0, 1, 2, 3] = torch.nan
+    with pytest.raises(ValueError, match="NaN"):
+        to_pixels(images)
+    with pytest.raises(ValueError, match="NaN"):
+        save_sheet(tmp_path / "sheet.png", images)
+    assert not list(tmp_path.iterdir())

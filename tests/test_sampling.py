@@ -124,6 +124,21 @@ def test_a_seed_gives_the_same_image_in_any_batch(split, training):
         )
 
 
+@pytest.mark.parametrize(
+    "seed", [-1, 2**32, 2**64, 0.9, 1.0, float("nan"), "3", None, torch.tensor(0.5)]
+)
+def test_seeds_out_of_the_range_are_refused(seed):
+    with pytest.raises(ValueError, match="whole number in 0 .. 4294967295, got"):
+        generators([7, seed])
+
+
+def test_all_seeds_of_the_range_differ():
+    """The ends of the range, numbers that are equal in their low bits, and numpy's whole numbers."""
+    seeds = [0, 1, 2**16, 2**31, 2**32 - 1, np.int64(5), np.uint32(2**32 - 2)]
+    first = {tuple(unit_noise((4,), generators([s]))[0].tolist()) for s in seeds}
+    assert len(first) == len(seeds)
+
+
 def test_unit_noise_is_the_noise_of_each_generator():
     expected = torch.stack(
         [torch.randn(2, 3, generator=torch.Generator().manual_seed(s)) for s in (3, 8)]
@@ -219,6 +234,18 @@ def test_constraint_is_applied_after_each_step():
     assert all((step.x[..., 14:] == step.t).all() for step in steps)
     assert all(x.equal(step.x) for x, step in zip(entered[1:], steps, strict=False))
     assert free(mask, 3).equal(mask)
+
+
+@pytest.mark.parametrize("timesteps", [[], [9], [0, 9], [9, 9], [0, 5, 9], [9, 0, 5]])
+def test_timesteps_that_do_not_end_in_a_step_down_are_refused(timesteps):
+    with pytest.raises(ValueError, match="a start and an end below it"):
+        sample(exact, SHAPE, timesteps, SMALL, seeds=[0])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_images_that_are_no_numbers_are_refused(value):
+    with pytest.raises(ValueError, match="not finite"):
+        sample(lambda x, t: NoiseEstimate(x * value), SHAPE, FEW, SMALL, seeds=[0])
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -299,6 +299,17 @@ def test_what_is_drawn_on_a_gpu_comes_back_to_the_cpu(monkeypatch):
     assert {x.device.type for x in drawn} == {"cpu"}
 
 
+@pytest.mark.parametrize("gamma", [float("nan"), float("inf"), -float("inf")])
+def test_guidance_without_a_finite_gamma_is_refused(model, gamma):
+    for draw in (
+        lambda: tasks.prompted(model, "red", gamma),
+        lambda: tasks.visual_anagram(model, ["red", "blue"], gamma=gamma),
+        lambda: tasks.hybrid(model, ["red", "blue"], gamma=gamma),
+    ):
+        with pytest.raises(ValueError, match="gamma must be a finite number"):
+            draw()
+
+
 @pytest.mark.parametrize("prompt", [None, 5, ["red", None], []])
 def test_prompts_that_are_no_text_are_refused(model, prompt):
     with pytest.raises(ValueError, match="give a text|a prompt is a text"):
@@ -355,11 +366,25 @@ def test_a_mask_for_each_image_is_needed(model, image, count):
 def test_what_makes_no_path_is_refused(model, image):
     red, mask = model.denoiser("red"), hole(0, 0, 9, 9)
     for times in (0, 1.5, 2.0, None):
-        with pytest.raises(ValueError, match=f"at least once, got times={times}"):
+        with pytest.raises(
+            ValueError, match=f"times must be a whole number from 1 on, got {times}"
+        ):
             tasks.inpaint(model, red, image, mask, [0], times=times)
     for timesteps in ([990], [0, 990], [990, 990], [0, 500, 990], [990, 0, 500]):
         with pytest.raises(ValueError, match="a start and an end below it"):
             tasks.generate(model, red, [0], timesteps)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32, 0.9, "1"])
+def test_seeds_out_of_the_range_are_refused_by_each_task(model, image, seed):
+    red, mask = model.denoiser("red"), hole(0, 0, 9, 9)
+    for draw in (
+        lambda: tasks.generate(model, red, [seed]),
+        lambda: tasks.sdedit(model, red, image, 5, [seed]),
+        lambda: tasks.inpaint(model, red, image, mask, [seed]),
+    ):
+        with pytest.raises(ValueError, match="a seed is a whole number in 0 .. "):
+            draw()
 
 
 @pytest.mark.parametrize("seeds", [[], 5, None])
