@@ -1,10 +1,8 @@
 import csv
 import io
-import multiprocessing
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +13,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
+from processes import as_two, begin, finish, free_port, start
 from torch.testing import assert_close
 
 from diffusion_utils.emoji64.recipe import EmojiTask
@@ -379,30 +378,18 @@ def without_seconds(run):
 def test_killed_at_random_and_restarted_it_ends_the_same(tmp_path, name):
     # 4 epochs of 8 steps, a checkpoint every 3 steps and at the end
     recipe = small(name, images=64, batch_size=8, epochs=4, save_epochs=(2, 4))
-    context = multiprocessing.get_context("forkserver")
-    # imported once, not once for each process
-    context.set_forkserver_preload(["diffusion_utils.mnist.train"])
-
-    def start(run):
-        process = context.Process(target=run_to_the_end, args=(recipe, run))
-        process.start()
-        return process
-
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    start(whole).join()
+    begun = start(run_to_the_end, recipe, whole)
     moments, kills = random.Random(name), 0
     for target in sorted(moments.randrange(32) for _ in range(7)):
-        process = start(killed)
+        process = start(run_to_the_end, recipe, killed)
         while process.is_alive() and last_step(killed) < target:
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.03))
         process.kill()
-        process.join()
-        kills += process.exitcode == -signal.SIGKILL
+        kills += finish(process) == [-signal.SIGKILL]
     assert kills >= 3
-    finish = start(killed)
-    finish.join()
-    assert finish.exitcode == 0
+    assert finish(begun, start(run_to_the_end, recipe, killed)) == [0, 0]
     assert len(without_seconds(whole)) == 1 + recipe.steps
     assert without_seconds(killed) == without_seconds(whole)
     for file in (
@@ -527,45 +514,28 @@ def test_line_of_the_history_that_was_cut_off_is_left_out(tmp_path):
 
 
 def command(name, run, *options):
-    return [
-        sys.executable,
-        "-m",
-        "diffusion_utils.mnist.train",
-        name,
-        "--smoke",
-        "--out",
-        str(run),
-        *options,
-    ]
+    options = "--smoke", "--precision", "no", *options
+    return ["diffusion_utils.mnist.train", name, "--out", str(run), *options]
 
 
-def environment():
-    return os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-
-
-def kill_after(step, run, arguments, signal_=signal.SIGKILL):
-    process = subprocess.Popen(
-        arguments, cwd=ROOT, env=environment(), stderr=subprocess.PIPE, text=True
-    )
-    while process.poll() is None and last_step(run) < step:
+def stopped_after(step, run, process, how):
+    while process.is_alive() and last_step(run) < step:
         time.sleep(0.001)
-    process.send_signal(signal_)
-    return process.communicate()[1], process.returncode
+    os.kill(process.pid, how)
+    return finish(process)[0]
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_smoke_run_writes_everything(tmp_path, name):
-    run = tmp_path / name
-    arguments = command(name, run, "--precision", "no", "--checkpoint-steps", "5")
+    run, shown = tmp_path / name, tmp_path / "stderr"
+    arguments = command(name, run, "--checkpoint-steps", "5")
     if name == "b2":
-        assert kill_after(11, run, arguments)[1] == -signal.SIGKILL
+        process = begin(arguments, shown)
+        assert stopped_after(11, run, process, signal.SIGKILL) == -signal.SIGKILL
         # what a process leaves that is killed while it saves
         (run / ".checkpoint.safetensors.1.partial").write_bytes(b"half")
-    done = subprocess.run(
-        arguments, cwd=ROOT, env=environment(), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "loss=" in done.stderr  # the progress bar
+    assert finish(begin(arguments, shown)) == [0], shown.read_text()
+    assert "loss=" in shown.read_text()  # the progress bar
     recipe = smoke(RECIPES[name])
     last = f"epoch-{recipe.epochs:02d}.safetensors"
     first = f"epoch-{min(recipe.save_epochs):02d}.safetensors"
@@ -584,10 +554,10 @@ def test_smoke_run_writes_everything(tmp_path, name):
 
 
 def test_ctrl_c_says_that_the_run_can_go_on(tmp_path):
-    arguments = command("b2", tmp_path, "--precision", "no")
-    shown, status = kill_after(3, tmp_path, arguments, signal.SIGINT)
-    assert status == 1 and "Traceback" not in shown
-    assert f"the same command goes on from the last checkpoint in {tmp_path}" in shown
+    run, shown = tmp_path / "run", tmp_path / "stderr"
+    assert stopped_after(3, run, begin(command("b2", run), shown), signal.SIGINT) == 1
+    assert "Traceback" not in shown.read_text()
+    assert f"goes on from the last checkpoint in {run}" in shown.read_text()
 
 
 def test_bf16_trains_like_fp32(tmp_path):
@@ -595,9 +565,7 @@ def test_bf16_trains_like_fp32(tmp_path):
     for precision in ("no", "bf16"):
         run = tmp_path / precision
         options = ["--precision", precision, "--stop-after", "8"]
-        subprocess.run(
-            command("b3", run, *options), cwd=ROOT, env=environment(), check=True
-        )
+        assert finish(begin(command("b3", run, *options), tmp_path / "stderr")) == [0]
         losses[precision] = [row.loss for row in read_history(run / "history.csv")]
     assert losses["bf16"] != losses["no"]
     assert_close(losses["bf16"], losses["no"], rtol=0.02, atol=0)
@@ -610,29 +578,23 @@ def test_unknown_recipe_is_refused(monkeypatch, capsys):
     assert "invalid choice: 'b4'" in capsys.readouterr().err
 
 
-def in_two_processes(name, run, *options):
-    """Run the training command as two processes on the CPU -> the finished process."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+def test_two_processes_train_the_same_network_and_go_on_after_a_stop(tmp_path):
+    """As the README says, with `accelerate launch`; the second time without its start."""
+    run = tmp_path / "two"
     # --multi_gpu is the flag that starts several processes, with a GPU or without
     flags = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no"
-    flags += f" --dynamo_backend no --main_process_port {port}"
+    flags += f" --dynamo_backend no --main_process_port {free_port()} -m"
     launch = [sys.executable, "-m", "accelerate.commands.launch", *flags.split()]
-    return subprocess.run(
-        launch + command(name, run, "--precision", "no", *options)[1:],
+    done = subprocess.run(
+        [*launch, *command("b3", run, "--stop-after", "17")],
         cwd=ROOT,
-        env=environment() | {"CUDA_VISIBLE_DEVICES": ""},
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
     )
-
-
-def test_two_processes_train_the_same_network_and_go_on_after_a_stop(tmp_path):
-    run = tmp_path / "two"
-    for options in ("--stop-after", "17"), ():
-        done = in_two_processes("b3", run, *options)
-        assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert last_step(run) == 17
+    assert finish(*as_two(command("b3", run), tmp_path)) == [0, 0]
     recipe, data = smoke(RECIPES["b3"]), mnist()
     history = read_history(run / "history.csv")
     assert [row.step for row in history] == list(range(1, recipe.steps + 1))
