@@ -1,10 +1,8 @@
 import csv
 import io
-import multiprocessing
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,27 +13,26 @@ import pytest
 import torch
 import torch.nn.functional as F
 from accelerate import Accelerator
-from diffusion_utils.train import main, progress, smoke
+from processes import as_two, begin, finish, free_port, start
 from torch.testing import assert_close
 
+from diffusion_utils.emoji64.recipe import EmojiTask
 from diffusion_utils.files import ROOT, load_tensors, save_tensors
+from diffusion_utils.mnist import train as mnist_train
 from diffusion_utils.mnist.data import mnist
-from diffusion_utils.mnist.release import release
-from diffusion_utils.mnist.unet import UNet
-from diffusion_utils.training import (
+from diffusion_utils.mnist.objectives import (
     MNIST_SCHEDULE,
-    RECIPES,
-    TrainStep,
-    batch_at,
-    class_pair,
-    denoising_pair,
-    load_network,
-    noise_pair,
-    read_history,
-    save_network,
-    slice_for,
-    train,
+    class_objective,
+    denoising_objective,
+    noise_objective,
 )
+from diffusion_utils.mnist.recipes import RECIPES, DigitTask
+from diffusion_utils.mnist.release import load_network
+from diffusion_utils.mnist.train import main, smoke, train_digits
+from diffusion_utils.mnist.unet import UNet
+from diffusion_utils.training.loop import slice_for, train
+from diffusion_utils.training.runs import TrainStep, read_history
+from diffusion_utils.training.runtime import progress
 
 ALPHA_BAR = torch.from_numpy(np.cumprod(1 - np.linspace(1e-4, 0.02, 300))).float()
 
@@ -57,9 +54,9 @@ def seeded(seed=0):
 
 
 @pytest.mark.parametrize("sigma", [0.5, 0.2])
-def test_denoising_pair(sigma):
+def test_denoising_objective(sigma):
     x = digits(40)[0] / 255
-    (z,), target = denoising_pair(x, seeded(), sigma)
+    (z,), target = denoising_objective(x, seeded(), sigma)
     assert target.equal(x)
     noise = (z - x) / sigma
     n = noise.numel()
@@ -71,14 +68,14 @@ def test_denoising_pair(sigma):
 
 def test_denoising_noise_is_half_by_default():
     x = torch.zeros(40, 1, 28, 28)
-    assert denoising_pair(x, seeded())[0][0].std().item() == pytest.approx(
+    assert denoising_objective(x, seeded())[0][0].std().item() == pytest.approx(
         0.5, abs=0.01
     )
 
 
-def test_noise_pair():
+def test_noise_objective():
     x_0 = digits(200)[0] / 255
-    (x_t, times), eps = noise_pair(x_0, seeded())
+    (x_t, times), eps = noise_objective(x_0, seeded())
     t = (times * 300).round().long()
     assert_close(times, t / 300)
     alpha_bar = ALPHA_BAR[t].view(-1, 1, 1, 1)
@@ -94,7 +91,7 @@ def test_noise_pair():
 
 def test_every_timestep_is_drawn_about_equally_often():
     n = 60_000
-    (_, times), _ = noise_pair(torch.zeros(n, 1, 1, 1), seeded())
+    (_, times), _ = noise_objective(torch.zeros(n, 1, 1, 1), seeded())
     counts = (times * 300).round().long().bincount()
     assert len(counts) == 300  # 0 .. 299, all of them
     expected = n / 300
@@ -102,10 +99,10 @@ def test_every_timestep_is_drawn_about_equally_often():
     assert chi_square == pytest.approx(299, abs=4 * (2 * 299) ** 0.5)
 
 
-def test_class_pair():
+def test_class_objective():
     n = 10_000
     x_0, labels = torch.rand(n, 1, 2, 2, generator=seeded(1)), torch.arange(n) % 10
-    (x_t, times, c), eps = class_pair(x_0, labels, seeded())
+    (x_t, times, c), eps = class_objective(x_0, labels, seeded())
     alpha_bar = ALPHA_BAR[(times * 300).round().long()].view(-1, 1, 1, 1)
     assert_close(
         (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(),
@@ -126,7 +123,7 @@ def test_class_pair():
 
 @pytest.mark.parametrize("p_uncond, kept", [(0.0, 50), (1.0, 0)])
 def test_class_is_dropped_always_or_never(p_uncond, kept):
-    (_, _, c), _ = class_pair(
+    (_, _, c), _ = class_objective(
         torch.zeros(50, 1, 1, 1), torch.zeros(50, dtype=torch.long), seeded(), p_uncond
     )
     assert c.sum() == kept
@@ -163,12 +160,15 @@ def test_recipe_is_the_coursework_s(name, steps, batch):
 )
 def test_learning_rate_is_that_of_exponential_lr(name, lr, gamma):
     recipe = RECIPES[name]
+    task = DigitTask(recipe, (None, None))
     optimizer = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=lr)
     scheduler = torch.optim.lr_scheduler.ExponentialLR(optimizer, gamma)
     for epoch in range(recipe.epochs):
-        assert recipe.lr_at(epoch) == pytest.approx(
-            optimizer.param_groups[0]["lr"], rel=1e-9
-        )
+        expected = pytest.approx(optimizer.param_groups[0]["lr"], rel=1e-9)
+        n = recipe.steps_per_epoch
+        for step in (n * epoch + 1, n * epoch + n):
+            assert task.lr_at(step) == expected
+            assert task.epoch_at(step) == epoch + 1
         optimizer.step()
         scheduler.step()
 
@@ -200,7 +200,7 @@ def test_an_epoch_shows_each_image_once_with_its_label():
     for epoch in range(2):
         shown = []
         for step in range(3 * epoch + 1, 3 * epoch + 4):
-            (x_t, times, c), eps = batch_at(recipe, step, data)
+            (x_t, times, c), eps = DigitTask(recipe, data).batch(step)
             assert len(eps) == (8 if step % 3 else 4)
             alpha_bar = ALPHA_BAR[(times * 300).round().long()].view(-1, 1, 1, 1)
             x_0 = (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt()
@@ -219,8 +219,8 @@ def test_noise_is_fresh_in_each_step_and_the_same_in_each_process():
     noises = []
     for step in (1, 2, 3):
         torch.manual_seed(step)  # whatever the global generator does
-        (z,), x = batch_at(recipe, step, data)
-        (again,), _ = batch_at(recipe, step, data)
+        (z,), x = DigitTask(recipe, data).batch(step)
+        (again,), _ = DigitTask(recipe, data).batch(step)
         assert z.equal(again)
         noises.append((z - x).flatten())
     assert torch.corrcoef(torch.stack(noises)).triu(1).abs().max() < 0.06
@@ -238,7 +238,7 @@ def plain_losses(recipe, data, parts=1):
     )
     losses = []
     for step in range(1, recipe.steps + 1):
-        inputs, target = batch_at(recipe, step, data)
+        inputs, target = DigitTask(recipe, data).batch(step)
         chunks = zip(
             *(tensor.chunk(parts) for tensor in (*inputs, target)), strict=True
         )
@@ -254,10 +254,16 @@ def plain_losses(recipe, data, parts=1):
     return losses
 
 
+def trained(recipe, run, data=None, **options):
+    """The rows of a run that goes on to its end, or to `stop_after`."""
+    data, device = data or digits(recipe.images), Accelerator(cpu=True)
+    return [row for row, _ in train_digits(recipe, run, data, device, **options)]
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_losses_are_those_of_a_plain_loop(tmp_path, name):
     recipe = small(name, images=32, epochs=4, lr=1e-3)
-    rows = list(train(recipe, tmp_path, digits(32), Accelerator(cpu=True)))
+    rows = trained(recipe, tmp_path)
     assert [row.step for row in rows] == list(range(1, 17))
     assert [row.epoch for row in rows] == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
     assert_close(
@@ -271,9 +277,68 @@ def test_losses_are_those_of_a_plain_loop(tmp_path, name):
 
 def test_training_lowers_the_loss(tmp_path):
     recipe = small("b1", hidden=8, images=64, batch_size=16, epochs=8, lr=1e-2)
-    rows = list(train(recipe, tmp_path, digits(64), Accelerator(cpu=True)))
-    losses = [row.loss for row in rows]
+    losses = [row.loss for row in trained(recipe, tmp_path)]
     assert sum(losses[-4:]) < 0.6 * sum(losses[:4])
+
+
+class Line:
+    """A task as small as can be: a line through points, far away, so that gradients are large."""
+
+    def __init__(self, max_norm, decay):
+        self.recipe = RECIPES["b1"]  # any dataclass will do
+        self.max_norm, self.decay = max_norm, decay
+
+    def network(self):
+        line = torch.nn.Linear(1, 1)
+        line.weight.data.fill_(0.5), line.bias.data.fill_(0.1)
+        return line
+
+    def optimizer(self, network):
+        return torch.optim.SGD(network.parameters(), lr=9.0)
+
+    def batch(self, step):
+        x = torch.randn(6, 1, generator=seeded(step))
+        return (x,), 30 * x - 20
+
+    def lr_at(self, step):
+        return 0.1 / step
+
+    def epoch_at(self, step):
+        return 1
+
+    def ema_at(self, step):
+        return self.decay and self.decay / step
+
+
+@pytest.mark.parametrize("decay", [None, 0.9])
+@pytest.mark.parametrize("max_norm", [None, 2.0])
+def test_gradients_are_clipped_and_weights_averaged_as_the_task_says(
+    tmp_path, max_norm, decay
+):
+    task = Line(max_norm, decay)
+    *_, (last, shown) = train(task, tmp_path, Accelerator(cpu=True), steps=5)
+    a, b = mean_a, mean_b = 0.5, 0.1
+    for step in range(1, 6):
+        (x,), y = task.batch(step)
+        error = a * x + b - y
+        slope = np.array([(2 * error * x).mean().item(), (2 * error).mean().item()])
+        if max_norm:
+            assert np.linalg.norm(slope) > max_norm  # else nothing would be clipped
+            slope *= max_norm / np.linalg.norm(slope)
+        a, b = (a, b) - 0.1 / step * slope
+        share = decay / step if decay else 0
+        mean_a = share * mean_a + (1 - share) * a
+        mean_b = share * mean_b + (1 - share) * b
+        loss = error.square().mean().item()
+    assert last.loss == pytest.approx(loss, rel=1e-4)
+    assert last.lr == pytest.approx(0.02)
+    expected = (mean_a, mean_b) if decay else (a, b)
+    assert (shown.weight.item(), shown.bias.item()) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("task, max_norm", [(DigitTask, None), (EmojiTask, 1.0)])
+def test_emoji64_clips_its_gradients_and_the_coursework_does_not(task, max_norm):
+    assert task.max_norm == max_norm
 
 
 @pytest.mark.parametrize("processes", [1, 2, 3, 5])
@@ -294,10 +359,7 @@ def test_shares_of_the_processes_are_the_batch(processes):
 
 def run_to_the_end(recipe, run):
     torch.set_num_threads(1)
-    for _ in train(
-        recipe, run, digits(recipe.images), Accelerator(cpu=True), checkpoint_steps=3
-    ):
-        pass
+    trained(recipe, run, checkpoint_steps=3)
 
 
 def last_step(run):
@@ -314,32 +376,20 @@ def without_seconds(run):
 
 @pytest.mark.parametrize("name", ["b1", "b3"])
 def test_killed_at_random_and_restarted_it_ends_the_same(tmp_path, name):
-    # 4 epochs of 8 steps, a checkpoint every 3 steps and after each epoch
+    # 4 epochs of 8 steps, a checkpoint every 3 steps and at the end
     recipe = small(name, images=64, batch_size=8, epochs=4, save_epochs=(2, 4))
-    context = multiprocessing.get_context("forkserver")
-    # imported once, not once for each process
-    context.set_forkserver_preload(["diffusion_utils.train"])
-
-    def start(run):
-        process = context.Process(target=run_to_the_end, args=(recipe, run))
-        process.start()
-        return process
-
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    start(whole).join()
+    begun = start(run_to_the_end, recipe, whole)
     moments, kills = random.Random(name), 0
     for target in sorted(moments.randrange(32) for _ in range(7)):
-        process = start(killed)
+        process = start(run_to_the_end, recipe, killed)
         while process.is_alive() and last_step(killed) < target:
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.03))
         process.kill()
-        process.join()
-        kills += process.exitcode == -signal.SIGKILL
+        kills += finish(process) == [-signal.SIGKILL]
     assert kills >= 3
-    finish = start(killed)
-    finish.join()
-    assert finish.exitcode == 0
+    assert finish(begun, start(run_to_the_end, recipe, killed)) == [0, 0]
     assert len(without_seconds(whole)) == 1 + recipe.steps
     assert without_seconds(killed) == without_seconds(whole)
     for file in (
@@ -355,34 +405,71 @@ def test_killed_at_random_and_restarted_it_ends_the_same(tmp_path, name):
         assert all(state[key].equal(expected[key]) for key in expected)
 
 
+def test_weights_of_an_epoch_are_written_before_the_checkpoint_that_passes_it(
+    tmp_path, monkeypatch
+):
+    """The process dies while it writes them: the next one must come by the end of that epoch again."""
+    recipe = small("b2", save_epochs=(2,))
+
+    def die(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mnist_train, "save_tensors", die)
+        with pytest.raises(KeyboardInterrupt):
+            trained(recipe, tmp_path, checkpoint_steps=1)
+    assert load_tensors(tmp_path / "checkpoint.safetensors")[1]["step"] == 5
+    rows = trained(recipe, tmp_path, stop_after=6, checkpoint_steps=1)
+    assert [row.step for row in rows] == [6]
+    network = load_network(tmp_path / "epoch-02.safetensors").state_dict()
+    state, about = load_tensors(tmp_path / "checkpoint.safetensors")
+    assert about["step"] == 6
+    assert all(state[f"model.{name}"].equal(value) for name, value in network.items())
+
+
 def test_finished_run_is_left_alone(tmp_path):
     recipe = small("b2")
-    first = list(train(recipe, tmp_path, digits(20), Accelerator(cpu=True)))
-    history = (tmp_path / "history.csv").read_text()
-    assert len(first) == 9
-    assert list(train(recipe, tmp_path, digits(20), Accelerator(cpu=True))) == []
-    assert (tmp_path / "history.csv").read_text() == history
+    assert len(trained(recipe, tmp_path)) == 9
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert trained(recipe, tmp_path) == []
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def stop_after(recipe, run, step, **options):
     """Leave a run at a step, with the checkpoint of the last even one."""
     data, accelerator = digits(recipe.images), Accelerator(cpu=True)
-    for row in train(recipe, run, data, accelerator, checkpoint_steps=2, **options):
+    rows = train_digits(recipe, run, data, accelerator, checkpoint_steps=2, **options)
+    for row, _ in rows:
         if row.step == step:
             break
 
 
 def test_a_run_that_is_told_to_stop_keeps_its_last_step(tmp_path):
-    def rows(**options):
-        data, accelerator = digits(20), Accelerator(cpu=True)
-        return [
-            row.step
-            for row in train(small("b2"), tmp_path, data, accelerator, **options)
-        ]
+    def steps(**options):
+        return [row.step for row in trained(small("b2"), tmp_path, **options)]
 
-    assert rows(stop_after=5) == [1, 2, 3, 4, 5]
-    assert rows(stop_after=5) == []
-    assert rows() == [6, 7, 8, 9]
+    assert steps(stop_after=5) == [1, 2, 3, 4, 5]
+    assert steps(stop_after=5) == []
+    assert steps() == [6, 7, 8, 9]
+
+
+def test_hours_end_a_run_and_count_those_before_it_was_stopped(tmp_path):
+    task, device = DigitTask(small("b2"), digits(20)), Accelerator(cpu=True)
+
+    def steps(**options):
+        return [row.step for row, _ in train(task, tmp_path, device, **options)]
+
+    assert steps(hours=1e-9) == [1]
+    assert load_tensors(tmp_path / "checkpoint.safetensors")[1]["step"] == 1
+    assert steps(hours=1e-9) == []
+    assert steps(steps=3, hours=1) == [2, 3]
+    history = tmp_path / "history.csv"
+    *lines, last = history.read_text().splitlines()
+    spent = ",".join([*last.split(",")[:-1], "3600.00"])
+    history.write_text("\n".join([*lines, spent, ""]))
+    assert steps(hours=1) == []
+    (row,) = [row for row, _ in train(task, tmp_path, device, steps=4, hours=2)]
+    assert 3600 <= row.seconds < 3660
 
 
 @pytest.mark.parametrize(
@@ -423,151 +510,32 @@ def test_line_of_the_history_that_was_cut_off_is_left_out(tmp_path):
     ]
 
 
-# A run that goes on from released weights
-
-
-@pytest.fixture
-def released_run(tmp_path):
-    """A run that was stopped after step 7 of 9, released; its weights after epoch 1 and step 6."""
-    recipe = small("b3", save_epochs=(1, 3))
-    stop_after(recipe, tmp_path / "first", 7)
-    return recipe, release(tmp_path / "first", tmp_path / "released")
-
-
-def test_a_run_goes_on_from_released_weights(tmp_path, released_run):
-    recipe, folder = released_run
-    rows = list(
-        train(recipe, tmp_path / "on", digits(20), Accelerator(cpu=True), start=folder)
-    )
-    assert [row.step for row in rows] == [7, 8, 9]
-    history = read_history(tmp_path / "on" / "history.csv")
-    before = read_history(tmp_path / "first" / "history.csv")
-    assert history[:6] == before[:6]
-    assert [row.step for row in history] == list(range(1, 10))
-    assert history[6].seconds > history[5].seconds
-    # the same by hand: steps 1 to 6 again, at a rate that rises by 1/50 in each
-    model = recipe.network()
-    model.load_state_dict(load_network(folder / "step-00006.safetensors").state_dict())
-    optimizer, losses = torch.optim.Adam(model.parameters()), []
-    for step in range(1, 10):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.lr_at((step - 1) // 3) * min(1, (step + 44) / 50)
-        inputs, target = batch_at(recipe, step, digits(20))
-        optimizer.zero_grad()
-        loss = F.mse_loss(model(*inputs), target)
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert_close([row.loss for row in rows], losses[6:], rtol=1e-4, atol=0)
-    final = release(tmp_path / "on", tmp_path / "final")
-    assert {path.name for path in final.glob("*.safetensors")} == {
-        "step-00003.safetensors",
-        "step-00009.safetensors",
-    }
-    early = "step-00003.safetensors"
-    assert (final / early).read_bytes() == (folder / early).read_bytes()
-
-
-def test_a_run_that_is_done_stays_as_it_is(tmp_path):
-    recipe = small("b3")
-    stop_after(recipe, tmp_path / "first", recipe.steps)
-    before = {p.name: p.read_bytes() for p in (tmp_path / "first").iterdir()}
-    again = train(recipe, tmp_path / "first", digits(20), Accelerator(cpu=True))
-    assert list(again) == []
-    assert {p.name: p.read_bytes() for p in (tmp_path / "first").iterdir()} == before
-    folder = release(tmp_path / "first", tmp_path / "released")
-    on = train(recipe, tmp_path / "on", digits(20), Accelerator(cpu=True), start=folder)
-    with pytest.raises(ValueError, match="trained to its last step.*leave --start out"):
-        next(on)
-
-
-def test_weights_that_must_be_kept_outlive_a_release_made_of_them(tmp_path):
-    """A run released at the very end of an epoch whose weights are kept."""
-    recipe = small("b3", save_epochs=(2, 3))
-    stop_after(recipe, tmp_path / "first", 9, stop_after=6)
-    folder = release(tmp_path / "first", tmp_path / "released")
-    stop_after(recipe, tmp_path / "on", 9, start=folder)
-    final = release(tmp_path / "on", tmp_path / "final")
-    assert {path.stem for path in final.glob("*.safetensors")} == {
-        "step-00006",
-        "step-00009",
-    }
-
-
-def test_a_begun_run_does_not_start_again(tmp_path, released_run):
-    recipe, folder = released_run
-    stop_after(recipe, tmp_path / "begun", 4)
-    first = next(
-        train(
-            recipe, tmp_path / "begun", digits(20), Accelerator(cpu=True), start=folder
-        )
-    )
-    assert first.step == 5
-
-
-def test_released_weights_of_another_recipe_are_refused(tmp_path, released_run):
-    _, folder = released_run
-    for recipe, start in (
-        (small("b2"), folder),
-        (small("b2"), tmp_path / "nothing"),
-        (small("b3", hidden=8), folder),
-    ):
-        with pytest.raises(ValueError, match="holds no released weights of this b"):
-            next(
-                train(
-                    recipe,
-                    tmp_path / "b2",
-                    digits(20),
-                    Accelerator(cpu=True),
-                    start=start,
-                )
-            )
-    assert not (tmp_path / "b2" / "history.csv").exists()
-
-
 # The command line
 
 
 def command(name, run, *options):
-    return [
-        sys.executable,
-        "-m",
-        "diffusion_utils.train",
-        name,
-        "--smoke",
-        "--out",
-        str(run),
-        *options,
-    ]
+    options = "--smoke", "--precision", "no", *options
+    return ["diffusion_utils.mnist.train", name, "--out", str(run), *options]
 
 
-def environment():
-    return os.environ | {"OMP_NUM_THREADS": "1"}
-
-
-def kill_after(step, run, arguments):
-    process = subprocess.Popen(
-        arguments, cwd=ROOT, env=environment(), stderr=subprocess.DEVNULL
-    )
-    while process.poll() is None and last_step(run) < step:
+def stopped_after(step, run, process, how):
+    while process.is_alive() and last_step(run) < step:
         time.sleep(0.001)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL
+    os.kill(process.pid, how)
+    return finish(process)[0]
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_smoke_run_writes_everything(tmp_path, name):
-    run = tmp_path / name
-    arguments = command(name, run, "--precision", "no", "--checkpoint-steps", "5")
+    run, shown = tmp_path / name, tmp_path / "stderr"
+    arguments = command(name, run, "--checkpoint-steps", "5")
     if name == "b2":
-        kill_after(11, run, arguments)
+        process = begin(arguments, shown)
+        assert stopped_after(11, run, process, signal.SIGKILL) == -signal.SIGKILL
         # what a process leaves that is killed while it saves
         (run / ".checkpoint.safetensors.1.partial").write_bytes(b"half")
-    done = subprocess.run(
-        arguments, cwd=ROOT, env=environment(), capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    assert "loss=" in done.stderr  # the progress bar
+    assert finish(begin(arguments, shown)) == [0], shown.read_text()
+    assert "loss=" in shown.read_text()  # the progress bar
     recipe = smoke(RECIPES[name])
     last = f"epoch-{recipe.epochs:02d}.safetensors"
     first = f"epoch-{min(recipe.save_epochs):02d}.safetensors"
@@ -576,7 +544,7 @@ def test_smoke_run_writes_everything(tmp_path, name):
     history = read_history(run / "history.csv")
     assert [row.step for row in history] == list(range(1, recipe.steps + 1))
     assert load_network(run / last).config == recipe.network().config
-    rows = list(train(recipe, tmp_path / "again", mnist(), Accelerator(cpu=True)))
+    rows = trained(recipe, tmp_path / "again", mnist())
     assert_close(
         [row.loss for row in history], [row.loss for row in rows], rtol=1e-3, atol=0
     )
@@ -585,19 +553,11 @@ def test_smoke_run_writes_everything(tmp_path, name):
     )
 
 
-def test_a_run_from_released_weights_that_is_killed_ends_the_same(tmp_path):
-    recipe = smoke(RECIPES["b2"])
-    stop_after(recipe, tmp_path / "first", 4)
-    start = str(release(tmp_path / "first", tmp_path / "released"))
-    options = ["--precision", "no", "--checkpoint-steps", "3", "--start", start]
-    for run, kills in (tmp_path / "whole", ()), (tmp_path / "cut", (5, 12)):
-        arguments = command("b2", run, *options)
-        for step in kills:  # the first is before the run's first checkpoint
-            kill_after(step, run, arguments)
-        subprocess.run(arguments, cwd=ROOT, env=environment(), check=True)
-    whole, cut = (read_history(tmp_path / n / "history.csv") for n in ("whole", "cut"))
-    assert [row.step for row in cut] == list(range(1, recipe.steps + 1))
-    assert [row.loss for row in cut] == [row.loss for row in whole]
+def test_ctrl_c_says_that_the_run_can_go_on(tmp_path):
+    run, shown = tmp_path / "run", tmp_path / "stderr"
+    assert stopped_after(3, run, begin(command("b2", run), shown), signal.SIGINT) == 1
+    assert "Traceback" not in shown.read_text()
+    assert f"goes on from the last checkpoint in {run}" in shown.read_text()
 
 
 def test_bf16_trains_like_fp32(tmp_path):
@@ -605,9 +565,7 @@ def test_bf16_trains_like_fp32(tmp_path):
     for precision in ("no", "bf16"):
         run = tmp_path / precision
         options = ["--precision", precision, "--stop-after", "8"]
-        subprocess.run(
-            command("b3", run, *options), cwd=ROOT, env=environment(), check=True
-        )
+        assert finish(begin(command("b3", run, *options), tmp_path / "stderr")) == [0]
         losses[precision] = [row.loss for row in read_history(run / "history.csv")]
     assert losses["bf16"] != losses["no"]
     assert_close(losses["bf16"], losses["no"], rtol=0.02, atol=0)
@@ -620,29 +578,23 @@ def test_unknown_recipe_is_refused(monkeypatch, capsys):
     assert "invalid choice: 'b4'" in capsys.readouterr().err
 
 
-def in_two_processes(name, run, *options):
-    """Run the training command as two processes on the CPU -> the finished process."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        port = s.getsockname()[1]
+def test_two_processes_train_the_same_network_and_go_on_after_a_stop(tmp_path):
+    """As the README says, with `accelerate launch`; the second time without its start."""
+    run = tmp_path / "two"
     # --multi_gpu is the flag that starts several processes, with a GPU or without
     flags = "--multi_gpu --num_processes 2 --num_machines 1 --mixed_precision no"
-    flags += f" --dynamo_backend no --main_process_port {port}"
+    flags += f" --dynamo_backend no --main_process_port {free_port()} -m"
     launch = [sys.executable, "-m", "accelerate.commands.launch", *flags.split()]
-    return subprocess.run(
-        launch + command(name, run, "--precision", "no", *options)[1:],
+    done = subprocess.run(
+        [*launch, *command("b3", run, "--stop-after", "17")],
         cwd=ROOT,
-        env=environment() | {"CUDA_VISIBLE_DEVICES": ""},
+        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
     )
-
-
-def test_two_processes_train_the_same_network_and_go_on_after_a_stop(tmp_path):
-    run = tmp_path / "two"
-    for options in ("--stop-after", "17"), ():
-        done = in_two_processes("b3", run, *options)
-        assert done.returncode == 0, done.stderr
+    assert done.returncode == 0, done.stderr
+    assert last_step(run) == 17
+    assert finish(*as_two(command("b3", run), tmp_path)) == [0, 0]
     recipe, data = smoke(RECIPES["b3"]), mnist()
     history = read_history(run / "history.csv")
     assert [row.step for row in history] == list(range(1, recipe.steps + 1))
@@ -663,11 +615,11 @@ def test_processes_that_find_different_runs_are_refused(tmp_path, monkeypatch):
     other = torch.tensor([5])
     monkeypatch.setattr(accelerator, "gather", lambda own: torch.cat([own, other]))
     with pytest.raises(ValueError, match=r"different steps, \[0, 5\].*the same folder"):
-        next(train(recipe, tmp_path, mnist(), accelerator))
+        next(train_digits(recipe, tmp_path, mnist(), accelerator))
 
 
 def test_the_bar_of_a_run_that_goes_on_begins_where_it_does():
-    rows = [TrainStep(step, 1, 0.5, 1e-3, 1.0) for step in (81, 82)]
+    rows = [(TrainStep(step, 1, 0.5, 1e-3, 1.0), "network") for step in (81, 82)]
     shown = io.StringIO()
     assert list(progress(rows, 100, file=shown, mininterval=0)) == rows
     assert "82/100" in shown.getvalue() and "loss=0.5000" in shown.getvalue()
@@ -677,12 +629,16 @@ def test_the_bar_of_a_run_that_goes_on_begins_where_it_does():
 # The weights that come out
 
 
+def saved(path, network, **about):
+    save_tensors(path, network.state_dict(), config=network.config, **about)
+
+
 def test_saved_network_comes_back(tmp_path):
     torch.manual_seed(0)
     network = UNet(8, time=True, num_classes=10)
     x, t, c = torch.rand(4, 1, 28, 28), torch.rand(4), torch.eye(10)[:4]
     network(x, t, c)  # moves BatchNorm's running statistics
-    save_network(tmp_path / "weights.safetensors", network, step=3)
+    saved(tmp_path / "weights.safetensors", network, step=3)
     loaded = load_network(tmp_path / "weights.safetensors")
     assert loaded.config == network.config and not loaded.training
     with torch.no_grad():
@@ -712,6 +668,6 @@ def test_missing_or_altered_weights_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     with pytest.raises(FileNotFoundError, match="there is no file"):
         load_network(path)
-    save_network(path, UNet(4))
+    saved(path, UNet(4))
     with pytest.raises(ValueError, match="not the file that was recorded"):
         load_network(path, sha256="0" * 64)
