@@ -51,6 +51,14 @@ def remove_partial(folder):
         partial.unlink()
 
 
+def check_output(path, source):
+    """Raises a ValueError if what is written to `path` would replace the file that is read."""
+    if Path(path).exists() and Path(path).samefile(source):
+        raise ValueError(
+            f"{path} is the file that is read and would be lost; choose another --out"
+        )
+
+
 def copy_file(source, path):
     """Copy a file, atomically."""
     content = Path(source).read_bytes()
