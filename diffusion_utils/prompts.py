@@ -2,7 +2,8 @@
 
 import logging
 import unicodedata
-from pathlib import Path
+
+from diffusion_utils.files import read_lines
 
 log = logging.getLogger(__name__)
 # between and after the characters of one emoji: a joiner, and what asks for the coloured form
@@ -21,15 +22,16 @@ def readable(prompt, tokenizer, tokens):
     text = prompt
     for part in parts(prompt, tokenizer)[1]:
         text = text.replace(part, spelled(part))
+    if text != prompt:
+        text = " ".join(text.split())
+        log.warning("the prompt %r is read as %r", prompt, text)
     known, unknown = parts(text, tokenizer)
     if prompt and not known:
         raise ValueError(
             f"the text encoder knows nothing in the prompt {prompt!r}; use English words"
         )
-    if text != prompt:
-        log.warning("the prompt %r is read as %r", prompt, text)
     for part in unknown:
-        log.warning("unknown to the text encoder, of no effect: %r in %r", part, prompt)
+        log.warning("the text encoder does not know %r in %r", part, prompt)
     if len(tokenizer(text)["input_ids"]) > tokens:
         log.warning("cut to %d tokens: %r", tokens, text)
     return text
@@ -52,13 +54,12 @@ def spelled(text):
     """A text with the name of each symbol in its place, as Unicode gives it.
 
     >>> spelled("\N{ROCKET}")
-    'rocket'
+    ' rocket '
     """
-    symbols = [
+    return "".join(
         f" {unicodedata.name(c).lower()} " if unicodedata.category(c) == "So" else c
         for c in text.translate(INVISIBLE)
-    ]
-    return " ".join("".join(symbols).split())
+    )
 
 
 def read_prompts(path):
@@ -68,11 +69,7 @@ def read_prompts(path):
         OSError: the file cannot be read.
         ValueError: it is no text in UTF-8, or holds no prompt.
     """
-    try:
-        lines = Path(path).read_text("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no text in UTF-8; save it as one") from error
-    prompts = [line.strip() for line in lines if line.strip()]
+    prompts = read_lines(path)
     if not prompts:
         raise ValueError(f"{path} holds no prompt; write one a line")
     return prompts
