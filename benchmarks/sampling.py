@@ -17,7 +17,8 @@ from diffusers import IFPipeline
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionOutput
 from tqdm import tqdm
 
-from diffusion_utils.deepfloyd import DeepFloyd, load_unet
+from diffusion_utils.deepfloyd.model import DeepFloyd
+from diffusion_utils.deepfloyd.weights import load_unet
 from diffusion_utils.denoisers import guided
 from diffusion_utils.files import ROOT
 from diffusion_utils.schedule import CLEAN, spaced_timesteps

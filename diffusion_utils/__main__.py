@@ -5,9 +5,8 @@ import signal
 import sys
 from pathlib import Path
 
-if (
-    __name__ == "__main__"
-):  # one line instead of a traceback, already during the imports
+if __name__ == "__main__":
+    # one line instead of a traceback, already during the imports
     signal.signal(signal.SIGINT, lambda *_: sys.exit("\nstopped"))
 
 import torch
@@ -16,22 +15,13 @@ from transformers.utils.logging import disable_progress_bar
 
 from diffusion_utils import tasks
 from diffusion_utils.denoisers import NoiseEstimate
+from diffusion_utils.files import check_output
 from diffusion_utils.pictures import hole, load_image, save_sheet
+from diffusion_utils.sampling import generators
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import FLIP, bands
 
 STEPS = len(tasks.TIMESTEPS) - 1
-
-
-def watched(denoise, total=STEPS):
-    """The same denoiser with a progress bar that counts its calls."""
-    bar = tqdm(total=total, unit="step")
-
-    def counted(x_t, t) -> NoiseEstimate:
-        bar.update()
-        return denoise(x_t, t)
-
-    return counted
 
 
 def sample(model, args):
@@ -68,67 +58,83 @@ def inpaint(model, args):
     return tasks.inpaint(model, denoise, args.image, args.hole, args.seed)
 
 
-def png(name):
-    path = Path(name)
-    if path.suffix.lower() != ".png":
-        raise argparse.ArgumentTypeError(f"{name} must end in .png")
-    return path
+def watched(denoise, total=STEPS):
+    """The same denoiser with a progress bar that counts its calls."""
+    bar = tqdm(total=total, unit="step")
 
+    def counted(x_t, t) -> NoiseEstimate:
+        bar.update()
+        return denoise(x_t, t)
 
-def seeds(text):
-    return [int(seed) for seed in text.split(",")]
+    return counted
 
 
 def parsed(arguments):
     parser = argparse.ArgumentParser(
         prog="python -m diffusion_utils", description=__doc__
     )
-    verbs = parser.add_subparsers(dest="task", required=True)
-    for task in (sample, anagram, hybrid, sdedit, inpaint):
-        sub = verbs.add_parser(task.__name__, help=task.__doc__)
-        sub.set_defaults(run=task)
-        if task in (sdedit, inpaint):
-            sub.add_argument("image", help="any picture; its middle square is used")
-        sub.add_argument("prompt")
-        if task in (anagram, hybrid):
-            where = "upside down" if task is anagram else "from close by"
-            sub.add_argument("other", help=f"the prompt {where}")
-        if task is hybrid:
-            sub.add_argument(
-                "--blur",
-                type=float,
-                default=5.0,
-                help="where afar begins, in pixels of 64",
-            )
-        if task is sdedit:
-            sub.add_argument(
-                "--start", type=int, default=7, choices=range(STEPS), metavar="START",
-                help="0 .. 32, later keeps more",
-            )  # fmt: skip
-        if task is inpaint:
-            sub.add_argument(
-                "--hole", type=int, nargs=4, default=(16, 16, 48, 48),
-                metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help="pixels of 64",
-            )  # fmt: skip
-        sub.add_argument(
-            "--seed", type=seeds, default=[0], help="0,1,2 draws three images"
+    of_all, picture, prompt, pair = (
+        argparse.ArgumentParser(add_help=False) for _ in range(4)
+    )
+    of_all.add_argument("--out", type=Path, required=True, help="a .png file")
+    of_all.add_argument("--gamma", type=float, default=7.0, help="guidance scale")
+    of_all.add_argument("--seed", default="0", help="0,1,2 draws three images")
+    picture.add_argument("image", help="any picture; its middle square is used")
+    prompt.add_argument("prompt")
+    pair.add_argument("other", metavar="prompt", help="upside down, or from close by")
+
+    verbs = parser.add_subparsers(required=True)
+
+    def verb(run, *parents):
+        """The command of the same name."""
+        new = verbs.add_parser(
+            run.__name__, parents=[*parents, of_all], help=run.__doc__
         )
-        sub.add_argument("--gamma", type=float, default=7.0, help="guidance scale")
-        sub.add_argument("--out", type=png, required=True, help="a .png file")
+        new.set_defaults(run=run)
+        return new
+
+    verb(sample, prompt)
+    verb(anagram, prompt, pair)
+    verb(hybrid, prompt, pair).add_argument(
+        "--blur", type=float, default=5.0, help="where afar begins, in pixels of 64"
+    )
+    verb(sdedit, picture, prompt).add_argument(
+        "--start", type=int, default=7, choices=range(STEPS), metavar="START",
+        help=f"0 .. {STEPS - 1}, later keeps more",
+    )  # fmt: skip
+    verb(inpaint, picture, prompt).add_argument(
+        "--hole", type=int, nargs=4, default=(16, 16, 48, 48),
+        metavar=("LEFT", "TOP", "RIGHT", "BOTTOM"), help="pixels of 64",
+    )  # fmt: skip
     return parser.parse_args(arguments)
 
 
 def read(args):
-    """Read and check the arguments before the model is loaded, which takes seconds."""
+    """Read and check the arguments before the model is loaded, which takes seconds.
+
+    Raises:
+        OSError, ValueError: one cannot be read, or is not what it should be.
+    """
+    if args.out.suffix.lower() != ".png":
+        raise ValueError(f"--out is a file that ends in .png, got {args.out}")
+    args.seed = whole_numbers(args.seed)
+    generators(args.seed)
+    tasks.finite(args.gamma)
     tasks.checked(args.prompt)
     if "other" in args:
         tasks.checked(args.other)
     if "blur" in args:
         bands(args.blur)
     if "image" in args:
-        args.image = load_image(args.image)
+        path, args.image = args.image, load_image(args.image)
+        check_output(args.out, path)
     if "hole" in args:
         args.hole = hole(*args.hole)
+
+
+def whole_numbers(text):
+    """The numbers in "0,1,2"; what is none stays a text, for `generators` to refuse."""
+    return [int(n) if n.strip().isdecimal() else n for n in text.split(",")]
 
 
 def main(arguments=None):

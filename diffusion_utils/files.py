@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -45,10 +46,45 @@ def atomic(path):
             partial.unlink()
 
 
+@contextmanager
+def atomic_folder(folder):
+    """Give a copy of `folder` beside it, which takes its place when the block ends without error.
+
+    A folder that is not there is begun empty.
+    """
+    folder = Path(folder)
+    new, old = (
+        folder.with_name(f".{folder.name}.{os.getpid()}.{age}")
+        for age in ("new", "old")
+    )
+    try:
+        if folder.exists():
+            shutil.copytree(folder, new)
+        else:
+            new.mkdir(parents=True)
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        if old.exists() and not folder.exists():  # stopped between the two
+            old.rename(folder)
+        for rest in (new, old):
+            shutil.rmtree(rest, ignore_errors=True)
+
+
 def remove_partial(folder):
     """Delete what killed processes left of files that they were writing to a folder with `atomic`."""
     for partial in Path(folder).glob(".*.partial"):
         partial.unlink()
+
+
+def check_output(path, source):
+    """Raises a ValueError if what is written to `path` would replace the file that is read."""
+    if Path(path).exists() and Path(path).samefile(source):
+        raise ValueError(
+            f"{path} is the file that is read and would be lost; choose another --out"
+        )
 
 
 def copy_file(source, path):
@@ -104,24 +140,46 @@ def load_tensors(path, sha256=None):
         ) from error
 
 
+def read_lines(path):
+    """The lines of a text file, without blanks around them, empty ones, and a byte order mark.
+
+    Raises:
+        ValueError: it is no text in UTF-8.
+    """
+    try:
+        lines = Path(path).read_text("utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no text in UTF-8; save it as one") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def recorded(folder):
+    """The SHA256SUMS file of a folder, in the format of `sha256sum` -> {name: digest}.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    sums = Path(folder) / "SHA256SUMS"
+    if not sums.exists():
+        raise FileNotFoundError(
+            f"there is no file {sums}; restore it with `git checkout`"
+        )
+    lines = (line.split(maxsplit=1) for line in read_lines(sums))
+    return {name: value for value, name in lines}
+
+
 def recorded_sha256(path):
-    """The digest of `path` in the SHA256SUMS file of its folder (the format of `sha256sum`).
+    """The digest of `path` in the SHA256SUMS file of its folder.
 
     Raises:
         FileNotFoundError: there is no such file of digests.
         ValueError: none is recorded.
     """
     path = Path(path)
-    sums = path.parent / "SHA256SUMS"
-    if not sums.exists():
-        raise FileNotFoundError(
-            f"there is no file {sums}; restore it with `git checkout`"
-        )
-    for line in sums.read_text().splitlines():
-        value, name = line.split()
-        if name == path.name:
-            return value
-    raise ValueError(f"no SHA-256 is recorded for {path}")
+    try:
+        return recorded(path.parent)[path.name]
+    except KeyError as error:
+        raise ValueError(f"no SHA-256 is recorded for {path}") from error
 
 
 def record_sha256(folder, pattern="*.safetensors"):

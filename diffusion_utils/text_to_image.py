@@ -1,6 +1,7 @@
 """The border to pretrained text-to-image models: each becomes a schedule and denoisers."""
 
 import os
+from importlib import import_module
 
 import torch
 
@@ -14,8 +15,8 @@ class TextToImage:
         schedule: the `Schedule` it was trained with, T = 1000.
         shape: (3, 64, 64), its images, in [-1, 1].
         device: where x_t must be.
-        upsample: (images, prompts, seeds, combine=None) -> larger images, see `deepfloyd`; None if the
-            model has no second stage.
+        upsample: (images, prompts, seeds, combine=None) -> larger images, see `deepfloyd.stage_2`;
+            None if the model has no second stage.
 
     Args:
         network: `(x_t, t, *condition) -> NoiseEstimate`.
@@ -55,19 +56,11 @@ class TextToImage:
         return Conditional(self.network, *stacked)
 
 
-def load_emoji64(device):
-    from diffusion_utils.emoji64.model import load
-
-    return load(device)
-
-
-def load_deepfloyd(device):
-    from diffusion_utils.deepfloyd import load
-
-    return load(device)
-
-
-LOADERS = {"emoji64": load_emoji64, "deepfloyd": load_deepfloyd}
+# where each model's `load(device)` is; imported when it is asked for
+MODULES = {
+    "emoji64": "diffusion_utils.emoji64.model",
+    "deepfloyd": "diffusion_utils.deepfloyd.model",
+}
 
 
 def load_pretrained(name=None, device=None):
@@ -84,8 +77,8 @@ def load_pretrained(name=None, device=None):
         OSError, RuntimeError: DeepFloyd IF cannot be fetched, or there is no GPU or too little memory.
     """
     name = name or os.environ.get("DIFFUSION_MODEL", "emoji64")
-    if name not in LOADERS:
-        raise ValueError(f"unknown model {name!r}; there are {', '.join(LOADERS)}")
+    if name not in MODULES:
+        raise ValueError(f"unknown model {name!r}; there are {', '.join(MODULES)}")
     if device is None:
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return LOADERS[name](str(device))
+    return import_module(MODULES[name]).load(str(device))

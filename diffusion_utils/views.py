@@ -111,7 +111,8 @@ def bands(*sigmas, kernel_size=33):
     Raises:
         ValueError: the widths do not decrease, or are not positive.
     """
-    if not sigmas or min(sigmas) <= 0 or list(sigmas) != sorted(set(sigmas))[::-1]:
+    positive = sigmas and all(sigma > 0 for sigma in sigmas)  # NaN is not
+    if not positive or list(sigmas) != sorted(set(sigmas))[::-1]:
         raise ValueError(f"sigmas must be positive and decrease, got {sigmas}")
     blurs = [low_pass(sigma, kernel_size) for sigma in sigmas]
 

@@ -1,7 +1,6 @@
 """The border to DeepFloyd IF, on a tiny model of its classes that the test builds."""
 
 import shutil
-import sys
 from functools import partial
 from importlib import metadata
 
@@ -14,18 +13,22 @@ from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
 from huggingface_hub.utils import filter_repo_objects
 from torch.testing import assert_close
 
-from diffusion_utils import deepfloyd, sampling, tasks
+from diffusion_utils import sampling, tasks
+from diffusion_utils.deepfloyd import __main__ as shell
+from diffusion_utils.deepfloyd import model as adapter
+from diffusion_utils.deepfloyd import stage_2, text, weights
 from diffusion_utils.denoisers import (
     NoiseEstimate,
     averaged,
     blended,
+    clipped,
     guided,
     viewed,
 )
 from diffusion_utils.files import load_tensors, save_tensors
 from diffusion_utils.pictures import hole
 from diffusion_utils.sampling import generators, last, trajectory, unit_noise
-from diffusion_utils.schedule import CLEAN, Schedule, spaced_timesteps
+from diffusion_utils.schedule import CLEAN
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import FLIP, NEGATIVE, bands
 
@@ -185,7 +188,7 @@ def apart(x, y):
 def test_the_second_stage_visits_the_timesteps_of_diffusers():
     theirs = tiny_if.clipped()
     theirs.set_timesteps(50)
-    assert [*theirs.timesteps.tolist(), CLEAN] == deepfloyd.TIMESTEPS
+    assert [*theirs.timesteps.tolist(), CLEAN] == stage_2.TIMESTEPS
 
 
 @pytest.mark.parametrize(
@@ -194,40 +197,12 @@ def test_the_second_stage_visits_the_timesteps_of_diffusers():
 def test_a_clipped_step_is_that_of_diffusers(model, monkeypatch, t, t_prev):
     x_t, eps, v, z = torch.randn(4, 2, 3, 16, 16)
     schedule = model.schedule
-    denoise = deepfloyd.clipped(lambda x, t: NoiseEstimate(eps, v), schedule)
+    denoise = clipped(lambda x, t: NoiseEstimate(eps, v), schedule)
     new, same = denoise(x_t, t)
     x0_hat = schedule.predict_x0(x_t, t, new)
     ours = schedule.step(x_t, x0_hat, t, t_prev, z, same)
     at = monkeypatch, (eps, v), t, t_prev, x_t, z
     assert_close(ours, step_of(tiny_if.clipped(), *at), atol=1e-4, rtol=1e-4)
-
-
-def test_an_estimate_of_an_image_in_range_stays_as_it_is(model):
-    x_0, eps = torch.rand(1, 3, 8, 8) * 2 - 1, torch.randn(1, 3, 8, 8)
-    x_t = model.schedule.forward(x_0, 500, eps)
-    denoise = deepfloyd.clipped(lambda x, t: NoiseEstimate(eps), model.schedule)
-    assert_close(denoise(x_t, 500).eps, eps, atol=1e-5, rtol=1e-5)
-
-
-def test_a_small_error_does_not_explode():
-    schedule = Schedule(tiny_if.clipped().alphas_cumprod.double())
-    x_0, noise = torch.rand(1, 3, 32, 32) * 2 - 1, generators([0])
-
-    def one_percent_off(x_t, t):
-        alpha_bar = schedule.at(t, x_t)
-        eps = (x_t - alpha_bar.sqrt() * x_0) / (1 - alpha_bar).sqrt()
-        return NoiseEstimate(1.01 * eps)
-
-    def largest(denoise, timesteps):
-        x = unit_noise((3, 32, 32), noise)
-        steps = trajectory(denoise, x, timesteps, schedule, generators=noise)
-        return max(s.x.abs().max() for s in steps)
-
-    hardest = spaced_timesteps(1000, 50)  # from 999 on
-    assert largest(one_percent_off, hardest) > 20
-    clipped = deepfloyd.clipped(one_percent_off, schedule)
-    assert largest(clipped, hardest) < 6
-    assert largest(clipped, deepfloyd.TIMESTEPS) < 6
 
 
 def test_the_second_stage_is_that_of_the_pipeline(model, pipeline, monkeypatch):
@@ -240,7 +215,7 @@ def test_the_second_stage_is_that_of_the_pipeline(model, pipeline, monkeypatch):
     theirs = IFSuperResolutionPipeline(
         pipeline.tokenizer,
         pipeline.text_encoder,
-        deepfloyd.load_unet(model.stage_2, "cpu")[0],
+        weights.load_unet(model.stage_2, "cpu")[0],
         tiny_if.clipped(),
         tiny_if.clipped(),
         None,
@@ -280,7 +255,7 @@ def test_a_view_is_a_view_of_the_small_image_too(upsample, monkeypatch, view):
     def unit_noise_in_view(*arguments):
         return view.apply(unit_noise(*arguments))
 
-    for module in (deepfloyd, sampling):
+    for module in (stage_2, sampling):
         monkeypatch.setattr(module, "unit_noise", unit_noise_in_view)
     same = upsample(
         view.apply(small), ["a dog"], [0], lambda denoise: viewed(denoise, view)
@@ -307,11 +282,9 @@ def test_several_prompts_are_combined(upsample):
 
 def test_prompts_from_a_file(model, folder, tmp_path, monkeypatch):
     file = tmp_path / "prompts.safetensors"
-    deepfloyd.embed(["a dog"], file, "cpu")
+    text.embed(["a dog"], file, "cpu")
     monkeypatch.setenv("DEEPFLOYD_EMBEDDINGS", str(file))
-    monkeypatch.setattr(
-        deepfloyd.PromptEncoder, "load", lambda self: pytest.fail("loaded")
-    )
+    monkeypatch.setattr(text.PromptEncoder, "load", lambda self: pytest.fail("loaded"))
     other = load_pretrained(device="cpu")
     x_t = torch.randn(1, 3, 64, 64)
     assert other.denoiser("a dog")(x_t, 9).eps.isfinite().all()
@@ -336,8 +309,8 @@ def test_a_device_of_torch_s_is_a_device(model):
 
 
 def test_a_stored_embedding_is_the_encoder_s(model, tmp_path):
-    deepfloyd.embed(["a dog"], tmp_path / "p.safetensors", "cpu")
-    encode = deepfloyd.stored(tmp_path / "p.safetensors", "cpu")
+    text.embed(["a dog"], tmp_path / "p.safetensors", "cpu")
+    encode = text.stored(tmp_path / "p.safetensors", "cpu")
     assert_close(encode("a dog")[0], model.encode("a dog")[0])
 
 
@@ -366,17 +339,15 @@ def test_what_the_hub_may_answer(monkeypatch, error, message):
     def refuse(*args, **options):
         raise error
 
-    monkeypatch.setattr(deepfloyd, "snapshot_download", refuse)
+    monkeypatch.setattr(weights, "snapshot_download", refuse)
     with pytest.raises(OSError, match=message):
-        deepfloyd.load("cuda")
+        adapter.load("cuda")
 
 
 def test_too_little_memory():
-    def load():
-        raise torch.OutOfMemoryError("CUDA out of memory")
-
     with pytest.raises(RuntimeError, match="memory of cuda is too small"):
-        deepfloyd.on_device(load, "cuda")
+        with weights.memory_of("cuda"):
+            raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_too_little_memory_while_drawing(model, monkeypatch):
@@ -392,17 +363,17 @@ def test_too_little_memory_while_drawing(model, monkeypatch):
 
 def test_the_text_encoder_is_freed_before_the_network_runs(model):
     denoise = model.denoiser("a dog")
-    assert model.encode.pipeline is not None
+    assert model.encode.loaded is not None
     denoise(torch.zeros(1, 3, 64, 64), 9)
-    assert model.encode.pipeline is None
+    assert model.encode.loaded is None
     again = model.denoiser("a cat")  # loaded once more for a new prompt
     assert again(torch.zeros(1, 3, 64, 64), 9).eps.isfinite().all()
 
 
 def test_the_empty_prompt_is_encoded_with_the_first(model, monkeypatch):
-    loads, load = [], deepfloyd.PromptEncoder.load
+    loads, load = [], text.PromptEncoder.load
     monkeypatch.setattr(
-        deepfloyd.PromptEncoder, "load", lambda self: loads.append(1) or load(self)
+        text.PromptEncoder, "load", lambda self: loads.append(1) or load(self)
     )
     x_t, small = torch.zeros(1, 3, 64, 64), torch.zeros(3, 3, 64, 64)
     model.denoiser("a dog")(x_t, 9)
@@ -418,10 +389,10 @@ def test_the_text_encoder_is_freed_before_the_second_stage_is_loaded(
 ):
     def refuse(*arguments):
         assert {"", "a dog", "a cat"} <= model.conditions.keys()
-        assert model.encode.pipeline is None
+        assert model.encode.loaded is None
         raise KeyError("loaded")
 
-    monkeypatch.setattr(deepfloyd, "load_unet", refuse)
+    monkeypatch.setattr(weights, "load_unet", refuse)
     with pytest.raises(KeyError, match="loaded"):
         model.upsample(
             torch.zeros(1, 3, 64, 64), ["a dog", "a cat"], [0], combine=averaged
@@ -433,13 +404,13 @@ def fetched(folder, monkeypatch):
     """What is fetched from a hub: the names of the files, by the name of the model."""
     files = {}
 
-    def download(name, allow_patterns):
-        files[name] = set(
+    def download(name, revision, allow_patterns):
+        files[f"{name} {revision}"] = set(
             filter_repo_objects(ON_THE_HUB, allow_patterns=allow_patterns)
         )
         return folder / name.partition("/")[2]
 
-    monkeypatch.setattr(deepfloyd, "snapshot_download", download)
+    monkeypatch.setattr(weights, "snapshot_download", download)
     monkeypatch.setenv("DEEPFLOYD_MODEL", "someone/stage1")
     return files
 
@@ -450,8 +421,6 @@ NETWORK = {
     "scheduler/scheduler_config.json",
 }
 ENCODER = {
-    "model_index.json",
-    "scheduler/scheduler_config.json",
     "text_encoder/config.json",
     "text_encoder/model.fp16-00001-of-00002.safetensors",
     "text_encoder/model.safetensors.index.fp16.json",
@@ -472,37 +441,53 @@ def test_the_encoder_is_fetched_where_it_is_needed(
         save_tensors(tmp_path / embeddings, {"": torch.zeros(1, 77, 8)})
         monkeypatch.setenv("DEEPFLOYD_EMBEDDINGS", str(tmp_path / embeddings))
     loaded = model.network, model.schedule
-    monkeypatch.setattr(deepfloyd, "load_unet", lambda *a: loaded)
-    monkeypatch.setattr(deepfloyd, "DeepFloyd", lambda *a: None)
+    monkeypatch.setattr(weights, "load_unet", lambda *a: loaded)
+    monkeypatch.setattr(adapter, "DeepFloyd", lambda *a: None)
     load_pretrained(device="cuda")
-    assert fetched == {"someone/stage1": expected}
+    assert fetched == {"someone/stage1 main": expected}
 
 
 def test_embedding_fetches_the_encoder_alone(fetched, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        deepfloyd.PromptEncoder, "__call__", lambda *a: (torch.zeros(1),)
-    )
-    deepfloyd.embed(["a dog"], tmp_path / "prompts.safetensors", "cuda")
-    assert fetched == {"someone/stage1": ENCODER}
+    monkeypatch.setattr(text.PromptEncoder, "__call__", lambda *a: (torch.zeros(1),))
+    text.embed(["a dog"], tmp_path / "prompts.safetensors", "cuda")
+    assert fetched == {"someone/stage1 main": ENCODER}
 
 
 def test_the_encoder_s_files_suffice(folder, tmp_path):
     for path in (folder / "stage1").rglob("*.*"):
         name = path.relative_to(folder / "stage1").as_posix()
         on_hub = name.replace("model.safetensors", "model.fp16.safetensors")
-        if list(filter_repo_objects([on_hub], allow_patterns=deepfloyd.ENCODER)):
+        if list(filter_repo_objects([on_hub], allow_patterns=weights.ENCODER)):
             (tmp_path / name).parent.mkdir(exist_ok=True)
             shutil.copy(path, tmp_path / name)
     assert not (tmp_path / "unet").exists()
-    whole = deepfloyd.PromptEncoder(folder / "stage1", "cpu")
-    part = deepfloyd.PromptEncoder(tmp_path, "cpu")
+    whole = text.PromptEncoder(folder / "stage1", "cpu")
+    part = text.PromptEncoder(tmp_path, "cpu")
     assert_close(part("a dog"), whole("a dog"))
 
 
 def test_only_the_network_of_the_second_stage_is_fetched(model, fetched, monkeypatch):
+    loaded = weights.load_unet(model.stage_2, "cpu")
+    monkeypatch.setattr(weights, "load_unet", lambda *a: loaded)
     monkeypatch.setattr(model, "stage_2", "someone/stage2")
-    model.upsample(torch.zeros(1, 3, 64, 64), "a dog", [0], timesteps=[20, CLEAN])
-    assert fetched == {"someone/stage2": NETWORK}
+    monkeypatch.setattr(model, "device", "cuda")
+    with pytest.raises((RuntimeError, AssertionError)):  # there may be no GPU
+        model.upsample(torch.zeros(1, 3, 64, 64), "a dog", [0], timesteps=[20, CLEAN])
+    assert fetched == {"someone/stage2 main": NETWORK}
+
+
+def test_a_revision_is_fetched_as_it_is_named(fetched):
+    weights.fetched("someone/stage1@1a2b3c", weights.UNET, "cuda")
+    assert fetched == {"someone/stage1 1a2b3c": NETWORK}
+
+
+def test_the_commit_that_a_branch_stands_for_is_said(fetched, folder, caplog):
+    weights.fetched("someone/stage1", weights.UNET, "cuda")
+    commit = (folder / "stage1").name  # the hub's library names folders so
+    assert f"name someone/stage1@{commit}" in caplog.text
+    caplog.clear()
+    weights.fetched(f"someone/stage1@{commit}", weights.UNET, "cuda")
+    assert not caplog.text
 
 
 @pytest.fixture
@@ -516,20 +501,74 @@ def test_what_the_encoder_needs_on_a_gpu_is_said(folder, bare):
         ModuleNotFoundError,
         match="pip install bitsandbytes sentencepiece protobuf.*DEEPFLOYD_EMBEDDINGS",
     ):
-        deepfloyd.PromptEncoder(folder / "stage1", "cuda")("a dog")
+        text.PromptEncoder(folder / "stage1", "cuda")("a dog")
 
 
-def test_at_the_shell_too(model, bare, tmp_path, monkeypatch):
-    (tmp_path / "prompts.txt").write_text("a dog\na cat\n")
+@pytest.fixture
+def listed(model, tmp_path):
+    """A list of prompts as an editor of Windows may leave it, and the command that encodes it."""
+    path = tmp_path / "prompts.txt"
+    path.write_bytes(b"\xef\xbb\xbfa dog  \r\n\r\n\ta cat\r\n  \r\n")
     out = tmp_path / "prompts.safetensors"
-    arguments = ["deepfloyd", "embed", str(tmp_path / "prompts.txt"), "--out", str(out)]
-    monkeypatch.setattr(sys, "argv", arguments)
+    return path, out, ["embed", str(path), "--out", str(out)]
+
+
+def test_at_the_shell_too(listed, bare, monkeypatch):
+    _, out, command = listed
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     with pytest.raises(SystemExit, match="^error: .*pip install bitsandbytes"):
-        deepfloyd.main()
+        shell.main(command)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    deepfloyd.main()
+    shell.main(command)
     assert load_tensors(out)[0].keys() == {"", "a dog", "a cat"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a dog".encode("utf-16"), "no text in UTF-8"),
+        (b"\xef\xbb\xbf \r\n", "holds no prompt"),
+        ("a dog\nЩ\n".encode(), "knows nothing in the prompt 'щ'"),
+        (None, "No such file"),
+    ],
+)
+def test_lists_that_cannot_be_encoded_are_one_line(listed, content, message):
+    path, out, command = listed
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(SystemExit, match=f"^error: .*{message}"):
+        shell.main(command)
+    assert not out.exists()
+
+
+def test_the_list_is_not_written_over(listed):
+    path, _, command = listed
+    before = path.read_bytes()
+    with pytest.raises(SystemExit, match="is the file that is read"):
+        shell.main([*command[:-1], str(path)])
+    assert path.read_bytes() == before
+
+
+def test_control_c_is_one_line(listed, monkeypatch):
+    def stop(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(shell, "embed", stop)
+    with pytest.raises(SystemExit, match="stopped; nothing is written"):
+        shell.main(listed[2])
+
+
+def test_a_prompt_is_encoded_as_the_pipeline_does(model, pipeline):
+    for prompt in ("a dog", " A Dog ", "a cat " * 60):  # the last is cut
+        theirs, _ = pipeline.encode_prompt(prompt, do_classifier_free_guidance=False)
+        assert_close(model.encode(prompt)[0], theirs)
+
+
+def test_what_the_encoder_does_not_know_is_said(model, caplog):
+    rocket = model.encode("a \N{ROCKET}")[0]
+    assert "is read as 'a rocket'" in caplog.text
+    assert_close(rocket, model.encode("a rocket")[0])
+    model.encode("a щ dog")
+    assert "the text encoder does not know 'щ'" in caplog.text
 
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
@@ -542,13 +581,14 @@ def test_half_precision_is_close_to_single(
     """On the CPU too, which computes in half precision only for this test."""
     expected_small, expected_large = by_every_recipe(model)
     prompts = tmp_path / "prompts.safetensors"
-    deepfloyd.embed(["a dog", "a cat"], prompts, "cpu")
+    text.embed(["a dog", "a cat"], prompts, "cpu")
     variant = None if device == "cpu" else "fp16"
     for stage in "stage1", "stage2":
-        unet, _ = deepfloyd.load_unet(folder / stage, "cpu")
+        unet, _ = weights.load_unet(folder / stage, "cpu")
         unet.half().save_pretrained(tmp_path / stage / "unet", variant=variant)
         shutil.copytree(folder / stage / "scheduler", tmp_path / stage / "scheduler")
-    monkeypatch.setattr(deepfloyd, "precision", lambda device: torch.float16)
+    half = {"torch_dtype": torch.float16, "variant": variant}
+    monkeypatch.setattr(weights, "precision", lambda device: half)
     monkeypatch.setenv("DEEPFLOYD_EMBEDDINGS", str(prompts))
     monkeypatch.setenv("DEEPFLOYD_MODEL", str(tmp_path / "stage1"))
     monkeypatch.setenv("DEEPFLOYD_STAGE_2", str(tmp_path / "stage2"))
@@ -569,6 +609,6 @@ def test_embedding_without_a_gpu_says_so_before_anything_is_fetched(
     tmp_path, monkeypatch
 ):
     monkeypatch.delenv("DEEPFLOYD_MODEL", raising=False)
-    monkeypatch.setattr(deepfloyd, "snapshot_download", None)
+    monkeypatch.setattr(weights, "snapshot_download", None)
     with pytest.raises(RuntimeError, match="needs a GPU"):
-        deepfloyd.embed(["a dog"], tmp_path / "p.safetensors", "cpu")
+        text.embed(["a dog"], tmp_path / "p.safetensors", "cpu")

@@ -190,6 +190,25 @@ def test_altered_file_is_refused_by_its_hash(tmp_path):
         load_tensors(path, recorded)
 
 
+def test_digests_are_read_as_an_editor_may_leave_them(tmp_path):
+    (tmp_path / "SHA256SUMS").write_bytes(
+        b"\xef\xbb\xbfab12  one\r\n\r\ncd34  two words \r\n"
+    )
+    assert files.recorded(tmp_path) == {"one": "ab12", "two words": "cd34"}
+
+
+def test_an_output_that_is_the_input_is_refused(tmp_path):
+    picture, link, other = (tmp_path / n for n in ("a.png", "link.png", "b.png"))
+    picture.write_text("a picture")
+    link.symlink_to(picture)
+    for out in (picture, link, tmp_path / "." / "a.png"):
+        with pytest.raises(ValueError, match="is the file that is read"):
+            files.check_output(out, picture)
+    files.check_output(other, picture)
+    other.write_text("another picture")
+    files.check_output(other, picture)
+
+
 def test_recorded_hashes_are_those_of_sha256sum(tmp_path):
     for name in ("one", "two"):
         save_tensors(tmp_path / f"{name}.safetensors", TENSORS, name=name)

@@ -4,6 +4,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,12 +98,6 @@ def test_inpaint_changes_the_hole_only(tmp_path):
     assert abs(x[8:32, 8:24] - 0.25).max() < 0.1
 
 
-def test_only_png_files_are_written(capsys):
-    with pytest.raises(SystemExit):
-        shell.main(["sample", "a dog", "--out", "x.jpg"])
-    assert "x.jpg must end in .png" in capsys.readouterr().err
-
-
 CACTUS = str(IMAGES / "cactus.png")
 
 
@@ -125,6 +120,13 @@ def test_a_start_out_of_range_is_told_before_the_model_is_loaded(capsys, loads):
     ("arguments", "message"),
     [
         (["sample", " "], "prompt is empty"),
+        (["sample", "a dog", "--gamma", "nan"], "gamma must be a finite number"),
+        (["sample", "a dog", "--seed", "0.9"], "whole number in 0 .. 4294967295"),
+        (["sample", "a dog", "--seed", "0,-1"], "whole number in 0 .. 4294967295"),
+        (["sample", "a dog", "--seed", str(2**32)], "whole number in 0 .. 4294967295"),
+        (["sample", "a dog", "--seed", str(2**64)], "whole number in 0 .. 4294967295"),
+        (["sample", "a dog", "--seed", "0,"], "whole number in 0 .. 4294967295"),
+        (["sample", "a dog", "--seed", "zero"], "whole number in 0 .. 4294967295"),
         (["anagram", "a dog", ""], "prompt is empty"),
         (["sdedit", "none.png", "a dog"], "no picture at none.png"),
         (["inpaint", CACTUS, "a dog", "--hole", "9", "9", "9", "9"], "a hole is left"),
@@ -137,6 +139,42 @@ def test_errors_are_one_line_before_the_model_is_loaded(
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
         drawn(tmp_path, *arguments)
     assert not loads and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("out", ["x.jpg", "x", ".png"])
+def test_only_png_files_are_written(tmp_path, loads, out):
+    with pytest.raises(SystemExit, match="error: --out is a file that ends in .png"):
+        shell.main(["sample", "a dog", "--out", str(tmp_path / out)])
+    assert not loads
+
+
+@pytest.mark.parametrize("verb", ["sdedit", "inpaint"])
+def test_the_picture_that_is_read_is_not_written_over(tmp_path, loads, verb):
+    picture, link = tmp_path / "photo.png", tmp_path / "link.png"
+    picture.write_bytes(Path(CACTUS).read_bytes())
+    link.symlink_to(picture)
+    for out in (picture, link):
+        with pytest.raises(SystemExit, match="is the file that is read"):
+            shell.main([verb, str(picture), "a dog", "--out", str(out)])
+    assert picture.read_bytes() == Path(CACTUS).read_bytes() and not loads
+
+
+@pytest.mark.parametrize(
+    ("verb", "own"),
+    [
+        ("sample", "prompt"),
+        ("anagram", "prompt prompt"),
+        ("hybrid", "prompt prompt"),
+        ("sdedit", "image prompt"),
+        ("inpaint", "image prompt"),
+    ],
+)
+def test_each_verb_says_what_it_takes(capsys, verb, own):
+    with pytest.raises(SystemExit) as done:
+        shell.main([verb, "--help"])
+    usage = " ".join(capsys.readouterr().out.split("\n\n")[0].split())
+    assert done.value.code == 0 and usage.endswith(own)
+    assert all(option in usage for option in ("--out OUT", "--gamma", "--seed"))
 
 
 def test_errors_while_drawing_are_one_line_and_write_nothing(tmp_path, monkeypatch):

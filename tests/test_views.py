@@ -92,7 +92,9 @@ def test_coarse_bands_keep_constants_and_fine_ones_drop_them():
     assert_close(high, torch.zeros_like(flat), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("sigmas", [(), (1.0, 2.0), (0.0,), (2.0, 2.0)])
+@pytest.mark.parametrize(
+    "sigmas", [(), (1.0, 2.0), (0.0,), (2.0, 2.0), (float("nan"),), (2.0, float("nan"))]
+)
 def test_bands_that_make_no_sense_are_refused(sigmas):
     with pytest.raises(ValueError, match="decrease"):
         views.bands(*sigmas)

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from PIL import Image
 from tqdm import tqdm
 
-from diffusion_utils.files import ROOT, atomic, record_sha256
+from diffusion_utils.files import ROOT, atomic, read_lines, record_sha256
 
 FOLDER = ROOT / "data" / "emoji64"
 FEWEST_STYLES = 4
@@ -83,8 +83,7 @@ def download(style, cache):
 
 def wanted(path=FOLDER / "names.txt"):
     """The list of emoji -> {name in the packages: plain words}."""
-    lines = [line for line in path.read_text().splitlines() if line[:1] not in "#"]
-    pairs = [line.split(": ") for line in lines]
+    pairs = [line.split(": ") for line in read_lines(path) if line[0] != "#"]
     return {
         pair[0]: pair[-1].replace("-", " ") if len(pair) == 1 else pair[1]
         for pair in pairs

@@ -1,12 +1,11 @@
 """From prompts to numbers: a small frozen sentence encoder."""
 
-import logging
-
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from diffusion_utils.prompts import readable
+
 TOKENS = 12
-log = logging.getLogger(__name__)
 
 
 class TextEncoder:
@@ -29,16 +28,17 @@ class TextEncoder:
     def __call__(self, prompts):
         """Encode a list of n prompts.
 
-        A prompt longer than 12 tokens, its start and end marks included, is cut with a warning.
+        A prompt longer than 12 tokens, its start and end marks included, is cut with a warning; of what
+        the encoder does not know, see `prompts.readable`.
 
         Returns:
             tokens (n, 12, 384), mask (n, 12) True where there is a token, pooled (n, 384).
+
+        Raises:
+            ValueError: a prompt that is not empty holds nothing that is known.
         """
-        for prompt in prompts:
-            if len(self.tokenizer(prompt)["input_ids"]) > TOKENS:
-                log.warning("cut to %d tokens: %r", TOKENS, prompt)
         text = self.tokenizer(
-            list(prompts),
+            [readable(prompt, self.tokenizer, TOKENS) for prompt in prompts],
             padding="max_length",
             truncation=True,
             max_length=TOKENS,

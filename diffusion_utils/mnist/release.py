@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from statistics import mean
 
@@ -9,12 +10,12 @@ import torch
 
 from diffusion_utils.files import (
     ROOT,
-    atomic,
+    atomic_folder,
     in_half,
     in_single,
     load_tensors,
     record_sha256,
-    recorded_sha256,
+    recorded,
     save_tensors,
 )
 from diffusion_utils.mnist.data import mnist
@@ -43,12 +44,15 @@ def snapshots(run):
     return Recipe(**about["recipe"]), found
 
 
-def release(run, folder=MODELS):
+def release(run, folder=MODELS, replace=False):
     """Copy a run's weights, in half precision, its history and their digests to models/mnist.
+
+    What ships of the recipe is replaced whole, and only by what is better finished, unless `replace`.
 
     Raises:
         FileNotFoundError: there is no run, or it has no history.
-        ValueError: the run is of another network than the book's, whose weights stay.
+        ValueError: the run is of another network than the book's, or not better finished than what
+            it would replace, or lacks weights of an epoch that it has finished; what ships stays.
     """
     recipe, found = snapshots(run)
     config = recipe.network().config
@@ -58,36 +62,70 @@ def release(run, folder=MODELS):
             "the shipped weights stay"
         )
     target = Path(folder) / recipe.name
+    check_complete(run, recipe, found)
+    if not replace and target.exists():
+        check_better(run, recipe, found, target)
     lines = (Path(run) / "history.csv").read_text().splitlines(keepends=True)
-    for step, state in found.items():
-        path = target / f"step-{step:05d}.safetensors"
-        about = {"config": config, "recipe": recipe.name, "step": step}
-        save_tensors(path, in_half(state), **about)
-    with atomic(target / "history.csv") as partial:
-        partial.write_text("".join(lines[: max(found) + 1]))
-    for path in target.glob("step-*.safetensors"):
-        if int(path.stem[5:]) not in found:
+    with atomic_folder(target) as new:
+        for path in new.glob("step-*.safetensors"):
             path.unlink()  # of the release before
-    record_sha256(target)
+        for step, state in found.items():
+            about = {"config": config, "recipe": recipe.name, "step": step}
+            path = new / f"step-{step:05d}.safetensors"
+            save_tensors(path, in_half(state), **about)
+        (new / "history.csv").write_text("".join(lines[: max(found) + 1]))
+        record_sha256(new)
     return target
+
+
+def check_complete(run, recipe, found):
+    """Raises a ValueError if a run lacks the weights of an epoch that it has finished."""
+    for epoch in recipe.save_epochs:
+        step = epoch * recipe.steps_per_epoch
+        if step < max(found) and step not in found:
+            raise ValueError(
+                f"{run} lacks the weights of epoch {epoch}; what ships stays"
+            )
+
+
+def check_better(run, recipe, found, target):
+    """Raises a ValueError if a run is no better finished than what ships in a folder."""
+    done, shipped = max(found), max(steps_of(target))
+    if done <= shipped:
+        raise ValueError(
+            f"{run} has {done:,} of {recipe.steps:,} steps, and what ships has {shipped:,}; it stays, "
+            "unless you add --replace"
+        )
+
+
+def steps_of(folder):
+    """The weights that are recorded in a folder -> {step: (path, SHA-256)}, first step first."""
+    weights = {
+        name: sha256
+        for name, sha256 in recorded(folder).items()
+        if name.startswith("step-")
+    }
+    paths = {Path(folder) / name: sha256 for name, sha256 in sorted(weights.items())}
+    return {int(path.stem[5:]): (path, sha256) for path, sha256 in paths.items()}
 
 
 def released(name, folder=MODELS, device="cpu"):
     """What ships of a recipe, "b1", "b2" or "b3" -> ({epoch: network in eval mode}, history).
 
+    Only weights whose digest is recorded count: what else lies in the folder is left aside.
     An epoch is the number of passes over the data, with two decimals for a run that still goes on.
 
     Raises:
+        FileNotFoundError: a recorded file is missing.
         ValueError: unknown name, or a file is not the recorded one.
     """
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
     networks = {}
-    for path in sorted((Path(folder) / name).glob("step-*.safetensors")):
+    for step, (path, sha256) in steps_of(Path(folder) / name).items():
         # rounded down, so that a run that is nearly done does not read as done
-        hundredths = 100 * int(path.stem[5:]) // RECIPES[name].steps_per_epoch
-        network = load_network(path, recorded_sha256(path))
-        networks[hundredths / 100] = network.to(device)
+        hundredths = 100 * step // RECIPES[name].steps_per_epoch
+        networks[hundredths / 100] = load_network(path, sha256).to(device)
     return networks, read_history(Path(folder) / name / "history.csv")
 
 
@@ -129,13 +167,23 @@ def trained(name, device="cpu"):
             print(
                 f"step {row.step}: loss {now:.4f}, expected {then:.4f} (of 100 steps)"
             )
-    return released(name, release(run, ROOT / "runs" / "released").parent, device)
+    folder = release(run, ROOT / "runs" / "released", replace=True).parent
+    return released(name, folder, device)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run", help="folder of a training run")
-    print(release(parser.parse_args().run))
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="also what is as well finished as this run, or better",
+    )
+    args = parser.parse_args()
+    try:
+        print(release(args.run, replace=args.replace))
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":
