@@ -1,25 +1,43 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
+`b2 --judge` asks the digit classifier how sure it is of B2's samples, drawn in four ways instead.
+
 Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
 chapters read it. Sizes can be made smaller for a quick look.
 """
 
 import argparse
+import copy
 import json
 
 import torch
 from tqdm import tqdm
 
-from diffusion_utils.denoisers import guided
+from diffusion_utils.denoisers import NoiseEstimate, guided
 from diffusion_utils.files import ROOT, atomic, recorded_sha256
-from diffusion_utils.metrics import accuracy, diversity, fid, in_batches, psnr, ssim
+from diffusion_utils.metrics import (
+    accuracy,
+    confidence,
+    diversity,
+    fid,
+    in_batches,
+    psnr,
+    ssim,
+)
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
+from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.release import MODELS, released
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import to_unit
-from diffusion_utils.sampling import generators, sample, unit_noise
+from diffusion_utils.sampling import (
+    generators,
+    last,
+    sample,
+    trajectory,
+    unit_noise,
+)
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import low_pass
@@ -103,6 +121,54 @@ def floor(count):
     }
 
 
+def in_train_mode(network):
+    """A denoiser whose BatchNorm uses the statistics of the batch at hand, which is a mistake."""
+    wrong = copy.deepcopy(network).train()
+    return lambda x_t, t: NoiseEstimate(
+        wrong(x_t, torch.full((len(x_t),), t / SCHEDULE.T))
+    )
+
+
+def noised_digits(count):
+    """`count` training digits at the last timestep: the start that the network was trained for."""
+    order = torch.randperm(60_000, generator=torch.Generator().manual_seed(0))
+    eps = unit_noise((1, 28, 28), generators(range(count)))
+    return SCHEDULE.forward(
+        to_unit(mnist(train=True)[0][order[:count]]), SCHEDULE.T - 1, eps
+    )
+
+
+def judged(networks, count, steps):
+    """How sure the classifier is of samples of each network, in both modes, and from both starts."""
+    classifier, timesteps = load_classifier(), spaced_timesteps(SCHEDULE.T, steps)
+    early, late = networks[min(networks)], networks[max(networks)]
+    noise = unit_noise((1, 28, 28), generators(range(count)))
+    ways = {
+        f"epoch {min(networks):g}": (unet_denoiser(early, SCHEDULE.T), noise),
+        f"epoch {max(networks):g}": (unet_denoiser(late, SCHEDULE.T), noise),
+        "BatchNorm in train mode": (in_train_mode(late), noise),
+        "noised digits": (unet_denoiser(late, SCHEDULE.T), noised_digits(count)),
+    }
+    for name, (denoise, start) in tqdm(ways.items()):
+        parts = zip(start.split(100), torch.arange(count).split(100), strict=True)
+        fake = torch.cat([
+            last(trajectory(denoise, x, timesteps, SCHEDULE, generators=generators(seeds + count)))
+            for x, seeds in parts
+        ]).clamp(0, 1)  # fmt: skip
+        yield row_of_judge(name, classifier, fake)
+    yield row_of_judge("real digits", classifier, real_sets(count)[9])
+
+
+def row_of_judge(name, classifier, images):
+    sure = confidence(classifier, images)
+    distance = distances(real_sets(len(images))[:5], 5 * [images])
+    row = {"name": name, "confidence": sure.mean().item(), "fid": distance}
+    return row | {
+        "standard_error": sure.std().item() / len(sure) ** 0.5,
+        "spread": spread_of_pixels(images),
+    }
+
+
 def guidance(network, count, steps):
     """Accuracy and diversity of class-conditional samples for each gamma."""
     classifier, labels = load_classifier(), torch.arange(count) % 10
@@ -141,6 +207,9 @@ def main():
     parser.add_argument(
         "--steps", type=int, default=50, help="sampling steps of the gamma sweep"
     )
+    parser.add_argument(
+        "--judge", action="store_true", help="of b2: how sure the classifier is"
+    )
     args = parser.parse_args()
     keep_freed_memory()
     networks, history = released(args.name)
@@ -150,7 +219,11 @@ def main():
         result["rows"] = list(
             denoising(network, to_unit(mnist(train=False)[0][: args.images]))
         )
-    if args.name == "b2":
+    judge = args.judge and args.name == "b2"
+    if judge:
+        rows = list(judged(networks, args.images, args.steps))
+        result |= {"steps": args.steps, "rows": rows}
+    elif args.name == "b2":
         result |= {
             "rows": list(strided(network, args.images)),
             "real": floor(args.images),
@@ -164,10 +237,14 @@ def main():
     used = [MODELS / args.name / f"step-{len(history):05d}.safetensors"] + [WEIGHTS] * (
         args.name != "b1"
     )
+    if judge:
+        first = min(networks) * RECIPES["b2"].steps_per_epoch
+        used.append(MODELS / "b2" / f"step-{int(first):05d}.safetensors")
+    name = f"mnist_{args.name}{'_judge' * judge}.json"
     result["sha256"] = {
         path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used
     }
-    with atomic(RESULTS / f"mnist_{args.name}.json") as partial:
+    with atomic(RESULTS / name) as partial:
         partial.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result["rows"], indent=1))
 

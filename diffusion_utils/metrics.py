@@ -73,6 +73,11 @@ def accuracy(classifier, images, labels):
     return share(correct.sum().item(), len(labels))
 
 
+def confidence(classifier, images):
+    """How sure the classifier is of each image: (B, ...) -> (B,), the highest of its probabilities."""
+    return in_batches(classifier, images).softmax(1).amax(1)
+
+
 def fid(classifier, real, fake):
     """Frechet distance of two sets of images on the classifier's 128 features. Heusel et al. 2017.
 

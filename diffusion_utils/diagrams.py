@@ -1,0 +1,137 @@
+"""Figures of networks: boxes with the shapes that the modules themselves report, and what goes where."""
+
+from typing import NamedTuple
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.patches import FancyBboxPatch
+
+
+class Box(NamedTuple):
+    """A box of a diagram: its centre in columns and rows, its lines of text, and its colour."""
+
+    column: float
+    row: float
+    text: str
+    colour: str = "#dbe7f6"
+
+
+WIDTH, HEIGHT = 0.8, 0.7  # of a box, in columns and rows
+JOIN, TIME, CLASS = "#ffffff", "#fde3c3", "#d3ecd0"
+
+
+def block_shapes(network, *inputs):
+    """What goes into and comes out of each child of a network, without the batch.
+
+    Args:
+        network: an `nn.Module` whose children take a tensor first and return one.
+        inputs: tensors for one forward pass.
+
+    Returns:
+        {name of the child: (shape in, shape out)}, in the order in which they are called.
+    """
+    shapes = {}
+
+    def note(name):
+        def hook(module, received, returned):
+            shapes[name] = tuple(received[0].shape[1:]), tuple(returned.shape[1:])
+
+        return hook
+
+    hooks = [
+        child.register_forward_hook(note(name))
+        for name, child in network.named_children()
+    ]
+    try:
+        with torch.no_grad():
+            network(*inputs)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return shapes
+
+
+def size(shape):
+    """(64, 14, 14) -> "64 × 14 × 14"."""
+    return " × ".join(map(str, shape))
+
+
+def unet_plan(network):
+    """The boxes and arrows of a `mnist.unet.UNet`: down on the left, up on the right, t and c beside it.
+
+    Returns:
+        ({name: Box}, [(name, name)]) for `draw`.
+    """
+    time, classes = network.config["time"], network.config["num_classes"]
+    inputs = [torch.zeros(2, 1, 28, 28)]
+    inputs += [torch.zeros(2)] * time + [torch.zeros(2, classes)] * bool(classes)
+    shapes = block_shapes(network, *inputs)
+    up = ["unflatten", "place1", "join7", "up1", "place2", "join14", "up2"]
+    up += ["join28", "conv_out", "out"]
+    if not time:
+        up = [name for name in up if not name.startswith("place")]
+    down = {"x": "out", "conv_in": "join28", "down1": "join14", "down2": "join7"}
+    down["flatten"] = "unflatten"
+    joins = {"join7": "up1", "join14": "up2", "join28": "conv_out"}
+
+    def text(name):
+        if name in joins:
+            return f"join\n{size(shapes[joins[name]][0])}"
+        if name.startswith("place"):
+            n = name[-1]
+            return f"c{n} · h + t{n}" if classes else f"h + t{n}"
+        return f"{name}\n{size(shapes[name][1])}"
+
+    boxes = {"x": Box(0, len(up) - 1, f"x\n{size(inputs[0].shape[1:])}", JOIN)}
+    for name in [*down][1:]:
+        boxes[name] = Box(0, up.index(down[name]), text(name))
+    for row, name in enumerate(up):
+        plain = name in joins or name.startswith("place")
+        boxes[name] = Box(1.25, row, text(name), *[JOIN] * plain)
+    arrows = [*zip(down, [*down][1:], strict=False), ("flatten", "unflatten")]
+    arrows += zip(up, up[1:], strict=False)
+    arrows += [(left, right) for left, right in down.items() if right in joins]
+    for n in "12" if time else "":
+        conditions = [("time", f"t{n} = time{n}(t/T)", TIME)]
+        if classes:
+            conditions.append(("class", f"c{n} = class{n}(c)", CLASS))
+        for place, (name, words, colour) in enumerate(conditions):
+            row = up.index(f"place{n}") + (0.4 - 0.8 * place if classes else 0)
+            known = f"{words}\n{size(shapes[name + n][1])}"
+            boxes[name + n] = Box(2.4, row, known, colour)
+            arrows.append((name + n, f"place{n}"))
+    return boxes, arrows
+
+
+def draw(boxes, arrows, row_height=0.56, fontsize=9.5):
+    """Draw boxes and straight arrows between them into a new figure, 7 inches wide, and show it.
+
+    Args:
+        boxes: {name: Box}.
+        arrows: [(name, name)], from edge to edge.
+        row_height: inches.
+    """
+    columns, rows = zip(*[(box.column, box.row) for box in boxes.values()], strict=True)
+    limits = [(min(a) - 0.5, max(a) + 0.5) for a in (columns, rows)]
+    fig, ax = plt.subplots(figsize=(7, row_height * (max(rows) - min(rows) + 1)))
+    ax.set(xlim=limits[0], ylim=limits[1])
+    ax.set_axis_off()
+    fig.subplots_adjust(0, 0, 1, 1)
+    patches = {}
+    for name, box in boxes.items():
+        corner = box.column - WIDTH / 2, box.row - HEIGHT / 2
+        patches[name] = FancyBboxPatch(
+            corner, WIDTH, HEIGHT, boxstyle="round,pad=0,rounding_size=0.06",
+            facecolor=box.colour, edgecolor="#3b4a5a",
+        )  # fmt: skip
+        ax.add_patch(patches[name])
+        ax.text(box.column, box.row, box.text, ha="center", va="center", size=fontsize)
+    for start, end in arrows:
+        ax.annotate(
+            "", boxes[end][:2], boxes[start][:2],
+            arrowprops={
+                "arrowstyle": "-|>", "color": "#3b4a5a", "shrinkA": 0, "shrinkB": 0,
+                "patchA": patches[start], "patchB": patches[end],
+            },
+        )  # fmt: skip
+    plt.show()

@@ -1,0 +1,81 @@
+"""Figures of networks: their shapes are those of the tensors, and no arrow runs through a box."""
+
+import matplotlib
+import numpy as np
+import pytest
+import torch
+
+from diffusion_utils.diagrams import (
+    HEIGHT,
+    WIDTH,
+    Box,
+    block_shapes,
+    draw,
+    unet_plan,
+)
+from diffusion_utils.mnist.unet import UNet
+
+matplotlib.use("Agg")
+NETWORKS = [UNet(8), UNet(8, time=True), UNet(8, time=True, num_classes=10)]
+
+
+def crossed(boxes, arrows):
+    """The (arrow, box) where an arrow runs through a box that is neither its start nor its end."""
+    found = []
+    for start, end in arrows:
+        a, b = (np.array(boxes[name][:2]) for name in (start, end))
+        points = a + np.linspace(0, 1, 400)[:, None] * (b - a)
+        for name, box in boxes.items():
+            apart = np.abs(points - box[:2])
+            if (
+                name not in (start, end)
+                and (apart < [WIDTH / 2, HEIGHT / 2]).all(1).any()
+            ):
+                found.append(((start, end), name))
+    return found
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_no_arrow_runs_through_a_box_and_no_box_lies_over_another(network):
+    boxes, arrows = unet_plan(network)
+    assert not crossed(boxes, arrows)
+    places = [np.array(box[:2]) for box in boxes.values()]
+    for i, one in enumerate(places):
+        for other in places[i + 1 :]:
+            assert (np.abs(one - other) >= [WIDTH, HEIGHT]).any()
+
+
+def test_the_check_of_arrows_sees_one_that_runs_through_a_box():
+    boxes = {name: Box(column, 0, name) for column, name in enumerate("abc")}
+    assert crossed(boxes, [("a", "c")]) == [(("a", "c"), "b")]
+    assert not crossed(boxes, [("a", "b"), ("b", "c")])
+
+
+def test_the_shapes_are_those_of_the_tensors():
+    shapes = block_shapes(UNet(8), torch.zeros(2, 1, 28, 28))
+    assert shapes["down2"] == ((8, 14, 14), (16, 7, 7))
+    assert shapes["up1"] == ((32, 7, 7), (8, 14, 14))
+    assert shapes["out"] == ((8, 28, 28), (1, 28, 28))
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_every_block_has_a_box_and_its_shape(network):
+    boxes, arrows = unet_plan(network)
+    blocks = {name for name, _ in network.named_children()}
+    assert blocks <= set(boxes)
+    assert boxes["up1"].text == "up1\n8 × 14 × 14"
+    assert boxes["join7"].text == "join\n32 × 7 × 7"
+    ends = {name for arrow in arrows for name in arrow}
+    assert ends == set(boxes)
+    if network.config["num_classes"]:
+        assert boxes["class2"].text == "c2 = class2(c)\n8"
+        assert ("class2", "place2") in arrows and ("time1", "place1") in arrows
+
+
+def test_what_is_drawn_is_the_plan(monkeypatch):
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    boxes, arrows = unet_plan(NETWORKS[2])
+    draw(boxes, arrows)
+    texts = [text.get_text() for text in matplotlib.pyplot.gca().texts]
+    assert [text for text in texts if text] == [box.text for box in boxes.values()]
+    assert texts.count("") == len(arrows)
