@@ -1,10 +1,10 @@
 """Many small steps against one large one: python -m benchmarks.denoising.
 
-Noises pictures to the timestep where chapter 1.4 starts, brings them back with a blur, in one step and
-in many, and writes benchmarks/results/denoising.json: of each way and each picture, how close it is to
-the original (PSNR, SSIM), how strong its edges and its grain are (see `contrast`), and the rank of the
-right name in the evaluator's list. Two sets: every fourth drawing of the style that the evaluator has
-not seen (the network has), and three pictures that neither has seen, each from sixteen seeds.
+Noises pictures to three timesteps, brings them back with a blur, in one step and in many, and writes
+benchmarks/results/denoising.json: of each way and each picture, how close it is to the original (PSNR,
+SSIM), how strong its edges and its grain are (see `contrast`), and the rank of the right name in the
+evaluator's list. Two sets: every fourth drawing of the style that the evaluator has not seen (the
+network has), and three pictures that neither has seen, each from sixteen seeds.
 """
 
 import argparse
@@ -26,8 +26,8 @@ from diffusion_utils.views import low_pass
 
 RESULTS = ROOT / "benchmarks" / "results" / "denoising.json"
 PROMPT = "a high quality photo"
-I_START = 10
-WIDTHS = (1.5, 2, 3, 4)  # of the blur, in pixels
+STARTS = (10, 6, 3)  # i_start: t = 690 as in chapter 1.4, 810, 900
+WIDTHS = (2, 3, 4, 6, 8)  # of the blur, in pixels
 UNSEEN = ("sailboat", "mushroom", "cactus")
 
 
@@ -47,13 +47,12 @@ def contrast(estimate, original):
     return [(found * part).sum(1) / part.sum(1) for part in parts]
 
 
-def brought_back(model, clean, seeds):
-    """{way: images} of clean images (B, 3, 64, 64), all from the same noisy ones, in [-1, 1]."""
-    t = TIMESTEPS[I_START]
+def brought_back(model, clean, i_start, seeds):
+    """{way: images in [-1, 1]} of clean images (B, 3, 64, 64), all from the same noisy ones."""
     denoise = model.denoiser(PROMPT)
-    x_t, _ = noised(model, clean, I_START, seeds)
-    first, *_, end = denoise_from(model, denoise, clean, I_START, seeds)
-    bright = x_t / model.schedule.at(t).sqrt()
+    x_t, _ = noised(model, clean, i_start, seeds)
+    first, *_, end = denoise_from(model, denoise, clean, i_start, seeds)
+    bright = x_t / model.schedule.at(TIMESTEPS[i_start]).sqrt()
     blurs = [low_pass(width)(bright) for width in WIDTHS]
     best = max(blurs, key=lambda blur: psnr(blur.clamp(-1, 1), clean, peak=2).mean())
     ways = {"blur": best, "one step": first.x0_hat, "many steps": end.x}
@@ -74,15 +73,21 @@ def measured(judge, estimate, clean, names):
 
 
 def compared(model, judge, clean, names, seeds, batch=16):
-    """{way: measured} of all pictures, the originals among the ways."""
-    parts = zip(*(x.split(batch) for x in (clean, torch.tensor(seeds))), strict=True)
-    done = [
-        brought_back(model, some, own.tolist())
-        for some, own in tqdm([*parts], desc="denoise")
-    ]
-    ways = {way: torch.cat([part[way] for part in done]) for way in done[0]}
-    ways = {"original": clean} | ways
-    return {way: measured(judge, images, clean, names) for way, images in ways.items()}
+    """{t: {way: measured}} of all pictures; under "original", what there was to find."""
+    edges, _ = contrast(clean, clean)
+    found = {"original": {"edges": edges.tolist()}}
+    found["original"]["rank"] = name_ranks(judge, clean, names)
+    batches = [range(len(clean))[i : i + batch] for i in range(0, len(clean), batch)]
+    for i_start in STARTS:
+        parts = [
+            brought_back(model, clean[list(some)], i_start, [seeds[i] for i in some])
+            for some in tqdm(batches, desc=f"from t = {TIMESTEPS[i_start]}")
+        ]
+        found[TIMESTEPS[i_start]] = {
+            way: measured(judge, torch.cat([p[way] for p in parts]), clean, names)
+            for way in parts[0]
+        }
+    return found
 
 
 def main():
@@ -97,22 +102,16 @@ def main():
     again = [name for name in UNSEEN for _ in range(args.seeds)]
     unseen = torch.stack([shipped_image(name) for name in again])
     used = [FOLDER / "unet" / "model.safetensors", WEIGHTS]
-    result = {
-        "prompt": PROMPT,
-        "t": TIMESTEPS[I_START],
-        "drawings": compared(model, judge, drawings, names, list(range(len(drawings)))),
-        "unseen": compared(
-            model, judge, unseen, again, list(range(args.seeds)) * len(UNSEEN)
-        ),
-        "sha256": {path.relative_to(ROOT).as_posix(): digest(path) for path in used},
+    sets = {
+        "drawings": (drawings, names, range(len(drawings))),
+        "unseen": (unseen, again, [*range(args.seeds)] * len(UNSEEN)),
     }
-    with atomic(RESULTS) as partial:
-        partial.write_text(json.dumps(result) + "\n")
-    for name in "drawings", "unseen":
-        for way, found in result[name].items():
-            means = {k: sum(v) / len(v) for k, v in found.items() if k != "rank"}
-            named = sum(rank == 1 for rank in found["rank"]) / len(found["rank"])
-            print(name, way, json.dumps(means | {"named": named}))
+    sha256 = {path.relative_to(ROOT).as_posix(): digest(path) for path in used}
+    record = {"prompt": PROMPT, "sha256": sha256}
+    for kind, (clean, right, seeds) in sets.items():
+        record[kind] = compared(model, judge, clean, right, seeds)
+        with atomic(RESULTS) as partial:
+            partial.write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.4 Iterative denoising
 #
-# One step answers with an average. What if we take only a small step towards it, look again, and repeat?
+# Can many small steps make a better picture than one large step?
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -41,67 +41,95 @@ if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
-# %%
+# %% tags=["remove-input"]
+import json
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import numpy as np
 import torch
 
-from diffusion_utils.metrics import psnr, ssim
+from diffusion_utils.files import ROOT
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
+from diffusion_utils.sampling import unit_noise
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import animation, grid, unit_range
+from diffusion_utils.show import animation, grid, table, unit_range
 from diffusion_utils.tasks import denoise_from, noised
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import low_pass
 
 model = load_pretrained()
 schedule = model.schedule
-photo = model.denoiser("a high quality photo")
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 110)
 )
 i_start = by_profile(full=10, fast=3)
-t_start = timesteps[i_start]
-print(f"{timesteps[:3]} .. {timesteps[-2:]}, start at t = {t_start}")
-print(f"of the image's variance, {schedule.at(t_start):.0%} is left there")
+
+# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, and 23 small steps. Prompt \"a high quality photo\", no guidance.", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in five columns: the original; the noisy one; a blur, in which only colours are left; one step, soft; many steps, sharp."}} tags=["hide-input"]
+names = ["sailboat", "mushroom", "cactus"]
+clean = torch.stack([shipped_image(name) for name in names]).to(model.device)
+photo = model.denoiser("a high quality photo")
+noisy, _ = noised(model, clean, i_start, [0, 0, 0], timesteps)
+first, *_, end = denoise_from(model, photo, clean, i_start, [0, 0, 0], timesteps)
+blur = low_pass(3)(noisy / schedule.at(timesteps[i_start]).sqrt())
+ways = {
+    "original": clean,
+    f"$t={timesteps[i_start]}$": noisy,
+    "blur": blur,
+    "one step": first.x0_hat,
+    "many steps": end.x,
+}
+grid(
+    [unit_range(torch.stack([w[i] for w in ways.values()])) for i in range(3)],
+    titles=list(ways),
+    size=1.4,
+)
 
 # %% [markdown]
-# `by_profile` shortens a list where the tests run this page; the site shows the full one.
+# ## The idea
 #
-# The step from $t$ to the next timestep $t'$ of the list mixes the estimate of the clean image with the noisy image, and puts a
-# little new noise $z \sim \mathcal N(0, I)$ back {cite:p}`ho2020`. With $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$:
+# One step has to guess the whole picture at once, so it answers with an average of all that fit ([1.3](a1_3_one_step_denoising.ipynb)). Many steps need not. Each goes only a little way towards the guess,
+# to a picture with a bit less noise. There the network looks again, sees more, and guesses better. Small decisions add up: the picture becomes one that could be real, and is no average any more.
 #
-# $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z, \tag{N.3} $$
+# We visit every 30th timestep: 990, 960, .., 30, 0. A step goes from $t$ to the next one, $t'$. It mixes the guess $\hat x_0$ with the noisy picture $x_t$, and adds a little fresh noise {cite:p}`ho2020`:
 #
-# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta. \tag{N.4} $$
+# $$
+# \begin{aligned}
+# x_{t'} ={}& \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t \\
+# &+ \sqrt{\tilde\beta}\, z
+# \end{aligned} \tag{N.3}
+# $$
 #
-# A network that predicts a variance, as DeepFloyd IF does and the shipped one does not, places it between $\tilde\beta$ and $\beta$; that is (N.5) of
-# the [notation](../notation.md), and `v` in the code.
+# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
+#
+# * $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ is the share of the picture's variance that survives from $t'$ to $t$, and $\beta = 1 - \alpha$.
+# * $\hat x_0$ is the clean picture that the network sees in $x_t$, by (N.2).
+# * $z \sim \mathcal N(0, I)$ is fresh noise, and $\tilde\beta$ ("beta tilde") is its variance.
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
-# :start-at: alpha_bar,
+# :start-at: alpha_bar, alpha_bar_prev
+# :dedent:
 # ```
 #
-# The loop around it is the only one in this book. (Its first branch noises again; only [1.7.2](a1_7_2_inpainting.ipynb) takes it.)
+# (A network may also learn the variance. Then $\tilde\beta$ is replaced by (N.5) of the [notation](../notation.md), and `nu` says by how much. Emoji-64 leaves `nu` empty.)
 #
-# ```{literalinclude} ../../diffusion_utils/sampling.py
-# :pyobject: trajectory
-# :start-at: for t, t_prev
-# ```
+# The loop around it has six lines. Here it denoises the sailboat, from the tenth timestep of the list on:
 
 # %%
-x_0 = shipped_image("sailboat")[None]
-x_start, _ = noised(model, x_0, i_start, [0], timesteps)
-steps = list(denoise_from(model, photo, x_0, i_start, [0], timesteps))
-x_0 = x_0.to(model.device)
+boat = shipped_image("sailboat")[None].to(model.device)
+x, noise = noised(model, boat, i_start, [0], timesteps)
+path = []
+for t, t_prev in pairwise(timesteps[i_start:]):
+    eps, nu = photo(x, t)
+    x0_hat = schedule.predict_x0(x, t, eps)  # (N.2)
+    z = unit_noise(model.shape, noise).to(x)
+    path.append((t, x, x0_hat))
+    x = schedule.step(x, x0_hat, t, t_prev, z, nu)  # (N.3)
 
-
-# %% mystnb={"figure": {"caption": "Denoising the test image from $t = 690$: $x_t$ at every fifth step (above) and the clean image $\\hat x_0$ that the network sees in it (below). Seed 0, \"a high quality photo\", timesteps 690, 660, .., 0.", "name": "fig-a14-steps"}, "image": {"alt": "Above, a noisy sailboat becomes a picture from left to right; below, a soft estimate sharpens."}} tags=["hide-input"]
-# a step's x0_hat is what the network saw in the image before it
-path = [(t_start, x_start), *((step.t, step.x) for step in steps)]
-shown = [(t, x_t, step.x0_hat) for (t, x_t), step in zip(path, steps, strict=False)][
-    ::5
-]
+# %% mystnb={"figure": {"caption": "The loop at work on the test image: $x_t$ at every fifth step (top) and the clean picture $\\hat x_0$ that the network sees in it (bottom). Seed 0, \"a high quality photo\", timesteps 690, 660, .., 0.", "name": "fig-a14-steps"}, "image": {"alt": "Top, a noisy sailboat becomes a clean picture from left to right; bottom, a soft estimate becomes sharp."}} tags=["hide-input"]
+shown = path[::5]
 grid(
     [
         unit_range(torch.cat([x_t for _, x_t, _ in shown])),
@@ -109,113 +137,158 @@ grid(
     ],
     titles=[f"$t={t}$" for t, *_ in shown],
     labels=["$x_t$", r"$\hat x_0$"],
-    size=1.3,
+    size=1.35,
 )
 
-# %% mystnb={"figure": {"caption": "The same, step by step. Left: $x_t$; right: the $\\hat x_0$ that the step to it used.", "name": "fig-a14-animation"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same, step by step. Left: $x_t$; right: $\\hat x_0$.", "name": "fig-a14-animation"}} tags=["hide-input"]
 animation(
-    [unit_range(torch.cat([step.x, step.x0_hat], 3)) for step in steps],
+    [unit_range(torch.cat([x_t, x0_hat], 3)) for _, x_t, x0_hat in path]
+    + [unit_range(torch.cat([x, path[-1][2]], 3))],
     alt="Left, noise fades from a picture; right, the estimate of the clean picture sharpens.",
-    captions=[f"t = {step.t}" for step in steps],
-)
-
-# %% mystnb={"figure": {"caption": "From the same noisy image ($t = 690$, seed 0, \"a high quality photo\"): denoised iteratively, in one step, and with a Gaussian blur 3 pixels wide (widths 2, 3 and 4 are scored below).", "name": "fig-a14-compare"}, "image": {"alt": "Four pictures of the sailboat: the original; the iterative result; the one-step result; the blur."}} tags=["hide-input"]
-blur = low_pass(3)(x_start / schedule.at(t_start).sqrt())
-grid(
-    [unit_range(torch.cat([x_0, steps[-1].x, steps[0].x0_hat, blur]))],
-    titles=["original", "iterative", "one step", "blur"],
-    size=1.7,
+    captions=[f"t = {t}" for t, *_ in path] + [f"t = {timesteps[-1]}"],
 )
 
 # %% [markdown]
-# In {numref}`fig-a14-steps` the estimate in the lower row starts as a soft average and gains contrast as $t$ falls; in the last column shown, the rows differ by little
-# more than the noise that is left. {numref}`fig-a14-compare` puts the end beside what one step and a blur make of the same noise. The loop has lost the mast, which one step still shows: each step goes on from
-# what the one before has decided, right or wrong.
+# All chapters from here on use this loop. In the package it is called `trajectory`; what it does besides is to check its input and to let the caller enforce a constraint, which
+# [1.7.2](a1_7_2_inpainting.ipynb) needs.
 #
+# ## What to see
+#
+# In the bottom row of {numref}`fig-a14-steps` the guess gets sharper from step to step. Enlarged, the difference between one step and many is easier to see:
+
+# %% mystnb={"figure": {"caption": "Parts of {numref}`fig-a14-compare`, 24x24 pixels, enlarged.", "name": "fig-a14-crops"}, "image": {"alt": "Cuts from the three pictures. Edges that are soft after one step are sharp after many, though not always at the same place as in the original."}} tags=["hide-input"]
+corners = [(30, 8), (2, 6), (20, 8)]  # top and left of each part
+compared = [ways[name] for name in ("original", "blur", "one step", "many steps")]
+rows = [
+    torch.stack([w[i, :, top : top + 24, left : left + 24] for w in compared])
+    for i, (top, left) in enumerate(corners)
+]
+grid(
+    [unit_range(row) for row in rows],
+    titles=["original", "blur", "one step", "many steps"],
+    size=1.6,
+)
+
+# %% [markdown]
 # ## Closer, or only sharper?
 #
-# The four pictures of [1.3](a1_3_one_step_denoising.ipynb), two seeds each, from $t = 690$; of the loop, the last $\hat x_0$, which is free of the noise at $t = 0$. Beside PSNR and SSIM, two numbers from the differences between neighbouring pixels: how
-# large they are at the edges of the original (neighbours that differ by more than 0.2 on the range of 2), and how large in the areas that are flat in the original (less than 0.02), where they are grain or invention.
+# Both questions have a number. **Closer**: the PSNR of [1.2](a1_2_classical_denoising.ipynb). **Sharper**: where the original has an edge (two neighbours that differ by more than 0.2, of a
+# range of 2), how large is the step between these two in the result, as a share of the original's?
 
-# %%
-names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
-clean = torch.stack([shipped_image(name) for name in names])
-clean = clean.repeat_interleave(2, 0).to(model.device)
-seeds = [0, 1] * len(names)
-x_t, _ = noised(model, clean, i_start, seeds, timesteps)
-first, *_, end = denoise_from(model, photo, clean, i_start, seeds, timesteps)
-blurs = {w: low_pass(w)(x_t / schedule.at(t_start).sqrt()) for w in (2, 3, 4)}
+# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Left: how close the result is to the original. Right: how strong the edges are. Mean over N drawings and its standard error; stored by `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t, highest for one step. Right, the edges of many steps stay strong while those of one step and of the blur get weaker with t."}} tags=["hide-input"]
+stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
+starts = [key for key in stored["drawings"] if key != "original"]
 
 
-def jumps(x):
-    """Absolute differences of neighbours, in both directions: (B, 3, H, W) -> (B, n)."""
-    both = x.diff(dim=-1).flatten(1), x.diff(dim=-2).flatten(1)
-    return torch.cat(both, 1).abs()
+def values(kind, t, way, measure):
+    """One number for each picture; edges as a share of the original's."""
+    found = np.array(stored[kind][t][way][measure])
+    return found / stored[kind]["original"]["edges"] if measure == "edges" else found
 
 
-at_edges, in_flat = jumps(clean) > 0.2, jumps(clean) < 0.02
+def error(x):
+    return x.std(ddof=1) / len(x) ** 0.5
 
 
-def contrast(x, where):
-    """The mean jump in a part of each image: (B, 3, H, W) and (B, n) of bool -> (B,)."""
-    return (jumps(x) * where).sum(1) / where.sum(1)
-
-
-print(
-    f"original: edges {contrast(clean, at_edges).mean():.3f}, "
-    f"flat areas {contrast(clean, in_flat).mean():.3f}"
-)
-scores = {}
-for name, estimate in {
-    "iterative": end.x0_hat,
-    "one step": first.x0_hat,
-    **{f"blur {width}": blur for width, blur in blurs.items()},
-}.items():
-    estimate = estimate.clamp(-1, 1)
-    scores[name] = (
-        psnr(estimate, clean, peak=2),
-        ssim(estimate, clean, peak=2),
-        contrast(estimate, at_edges),
-        contrast(estimate, in_flat),
-    )
-    means = [score.mean() for score in scores[name]]
-    print(
-        "{:>9}: PSNR {:4.1f} dB, SSIM {:.2f}, edges {:.3f}, flat areas {:.3f}".format(
-            name, *means
-        )
-    )
-print("iterative against one step, mean and standard deviation over the eight:")
-(p_many, _, edges_many, flat_many), (p_one, _, edges_one, flat_one) = (
-    scores["iterative"], scores["one step"],
-)  # fmt: skip
-for name, change, unit in [
-    ("PSNR", p_many - p_one, " dB"),
-    ("edges", 100 * (edges_many / edges_one - 1), " %"),
-    ("flat areas", 100 * (flat_many / flat_one - 1), " %"),
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
+for ax, measure, label in [
+    (axes[0], "psnr", "PSNR, dB"),
+    (axes[1], "edges", "edges, share of the original's"),
 ]:
-    print(f"{name:>12}: {change.mean():+.1f}{unit} ({change.std():.1f})")
+    for way, style in ("blur", "^:"), ("one step", "s--"), ("many steps", "o-"):
+        found = [values("drawings", t, way, measure) for t in starts]
+        ax.errorbar(
+            [int(t) for t in starts],
+            [x.mean() for x in found],
+            [error(x) for x in found],
+            fmt=style,
+            capsize=2,
+            label=way,
+        )
+    ax.set(xlabel="start at $t$", ylabel=label, xticks=[int(t) for t in starts])
+axes[1].set_ylim(0, None)
+axes[0].legend()
+plt.show()
+
+# %% tags=["hide-input"]
+def named(kind, way, t):
+    rank = np.array(stored[kind][t][way]["rank"] if t else stored[kind][way]["rank"])
+    return f"{(rank == 1).mean():.0%}"
+
+
+t = starts[0]
+table(
+    [
+        [
+            "drawings" if kind == "drawings" else "unseen pictures",
+            way,
+            *(
+                f"{values(kind, t, way, m).mean():.{d}f} ± {error(values(kind, t, way, m)):.{d}f}"
+                for m, d in (("psnr", 1), ("ssim", 2), ("edges", 2), ("flat", 3))
+            ),
+            named(kind, way, t),
+        ]
+        for kind in ("drawings", "unseen")
+        for way in ("blur", "one step", "many steps")
+    ],
+    ["", "", "PSNR, dB", "SSIM", "edges", "grain", "named"],
+    f"Start at t = {t}. Mean and standard error over {len(stored['drawings'][t]['blur']['psnr'])} drawings, which the network was trained on, and over three pictures that it has not seen "
+    f"({len(stored['unseen'][t]['blur']['psnr']) // 3} seeds each). Grain: mean difference of neighbours where the original is flat. Named: how often an independent network gives the picture its right name; "
+    f"the originals: {named('drawings', 'original', None)} and {named('unseen', 'original', None)}.",
+)
 
 # %% [markdown]
-# For an ideal network the one-step estimate is the mean of all pictures that fit $x_t$, and nothing has a lower mean squared error: PSNR is one
-# step's home ground. The loop draws one of the fitting pictures, and the last three lines say what that gives and costs: it is farther from the original in PSNR, and has the stronger contrast at the
-# original's edges, on the mean if not in every picture; in the flat areas the change is small against its spread. Neither comes near the contrast of the original.
+# MEASURED
 #
 # ## Where it fails
 #
-# What the noise has covered, the model fills in as it thinks likely. That is not the original, and nothing in the loop says how much was made up. Compare two
-# seeds: where they differ, the picture was made up; where they agree, it may come from the image, or from what the model always draws there. In {numref}`fig-a14-seeds` only the water is the same; with seed 1 the
-# sail and the hull have other colours and shapes, and a stroke stands beside the boat that is nowhere in the original.
+# What the noise has covered, the loop must make up. Another seed makes up something else:
 
-# %% mystnb={"figure": {"caption": "The same picture, noised and denoised from $t = 690$ with seeds 0 and 1 (\"a high quality photo\"), and where the two results differ: the mean absolute difference of the colours, white from 1 on.", "name": "fig-a14-seeds"}, "image": {"alt": "Two sailboats that differ in detail, and a map of their differences, brighter where they differ more."}} tags=["hide-input"]
-difference = (end.x[:1] - end.x[1:2]).abs().mean(1, keepdim=True).expand(-1, 3, -1, -1)
+# %% mystnb={"figure": {"caption": "The test image, noised and denoised from $t = 690$ with four seeds (\"a high quality photo\"), and how much the four results differ: the standard deviation over seeds, white where it is largest.", "name": "fig-a14-seeds"}, "image": {"alt": "Four sailboats that differ in hull, sail and water, and a map of their differences, bright at the outlines."}} tags=["hide-input"]
+*_, four = denoise_from(model, photo, boat[0], i_start, range(4), timesteps)
+spread = four.x.clamp(-1, 1).std(0).mean(0).expand(1, 3, -1, -1)
 grid(
-    [torch.cat([unit_range(end.x[:2]), difference.clamp(0, 1).cpu()])],
-    titles=["seed 0", "seed 1", "difference"],
-    size=1.7,
+    [torch.cat([unit_range(four.x), (spread / spread.max()).cpu()])],
+    titles=[*(f"seed {s}" for s in range(4)), "where they differ"],
+    size=1.5,
 )
 
 # %% [markdown]
-# A second limit lies in the stride of 30. Even a perfect network loses spread with so few steps, because the variance (N.4) takes $\hat x_0$ for the truth:
-# [B2](../part_b/b2_time_conditioned.ipynb) measures it on data for which the perfect denoiser is known.
+# Nothing in a result says which of its parts come from the original. FAILS
 #
-# From an image of whose variance a fifth is left to none at all is a small step: [1.5](a1_5_sampling.ipynb).
+# [1.5](a1_5_sampling.ipynb) takes this to the end, and starts from noise alone.
+#
+# ## Try it
+#
+# * In the loop, replace `i_start` by 3 in both places. TRY1
+# * Take larger steps: in the loop, replace `timesteps[i_start:]` by `[690, 460, 230, 0]`. TRY2
+#
+# ## More
+#
+# ```{dropdown} Where (N.3) comes from: the product of two Gaussians
+# We look for the distribution of the less noisy picture $x_{t'}$, given the noisy one $x_t$ and the clean one $x_0$. By Bayes' rule
+#
+# $$ q(x_{t'} \mid x_t, x_0) \propto q(x_t \mid x_{t'})\; q(x_{t'} \mid x_0). $$
+#
+# Both factors are known. The second is the forward process of [1.1](a1_1_forward.ipynb). The first is the forward process from $t'$ on to $t$:
+#
+# $$ q(x_{t'} \mid x_0) = \mathcal N(\sqrt{\bar\alpha_{t'}}\, x_0,\, 1 - \bar\alpha_{t'}), $$
+#
+# $$ q(x_t \mid x_{t'}) = \mathcal N(\sqrt{\alpha}\, x_{t'},\, \beta). $$
+#
+# Seen as a function of $x_{t'}$, the first factor is a Gaussian with mean $x_t / \sqrt\alpha$ and variance $\beta / \alpha$. A product of two Gaussians is a Gaussian again. Its precision (one over the variance) is the
+# sum of theirs:
+#
+# $$ \frac{1}{\tilde\beta} = \frac{\alpha}{\beta} + \frac{1}{1 - \bar\alpha_{t'}} = \frac{\alpha - \bar\alpha_t + \beta}{\beta\,(1 - \bar\alpha_{t'})} = \frac{1 - \bar\alpha_t}{\beta\,(1 - \bar\alpha_{t'})}, $$
+#
+# since $\alpha \bar\alpha_{t'} = \bar\alpha_t$ and $\alpha + \beta = 1$. That is (N.4). Its mean is the mean of the two means, weighted by their precisions:
+#
+# $$ \tilde\beta \left( \frac{\alpha}{\beta} \cdot \frac{x_t}{\sqrt\alpha} + \frac{\sqrt{\bar\alpha_{t'}}\, x_0}{1 - \bar\alpha_{t'}} \right) = \frac{\sqrt\alpha\,(1 - \bar\alpha_{t'})}{1 - \bar\alpha_t}\, x_t + \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1 - \bar\alpha_t}\, x_0. $$
+#
+# To draw from it, add noise of variance $\tilde\beta$ to the mean. The clean picture $x_0$ is not known, so the guess $\hat x_0$ stands in for it. This gives (N.3).
+# ```
+#
+# ```{dropdown} What steps of 30 cost
+# (N.4) takes the guess $\hat x_0$ for the truth. With small steps that does little harm. With steps of 30 the results spread too little, even with a perfect network:
+# [B2](../part_b/b2_time_conditioned.ipynb) measures it on data for which the perfect denoiser is known.
+# ```

@@ -14,8 +14,7 @@
 # %% [markdown]
 # # 1.5 Sampling
 #
-# If the loop can finish an image of whose variance a fifth is left, can it start from none? Begin at the first timestep of the list, $t = 990$, with pure noise: of a real image
-# hardly anything would be left there either.
+# Can the loop draw a picture when it starts from nothing but noise?
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -42,7 +41,8 @@ if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
-# %%
+# %% tags=["remove-input"]
+import matplotlib.pyplot as plt
 import torch
 
 from diffusion_utils.pictures import shipped_image
@@ -54,89 +54,117 @@ from diffusion_utils.tasks import enlarged, generate
 from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
+schedule = model.schedule
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% [markdown]
-# ```{literalinclude} ../../diffusion_utils/sampling.py
-# :pyobject: sample
-# :start-at: noise =
-# ```
-
-# %%
-print(f"alpha_bar at t = {timesteps[0]}: {model.schedule.at(timesteps[0]):.1e}")
+# %% mystnb={"figure": {"caption": "Five samples from pure noise: \"a high quality photo\", no guidance, seeds 0 to 4, timesteps 990, 960, .., 0.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures of single things on plain backgrounds."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
+grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
-# %% mystnb={"figure": {"caption": "Five samples from pure noise: \"a high quality photo\", no guidance, seeds 0 to 4, timesteps 990, 960, .., 0.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures: coloured shapes on plain backgrounds."}} tags=["hide-input"]
-large = enlarged(model, samples, "a high quality photo", range(5))
-grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
+# %% tags=["remove-cell"]
+# A model with a second stage, such as DeepFloyd IF, draws the same with 256x256 pixels.
+if model.upsample is not None:
+    large = enlarged(model, samples, "a high quality photo", range(5))
+    grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# (`enlarged` does nothing for Emoji-64. A model with a second stage, as DeepFloyd IF has, draws the same pictures with more pixels there.)
+# ## The idea
 #
-# Each seed gives another picture, and the prompt asks for nothing in particular. {numref}`fig-a15-samples` has what all drawings share: a subject in the
-# middle, a plain background, areas of one colour. None of the five can be named. Does a prompt help?
+# [1.4](a1_4_iterative_denoising.ipynb) noised a picture to $t = 690$ and let the loop bring it back. At $t = 990$ so little of a picture is left that we can leave the picture out
+# and start from pure noise. The loop does not notice. It removes noise from a picture that was never there:
+#
+# $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I), $$
+#
+# and then step (N.3) from each timestep to the next, down to $t = 0$.
+#
+# ```{literalinclude} ../../diffusion_utils/sampling.py
+# :pyobject: sample
+# :lines: 1,3-
+# ```
+#
+# The **seed** chooses the noise, and with it the picture: the same seed gives the same picture again. So far the prompt was "a high quality photo", which stands for any picture. Any other prompt goes the same way:
 
 # %%
-prompts = ["a rocket", "a red apple", "a pencil", "a snowman"]
-noise = generators(range(4))
-x_T = unit_noise(model.shape, noise).to(model.device)
+prompts = ["a red apple", "a pencil", "a rocket ship", "a snowman"]
+denoise = model.denoiser(prompts)  # one prompt for each picture
+noise = generators([0, 1, 2, 3])
+x = unit_noise(model.shape, noise).to(model.device)
 steps = list(
-    trajectory(
-        model.denoiser(prompts), x_T, timesteps, model.schedule, generators=noise
-    )
-)
+    trajectory(denoise, x, timesteps, schedule, generators=noise)
+)  # fmt: skip
 
-# %% mystnb={"figure": {"caption": "One sample for each prompt, no guidance, seeds 0 to 3, timesteps 990, 960, .., 0.", "name": "fig-a15-prompts"}, "image": {"alt": "Four small pictures on plain backgrounds, asked for as a rocket, a red apple, a pencil and a snowman."}} tags=["hide-input"]
-grid([unit_range(steps[-1].x)], titles=prompts, size=1.6)
+# %% mystnb={"figure": {"caption": "Four prompts, no guidance, seeds 0 to 3, timesteps 990, 960, .., 0.", "name": "fig-a15-prompts"}, "image": {"alt": "Four small pictures on plain backgrounds, asked for as a red apple, a pencil, a rocket ship and a snowman."}} tags=["hide-input"]
+grid([unit_range(steps[-1].x)], titles=prompts, size=1.7)
 
-# %% mystnb={"figure": {"caption": "The four prompts of {numref}`fig-a15-prompts` coming out of noise, no guidance, seeds 0 to 3: $x_t$ above, below the $\\hat x_0$ that the step to it used; every third step.", "name": "fig-a15-animation"}} tags=["hide-input"]
-kept = (
-    steps[:-1:3] + steps[-1:]
-)  # noise does not compress: fewer frames, a lighter page
+# %% mystnb={"figure": {"caption": "How the pictures of {numref}`fig-a15-prompts` come out of the noise: $x_t$ (top), and the clean picture $\\hat x_0$ that the network saw just before (bottom). Every third step.", "name": "fig-a15-animation"}} tags=["hide-input"]
+kept = steps[:-1:3] + steps[-1:]  # noise does not compress: fewer frames, a lighter page
 animation(
     [unit_range(torch.cat([tile(s.x, 4), tile(s.x0_hat, 4)], 2)) for s in kept],
-    alt="Four squares of noise turn into pictures; below each, the clean image that the network has in mind.",
+    alt="Four squares of noise turn into pictures; below each, the clean picture that the network sees in it.",
     captions=[f"t = {s.t}" for s in kept],
-    width=480,
+    width=560,
 )
 
 # %% [markdown]
-# In {numref}`fig-a15-prompts` the apple is one, and the pencil has its colour. The rocket is still the shape that seed 0 drew without it in {numref}`fig-a15-samples`, and there is no
-# snowman. {numref}`fig-a15-animation` shows when each was decided.
+# ## What to see
 #
-# ## Where it fails
+# SEE
 #
-# Without guidance an ideal model draws from the images that fit the prompt. How much does this one know from a prompt? Noise three drawings, with noise that is known, and ask for it with the right name, with
-# the name of another of the three, and with the empty prompt. Some error is left even to an ideal network, since $x_t$ does not determine the noise; what the prompt is worth is the difference.
+# Play {numref}`fig-a15-animation`. At first the network sees the same pale spot in every noise: the average of all pictures, as at the end of [1.3](a1_3_one_step_denoising.ipynb). Then a shape and its colours
+# appear, and in the last third of the way only details change.
+#
+# ## How much does the prompt matter?
+#
+# We take three drawings, add noise that we know, and ask the network for this noise three times: with the right name, with the name of another drawing, and with no name (the empty prompt). The better its guess, the smaller the error.
 
-# %%
+# %% mystnb={"figure": {"caption": "Mean squared error of the network's noise estimate with a prompt, compared with the empty prompt. Below zero the prompt helps. Mean and standard error over three drawings (sailboat, mushroom, cactus) with four seeds each (0 to 11).", "name": "fig-a15-prompt-error"}, "image": {"alt": "Two curves over t. The one for the right name is below zero, furthest at large t; the one for a wrong name is above zero at large t. Both approach zero at small t."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus"]
 drawings = torch.stack([shipped_image(name) for name in names])
 drawings = drawings.repeat_interleave(4, 0).to(model.device)
 eps = unit_noise(model.shape, generators(range(12))).to(model.device)
 right = [f"a {name}" for name in names for _ in range(4)]
-asked = {"right": right, "wrong": right[4:] + right[:4], "empty": ""}
-for t in timesteps[1:-1:5]:
-    x_t = model.schedule.forward(drawings, t, eps)
-    with torch.no_grad():
-        errors = {
-            name: (model.denoiser(p)(x_t, t).eps - eps).square().mean((1, 2, 3))
-            for name, p in asked.items()
-        }
-    against = {
-        name: (errors[name] / errors["empty"] - 1).cpu() for name in ("right", "wrong")
-    }
-    print(
-        f"t = {t}: error with the empty prompt {errors['empty'].mean():.4f}; "
-        + ", ".join(
-            f"the {name} one {x.mean():+.1%} ± {x.std() / len(x) ** 0.5:.1%}"
-            for name, x in against.items()
-        )
-    )
+asked = {"right name": right, "wrong name": right[4:] + right[:4], "empty": ""}
+asked = {name: model.denoiser(prompt) for name, prompt in asked.items()}
+
+
+@torch.no_grad()
+def errors(ask, t):
+    """The mean squared error of the noise estimate at t, for each picture."""
+    x_t = schedule.forward(drawings, t, eps)
+    return (ask(x_t, t).eps - eps).square().mean((1, 2, 3)).cpu()
+
+
+ts = by_profile(full=[60, 210, 360, 510, 660, 810, 960], fast=[60, 960])
+empty = torch.stack([errors(asked["empty"], t) for t in ts])
+fig, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
+for name in ("right name", "wrong name"):
+    change = torch.stack([errors(asked[name], t) for t in ts]) / empty - 1
+    spread = 100 * change.std(1) / change.shape[1] ** 0.5
+    ax.errorbar(ts, 100 * change.mean(1), spread, marker="o", capsize=2, label=name)
+ax.axhline(0, color="black", lw=0.8)
+ax.set(xlabel="$t$", ylabel="change of the error, %")
+ax.legend()
+plt.show()
 
 # %% [markdown]
-# The network does read the prompt: at every noise level the right name lowers the error, and the wrong one raises it. But it counts for much only at the start, where hardly anything else says what to draw; further down it is worth
-# a few percent, and what the first steps have begun, the rocket's red arch for one, is finished, prompt or not. [1.6](a1_6_guidance.ipynb) makes more of this difference.
+# MATTERS
+#
+# ## Where it fails
+#
+# The prompt alone is often not enough. Ask for the same thing from eight seeds:
+
+# %% mystnb={"figure": {"caption": "\"a snowman\", no guidance, seeds 0 to 7, timesteps 990, 960, .., 0.", "name": "fig-a15-snowmen"}, "image": {"alt": "Eight pictures asked for as a snowman; some are snowmen, others are something else."}} tags=["hide-input"]
+seeds = by_profile(full=range(8), fast=range(2))
+again = generate(model, model.denoiser("a snowman"), seeds, timesteps)
+grid([unit_range(again)], titles=[f"seed {s}" for s in seeds], size=1.05)
+
+# %% [markdown]
+# FAILS [1.6](a1_6_guidance.ipynb) makes the model listen.
+#
+# ## Try it
+#
+# * In the code of {numref}`fig-a15-samples`, replace `range(5)` by `range(5, 10)`: five other pictures, again of no particular thing.
+# * In the same place, set `timesteps = strided_timesteps(990, 110)`. TRY2

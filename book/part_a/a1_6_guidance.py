@@ -14,8 +14,7 @@
 # %% [markdown]
 # # 1.6 Classifier-free guidance
 #
-# How do we make the model take the prompt seriously? Ask it twice, with the prompt and without, and go further in the direction in which the prompt
-# changed its mind {cite:p}`hosalimans2022`.
+# How do we make the model take the prompt seriously?
 
 # %% tags=["remove-cell"]
 # In Colab: fetch the book. Does nothing where its package is installed.
@@ -42,20 +41,22 @@ if importlib.util.find_spec("diffusion_utils") is None:
     subprocess.run(pip, check=True)
     sys.path.insert(0, "book-source")
 
-# %%
+# %% tags=["remove-input"]
 import json
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 
+from diffusion_utils.denoisers import guided
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import held_out, load_evaluator, ranks
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import share
 from diffusion_utils.profile import by_profile
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, unit_range
-from diffusion_utils.tasks import enlarged, generate, prompted
+from diffusion_utils.show import grid, table, unit_range
+from diffusion_utils.tasks import generate
 from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
@@ -63,55 +64,95 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% [markdown]
-# With $\epsilon_c$ the estimate for the prompt and $\epsilon_u$ that for the empty prompt "",
-#
-# $$ \epsilon = \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u). \tag{N.6} $$
-#
-# $\gamma = 0$ ignores the prompt, $\gamma = 1$ is [1.5](a1_5_sampling.ipynb), and $\gamma > 1$ overshoots on purpose. A model that predicts a variance keeps that of the
-# conditional estimate. Below, `together` asks for both estimates in one batch.
-#
-# ```{literalinclude} ../../diffusion_utils/denoisers.py
-# :pyobject: guided
-# ```
-
-# %%
-samples = generate(
-    model, prompted(model, "a high quality photo", gamma=7), range(5), timesteps
-)
-
-# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4, the same as without guidance in {numref}`fig-a15-samples`; timesteps 990, 960, .., 0.", "name": "fig-a16-samples"}, "image": {"alt": "Five small pictures, coloured shapes on plain backgrounds, with stronger colours than without guidance."}} tags=["hide-input"]
-large = enlarged(model, samples, "a high quality photo", range(5))
-grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.6)
-
-# %%
-prompts = ["a rocket", "a red apple", "a pencil", "a snowman"]
-gammas = by_profile([0, 1, 4, 7, 12], [1, 7])
-rows = [
-    generate(model, prompted(model, prompts, gamma), range(4), timesteps)
+# %% mystnb={"figure": {"caption": "Three prompts at five guidance scales $\\gamma$. Each row starts from the same noise (seeds 0, 1, 2 from top to bottom), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of five pictures. At gamma 0 they show no particular thing; towards gamma 7 they become a rocket, a snowman and a dog; at 15 their colours are glaring."}} tags=["hide-input"]
+prompts = ["a rocket ship", "a snowman", "a dog"]
+gammas = by_profile(full=[0, 1, 4, 7, 15], fast=[0, 7])
+with_prompt, without = model.denoiser(prompts), model.denoiser("")
+columns = [
+    generate(model, guided(with_prompt, without, gamma), range(3), timesteps)
     for gamma in gammas
 ]
-
-# %% mystnb={"figure": {"caption": "Four prompts at several $\\gamma$, each column from the same noise (seeds 0 to 3), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Four columns over five gammas: a red shape that breaks up into strokes, a red apple that gets clearer, a yellow shape that becomes an orange stick, and a grey tangle that becomes a heap of dark marks."}} tags=["hide-input"]
 grid(
-    [unit_range(row) for row in rows],
-    titles=prompts,
-    labels=[rf"$\gamma={g}$" for g in gammas],
-    size=1.4,
+    [unit_range(torch.stack(row)) for row in zip(*columns, strict=True)],
+    titles=[rf"$\gamma={gamma}$" for gamma in gammas],
+    labels=prompts,
+    size=1.35,
 )
 
 # %% [markdown]
-# In {numref}`fig-a16-samples` the prompt names nothing: the outlines of {numref}`fig-a15-samples` stay, and only the colours get stronger. The first row of {numref}`fig-a16-gammas` does not know the prompt. Going down, the prompt counts
-# for more and more: the apple is there at $\gamma = 1$ and clean at 4, and the pencil becomes a straight stick. The rocket is closest at 4 and breaks into strokes at 7; the snowman never forms, its dark marks only multiply.
-# Guidance enlarges what the two estimates differ in, and where the network does not know the thing, that difference is mostly error.
+# ## The idea
+#
+# Ask the network twice about the same noisy picture: with the prompt, and with the empty prompt "". The difference of its two answers is what the prompt changes. **Guidance** goes
+# further in this direction than the network itself would {cite:p}`hosalimans2022`:
+#
+# $$ \epsilon = \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u) \tag{N.6} $$
+#
+# * $\epsilon_c$ is the noise that the network sees with the prompt (c for conditional).
+# * $\epsilon_u$ is the noise that it sees with the empty prompt (u for unconditional).
+# * $\gamma$ ("gamma") is the **guidance scale**. With $\gamma = 0$ the prompt is ignored, $\gamma = 1$ is the loop of [1.5](a1_5_sampling.ipynb), and with $\gamma > 1$ the prompt counts for more than it should.
+
+# %% mystnb={"figure": {"caption": "Guidance as two arrows: a sketch in two dimensions, of what happens in the $64 \\times 64 \\times 3$ dimensions of a picture.", "name": "fig-a16-arrows"}, "image": {"alt": "From one point start two arrows, the estimates without and with the prompt. A third arrow goes from the tip of the first through the tip of the second, and four times as far. The guided estimate is the arrow from the start to its tip."}} tags=["hide-input"]
+eps_u, eps_c, gamma = np.array([1.0, 1.7]), np.array([1.9, 1.35]), 4
+eps = eps_u + gamma * (eps_c - eps_u)
+
+
+def arrow(start, end, colour, style="-|>", dashed=False):
+    kind = {"arrowstyle": style, "color": colour, "lw": 2, "shrinkA": 0, "shrinkB": 0}
+    kind |= {"ls": "--" if dashed else "-", "mutation_scale": 18}
+    ax.annotate("", end, start, arrowprops=kind)
+
+
+fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
+origin = np.zeros(2)
+arrow(eps_u, eps, "C1", dashed=True)
+arrow(origin, eps_u, "grey")
+arrow(origin, eps_c, "C0")
+arrow(origin, eps, "C3")
+for where, text, colour, shift in [
+    (eps_u, r"$\epsilon_u$  without prompt", "grey", (-0.1, 0.16)),
+    (eps_c, r"$\epsilon_c$  with prompt", "C0", (0.05, 0.12)),
+    (eps, rf"$\epsilon$  guided, $\gamma={gamma}$", "C3", (-0.05, -0.3)),
+    ((eps_c + eps) / 2, r"$\gamma\,(\epsilon_c - \epsilon_u)$", "C1", (0.1, 0.12)),
+]:
+    ax.text(*(where + np.array(shift)), text, color=colour, fontsize=12)
+ax.set(xlim=(-0.2, 6.2), ylim=(-0.2, 2.2), aspect="equal")
+ax.set_axis_off()
+plt.show()
+
+# %% [markdown]
+# ```{literalinclude} ../../diffusion_utils/denoisers.py
+# :pyobject: guided
+# :start-at: both = together
+# :prepend: def guided(conditional, unconditional, gamma):
+# ```
+#
+# A technique like this is a function from two denoisers to a new one, so the loop does not change at all. (`together` asks both in one batch. A model that predicts the variance too keeps the one
+# of the conditional estimate, `nu`.)
+
+# %%
+prompt = "a high quality photo"
+denoise = guided(model.denoiser(prompt), model.denoiser(""), gamma=7)
+samples = generate(model, denoise, range(5), timesteps)
+
+# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\", seeds 0 to 4, without guidance (the pictures of {numref}`fig-a15-samples`) and with $\\gamma = 7$; timesteps 990, 960, .., 0.", "name": "fig-a16-samples"}, "image": {"alt": "Two rows of five pictures from the same noise. With guidance the colours are stronger and the outlines clearer."}} tags=["hide-input"]
+plain = generate(model, model.denoiser(prompt), range(5), timesteps)
+grid(
+    [unit_range(plain), unit_range(samples)],
+    titles=[f"seed {s}" for s in range(5)],
+    labels=[r"$\gamma=1$", r"$\gamma=7$"],
+    size=1.5,
+)
+
+# %% [markdown]
+# ## What to see
+#
+# SEE
 #
 # ## How often is the prompt recognised?
 #
-# An independent network, the evaluator, was trained to name the drawings and never saw a generated one. It looks at one picture for each prompt. The share that it names
-# correctly, and the share for which the right name is among its first five, can be compared with what it reaches on real drawings of the same names, in a style it has not seen. Every $\gamma$ is given the same prompts, every eighth of the
-# names; $\gamma = 4$ was drawn for all of them. It does not see as a person does, see the [appendix](../appendix/emoji64.ipynb). These numbers are of Emoji-64, whichever model drew the figures above.
+# A second network, the evaluator, was trained to name drawings and never saw a generated one. It looks at one picture for each prompt. We count how often the right name is its first guess (top-1), or among its first five (top-5).
 
-# %%
+# %% mystnb={"figure": {"caption": "Recognised prompts against $\\gamma$; the bars are one standard error. Dashed: the same for real drawings of the same names, in a style that the evaluator has not seen. One picture for each prompt, every eighth name, seed 0, timesteps spread evenly over 999 .. 0; stored by `python -m benchmarks.emoji64_quality`.", "name": "fig-a16-accuracy"}, "image": {"alt": "Two curves of accuracy against gamma, top-5 above top-1, with dashed lines for real drawings."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
 every = 8
 drawn = np.array(list(result["ranks"].values()))  # of all names, at gamma = 4
@@ -128,51 +169,65 @@ now = [r for r in result["runs"] if r["weights"] == newest and r["names"] == n]
 now = sorted([*now, {"gamma": 4} | shares(drawn[::every])], key=lambda r: r["gamma"])
 
 
-def standard_error(p, n):
-    return share(p * n, n)[1]
+def error(p, of):
+    return share(p * of, of)[1]
 
 
-for title, n_of, run in [
-    *((f"gamma {run['gamma']:g}", n, run) for run in now),
-    ("real drawings", n, shares(real[::every])),
-    ("gamma 4, all names", len(drawn), shares(drawn)),
-    ("real drawings, all names", len(real), shares(real)),
-]:
-    print(
-        f"{title:>24}: top-1 {run['top1']:.1%} ± {standard_error(run['top1'], n_of):.1%}, "
-        f"top-5 {run['top5']:.1%} ± {standard_error(run['top5'], n_of):.1%} of {n_of}"
-    )
-print(f"by chance: {5 / len(real):.1%} in the first five")
-
-# %% mystnb={"figure": {"caption": "Recognised prompts against $\\gamma$, bars are one standard error; dashed: real drawings of the same names, in an unseen style. One picture for each prompt, every eighth name, seed 0, timesteps spread evenly over 999 .. 0; stored by `python -m benchmarks.emoji64_quality`.", "name": "fig-a16-accuracy"}, "image": {"alt": "Two curves of accuracy against gamma, top-5 above top-1, with dashed lines for real drawings."}} tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+fig, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
 for key, colour in [("top5", "C0"), ("top1", "C1")]:
     ax.errorbar(
         [r["gamma"] for r in now],
         [r[key] for r in now],
-        [standard_error(r[key], n) for r in now],
+        [error(r[key], n) for r in now],
         marker="o",
         capsize=2,
         color=colour,
         label=key.replace("top", "top-"),
     )
     ax.axhline(shares(real[::every])[key], color=colour, ls="--")
-ax.set(xlabel=r"$\gamma$", ylabel="share recognised", ylim=(0, None))
+ax.set(xlabel=r"$\gamma$", ylabel="share recognised", ylim=(0, 1))
 ax.legend()
 plt.show()
 
+# %% tags=["hide-input"]
+runs = [(f"{r['gamma']:g}", n, r) for r in now]
+runs += [("real drawings", n, shares(real[::every]))]
+runs += [("4, all names", len(drawn), shares(drawn))]
+runs += [("real drawings, all names", len(real), shares(real))]
+table(
+    [
+        [title, of, *(f"{r[k]:.0%} ± {error(r[k], of):.0%}" for k in ("top1", "top5"))]
+        for title, of, r in runs
+    ],
+    ["γ", "names", "top-1", "top-5"],
+    f"The numbers of the figure, with their standard errors, and the same for all names. By chance, {5 / len(real):.0%} would be among the first five.",
+)
+
 # %% [markdown]
-# In {numref}`fig-a16-accuracy` the curves rise up to $\gamma = 4$; from there on nothing changes by more than the bars, and more guidance only adds to the price that is measured below. On these
-# prompts guided samples are named about as often as the real drawings, which is no wonder: they are drawn in the styles that the evaluator was trained on. Over all names, in the lines below the others, they are named less often.
+# MEASURED
 #
 # ## Where it fails
 #
-# A large $\gamma$ asks for images that are more typical than any real one. Nothing clips $\hat x_0$ here, so values leave the range in which images live,
-# and colours saturate. The share of values more than 0.1 outside $[-1, 1]$, which is far more than the noise that is left at $t = 0$ could do:
+# Too much guidance asks for pictures that are more typical than any real one. The values leave the range from $-1$ to $1$ that a picture can have, and the screen cuts them off. Colours become glaring, and shading is lost.
 
-# %%
-left = (1 - model.schedule.at(0)).sqrt()
-print(f"standard deviation of the noise at t = 0, where the list ends: {left:.4f}")
-for gamma, row in zip(gammas, rows, strict=True):
-    outside = (row.abs() > 1.1).double().mean()
-    print(f"gamma {gamma:>2}: {outside:.1%} of the values beyond -1.1 or 1.1")
+# %% mystnb={"figure": {"caption": "The pictures of {numref}`fig-a16-gammas` at the largest $\\gamma$. Below, in black, the pixels where a colour is more than 0.1 outside $[-1, 1]$.", "name": "fig-a16-outside"}, "image": {"alt": "Three pictures with glaring colours, and below each a map of the pixels whose values are out of range."}} tags=["hide-input"]
+outside = (columns[-1].abs() > 1.1).any(1, keepdim=True).float().expand(-1, 3, -1, -1)
+grid([unit_range(columns[-1]), 1 - outside], titles=prompts, size=1.5)
+
+# %% tags=["hide-input"]
+table(
+    [
+        [gamma, f"{(column.abs() > 1.1).double().mean():.1%}", f"{column.abs().max():.2f}"]
+        for gamma, column in zip(gammas, columns, strict=True)
+    ],
+    ["γ", "values beyond ±1.1", "largest value"],
+    "All three pictures of a column of the first figure.",
+)
+
+# %% [markdown]
+# FAILS
+#
+# ## Try it
+#
+# * In the code of {numref}`fig-a16-gammas`, set `gammas = [-2, 0, 2]`. TRY1
+# * Replace `model.denoiser("")` by `model.denoiser("a cat")`. TRY2
