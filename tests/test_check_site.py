@@ -1,7 +1,7 @@
 """The check of the built site: it lets a clean page pass and names each fault."""
 
 import pytest
-from check_site import faults
+from _ext.check_site import faults
 
 PAGE = """<html><body>
 <img src="a.png" alt="A cat"> <a href="https://example.org">a link is no request</a> {}

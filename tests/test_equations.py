@@ -2,8 +2,8 @@
 
 from types import SimpleNamespace
 
-import equations
 import pytest
+from _ext import equations
 from docutils import nodes
 from docutils.utils import new_document
 

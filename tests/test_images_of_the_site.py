@@ -2,9 +2,8 @@
 
 from types import SimpleNamespace
 
-import images
 import numpy as np
-import social
+from _ext import pictures, social
 from PIL import Image
 
 
@@ -26,7 +25,7 @@ def test_figures_are_packed_without_loss_and_pages_say_their_size(tmp_path):
         '<img src="../_static/logo.svg">'
     )
     app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
-    images.place_figures(app, None)
+    pictures.place_figures(app, None)
     assert (tmp_path / "_images/a.png").stat().st_size < before / 2
     assert (np.array(Image.open(tmp_path / "_images/a.png")) == pixels).all()
     assert page.read_text() == (

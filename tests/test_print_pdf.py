@@ -2,7 +2,7 @@
 
 import io
 
-from print_pdf import for_paper, join
+from _ext.pdf import for_paper, join
 from pypdf import PdfReader, PdfWriter
 from pypdf.annotations import Link
 from pypdf.generic import ArrayObject, DictionaryObject, NameObject, NumberObject

@@ -1,4 +1,7 @@
-"""Fail when the built site lacks an alt text, asks another host for a file, or holds an error report."""
+"""Fail when the built site lacks an alt text, asks another host for a file, or holds an error report.
+
+`python -m _ext.check_site`, at the root.
+"""
 
 import re
 import sys

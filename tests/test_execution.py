@@ -1,11 +1,13 @@
 """The execution cache: a result is found again exactly while nothing that made it has changed."""
 
+import json
 import re
 from pathlib import Path
 
-import book_profile
 import nbformat
 import pytest
+import yaml
+from _ext import execute, stale, toc
 from jupyter_cache import get_cache
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -20,7 +22,6 @@ INPUTS = [
 ]
 MNIST = [name for name in INPUTS if "mnist" in name]
 OTHERS = [
-    "data/mnist/MNIST/raw/train-labels-idx1-ubyte",
     "models/mnist/b1/.epoch-05.safetensors.17.partial",
     "diffusion_utils/__pycache__/schedule.cpython-311.pyc",
     "benchmarks/train_step.py",
@@ -36,7 +37,14 @@ def root(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     for name in [*INPUTS, "book/part_b/b1.ipynb"]:
         write(tmp_path / name, "one")
+    contents(tmp_path, "book/part_b/b1.ipynb")
     return tmp_path
+
+
+def contents(root, *chapters):
+    """Write a table of contents."""
+    part = {"chapters": [{"file": chapter} for chapter in chapters]}
+    write(root / "_toc.yml", yaml.safe_dump({"root": "book/a.md", "parts": [part]}))
 
 
 def write(path, text):
@@ -45,7 +53,7 @@ def write(path, text):
 
 
 def key(root, chapter="book/part_b/b1.ipynb"):
-    return book_profile.digests(root)[chapter]
+    return stale.digests(root)[chapter]
 
 
 @pytest.mark.parametrize("name", INPUTS)
@@ -77,11 +85,10 @@ def test_a_new_or_renamed_file_changes_the_key(root):
 @pytest.mark.parametrize("name", INPUTS)
 def test_each_part_reads_its_own_model_and_the_front_page_reads_all(root, name):
     places = ["book/part_a/a1.ipynb", "book/appendix/a.ipynb", "book/index.ipynb"]
-    for chapter in places:
-        write(root / chapter, "")
-    before = book_profile.digests(root)
+    contents(root, *places)
+    before = stale.digests(root)
     write(root / name, "two")
-    now = book_profile.digests(root)
+    now = stale.digests(root)
     part_a, appendix, front = (now[c] != before[c] for c in places)
     assert (part_a, appendix, front) == (name not in MNIST, name not in MNIST, True)
 
@@ -129,9 +136,9 @@ def test_the_variables_that_chapters_read_change_the_key(
 
 @pytest.fixture
 def chapter(root):
-    """Edit the one chapter of a small book: chapter(text, code)."""
+    """Edit a chapter of a small book: chapter(text, code), by default its only one."""
 
-    def edit(text, code):
+    def edit(text, code, name="b1"):
         cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code)]
         kernel = {
             "kernelspec": {
@@ -140,7 +147,7 @@ def chapter(root):
                 "language": "python",
             }
         }
-        path = root / "book/part_b/b1.ipynb"
+        path = root / f"book/part_b/{name}.ipynb"
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
 
     return edit
@@ -155,7 +162,7 @@ with Path("log").open("a") as log:
 
 def test_only_what_changed_is_executed(root, chapter):
     def fill_and_count():
-        assert book_profile.fill(root, root / "_build") == {}
+        assert execute.fill(root, root / "_build") == {}
         return len((root / "book/part_b/log").read_text())
 
     chapter("text", COUNT)
@@ -176,33 +183,93 @@ def test_only_what_changed_is_executed(root, chapter):
 def test_a_failed_chapter_is_reported_each_time_and_never_cached(root, chapter):
     chapter("text", "1 / 0")
     for _ in range(2):
-        (traceback,) = book_profile.fill(root, root / "_build").values()
+        (traceback,) = execute.fill(root, root / "_build").values()
         assert "ZeroDivisionError" in traceback
 
 
 def test_a_result_made_during_an_edit_is_not_kept(root, chapter):
     chapter("text", "open('../../diffusion_utils/schedule.py', 'w').write('two')")
     with pytest.raises(RuntimeError, match="changed while they ran"):
-        book_profile.fill(root, root / "_build")
-    cache = get_cache(book_profile.cache_folder(root / "_build"))
+        execute.fill(root, root / "_build")
+    cache = get_cache(stale.cache_folder(root / "_build"))
     assert not cache.list_cache_records()
 
 
 def test_results_of_unknown_origin_are_dropped(root, chapter):
     chapter("text", COUNT)
     for runs in (1, 2):
-        assert book_profile.fill(root, root / "_build") == {}
+        assert execute.fill(root, root / "_build") == {}
         assert len((root / "book/part_b/log").read_text()) == runs
-        (book_profile.cache_folder(root / "_build") / "inputs.json").unlink()
+        (stale.cache_folder(root / "_build") / "inputs.json").unlink()
 
 
-@pytest.mark.parametrize("short", [11, 12])
-def test_long_chapters_come_first_and_none_with_another(short):
-    long = [f"book/part_b/b{i}.ipynb" for i in (1, 2, 3)]
-    uris = [f"book/part_a/a{i:02d}.ipynb" for i in range(short)] + long
-    order = book_profile.in_order(uris)
-    assert sorted(order) == sorted(uris)
-    assert order[0] == long[-1]
-    fetched = [order[i : i + 2] for i in range(0, len(order), 2)]
-    assert all(len(set(pair) & set(long)) <= 1 for pair in fetched)
-    assert {uri for pair in fetched[:3] for uri in pair} >= set(long)
+def test_the_chapter_that_took_longest_comes_first():
+    took = {"book/a.ipynb": 3, "book/b.ipynb": 50, "book/c.ipynb": 7}
+    order = execute.longest_first([*took], took)
+    assert order == ["book/b.ipynb", "book/c.ipynb", "book/a.ipynb"]
+
+
+def test_chapters_not_yet_measured_come_before_the_others_the_last_one_ahead():
+    took = {"book/a.ipynb": 3, "book/d.ipynb": 50}
+    names = [f"book/{letter}.ipynb" for letter in "abcd"]
+    order = [name[5] for name in execute.longest_first(names, took)]
+    assert order == ["c", "b", "d", "a"]
+
+
+def test_times_are_kept_also_where_the_result_is_not(root, chapter):
+    times = stale.cache_folder(root / "_build") / "seconds.json"
+    chapter("text", "import time; time.sleep(1.5)")
+    assert execute.fill(root, root / "_build") == {}
+    (before,) = json.loads(times.read_text()).items()
+    assert before[0] == "book/part_b/b1.ipynb" and 1.5 < before[1] < 60
+    write(root / "diffusion_utils/schedule.py", "edited")
+    stale.drop_stale(root, root / "_build")
+    assert json.loads(times.read_text()) == dict([before])
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "expected"),
+    [(8, None, 8), (8, "4", 4), (8, "3.9", 3), (2, "16", 2), (4, "0.5", 1)],
+)
+def test_memory_limits_how_many_chapters_run_at_once(cores, memory, expected):
+    assert execute.workers(cores, memory) == expected
+
+
+def test_a_limit_of_memory_is_kept(root, chapter, monkeypatch):
+    """Two chapters that note when they ran: with memory for one, not both at a time."""
+    code = COUNT + "import time; began = time.time(); time.sleep(1)\n"
+    code += "Path(f'ran-{began}').write_text(str(time.time()))"
+    chapter("one", code)
+    chapter("two", code + " #", name="b2")
+    contents(root, "book/part_b/b1.ipynb", "book/part_b/b2.ipynb")
+    monkeypatch.setenv("MEMORY", "1")
+    monkeypatch.setattr(execute.os, "cpu_count", lambda: 2)
+    assert execute.fill(root, root / "_build") == {}
+    ran = (root / "book/part_b").glob("ran-*")
+    first, second = sorted((float(p.name[4:]), float(p.read_text())) for p in ran)
+    assert first[1] <= second[0]
+
+
+@pytest.mark.skipif(execute.TRANSPORT != "ipc", reason="this system has TCP alone")
+def test_kernels_take_no_ports(root, chapter):
+    """Side by side they raced for them: Address already in use."""
+    code = "from ipykernel.kernelapp import IPKernelApp\n"
+    code += "open('how', 'w').write(IPKernelApp.instance().transport)"
+    chapter("text", code)
+    assert execute.fill(root, root / "_build") == {}
+    assert (root / "book/part_b/how").read_text() == "ipc"
+
+
+def test_a_notebook_that_the_table_of_contents_does_not_name_is_not_executed(
+    root, chapter
+):
+    chapter("text", COUNT)
+    chapter("a draft", "1 / 0", name="draft")
+    assert execute.fill(root, root / "_build") == {}
+
+
+def test_the_pages_of_the_book_are_those_of_its_table_of_contents():
+    found = [path.relative_to(ROOT).as_posix() for path in toc.pages()]
+    assert found[0] == "book/index.ipynb" and "book/appendix/references.md" in found
+    assert all(path.exists() for path in toc.pages())
+    assert {path.suffix for path in toc.chapters()} == {".ipynb"}

@@ -1,4 +1,4 @@
-"""Print the built site, page by page in the order of its contents, into one PDF."""
+"""Print the built site, page by page in the order of its contents, into one PDF: `python -m _ext.pdf`."""
 
 import re
 import shutil
@@ -7,12 +7,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import yaml
 from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, Destination, Fit, NameObject, TextStringObject
 from tqdm import tqdm
 
-ROOT = Path(__file__).resolve().parents[2]
+from _ext import address
+from _ext.toc import ROOT, pages
+
 SITE = ROOT / "_build" / "html"
 PDF = ROOT / "_build" / "fun-with-diffusion-models.pdf"
 FLAGS = """--headless --no-sandbox --disable-gpu --no-first-run --disable-background-networking
@@ -23,13 +24,6 @@ html {{ counter-reset: page {before}; }}
 details.hide > summary {{ display: none !important; }}
 div.cell_input {{ break-inside: avoid; }}
 </style></head>"""
-
-
-def pages(toc):
-    """The pages of a _toc.yml in order, as addresses below the site."""
-    files = [toc["root"]]
-    files += [c["file"] for part in toc["parts"] for c in part["chapters"]]
-    return [Path(file).with_suffix(".html") for file in files]
 
 
 def for_paper(html, before):
@@ -89,18 +83,17 @@ def main():
     browser = shutil.which("chromium") or shutil.which("google-chrome")
     if browser is None:
         sys.exit("no Chromium: on Debian, apt install chromium")
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
-    found = pages(yaml.safe_load((ROOT / "_toc.yml").read_text()))
-    if not (SITE / found[0]).exists():
+    found = [SITE / page.relative_to(ROOT).with_suffix(".html") for page in pages()]
+    if not found[0].exists():
         sys.exit("no site: make book")
     printed, before = {}, 0
     with tempfile.TemporaryDirectory() as folder:
         for page in tqdm(found, desc="print"):
             out = Path(folder) / f"{before}.pdf"
-            print_page(browser, SITE / page, before, out)
-            pdf = printed[(SITE / page).as_uri()] = PdfReader(out)
+            print_page(browser, page, before, out)
+            pdf = printed[page.as_uri()] = PdfReader(out)
             before += len(pdf.pages)
-        book = join(printed, f"{SITE.as_uri()}/", config["html"]["baseurl"])
+        book = join(printed, f"{SITE.as_uri()}/", address.read()[1])
         book.compress_identical_objects()
         book.write(PDF)
     print(f"{PDF.relative_to(ROOT)}: {len(book.pages)} pages")

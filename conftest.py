@@ -1,0 +1,17 @@
+"""Kernels of notebooks that are tested side by side would race for TCP ports: they are reached through files."""
+
+import os
+import tempfile
+
+from nbval import kernel
+
+
+class Manager(kernel.KernelManager):
+    def __init__(self, **options):
+        self.folder = tempfile.TemporaryDirectory(prefix="kernel-")
+        file = f"{self.folder.name}/kernel.json"
+        super().__init__(transport="ipc", connection_file=file, **options)
+
+
+if os.name != "nt":  # which has ports alone
+    kernel.KernelManager = Manager
