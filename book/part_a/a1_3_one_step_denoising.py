@@ -42,7 +42,6 @@ if importlib.util.find_spec("diffusion_utils") is None:
     sys.path.insert(0, "book-source")
 
 # %% tags=["remove-input"]
-import matplotlib.pyplot as plt
 import torch
 
 from diffusion_utils.metrics import psnr, ssim
