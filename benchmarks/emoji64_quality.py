@@ -2,8 +2,8 @@
 
 Draws each trained name once ("a NAME", guidance 4, 30 steps, seed 0), lets the evaluator name the
 picture, and writes benchmarks/results/emoji64.json: one entry for each state of the weights that
-was measured, so that accuracy can be plotted against training hours. With all names at guidance 4 it
-also writes the rank of each name, and models/emoji64/unselected.png, every fifth picture.
+was measured. With all names at guidance 4 it also writes the rank of each name, and
+models/emoji64/unselected.png, every fifth picture.
 """
 
 import argparse
@@ -81,11 +81,11 @@ def main():
         args.steps,
     )
     found = ranks(evaluator, pictures, labels)
-    last = read_history(FOLDER / "history.csv")[-1]
+    runs = [read_history(FOLDER / part / "history.csv") for part in ("base", "refiner")]
     result = {
         "weights": digest(FOLDER / "unet" / "model.safetensors"),
-        "hours": last.seconds / 3600,
-        "steps": last.step,
+        "hours": sum(rows[-1].seconds for rows in runs) / 3600,
+        "steps": [rows[-1].step for rows in runs],
         "names": len(labels),
         "gamma": args.gamma,
         "sampling_steps": args.steps,
