@@ -78,7 +78,7 @@ def denoising(network, images):
 def samples(denoise, count, steps):
     """`count` samples in [0, 1], seeds 0 .. count-1, a hundred at a time."""
     timesteps = spaced_timesteps(SCHEDULE.T, steps)
-    seeds = torch.arange(count).split(100)
+    seeds = [range(count)[i : i + 100] for i in range(0, count, 100)]
     drawn = [
         sample(denoise, (1, 28, 28), timesteps, SCHEDULE, seeds=part) for part in seeds
     ]
@@ -177,7 +177,7 @@ def guidance(network, count, steps):
         fake = torch.cat([
             sample(
                 guided(unet_denoiser(network, SCHEDULE.T, digits), unet_denoiser(network, SCHEDULE.T), gamma),
-                (1, 28, 28), timesteps, SCHEDULE, seeds=seeds,
+                (1, 28, 28), timesteps, SCHEDULE, seeds=seeds.tolist(),
             )
             for digits, seeds in zip(labels.split(100), torch.arange(count).split(100), strict=True)
         ]).clamp(0, 1)  # fmt: skip

@@ -12,17 +12,15 @@ import json
 import sys
 import tempfile
 from dataclasses import replace
-from itertools import islice
 
 import numpy as np
-from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from tqdm import tqdm
 
 from diffusion_utils.files import ROOT, atomic
 from diffusion_utils.mnist.data import mnist
-from diffusion_utils.training import RECIPES, train
-from diffusion_utils.training.runtime import keep_freed_memory
+from diffusion_utils.mnist.recipes import RECIPES, DigitTask
+from diffusion_utils.training.loop import train
+from diffusion_utils.training.runtime import accelerator, keep_freed_memory, progress
 
 RESULTS = ROOT / "benchmarks" / "results" / "mnist_precision.json"
 
@@ -31,17 +29,12 @@ def losses(recipe, precision, steps):
     AcceleratorState._reset_state(
         reset_partial_state=True
     )  # one precision to a process otherwise
+    task = DigitTask(recipe, mnist())
     with tempfile.TemporaryDirectory() as run:
         rows = train(
-            recipe,
-            run,
-            mnist(),
-            Accelerator(mixed_precision=precision),
-            checkpoint_steps=10**9,
+            task, run, accelerator(precision), steps=steps, checkpoint_steps=steps
         )
-        return [
-            row.loss for row in tqdm(islice(rows, steps), total=steps, desc=precision)
-        ]
+        return [row.loss for row, _ in progress(rows, steps, desc=precision)]
 
 
 def main():

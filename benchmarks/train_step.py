@@ -2,27 +2,31 @@
 
 In one run, for the network of B1 (D = 128, batch 256) and of B3 (D = 64, batch 128):
   plain     fp32, eager, NCHW, a DataLoader with ToTensor: the loop that most people write
-  ours      diffusion_utils.training.train, as `python -m diffusion_utils.train` runs it
+  ours      diffusion_utils.training.loop.train, as `python -m diffusion_utils.mnist.train` runs it
   roofline  only the convolutions of one step, forward and backward, each timed alone
             on inputs of its size in ours' precision and memory layout
-and, from a profile of one step of ours, where the time goes. For Emoji-64 at 64x64 it prints images/s
-and GFLOP/s, the arithmetic of forward and backward counted by torch's FlopCounterMode. Times are medians.
+and, from a profile of one step of ours, where the time goes. For Emoji-64's base at 32x32 it prints
+images/s and GFLOP/s, the arithmetic of forward and backward counted by torch's FlopCounterMode. Times are
+medians.
 Writes benchmarks/results/mnist_train_step.json, which chapter B1 prints.
 """
 
 import argparse
+import gzip
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 RESULTS = Path(__file__).parent / "results" / "mnist_train_step.json"
 
-# Nothing of torch or of the package is imported here: `diffusion_utils.train` sets what torch reads when
-# it is loaded, and a plain loop must not have it.
+# Nothing of torch or of the package is imported here: ours sets what torch reads when it is loaded, as
+# the commands do, and a plain loop must not have it.
 
 
 def plain(name, steps):
@@ -30,22 +34,16 @@ def plain(name, steps):
     import torch
     import torch.nn.functional as F
     from torch.utils.data import DataLoader
-    from torchvision.datasets import MNIST
-    from torchvision.transforms import ToTensor
 
-    from diffusion_utils.mnist.data import MNIST_FOLDER, mnist
-    from diffusion_utils.training import RECIPES, training_pair
+    from diffusion_utils.mnist.recipes import RECIPES
 
     recipe = RECIPES[name]
-    mnist()  # unpacks the files
-    loader = DataLoader(
-        MNIST(MNIST_FOLDER, transform=ToTensor()), recipe.batch_size, shuffle=True
-    )
+    loader = DataLoader(torchvision_digits(), recipe.batch_size, shuffle=True)
     model, generator = recipe.network(), torch.Generator().manual_seed(0)
     optimizer = torch.optim.Adam(model.parameters(), lr=recipe.lr)
     seconds, start = [], time.perf_counter()
-    for (x, labels), _ in zip(loader, range(steps), strict=False):
-        inputs, target = training_pair(recipe, x, labels, generator)
+    for (x, digits), _ in zip(loader, range(steps), strict=False):
+        inputs, target = recipe.objective(x, digits, generator)
         loss = F.mse_loss(model(*inputs), target)
         optimizer.zero_grad()
         loss.backward()
@@ -56,29 +54,60 @@ def plain(name, steps):
     return {"seconds": seconds}
 
 
-def ours(name, steps):
-    """Seconds of each step of our loop, of its convolutions alone, and the shares of a profile."""
-    from diffusion_utils.train import keep_freed_memory, precision
+def torchvision_digits():
+    """The digits as torchvision reads them, one PIL image after the other."""
+    from torchvision.datasets import MNIST
+    from torchvision.transforms import ToTensor
+
+    from diffusion_utils.mnist.data import MNIST_FOLDER
+
+    with tempfile.TemporaryDirectory() as root:
+        raw = Path(root) / "MNIST" / "raw"
+        raw.mkdir(parents=True)
+        for path in MNIST_FOLDER.glob("*.gz"):
+            (raw / path.stem).write_bytes(gzip.decompress(path.read_bytes()))
+        return MNIST(root, transform=ToTensor())
+
+
+def configured():
+    """The precision and the `Accelerator` of the training commands, and the memory kept as they do."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    from diffusion_utils.training.runtime import (
+        accelerator,
+        best_precision,
+        keep_freed_memory,
+    )
 
     keep_freed_memory()
-    from accelerate import Accelerator
+    return best_precision(), accelerator(best_precision())
 
+
+def seconds_of(task, device, steps):
+    """Seconds of each step of our loop."""
+    from diffusion_utils.training.loop import train
+
+    with tempfile.TemporaryDirectory() as run:
+        rows = train(task, run, device, steps=steps, checkpoint_steps=steps)
+        times = [0.0]
+        for row, _ in rows:
+            times.append(row.seconds)
+            if row.step == steps:
+                break  # before the checkpoint
+    return [after - before for before, after in pairwise(times)]
+
+
+def ours(name, steps):
+    """Seconds of each step of our loop, of its convolutions alone, and the shares of a profile."""
+    precision, device = configured()
     from diffusion_utils.mnist.data import mnist
-    from diffusion_utils.training import RECIPES, train
+    from diffusion_utils.mnist.recipes import RECIPES, DigitTask
 
     recipe = RECIPES[name]
-    accelerator, data = Accelerator(mixed_precision=precision()), mnist()
-    with tempfile.TemporaryDirectory() as run:
-        rows = train(recipe, run, data, accelerator, checkpoint_steps=10**9)
-        times = [row.seconds for row, _ in zip(rows, range(steps), strict=False)]
-    seconds = [
-        after - before for before, after in zip([0, *times], times, strict=False)
-    ]
     return {
-        "seconds": seconds,
-        "roofline": convolution_seconds(recipe, precision()),
-        "precision": precision(),
-        "shares": shares(recipe, accelerator),
+        "seconds": seconds_of(DigitTask(recipe, mnist()), device, steps),
+        "roofline": convolution_seconds(recipe, precision),
+        "precision": precision,
+        "shares": shares(recipe, device),
     }
 
 
@@ -159,30 +188,25 @@ def shares(recipe, accelerator):
 
 
 def emoji64(name, steps):
-    """Seconds of each step of Emoji-64's loop at 64x64, and the GFLOP of a step."""
-    from diffusion_utils.train import keep_freed_memory, precision
-
-    keep_freed_memory()
-    from accelerate import Accelerator
-    from diffusion_utils.emoji64.training import Batch, Recipe, train
+    """Seconds of each step of Emoji-64's base, and the GFLOP of a step."""
+    _, device = configured()
     from torch.utils.flop_counter import FlopCounterMode
 
     from diffusion_utils.emoji64.dataset import emoji, first
     from diffusion_utils.emoji64.model import FOLDER
+    from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
     from diffusion_utils.emoji64.text import TextEncoder
 
-    recipe = Recipe(small_steps=0)
-    batch = Batch(recipe, first(emoji(), 2 * recipe.batch_size), TextEncoder(FOLDER))
+    recipe = Recipe()
+    data = first(emoji(), 2 * recipe.batch_size)
+    task = EmojiTask(recipe, Batches(recipe, data, TextEncoder(FOLDER)))
+    inputs, target = task.batch(1)  # encodes the captions, once
     with FlopCounterMode(display=False) as counter:
-        inputs, target = batch.at(1)
-        (recipe.network()(*inputs) - target).square().mean().backward()
-    with tempfile.TemporaryDirectory() as run:
-        accelerator = Accelerator(mixed_precision=precision())
-        rows = train(recipe, run, batch, accelerator, checkpoint_steps=10**9)
-        times = [r.seconds for (r, _), _ in zip(rows, range(steps), strict=False)]
+        (task.network()(*inputs) - target).square().mean().backward()
     return {
-        "seconds": [b - a for a, b in zip([0, *times], times, strict=False)],
+        "seconds": seconds_of(task, device, steps),
         "gflop": counter.get_total_flops() / 1e9,
+        "batch_size": recipe.batch_size,
     }
 
 
@@ -226,7 +250,8 @@ def main():
     e = measure("emoji64", "emoji64", args.steps)
     step = median(e["seconds"][1:])
     print(
-        f"emoji64: 64x64, batch 32, {32 / step:.1f} images/s, {e['gflop'] / step:.0f} GFLOP/s"
+        f"emoji64: 32x32, batch {e['batch_size']}, {e['batch_size'] / step:.1f} images/s, "
+        f"{e['gflop'] / step:.0f} GFLOP/s"
     )
     from diffusion_utils.files import atomic
 

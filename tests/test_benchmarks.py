@@ -1,22 +1,39 @@
 """What the benchmarks measure, on sets where the answer is known."""
 
+import importlib
 import itertools
 import json
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, train_step
+from benchmarks import (
+    emoji64_quality,
+    inpainting,
+    mnist_quality,
+    pairs,
+    precision,
+    train_step,
+)
+from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.files import ROOT
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.pictures import shipped_image, to_unit
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "benchmarks").glob("[!_]*.py")), ids=lambda p: p.stem
+)
+def test_every_benchmark_can_be_started(path):
+    assert callable(importlib.import_module(f"benchmarks.{path.stem}").main)
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +177,27 @@ def test_training_speed_is_that_of_each_step(tiny_recipe):
         seconds = mode("b3", 3)["seconds"]
         assert len(seconds) == 3 and min(seconds) > 0
         assert sum(seconds) < time.perf_counter() - start
+
+
+def test_the_speed_of_emoji64_is_that_of_each_step(monkeypatch):
+    tiny = partial(emoji64_recipe.Recipe, channels=(8, 16, 32), batch_size=4)
+    monkeypatch.setattr(emoji64_recipe, "Recipe", tiny)
+    found = train_step.emoji64("emoji64", 3)
+    assert len(found["seconds"]) == 3 and min(found["seconds"]) > 0
+    assert found["batch_size"] == 4
+    # the convolutions at 16x16 alone: in, 4 and 4 in the blocks, out; forward and twice backward
+    layers = 12 * 8 + 4 * 8 * 8 + (16 * 8 + 3 * 8 * 8) + 8 * 12
+    assert 2 * 3 * 4 * 9 * 256 * layers / 1e9 < found["gflop"] < 0.3
+
+
+def test_precisions_are_compared_on_the_same_batches(tiny_recipe):
+    fp32, again, bf16 = (
+        precision.losses(tiny_recipe, p, 4) for p in ("no", "no", "bf16")
+    )
+    other = precision.losses(replace(tiny_recipe, seed=1), "no", 4)
+    assert fp32 == again != bf16 and len(fp32) == 4
+    assert bf16 == pytest.approx(fp32, rel=0.02)
+    assert other != pytest.approx(fp32, rel=0.02)
 
 
 def test_the_roofline_is_of_every_convolution_once(tiny_recipe, monkeypatch):

@@ -1,14 +1,12 @@
 import gzip
-import multiprocessing
 import shutil
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torchvision.datasets.mnist import read_image_file, read_label_file
 
-from diffusion_utils import data
 from diffusion_utils.mnist.data import MNIST_FOLDER, MNIST_MD5, mnist
 from diffusion_utils.pictures import to_unit
 
@@ -16,26 +14,13 @@ COUNTS = {
     True: [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949],
     False: [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009],
 }
-LABELS = "t10k-labels-idx1-ubyte"  # the smallest of the four files
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    """Nothing here fetches anything; the result is the list of attempts."""
-    attempts = []
-
-    def download(self):
-        attempts.append(self.root)
-        raise RuntimeError("Error downloading")
-
-    monkeypatch.setattr(data.MNIST, "download", download)
-    return attempts
+IMAGES, LABELS = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """A copy of the data as it ships."""
-    for name in MNIST_MD5:
+    """A copy of the test digits as they ship."""
+    for name in (IMAGES, LABELS):
         shutil.copy(MNIST_FOLDER / f"{name}.gz", tmp_path)
     return tmp_path
 
@@ -74,14 +59,33 @@ def test_to_unit():
     assert images.tolist() == [0, 51, 255]
 
 
-def test_shipped_files_need_no_network(folder, offline):
-    images, labels = mnist(train=False, folder=folder)
+@pytest.mark.parametrize("train", [True, False])
+def test_another_reader_finds_the_same(tmp_path, train):
+    """torchvision's, which wants the files unpacked."""
+    part, unpacked = "train" if train else "t10k", []
+    for kind in ("images-idx3", "labels-idx1"):
+        path = tmp_path / f"{part}-{kind}-ubyte"
+        path.write_bytes(
+            gzip.decompress((MNIST_FOLDER / f"{path.name}.gz").read_bytes())
+        )
+        unpacked.append(str(path))
+    images, labels = mnist(train)
+    assert images[:, 0].equal(read_image_file(unpacked[0]))
+    assert labels.equal(read_label_file(unpacked[1]))
+
+
+def test_reading_writes_nothing(folder):
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    _, labels = mnist(train=False, folder=folder)
     assert labels.bincount().tolist() == COUNTS[False]
-    assert not offline
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
 
 
-def remove(path):
-    path.unlink()
+def test_digits_may_be_written_to(folder):
+    """They are a copy: no read-only memory of the file, no warning."""
+    images, labels = mnist(train=False, folder=folder)
+    images.zero_(), labels.zero_()
+    assert mnist(train=False, folder=folder)[1].bincount().tolist() == COUNTS[False]
 
 
 def truncate(path):
@@ -98,10 +102,6 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
-def shipped_labels():
-    return gzip.decompress((MNIST_FOLDER / f"{LABELS}.gz").read_bytes())
-
-
 def garble(path):
     content = bytearray(path.read_bytes())
     content[12:60] = b"\xff" * 48  # no valid deflate stream
@@ -114,91 +114,59 @@ def alter_the_checksum(path):
     path.write_bytes(content)
 
 
-def swap_two_labels(path):
-    labels = bytearray(gzip.decompress(path.read_bytes()))
-    labels[8], labels[9] = labels[9], labels[8]
-    path.write_bytes(gzip.compress(labels))
+def swap_two_values(path):
+    content = bytearray(gzip.decompress(path.read_bytes()))
+    i = next(i for i in range(16, len(content)) if content[i] != content[i + 1])
+    content[i], content[i + 1] = content[i + 1], content[i]
+    path.write_bytes(gzip.compress(content, 1))
 
 
 def an_error_page(path):
     path.write_bytes(b"<html>403 Forbidden</html>")
 
 
-DAMAGES = [
-    remove,
-    truncate,
-    empty,
-    flip_a_bit,
-    garble,
-    alter_the_checksum,
-    swap_two_labels,
-    an_error_page,
-]
+def other_files(path):
+    """A digit's file in the place of another: whole, and not the original."""
+    shutil.copy(MNIST_FOLDER / "train-labels-idx1-ubyte.gz", path)
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_file_without_network_is_one_clear_error(folder, offline, damage):
-    damage(folder / f"{LABELS}.gz")
-    for _ in range(
-        2
-    ):  # the first attempt must leave nothing behind that passes for the data
-        with pytest.raises(
-            RuntimeError, match=f"{LABELS}.gz is missing or damaged .* `git checkout"
-        ):
-            mnist(train=False, folder=folder)
-    assert len(offline) == 2
+DAMAGES = {
+    truncate: "damaged",
+    empty: "not the original file",
+    flip_a_bit: "damaged",
+    garble: "damaged",
+    alter_the_checksum: "damaged",
+    swap_two_values: "not the original file",
+    other_files: "not the original file",
+    an_error_page: "damaged",
+}
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_damaged_file_is_restored_from_a_mirror(folder, monkeypatch, damage):
-    def download(self):
-        Path(self.raw_folder, LABELS).write_bytes(shipped_labels())
-
-    monkeypatch.setattr(data.MNIST, "download", download)
-    damage(folder / f"{LABELS}.gz")
-    images, labels = mnist(train=False, folder=folder)
-    assert labels.bincount().tolist() == COUNTS[False]
-
-
-def test_wrong_file_from_a_mirror_is_refused(folder, monkeypatch):
-    def download(self):
-        Path(self.raw_folder, LABELS).write_bytes(shipped_labels())
-        flip_a_bit(folder / "MNIST" / "raw" / LABELS)
-
-    monkeypatch.setattr(data.MNIST, "download", download)
-    remove(folder / f"{LABELS}.gz")
-    with pytest.raises(RuntimeError, match="not the original file"):
+@pytest.mark.parametrize("name", [IMAGES, LABELS])
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__)
+def test_damaged_file_is_one_clear_error(folder, damage, name):
+    path = folder / f"{name}.gz"
+    damage(path)
+    what = DAMAGES[damage]
+    with pytest.raises(
+        ValueError, match=rf"{path} is {what}.*; restore it with `git checkout -- "
+    ):
         mnist(train=False, folder=folder)
 
 
-@pytest.mark.parametrize("damage", [remove, truncate, flip_a_bit])
-def test_damaged_unpacked_file_is_unpacked_again(folder, offline, damage):
-    mnist(train=False, folder=folder)
-    damage(folder / "MNIST" / "raw" / LABELS)
-    _, labels = mnist(train=False, folder=folder)
-    assert labels.bincount().tolist() == COUNTS[False]
-    assert not offline
+@pytest.mark.parametrize("name", [IMAGES, LABELS])
+def test_missing_file_is_one_clear_error(folder, name):
+    path = folder / f"{name}.gz"
+    path.unlink()
+    with pytest.raises(
+        FileNotFoundError, match=f"there is no file {path}; restore it with `git"
+    ):
+        mnist(train=False, folder=folder)
 
 
-def unpack(folder, ready, results):
-    ready.wait()
-    _, labels = mnist(train=False, folder=folder)
-    results.put(labels.bincount().tolist())
-
-
-def test_processes_may_unpack_at_once(folder):
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["diffusion_utils.pictures"])
-    ready, results = context.Barrier(3), context.Queue()
-    processes = [
-        context.Process(target=unpack, args=(folder, ready, results)) for _ in range(3)
-    ]
-    for process in processes:
-        process.start()
-    found = [results.get(timeout=60) for _ in processes]
-    for process in processes:
-        process.join()
-    assert found == [COUNTS[False]] * 3
-    assert sorted(p.name for p in (folder / "MNIST" / "raw").iterdir()) == sorted(
-        MNIST_MD5
+def test_every_file_is_checked():
+    assert sorted(MNIST_MD5) == sorted(
+        f"{part}-{kind}-ubyte"
+        for part in ("train", "t10k")
+        for kind in ("images-idx3", "labels-idx1")
     )

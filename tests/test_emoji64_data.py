@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from diffusion_utils.emoji64 import prepare
+from diffusion_utils.emoji64.captions import STYLES
 from diffusion_utils.emoji64.dataset import PATH, emoji
-from diffusion_utils.emoji64.text import STYLES
 
 USED = (
     "rocket, broccoli, ninja, skull, old man, snow capped mountain, camping, dog, "

@@ -255,6 +255,7 @@ def test_channels_last_changes_nothing():
 def test_a_network_on_the_gpu_draws_images_on_the_cpu(monkeypatch):
     """With tensors that know their device but hold no values: mixing devices is an error."""
     monkeypatch.setattr(torch.Tensor, "any", lambda self: False)  # checks need values
+    monkeypatch.setattr(torch.Tensor, "all", lambda self: True)
     timesteps, schedule = spaced_timesteps(300, 2), Schedule.linear(1e-4, 0.02, T=300)
     with FakeTensorMode(allow_non_fake_inputs=True):
         with torch.device("cuda"):
