@@ -23,7 +23,7 @@ def readable(prompt, tokenizer, tokens):
     for part in parts(prompt, tokenizer)[1]:
         text = text.replace(part, spelled(part))
     if text != prompt:
-        text = " ".join(text.split())
+        text = " ".join(text.translate(INVISIBLE).split())
         log.warning("the prompt %r is read as %r", prompt, text)
     known, unknown = parts(text, tokenizer)
     if prompt and not known:
@@ -58,7 +58,7 @@ def spelled(text):
     """
     return "".join(
         f" {unicodedata.name(c).lower()} " if unicodedata.category(c) == "So" else c
-        for c in text.translate(INVISIBLE)
+        for c in text
     )
 
 

@@ -90,7 +90,7 @@ def check_complete(run, recipe, found):
 
 def check_better(run, recipe, found, target):
     """Raises a ValueError if a run is no better finished than what ships in a folder."""
-    done, shipped = max(found), max(steps_of(target))
+    done, shipped = max(found), max(steps_of(target), default=0)
     if done <= shipped:
         raise ValueError(
             f"{run} has {done:,} of {recipe.steps:,} steps, and what ships has {shipped:,}; it stays, "
@@ -100,13 +100,11 @@ def check_better(run, recipe, found, target):
 
 def steps_of(folder):
     """The weights that are recorded in a folder -> {step: (path, SHA-256)}, first step first."""
-    weights = {
-        name: sha256
-        for name, sha256 in recorded(folder).items()
+    return {
+        int(Path(name).stem[5:]): (Path(folder) / name, sha256)
+        for name, sha256 in sorted(recorded(folder).items())
         if name.startswith("step-")
     }
-    paths = {Path(folder) / name: sha256 for name, sha256 in sorted(weights.items())}
-    return {int(path.stem[5:]): (path, sha256) for path, sha256 in paths.items()}
 
 
 def released(name, folder=MODELS, device="cpu"):
