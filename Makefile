@@ -4,7 +4,7 @@ WORKS := import ensurepip, sys; sys.exit(not (3, 11) <= sys.version_info < (3, 1
 PYTHON ?= $(shell for name in python3.14 python3.13 python3.12 python3.11 python3 python; do \
 	$$name -c '$(WORKS)' 2> /dev/null && echo $$name && break; done)
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check install --no-deps --no-compile
 # All pins are hashes of the package index. The index of PyTorch has the build for the CPU, which is 4 GB smaller.
 CPU := https://download.pytorch.org/whl/cpu
 

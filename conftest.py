@@ -1,4 +1,4 @@
-"""Kernels of notebooks that are tested side by side would race for TCP ports: they are reached through files."""
+"""Kernels of notebooks tested side by side race for TCP ports: here they are reached through files."""
 
 import os
 import tempfile

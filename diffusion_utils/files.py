@@ -13,6 +13,15 @@ from safetensors.torch import save_file
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def restoring(path):
+    """How to get back what comes with the book: there may be no git, or the package alone."""
+    if (ROOT / ".git").exists():
+        return f"restore it with `git checkout {path}`"
+    if not (ROOT / "_config.yml").exists():
+        return "this is the package alone: use it from a complete copy of the book"
+    return "restore it from a new copy of the book"
+
+
 def digest(path, algorithm="sha256"):
     """The hex digest of a file."""
     with open(path, "rb") as f:
@@ -127,9 +136,7 @@ def load_tensors(path, sha256=None):
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     if sha256 and digest(path) != sha256:
-        raise ValueError(
-            f"{path} is not the file that was recorded; restore it with `git checkout`"
-        )
+        raise ValueError(f"{path} is not the file that was recorded; {restoring(path)}")
     try:
         with safe_open(path, "pt") as f:
             metadata = json.loads((f.metadata() or {}).get("meta", "{}"))
@@ -161,9 +168,7 @@ def recorded(folder):
     """
     sums = Path(folder) / "SHA256SUMS"
     if not sums.exists():
-        raise FileNotFoundError(
-            f"there is no file {sums}; restore it with `git checkout`"
-        )
+        raise FileNotFoundError(f"there is no file {sums}; {restoring(sums)}")
     lines = (line.split(maxsplit=1) for line in read_lines(sums))
     return {name: value for value, name in lines}
 

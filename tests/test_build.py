@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def build_command():
     """Line `jupyter-book build` of the Makefile, with this environment's jupyter-book."""
     makefile = (ROOT / "Makefile").read_text()
-    (line,) = re.findall(r"\t\$\(BIN\)/(jupyter-book build \. -.*)", makefile)
+    (line,) = re.findall(r"\t\$\(BIN\)/(jupyter-book build \. -W.*)", makefile)
     program, *options = shlex.split(line)
     return [str(Path(sys.executable).with_name(program)), *options]
 

@@ -34,7 +34,10 @@ class Worker(ExecutionWorkerLocalMProc):
     def execute(project_nb, data):
         # short, since the path of a socket may have 107 characters, and there also where HOME is not
         with tempfile.TemporaryDirectory(prefix="kernel-") as folder:
-            kernel = {"transport": TRANSPORT, "connection_file": f"{folder}/kernel.json"}
+            kernel = {
+                "transport": TRANSPORT,
+                "connection_file": f"{folder}/kernel.json",
+            }
             return single_nb_execution(
                 project_nb.nb,
                 cwd=str(Path(project_nb.uri).parent),

@@ -11,7 +11,7 @@ from pypdf import PdfReader, PdfWriter
 from pypdf.generic import ArrayObject, Destination, Fit, NameObject, TextStringObject
 from tqdm import tqdm
 
-from _ext import address
+from _ext.address import read
 from _ext.toc import ROOT, pages
 
 SITE = ROOT / "_build" / "html"
@@ -93,7 +93,7 @@ def main():
             print_page(browser, page, before, out)
             pdf = printed[page.as_uri()] = PdfReader(out)
             before += len(pdf.pages)
-        book = join(printed, f"{SITE.as_uri()}/", address.read()[1])
+        book = join(printed, f"{SITE.as_uri()}/", read()[1])
         book.compress_identical_objects()
         book.write(PDF)
     print(f"{PDF.relative_to(ROOT)}: {len(book.pages)} pages")

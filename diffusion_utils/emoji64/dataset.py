@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from diffusion_utils.files import ROOT, digest, recorded_sha256
+from diffusion_utils.files import ROOT, digest, recorded_sha256, restoring
 
 PATH = ROOT / "data" / "emoji64" / "train.parquet"
 
@@ -39,7 +39,7 @@ def emoji(path=PATH):
         FileNotFoundError: the file is missing.
         ValueError: it is not the recorded one.
     """
-    advice = "restore it with `git checkout data/emoji64`"
+    advice = restoring("data/emoji64")
     if not path.exists():
         raise FileNotFoundError(f"no drawings at {path}; {advice}")
     if digest(path) != recorded_sha256(path):

@@ -8,7 +8,7 @@ import torch
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import ROOT, digest
+from diffusion_utils.files import ROOT, digest, restoring
 from diffusion_utils.schedule import Schedule
 from diffusion_utils.text_to_image import TextToImage
 
@@ -65,7 +65,7 @@ def check(folder):
     Raises:
         FileNotFoundError, ValueError: a file is missing, or altered.
     """
-    advice = "restore it with `git checkout models/emoji64`"
+    advice = restoring("models/emoji64")
     try:
         recorded = (folder / "SHA256SUMS").read_text().splitlines()
         for sha256, name in map(str.split, recorded):

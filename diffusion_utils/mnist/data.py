@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import torch
 
-from diffusion_utils.files import ROOT
+from diffusion_utils.files import ROOT, restoring
 
 MNIST_FOLDER = ROOT / "data" / "mnist"
 MNIST_MD5 = {  # of the unpacked files, as their authors publish them
@@ -43,7 +43,7 @@ def read_idx(folder, name):
     each dimension in four bytes; then the values.
     """
     path = folder / f"{name}.gz"
-    advice = f"restore it with `git checkout -- {path}`"
+    advice = restoring(path)
     try:
         content = gzip.decompress(path.read_bytes())
     except FileNotFoundError as error:

@@ -10,8 +10,9 @@ from nbclient import NotebookClient
 from tqdm import tqdm
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "book")]
 import tiny_if  # noqa: E402
+from _ext import toc  # noqa: E402
 
 
 def main():
@@ -26,7 +27,8 @@ def main():
             DEEPFLOYD_MODEL=str(stage_1),
             DEEPFLOYD_STAGE_2=str(stage_2),
         )
-        for path in tqdm(sorted(ROOT.glob("book/part_a/*.ipynb")), unit="chapter"):
+        part_a = [path for path in toc.chapters() if path.parent.name == "part_a"]
+        for path in tqdm(part_a, unit="chapter"):
             notebook = nbformat.read(path, as_version=4)
             where = {"metadata": {"path": str(path.parent)}}
             NotebookClient(notebook, timeout=1800, resources=where).execute()

@@ -2,22 +2,23 @@
 
 The environment has Colab's Python and its versions of what the notebooks use, but not this book. The
 notebooks are those of the last commit. The first cell of each must fetch the rest: the address that it
-clones is redirected to that commit. It must leave Colab's packages as they were. In a new kernel it
-must be done at once, and start no program.
+clones is redirected to that commit. It must leave Colab's packages and the reader's folder as they
+were. In a new kernel it must be done at once, and start no program.
 """
 
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import yaml
-
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "book"))
+from _ext import toc  # noqa: E402
+
 ENVIRONMENT = ROOT / "_build" / "foreign"
 # From googlecolab/backend-info, os-info.txt and pip-freeze.txt of 2026-08-19.
 # Of torch it is the build of the package index, which computes on the CPU as well.
@@ -27,8 +28,10 @@ huggingface_hub==1.27.0 safetensors==0.8.0 tokenizers==0.22.2 numpy==2.1.3 scipy
 pyarrow==18.1.0 scikit-image==0.25.2 matplotlib==3.10.0 matplotlib-inline==0.2.2 tqdm==4.67.3
 ipython==7.34.0 ipykernel==6.17.1 jupyter_client==7.4.9 jupyter_core==5.9.1 traitlets==5.7.1
 pyzmq==26.2.1 tornado==6.5.7 nbclient==0.10.4 nbformat==5.11.1 pip==24.1.2 setuptools==75.2.0""".split()
-# The book, and the one package it needs that Colab lacks, with its own dependency.
-OURS = {"diffusion-utils", "torchmetrics", "lightning-utilities"}
+# The one package that the book needs and Colab lacks, with its own dependency.
+OURS = {"torchmetrics", "lightning-utilities"}
+# Stands for the book's own address, which a first cell must have before it fetches anything.
+ADDRESS = "https://github.com/an-owner/a-book"
 EXECUTE = """
 import sys, nbformat
 from nbclient import NotebookClient
@@ -45,7 +48,6 @@ sys.addaudithook(refuse)
 book.cells = [guard, first]
 NotebookClient(book, timeout=5, kernel_name="python3").execute()
 """
-ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
 
 
 def python(*arguments, **options):
@@ -75,18 +77,28 @@ def packages():
 def alone(notebook, repository):
     """Run a notebook in an empty folder -> what it printed if it failed, else an empty text."""
     redirected = os.environ | {
+        "COLAB_RELEASE_TAG": "release-colab",
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{repository.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": ADDRESS,
         "BOOK_PROFILE": "fast",
         "PYTHONPATH": "",
     }
-    with tempfile.TemporaryDirectory() as folder:
-        copy = shutil.copy(notebook, folder)
-        done = python(
-            "-c", EXECUTE, copy, cwd=folder, env=redirected, capture_output=True
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
+        copy = Path(folder, notebook.name)
+        copy.write_text(
+            re.sub(r"https://[\w.-]+\.invalid", ADDRESS, notebook.read_text())
         )
-    return done.stderr[-2000:] if done.returncode else ""
+        done = python(
+            *("-c", EXECUTE, copy),
+            cwd=folder,
+            env=redirected | {"HOME": home},
+            capture_output=True,
+        )
+        left = sorted(path.name for path in Path(folder).iterdir())
+    if done.returncode:
+        return done.stderr[-2000:]
+    return "" if left == [notebook.name] else f"the first cell left {left}\n"
 
 
 def check(notebook, repository, before):
@@ -118,7 +130,7 @@ def main():
         clone = ["git", "clone", "--quiet", "--depth=1", ROOT.as_uri(), folder]
         subprocess.run(clone, check=True)
         repository, before = Path(folder), packages()
-        notebooks = sorted(repository.glob("book/**/*.ipynb"))
+        notebooks = toc.chapters(repository)
         went_well = [check(notebook, repository, before) for notebook in notebooks]
     sys.exit(not all(went_well))
 
