@@ -16,30 +16,35 @@
 #
 # **Can a small network remove the noise from a digit in a single pass?**
 
-# %% tags=["remove-cell"]
-# In Colab: fetch the book. Does nothing where its package is installed.
-import importlib.util
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
+# Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
+import os
 import subprocess
 import sys
+import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
-ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
-if importlib.util.find_spec("diffusion_utils") is None:
-    if not Path("book-source").exists():
-        subprocess.run(
-            ["git", "clone", "--depth=1", ADDRESS, "book-source"], check=True
-        )
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        "book-source",
-    ]
-    subprocess.run(pip, check=True)
-    sys.path.insert(0, "book-source")
+ADDRESS = "https://fun-with-diffusion-models.invalid"
+places = [Path.cwd(), *Path.cwd().parents, Path.home() / ".cache/fun-with-diffusion"]
+marks = ("_config.yml", "diffusion_utils")
+books = [p for p in places if all((p / mark).exists() for mark in marks)]
+if not books:
+    fetches = any(name.startswith(("COLAB_", "KAGGLE_")) for name in os.environ)
+    if not fetches or ADDRESS.endswith(".invalid"):
+        sys.exit("Open this notebook where it belongs, in a complete copy of the book.")
+    part = places[-1].with_suffix(".part")  # made again where it was cut short
+    subprocess.run(["rm", "-rf", part], check=True)
+    subprocess.run(["git", "clone", "-q", "--depth=1", ADDRESS, part], check=True)
+    needs = tomllib.loads((part / "pyproject.toml").read_text())["project"]
+    pip = [sys.executable, "-m", "pip", "install", "-q", *needs["dependencies"]]
+    subprocess.run(pip, check=True)  # what is there stays as it is
+    books = [part.rename(places[-1])]
+other = find_spec("diffusion_utils")
+if other and other.origin and books[0] not in Path(other.origin).resolve().parents:
+    print(f"This environment belongs to {Path(other.origin).parents[1]}.")
+    print(f"The code that runs is that of {books[0]}.")
+sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
 import json
@@ -218,7 +223,7 @@ table(rows, ["", "mean squared error"], "The loss (B1.2) with σ = 0.5.")
 # Where the processor can, training computes in bf16, which has half as many bits as usual.
 # ```
 
-# %% tags=["hide-output", "remove-input"]
+# %% mystnb={"code_prompt_show": "Show how fast training is"} tags=["remove-input", "hide-output"]
 stored = ROOT / "benchmarks/results"
 speed, _ = json.loads((stored / "mnist_train_step.json").read_text())["networks"]
 same = json.loads((stored / "mnist_precision.json").read_text())
@@ -277,7 +282,7 @@ plt.show()
 # with every step to more noise, and most steeply between 0.6 and 0.8, beyond the $\sigma$ of the training: there it takes away as much noise as it has learned to and leaves the rest.
 
 
-# %% tags=["remove-input", "hide-output"]
+# %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
 def cell(values):
     return f"{values['mean']:.2f} ± {values['std']:.2f}"
 

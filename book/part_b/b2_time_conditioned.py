@@ -16,30 +16,35 @@
 #
 # **Can many small steps make a digit out of nothing but noise?**
 
-# %% tags=["remove-cell"]
-# In Colab: fetch the book. Does nothing where its package is installed.
-import importlib.util
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
+# Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
+import os
 import subprocess
 import sys
+import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
-ADDRESS = "https://github.com/fun-with-diffusion/fun-with-diffusion-models"
-if importlib.util.find_spec("diffusion_utils") is None:
-    if not Path("book-source").exists():
-        subprocess.run(
-            ["git", "clone", "--depth=1", ADDRESS, "book-source"], check=True
-        )
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--editable",
-        "book-source",
-    ]
-    subprocess.run(pip, check=True)
-    sys.path.insert(0, "book-source")
+ADDRESS = "https://fun-with-diffusion-models.invalid"
+places = [Path.cwd(), *Path.cwd().parents, Path.home() / ".cache/fun-with-diffusion"]
+marks = ("_config.yml", "diffusion_utils")
+books = [p for p in places if all((p / mark).exists() for mark in marks)]
+if not books:
+    fetches = any(name.startswith(("COLAB_", "KAGGLE_")) for name in os.environ)
+    if not fetches or ADDRESS.endswith(".invalid"):
+        sys.exit("Open this notebook where it belongs, in a complete copy of the book.")
+    part = places[-1].with_suffix(".part")  # made again where it was cut short
+    subprocess.run(["rm", "-rf", part], check=True)
+    subprocess.run(["git", "clone", "-q", "--depth=1", ADDRESS, part], check=True)
+    needs = tomllib.loads((part / "pyproject.toml").read_text())["project"]
+    pip = [sys.executable, "-m", "pip", "install", "-q", *needs["dependencies"]]
+    subprocess.run(pip, check=True)  # what is there stays as it is
+    books = [part.rename(places[-1])]
+other = find_spec("diffusion_utils")
+if other and other.origin and books[0] not in Path(other.origin).resolve().parents:
+    print(f"This environment belongs to {Path(other.origin).parents[1]}.")
+    print(f"The code that runs is that of {books[0]}.")
+sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
 import copy
@@ -184,7 +189,7 @@ table(
 #
 # The parameters of this network sit in unexpected places. The layer `unflatten` alone holds two fifths of them: it has a weight for each of its 49 places, each channel in and each channel out.
 
-# %% tags=["remove-input", "hide-output"]
+# %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
 size = {
     name: sum(p.numel() for p in part.parameters())
     for name, part in network.named_children()
@@ -320,7 +325,7 @@ for n in by_profile([50, 10], [3]):
     )
 grid(list(strided.values()), labels=[f"{n} steps" for n in strided])
 
-# %% tags=["remove-input", "hide-output"]
+# %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
 measured = [*((f"{row['steps']} steps", row) for row in rows), ("real digits", real)]
 table(
     [
