@@ -14,9 +14,7 @@
 # %% [markdown]
 # # B2 Denoising in many steps
 #
-# One step cannot invent a digit ([B1](b1_one_step_denoiser.ipynb)). Can many small ones? This is the denoising
-# diffusion probabilistic model {cite:p}`ho2020`: a network learns to see the noise at every noise level, and a loop
-# removes a little of it at a time, starting from nothing but noise.
+# **Can many small steps make a digit out of nothing but noise?**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -48,7 +46,7 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
     print(f"The code that runs is that of {books[0]}.")
 sys.path.insert(0, str(books[0]))
 
-# %%
+# %% tags=["remove-input"]
 import copy
 import json
 
@@ -57,163 +55,46 @@ import numpy as np
 import torch
 
 from diffusion_utils.denoisers import NoiseEstimate
+from diffusion_utils.diagrams import draw, unet_plan
 from diffusion_utils.files import ROOT
+from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
-from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.release import trained
 from diffusion_utils.mnist.unet import unet_denoiser
+from diffusion_utils.pictures import to_unit
 from diffusion_utils.profile import by_profile
-from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
+from diffusion_utils.sampling import generators, last, sample, trajectory, unit_noise
 from diffusion_utils.schedule import Schedule, spaced_timesteps
-from diffusion_utils.show import animation, grid, loss_curve, tile
+from diffusion_utils.show import animation, grid, loss_curve, table, tile
 
 device = "cuda" if torch.cuda.is_available() else "cpu"
-T = schedule.T
-steps = by_profile(full=T, fast=5)
-timesteps = spaced_timesteps(T, steps)
-
-# %% [markdown]
-# ## How much noise
-#
-# There are $T = 300$ noise levels. With $\beta_t$ on a line from $10^{-4}$ to $0.02$ and
-# $\bar\alpha_t = \prod_{s \le t} (1 - \beta_s)$, the noisy image at timestep $t$ is
-#
-# $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
-#
-# ```{literalinclude} ../../diffusion_utils/schedule.py
-# :pyobject: Schedule.forward
-# ```
-
-# %%
-abar_T = schedule.alpha_bar[-1]
-print(f"at the last timestep alpha_bar = {abar_T:.3f},")
-print(f"so {abar_T.sqrt():.2f} times the image is left, {abar_T:.0%} of its variance")
-
-# %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the signal's factor falls from one to about a fifth, the noise's rises from zero to nearly one."}} tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(6, 2.8), layout="constrained")
-ax.plot(schedule.alpha_bar.sqrt(), label=r"$\sqrt{\bar\alpha_t}$, the image")
-ax.plot((1 - schedule.alpha_bar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$, the noise")
-ax.set(xlabel="$t$", ylabel="factor", ylim=(0, 1.05))
-ax.legend()
-plt.show()
-
-# %% [markdown]
-# {numref}`fig-b2-schedule` shows a flaw of the recipe, which this chapter keeps: at the last timestep a part of the image is still there,
-# but sampling will start from pure noise, which the network has never seen.
-#
-# ## The objective
-#
-# Show the network $x_t$ and $t/T$, and ask for the noise:
-#
-# $$ L(\theta) = \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
-#
-# ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
-# :pyobject: noise_objective
-# ```
-#
-# The optimiser's step is that of [B1](b1_one_step_denoiser.ipynb). The network is that of B1 with $D = 64$; the timestep enters as two shifts `t1` and `t2`, each made by a small
-# fully connected block from $t/T$.
-
-# %%
 networks, history = trained("b2", device)
-recipe, epochs = RECIPES["b2"], max(networks)
-network = networks[epochs]
-size = {
-    name: sum(p.numel() for p in part.parameters())
-    for name, part in network.named_children()
-}
-total, without_time = (
-    sum(size.values()),
-    sum(size.values()) - size["time1"] - size["time2"],
-)
-print(f"{total:,} parameters, {without_time:,} without the time blocks")
-print(f"{size['unflatten'] / without_time:.0%} of the latter are in Unflatten alone")
-print(f"trained for {epochs:g} of {recipe.epochs} epochs, {len(history):,} steps")
-print(
-    f"mean squared error, mean of the last 100 steps: {np.mean([row.loss for row in history[-100:]]):.4f}"
-)
-print(
-    f"the same at step 4,700: {np.mean([row.loss for row in history[4600:4700]]):.4f}"
-)
-
-# %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180. Taken up again at steps 469 and 2,345 from stored weights, with 50 steps repeated each time.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["hide-input"]
-loss_curve(history)
-
-# %% [markdown]
-# {numref}`fig-b2-loss` can be compared with the curves of courses that use this recipe, which end at 0.028 to 0.030 near step 4,700. The loss of
-# single steps stays noisy, since a batch with many small $t$ is harder than one with few: seeing a little noise
-# in a clean image is the hard part.
-#
-# ## Sampling
-#
-# The estimate of the noise gives an estimate of the clean image, and the two together a slightly less noisy image:
-#
-# $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}, \tag{N.2} $$
-#
-# $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z, \qquad \alpha = \frac{\bar\alpha_t}{\bar\alpha_{t'}},\quad \beta = 1-\alpha, \tag{N.3} $$
-#
-# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta, \tag{N.4} $$
-#
-# where $t'$ is the next timestep of the list and $z \sim \mathcal N(0, I)$. This is the loop that the whole book runs through:
-#
-# ```{literalinclude} ../../diffusion_utils/sampling.py
-# :pyobject: trajectory
-# :start-at: for t, t_prev
-# ```
-#
-# Here it starts from unit noise and visits all 300 timesteps. The network is in eval mode: BatchNorm uses the
-# statistics it collected in training, not those of the batch, so a digit does not depend on its neighbours.
-
-# %%
-seeds = range(by_profile(full=20, fast=4))
-drawn = {
-    epoch: sample(unet_denoiser(net, T), (1, 28, 28), timesteps, schedule, seeds=seeds)
-    for epoch, net in networks.items()
-}
-
-# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of ten generated digits, two rows for each epoch."}} tags=["hide-input"]
-rows = [
-    images[i : i + 10] for images in drawn.values() for i in range(0, len(images), 10)
-]
-labels = [
-    f"epoch {epoch:g}"
-    for epoch, images in drawn.items()
-    for _ in range(0, len(images), 10)
-]
-grid(rows, labels=labels)
-
-# %% [markdown]
-# In {numref}`fig-b2-samples` the strokes have the width and the curvature of handwriting after five epochs already, with stray dots here and there. After twenty the dots are gone, and more strokes join up
-# to a digit, but not all: seed 9 (the last of its first row) is two bars, seed 14 a 0 with a tail. Nobody told the network which digit to draw, and between two of them it may finish neither.
-#
-# ## One sample, step by step
-
-# %%
-noise = generators([0])
+network = networks[max(networks)]
+T = schedule.T
+timesteps = spaced_timesteps(T, by_profile(full=T, fast=5))
+noise = generators(range(16))
 x_T = unit_noise((1, 28, 28), noise)
 path = list(
     trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise)
 )
-shown = [path[i] for i in np.linspace(0, len(path) - 1, by_profile(9, 3)).astype(int)]
 
-# %% mystnb={"figure": {"caption": "One sample on its way: the image $x_t$ (above) and the clean image $\\hat x_0$ that the step to it used (below), after the step to timestep $t$; $-1$ is the end. Seed 0, 300 steps.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a figure like a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One sample on its way: the image $x_t$ (above) and the clean image $\\hat x_0$ that the step to it used (below), after the step to timestep $t$; $-1$ is the end. Seed 0, 300 steps, weights of epoch 20.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["remove-input"]
+shown = [path[i] for i in np.linspace(0, len(path) - 1, by_profile(9, 3)).astype(int)]
 rows = [
-    torch.cat([step.x for step in shown]),
-    torch.cat([step.x0_hat for step in shown]),
+    torch.cat([step.x[:1] for step in shown]),
+    torch.cat([step.x0_hat[:1] for step in shown]),
 ]
 grid(rows, titles=[f"$t={step.t}$" for step in shown], labels=["$x_t$", r"$\hat x_0$"])
 
 # %% [markdown]
-# In {numref}`fig-b2-trajectory` the estimate $\hat x_0$ is at first the soft average of B1. Each step commits a little more, and early ones can be undone: what looks like a 9 opens, and is an 8 from $t = 112$ on, where $x_t$
-# only begins to show it. {numref}`fig-b2-animation` plays it for sixteen seeds.
+# Yes. Read {numref}`fig-b2-trajectory` from left to right. The upper row starts as pure noise, and 300 steps later it is an 8. The lower row shows what the network
+# believes to be behind the noise. At first that is a soft average, as in [B1](b1_one_step_denoiser.ipynb). Each step commits to a little more, and an early decision can be
+# taken back: what looks like a 9 opens again, and from $t = 112$ on it is an 8.
+#
+# This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for sixteen digits.
 
-# %% mystnb={"figure": {"caption": "Sixteen digits coming out of noise, seeds 0 to 15, 300 steps. Left half: $x_t$; right half: $\\hat x_0$.", "name": "fig-b2-animation"}} tags=["hide-input"]
-noise = generators(range(16))
-x_T = unit_noise((1, 28, 28), noise)
-steps_16 = list(
-    trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise)
-)
-kept = steps_16[:: max(1, len(steps_16) // 30)] + [steps_16[-1]]
+# %% mystnb={"figure": {"caption": "Sixteen digits coming out of noise, seeds 0 to 15, 300 steps. Left half: $x_t$; right half: $\\hat x_0$.", "name": "fig-b2-animation"}} tags=["remove-input"]
+kept = path[:: max(1, len(path) // 30)] + [path[-1]]
 frames = [
     torch.cat([tile(step.x, 4), torch.ones(1, 1, 112, 4), tile(step.x0_hat, 4)], 3)
     for step in kept
@@ -226,27 +107,196 @@ animation(
 )
 
 # %% [markdown]
-# ## Fewer steps
+# ## From a digit to noise
 #
-# The step allows any stride, so the same loop can skip timesteps. What does that cost? The Fréchet distance
-# {cite:p}`heusel2017` between samples and test digits says how far apart the two sets are, on the features of an
-# independent digit classifier (smaller is better). Distances on other features cannot be compared with these;
-# the floor, sets of real test digits against other such sets, can. The last column is the standard deviation of a pixel over the samples, the mean over pixels.
+# B1 had one noise level. Here there are $T = 300$ of them, one for each timestep $t = 0 \dots 299$:
+#
+# $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
+#
+# $x_0$ is the clean digit and $\epsilon$ is the noise. The number $\bar\alpha_t$ says how much of the digit's variance is left, and the noise fills up the rest. It is the product of
+# $1 - \beta_s$ over all $s \le t$, where $\beta_t$ is the noise that timestep $t$ adds: it grows on a line from $10^{-4}$ to $0.02$.
+
+# %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
+left = schedule.alpha_bar.sqrt()
+fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
+ax.plot(left, label=r"$\sqrt{\bar\alpha_t}$, the image")
+ax.plot((1 - schedule.alpha_bar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$, the noise")
+ax.plot(T - 1, left[-1], "o", color="C0", clip_on=False)
+ax.annotate(
+    f"{left[-1]:.2f} of the image is left",
+    (T - 1, left[-1]),
+    (200, 0.12),
+    arrowprops={"arrowstyle": "-"},
+)
+ax.set(xlabel="$t$", ylabel="factor", ylim=(0, 1.05), xlim=(0, T - 1))
+ax.legend(loc="center left")
+plt.show()
+
+# %% [markdown]
+# The left end of {numref}`fig-b2-schedule` is a nearly clean digit. The right end is not quite pure noise: a part of the image is left. We come back to this below, because sampling will start from pure noise.
+#
+# ## Training: guess the noise
+#
+# ```{admonition} Training, algorithm 1 of the DDPM paper
+# Repeat:
+# 1. Take a clean digit $x_0$.
+# 2. Draw a timestep $t$ from $0 \dots T-1$, each with the same probability.
+# 3. Draw the noise $\epsilon \sim \mathcal N(0, I)$.
+# 4. Take a step of gradient descent on $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$, with $x_t$ from (N.1).
+# ```
+#
+# So the network $\epsilon_\theta$ sees the noisy digit and the time, and shall say which noise was added. On average its loss is
+#
+# $$ L(\theta) = \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
+#
+# Asking for the noise is as good as asking for the digit. Whoever knows $x_t$ and one of the two can solve (N.1) for the other:
+#
+# $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
+#
+# In code, points 2 to 4 are these lines. The optimiser's step is that of B1.
+#
+# ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
+# :pyobject: noise_objective
+# ```
+#
+# The network is the U-Net of B1 with $D = 64$ and two more blocks, which turn $t/T$ into one number for each channel. {numref}`fig-b2-unet` shows where these numbers are added.
+
+# %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into a number for each channel, which is added to the features $h$ at 7x7 and at 14x14. Drawn from the modules, $D = 64$; each box names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
+draw(*unet_plan(network.cpu()))
+network = network.to(device)
+
+# %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180. Interrupted at steps 469 and 2,345, with 50 steps repeated each time.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
+loss_curve(history)
+
+# %% tags=["remove-input"]
+losses = np.array([row.loss for row in history])
+table(
+    [
+        ["this network, at step 4,700", f"{losses[4600:4700].mean():.4f}"],
+        [
+            f"this network, at the end (step {len(losses):,})",
+            f"{losses[-100:].mean():.4f}",
+        ],
+        ["course staff, near step 4,700", "0.028 to 0.030"],
+    ],
+    ["", "mean squared error"],
+    "The loss (B2.1), each the mean of the 100 steps before.",
+)
+
+# %% [markdown]
+# The loss of single steps in {numref}`fig-b2-loss` stays noisy, because a batch with many small $t$ is harder than one with few: a little noise in a nearly
+# clean image is hard to see.
+#
+# The parameters of this network sit in unexpected places. The layer `unflatten` alone holds two fifths of them: it has a weight for each of its 49 places, each channel in and each channel out.
+
+# %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
+size = {
+    name: sum(p.numel() for p in part.parameters())
+    for name, part in network.named_children()
+}
+plain = sum(size.values()) - size["time1"] - size["time2"]
+table(
+    [
+        ["all", f"{sum(size.values()):,}", ""],
+        ["without time1 and time2", f"{plain:,}", "100%"],
+        [
+            "unflatten alone",
+            f"{size['unflatten']:,}",
+            f"{size['unflatten'] / plain:.0%}",
+        ],
+    ],
+    ["", "parameters", "share"],
+    "Parameters of the network of this page.",
+)
+
+# %% [markdown]
+# ## Sampling: take a little of the noise away
+#
+# ```{admonition} Sampling, algorithm 2 of the DDPM paper
+# Start from pure noise, $x_{T-1} \sim \mathcal N(0, I)$. For each timestep $t$, from $T-1$ down to 0, with the next timestep $t'$:
+# 1. Ask the network for the noise $\epsilon_\theta(x_t, t/T)$ and solve (N.2) for the clean image $\hat x_0$.
+# 2. Draw unit noise $z$.
+# 3. Go from $x_t$ to $x_{t'}$ with (N.3).
+# ```
+#
+# $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
+#
+# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t$ to $t'$. The first two terms are a weighted sum of the estimate and of the image at hand.
+# The third puts a little noise back, with the variance
+#
+# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta. \tag{N.4} $$
+#
+# The loop is the one that the whole book runs through:
+#
+# ```{literalinclude} ../../diffusion_utils/sampling.py
+# :pyobject: trajectory
+# :start-at: eps, nu = denoise
+# :dedent:
+# ```
+#
+# and a call of it draws digits from nothing:
 
 # %%
+seeds = range(by_profile(full=20, fast=4))
+drawn = {}
+for epoch, net in networks.items():
+    denoise = unet_denoiser(net, T)
+    images = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=seeds)
+    drawn[epoch] = images
+
+# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of ten generated digits, two rows for each epoch."}} tags=["remove-input"]
+rows = [
+    images[i : i + 10] for images in drawn.values() for i in range(0, len(images), 10)
+]
+labels = [
+    f"epoch {epoch:g}"
+    for epoch, images in drawn.items()
+    for _ in range(0, len(images), 10)
+]
+grid(rows, labels=labels)
+
+# %% [markdown]
+# In {numref}`fig-b2-samples` the strokes have the width and the curvature of handwriting after five epochs already, with stray dots here and there. After twenty the dots are gone, and more strokes join up
+# to a digit, but not all: seed 9 (the last of its first row) is two bars, and seed 14 is a 0 with a tail. Nobody told the network which digit to draw, and between two of them it may finish neither.
+#
+# How good are they? We ask a judge that has nothing to do with this network: a classifier of digits. Its confidence is the probability of the digit that it finds most likely. Of a clear digit it is
+# sure, of a scribble it is not.
+
+# %% tags=["remove-input"]
+judge = json.loads((ROOT / "benchmarks/results/mnist_b2_judge.json").read_text())
+judged = {row["name"]: row for row in judge["rows"]}
+
+
+def judge_table(names, caption):
+    rows = []
+    for name, label in names.items():
+        row = judged[name]
+        sure = f"{row['confidence']:.3f} ± {row['standard_error']:.3f}"
+        fid = f"{row['fid']['mean']:.0f} ± {row['fid']['std']:.0f}"
+        rows.append([label, sure, fid])
+    details = f"{judge['images']} images each, {judge['steps']} sampling steps."
+    header = ["", "confidence", "Fréchet distance"]
+    return table(rows, header, f"{caption} {details}")
+
+
+judge_table(
+    {"epoch 5": "epoch 5", "epoch 20": "epoch 20", "real digits": "real digits"},
+    "Confidence of the judge (± standard error), and distance to test digits (± standard deviation over five sets of them).",
+)
+
+# %% [markdown]
+# JUDGE1
+#
+# ## Fewer steps
+#
+# The step (N.3) allows any stride, so the same loop can skip timesteps. What does that cost? The Fréchet distance
+# {cite:p}`heusel2017` says how far apart the samples and the test digits are as two sets (smaller is better), on the features of the
+# judge. Distances on other features cannot be compared with these. They can be compared with the floor: the distance of real digits to other real digits.
+
+# %% mystnb={"figure": {"caption": "Fréchet distance of samples to test digits against the number of sampling steps, mean and standard deviation over five sets of test digits, and the mean distance of real digits to real digits (dashed). 1,000 samples, weights of epoch 20. From `python -m benchmarks.mnist_quality b2`, seeds from 0.", "name": "fig-b2-fid"}, "image": {"alt": "The distance against the number of steps on a logarithmic axis, above a dashed line for real digits."}} tags=["remove-input"]
 result = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
 rows, real = result["rows"], result["real"]
-print(f"{result['images']} samples against five sets of as many test digits,")
-print(f"mean ± standard deviation; weights of epoch {result['epoch']:g}")
-for name, row in [*((f"{row['steps']} steps", row) for row in rows), ("real", real)]:
-    fid = row["fid"]
-    print(
-        f"{name:>9}: distance {fid['mean']:5.1f} ± {fid['std']:.1f}, "
-        f"{fid['mean'] / real['fid']['mean']:.1f} times the floor, spread {row['spread']:.3f}"
-    )
-
-# %% mystnb={"figure": {"caption": "Fréchet distance of samples to test digits against the number of sampling steps, mean and standard deviation over five sets of test digits, and the mean distance of real digits to real digits (dashed). From `python -m benchmarks.mnist_quality b2`, seeds from 0.", "name": "fig-b2-fid"}, "image": {"alt": "The distance against the number of steps on a logarithmic axis, above a dashed line for real digits."}} tags=["hide-input"]
-fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.errorbar(
     [row["steps"] for row in rows],
     [row["fid"]["mean"] for row in rows],
@@ -262,34 +312,121 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Read {numref}`fig-b2-fid` from right to left: down to 50 steps the distances differ by about a standard deviation, so most of the 300 steps can be saved. Below that the distance
-# rises, and the spread falls. Even with all steps the samples are several times as far from real digits as real digits are from each other, so it is not the number of steps that limits them. In {numref}`fig-b2-strided` some of the digits that ten steps draw fall apart.
+# Read {numref}`fig-b2-fid` from right to left. Down to 50 steps the distances differ by about a standard deviation, so most of the 300 steps can be saved. Below that the distance
+# rises. Even with all steps the samples are several times as far from real digits as real digits are from each other: the number of steps is not what limits them.
+# In {numref}`fig-b2-strided` some of the digits that ten steps draw fall apart.
 
-# %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["hide-input"]
-counts = by_profile([300, 50, 10], [5, 3])
-strided = [
-    sample(
-        unet_denoiser(network, T),
-        (1, 28, 28),
-        spaced_timesteps(T, n),
-        schedule,
-        seeds=range(10),
+# %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["remove-input"]
+denoise = unet_denoiser(network, T)
+strided = {len(timesteps) - 1: drawn[max(drawn)][:10]}
+for n in by_profile([50, 10], [3]):
+    strided[n] = sample(
+        denoise, (1, 28, 28), spaced_timesteps(T, n), schedule, seeds=range(10)
     )
-    for n in counts
-]
-grid(strided, labels=[f"{n} steps" for n in counts])
+grid(list(strided.values()), labels=[f"{n} steps" for n in strided])
+
+# %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
+measured = [*((f"{row['steps']} steps", row) for row in rows), ("real digits", real)]
+table(
+    [
+        [
+            name,
+            f"{row['fid']['mean']:.0f} ± {row['fid']['std']:.0f}",
+            f"{row['fid']['mean'] / real['fid']['mean']:.1f}",
+            f"{row['spread']:.3f}",
+        ]
+        for name, row in measured
+    ],
+    ["", "Fréchet distance", "times the floor", "spread"],
+    f"{result['images']:,} samples against five sets of as many test digits, mean ± standard deviation. "
+    "Spread: the standard deviation of a pixel over the samples, the mean over pixels.",
+)
 
 # %% [markdown]
-# ## Where it fails: the steps forget some of the noise
+# ## Where it fails: the start
 #
-# Long strides lose variety, and that is no fault of the network. Take data that is Gaussian, $x_0 \sim \mathcal N(0.3, 0.5^2)$: then the
-# best possible denoiser is known in closed form,
-#
-# $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}, \tag{B2.2} $$
-#
-# and the loop's output can be compared with what should come out. With $T = 1000$ and the same linear $\beta_t$:
+# At the last timestep the network was trained on noised digits, of which {numref}`fig-b2-schedule` shows that a fifth is left. Sampling starts from pure noise, which the network has never seen there.
+# Does that matter? We can test it: start from real digits, noised to the last timestep, as in training.
 
-# %%
+# %% mystnb={"figure": {"caption": "From above: ten training digits; the same noised to $t = 299$ by (N.1), seeds 0 to 9; samples that start there; samples that start from pure noise, seeds 0 to 9. 100 steps each, weights of epoch 20.", "name": "fig-b2-start"}, "image": {"alt": "Four rows of ten squares: real digits, noise in which they can hardly be seen, generated digits from that noise, generated digits from pure noise."}} tags=["remove-input"]
+fewer = spaced_timesteps(T, by_profile(100, 3))
+digits = to_unit(mnist(train=True)[0][:10])
+noised = schedule.forward(digits, T - 1, unit_noise((1, 28, 28), generators(range(10))))
+noise = generators(range(10, 20))
+from_digits = last(trajectory(denoise, noised, fewer, schedule, generators=noise))
+from_noise = sample(denoise, (1, 28, 28), fewer, schedule, seeds=range(10))
+grid(
+    [digits, noised, from_digits, from_noise],
+    labels=["digits", "$x_{299}$", "from digits", "from noise"],
+)
+
+# %% tags=["remove-input"]
+judge_table(
+    {
+        "epoch 20": "from pure noise",
+        "noised digits": "from noised digits",
+        "real digits": "real digits",
+    },
+    "Where sampling starts, and what the judge says.",
+)
+
+# %% [markdown]
+# JUDGE2
+#
+# ## Where it fails: BatchNorm in the wrong mode
+#
+# BatchNorm has two modes. In eval mode it uses the statistics that it collected in training. In train mode it uses those of the batch at hand, so that a
+# digit depends on the digits that are drawn with it. All samples above are drawn in eval mode. {numref}`fig-b2-batchnorm` shows what the other mode does.
+
+# %% tags=["remove-input"]
+wrong = copy.deepcopy(network).cpu().train()
+
+
+def in_train_mode(x_t, t):
+    return NoiseEstimate(wrong(x_t, torch.full((len(x_t),), t / T)))
+
+
+among_ten = {"eval mode": from_noise}
+among_ten["train mode"] = sample(
+    in_train_mode, (1, 28, 28), fewer, schedule, seeds=range(10)
+)
+alone = {
+    mode: sample(function, (1, 28, 28), fewer, schedule, seeds=range(5))
+    for mode, function in (("eval mode", denoise), ("train mode", in_train_mode))
+}
+
+# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input"]
+grid(list(among_ten.values()), labels=list(among_ten))
+
+# %% tags=["remove-input"]
+table(
+    [
+        [mode, f"{(alone[mode] - ten[:5]).square().mean().sqrt():.4f}"]
+        for mode, ten in among_ten.items()
+    ],
+    ["BatchNorm", "difference"],
+    "Seeds 0 to 4 drawn alone and among ten: root mean square difference of the pixels.",
+)
+
+# %% tags=["remove-input"]
+judge_table(
+    {
+        "epoch 20": "eval mode",
+        "BatchNorm in train mode": "train mode, 100 at a time",
+        "real digits": "real digits",
+    },
+    "The two modes of BatchNorm, and what the judge says.",
+)
+
+# %% [markdown]
+# JUDGE3
+#
+# ## Where it fails: long strides lose variety
+#
+# With few steps the spread of the samples falls, and that is no fault of the network. Take data of which we know everything: single numbers from a Gaussian with mean 0.3 and standard
+# deviation 0.5. The best denoiser is then a formula, and the loop's output can be compared with what should come out.
+
+# %% tags=["remove-input"]
 mean, std = 0.3, 0.5
 long_schedule = Schedule.linear(1e-4, 0.02, T=1000)
 
@@ -303,46 +440,31 @@ def exact(x_t, t):
     )  # (B2.2)
 
 
+rows = []
 for stride in by_profile([1, 10, 30, 90], [30]):
     times = [*range(990, -1, -stride), -1]
     values = sample(exact, (200_000,), times, long_schedule, seeds=[0])
-    print(
-        f"stride {stride:>2}: mean {values.mean():.3f}, standard deviation {values.std():.3f}, should be {std}"
-    )
+    rows.append([f"{stride}", f"{values.mean():.3f}", f"{values.std():.3f}"])
+table(
+    [*rows, ["should be", f"{mean}", f"{std}"]],
+    ["stride", "mean", "standard deviation"],
+    "200,000 numbers drawn by the loop with the exact denoiser (B2.2), T = 1000.",
+)
 
 # %% [markdown]
-# The variance that the step puts back, (N.4), is right for infinitely small steps, and too small for long ones: each long stride loses
-# some, and the samples crowd around the mean. On digits, the column "spread" above says how much is left at each number of steps.
+# The variance that a step puts back, (N.4), is right for infinitely small steps and too small for long ones. Each long stride loses
+# some variance, and the samples crowd around the mean.
 #
-# ## Where it fails: BatchNorm in the wrong mode
+# ```{dropdown} The exact denoiser
+# For $x_0 \sim \mathcal N(0.3, 0.5^2)$ both $x_0$ and $x_t$ are Gaussian, and the mean of the noise given $x_t$ is
 #
-# In train mode BatchNorm normalises with the statistics of the batch at hand, so a digit depends on the others that are drawn with it. To see it, draw the same
-# five seeds alone and among ten:
-
-# %%
-wrong = copy.deepcopy(network).cpu().train()
-
-
-def in_train_mode(x_t, t):
-    return NoiseEstimate(wrong(x_t, torch.full((len(x_t),), t / T)))
-
-
-compared = {}
-for mode, denoise in (
-    ("eval mode", unet_denoiser(network, T)),
-    ("train mode", in_train_mode),
-):
-    five, ten = (
-        sample(denoise, (1, 28, 28), timesteps, schedule, seeds=range(n))
-        for n in (5, 10)
-    )
-    compared[mode] = ten
-    difference = (five - ten[:5]).square().mean().sqrt()
-    print(f"{mode}: root mean square difference of the five {difference:.4f}")
-
-# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 300 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["hide-input"]
-grid(list(compared.values()), labels=list(compared))
-
-# %% [markdown]
-# In {numref}`fig-b2-batchnorm` the digits of train mode are greyer, and some have become others. A likely reason is that in training every batch mixes all noise levels, while here all
-# images are at the same $t$. `unet_denoiser` therefore always asks its network in eval mode, and puts it back into the mode that it was in.
+# $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}. \tag{B2.2} $$
+# ```
+#
+# ## Try it
+#
+# 1. **Hurry.** In the first cell, change `full=T` to `full=5` and run the page. Five steps are drawn in seconds. In {numref}`fig-b2-samples` most strokes break up
+#    into pieces, and in {numref}`fig-b2-trajectory` the estimate has hardly any time to change its mind.
+# 2. **Leave out the noise that each step puts back.** In `Schedule.step`, return `mean` alone. TRY2
+#
+# Next: [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.
