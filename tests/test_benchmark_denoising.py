@@ -8,17 +8,26 @@ from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.schedule import Schedule
 
 
-def test_contrast_is_the_step_at_an_edge_and_the_grain_beside_it():
-    """A picture of two halves, white and black; an estimate with half the step and a known grain."""
-    original = torch.ones(1, 3, 8, 8)
-    original[..., 4:] = -1
-    estimate = original / 2
-    estimate[..., ::2, :4] += 0.1  # white rows differ by 0.1: 28 of the 104 flat jumps
-    edges, flat = denoising.contrast(estimate, original)
-    assert edges.item() == pytest.approx((4 * 1.1 + 4 * 1.0) / 8)
-    assert flat.item() == pytest.approx(28 * 0.1 / 104)
-    edges, flat = denoising.contrast(original, original)
-    assert edges.item() == 2 and flat.item() == 0
+def test_sharpness_is_of_the_steepest_jumps_and_grain_of_the_flat_places():
+    """Halves in white and black: 3 x 64 jumps of 2 among 3 x 2 x 64 x 63. Blurred, the same step takes
+    twice as many; the grain is that of every other row of the white half."""
+    original = torch.ones(1, 3, 64, 64)
+    original[..., 32:] = -1
+    steepest, there = 3 * 2 * 64 * 63 // 20, 3 * 64
+    assert denoising.sharpness(original).item() == pytest.approx(2 * there / steepest)
+    assert denoising.sharpness(original / 4).item() == pytest.approx(
+        0.5 * there / steepest
+    )
+    moved = original.roll(5, dims=-1)  # as sharp, at another place
+    moved[..., :5] = 1
+    assert denoising.sharpness(moved) == denoising.sharpness(original)
+    estimate = original.clone()
+    estimate[..., ::2, :32] -= (
+        0.1  # 63 x 32 of the flat jumps, of 2 x 64 x 63 - 64 in each colour
+    )
+    share = 63 * 32 / (2 * 64 * 63 - 64)
+    assert denoising.grain(estimate, original).item() == pytest.approx(0.1 * share)
+    assert denoising.grain(original, original).item() == 0
 
 
 class Knows:
@@ -71,6 +80,6 @@ def test_each_number_is_of_its_picture_and_timestep(monkeypatch):
     assert [*found] == ["original", 690, 810, 900]
     for t in 690, 900:
         assert found[t]["way"]["ssim"] == pytest.approx([1.0] * 5)
-        assert found[t]["way"]["edges"] == found["original"]["edges"]
+        assert found[t]["way"]["sharpness"] == found["original"]["sharpness"]
     assert found[810]["way"]["ssim"][:4] == pytest.approx([1.0] * 4)
     assert found[810]["way"]["ssim"][4] < 0.1
