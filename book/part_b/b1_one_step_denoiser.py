@@ -157,7 +157,7 @@ plt.show()
 # Thirty steps make a rough denoiser. On the right of {numref}`fig-b1-live` the digits stand out from the noise, in blotchy strokes on a grey haze.
 #
 # The network of {numref}`fig-b1-denoised` is the same with $D = 128$ in place of 16. It saw all 60,000 digits five times, 256 a step, with Adam and a
-# learning rate of $10^{-4}$. Its loop is [training/loop.py](https://github.com/fun-with-diffusion/fun-with-diffusion-models/blob/main/diffusion_utils/training/loop.py): the same lines, with
+# learning rate of $10^{-4}$. Its loop is [`diffusion_utils.training.loop.train`](../appendix/api.md): the same lines, with
 # what a run of hours needs besides (it can be stopped and taken up again, and it uses several processors).
 #
 # ## The network
