@@ -335,7 +335,7 @@ table(
 #
 # ## Try it
 #
-# 1. **Train longer.** In the training cell, change `range(30)` to `range(300)` and run the cells from there on. It takes about ten times as long. The four
-#    estimates of {numref}`fig-b1-live` lose most of their haze, and the strokes get thinner.
-# 2. **Learn something else.** Change `0.5 * torch.randn` to `1.0 * torch.randn`, and nothing else. The network now expects twice the noise, so it smooths more than
-#    it has to: the estimates in {numref}`fig-b1-live` become softer and thicker.
+# 1. **Train longer.** In the training cell, change `range(30)` to `range(300)` and run the cells from there on. It takes about ten times as long. The
+#    estimates of {numref}`fig-b1-live` lose their haze, and the gaps in the strokes close.
+# 2. **Learn something else.** Change `0.5 * torch.randn` to `1.0 * torch.randn`, and nothing else. The network now expects twice the noise that it is given, and smooths too
+#    much: the estimates in {numref}`fig-b1-live` become grey and soft, and thin strokes fade.

@@ -278,7 +278,8 @@ table(
 )
 
 # %% [markdown]
-# TOOMUCH
+# Hardly any pixel leaves the range of ink and paper, even with the largest $\gamma$. It is the strokes that give way. Follow a column of {numref}`fig-b3-too-much` downwards: the digit settles, then
+# its strokes get thicker, until the 0 is nearly filled and the 5 has come apart.
 #
 # ## Digits coming out of noise
 
