@@ -157,7 +157,7 @@ plt.show()
 # Thirty steps make a rough denoiser. On the right of {numref}`fig-b1-live` the digits stand out from the noise, in blotchy strokes on a grey haze.
 #
 # The network of {numref}`fig-b1-denoised` is the same with $D = 128$ in place of 16. It saw all 60,000 digits five times, 256 a step, with Adam and a
-# learning rate of $10^{-4}$. Its loop is [training/loop.py](https://github.com/fun-with-diffusion/fun-with-diffusion-models/blob/main/diffusion_utils/training/loop.py): the same lines, with
+# learning rate of $10^{-4}$. Its loop is [`diffusion_utils.training.loop.train`](../appendix/api.md): the same lines, with
 # what a run of hours needs besides (it can be stopped and taken up again, and it uses several processors).
 #
 # ## The network
@@ -335,7 +335,7 @@ table(
 #
 # ## Try it
 #
-# 1. **Train longer.** In the training cell, change `range(30)` to `range(300)` and run the cells from there on. It takes about ten times as long. The four
-#    estimates of {numref}`fig-b1-live` lose most of their haze, and the strokes get thinner.
-# 2. **Learn something else.** Change `0.5 * torch.randn` to `1.0 * torch.randn`, and nothing else. The network now expects twice the noise, so it smooths more than
-#    it has to: the estimates in {numref}`fig-b1-live` become softer and thicker.
+# 1. **Train longer.** In the training cell, change `range(30)` to `range(300)` and run the cells from there on. It takes about ten times as long. The
+#    estimates of {numref}`fig-b1-live` lose their haze, and the gaps in the strokes close.
+# 2. **Learn something else.** Change `0.5 * torch.randn` to `1.0 * torch.randn`, and nothing else. The network now expects twice the noise that it is given, and smooths too
+#    much: the estimates in {numref}`fig-b1-live` become grey and soft, and thin strokes fade.

@@ -157,6 +157,8 @@ plt.show()
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
 # :pyobject: noise_objective
+# :start-at: t = torch.randint
+# :dedent:
 # ```
 #
 # The network is the U-Net of B1 with $D = 64$ and two more blocks, which turn $t/T$ into one number for each channel. {numref}`fig-b2-unet` shows where these numbers are added.
@@ -241,8 +243,8 @@ seeds = range(by_profile(full=20, fast=4))
 drawn = {}
 for epoch, net in networks.items():
     denoise = unet_denoiser(net, T)
-    images = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=seeds)
-    drawn[epoch] = images
+    x_0 = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=seeds)
+    drawn[epoch] = x_0
 
 # %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of ten generated digits, two rows for each epoch."}} tags=["remove-input"]
 rows = [

@@ -202,8 +202,9 @@ table(
 # Here `together` asks both in one batch. A page of sevens is then drawn like this:
 
 # %%
-sevens = torch.full((10,), 7)
-denoise = guided(unet_denoiser(network, T, sevens), unet_denoiser(network, T), 2)
+any_digit = unet_denoiser(network, T)
+seven = unet_denoiser(network, T, labels=torch.full((10,), 7))
+denoise = guided(seven, any_digit, gamma=2)
 images = sample(denoise, (1, 28, 28), fewer, schedule, seeds=range(10))
 
 # %% mystnb={"figure": {"caption": "Ten sevens with $\\gamma = 2$, seeds 0 to 9, 50 steps.", "name": "fig-b3-sevens"}, "image": {"alt": "A row of ten generated sevens of different slants and widths."}} tags=["remove-input"]
@@ -277,7 +278,8 @@ table(
 )
 
 # %% [markdown]
-# TOOMUCH
+# Hardly any pixel leaves the range of ink and paper, even with the largest $\gamma$. It is the strokes that give way. Follow a column of {numref}`fig-b3-too-much` downwards: the digit settles, then
+# its strokes get thicker, until the 0 is nearly filled and the 5 has come apart.
 #
 # ## Digits coming out of noise
 
@@ -300,6 +302,6 @@ animation(
 #
 # ## Try it
 #
-# 1. **Ask against a digit.** In the cell that draws sevens, change `2` to `-2`. The network now goes away from the seven. NEGATIVE
-# 2. **Two digits at once.** Replace the second denoiser by `unet_denoiser(network, T, torch.full((10,), 1))`, so that (N.6) goes from a one to a seven, and
-#    change `2` to `0.5`. HALFWAY
+# 1. **Ask against a digit.** In the cell that draws sevens, change `gamma=2` to `gamma=-2`. The network now goes away from the seven. NEGATIVE
+# 2. **Half a one, half a seven.** Make `any_digit` a one, `unet_denoiser(network, T, labels=torch.full((10,), 1))`, and change `gamma=2` to `gamma=0.5`: (N.6) now
+#    takes the mean of the two estimates. HALFWAY
