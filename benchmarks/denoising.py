@@ -110,8 +110,8 @@ def main():
     record = {"prompt": PROMPT, "sha256": sha256}
     for kind, (clean, right, seeds) in sets.items():
         record[kind] = compared(model, judge, clean, right, seeds)
-        with atomic(RESULTS) as partial:
-            partial.write_text(json.dumps(record) + "\n")
+    with atomic(RESULTS) as partial:
+        partial.write_text(json.dumps(record) + "\n")
 
 
 if __name__ == "__main__":

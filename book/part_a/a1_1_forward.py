@@ -121,7 +121,9 @@ rows = []
 for t in levels:
     abar = schedule.at(t)
     ratio = abar * x_0.var() / (1 - abar)
-    rows.append([t, *(f"{v:.3f}" for v in (abar, abar.sqrt(), (1 - abar).sqrt(), ratio))])
+    rows.append(
+        [t, *(f"{v:.3f}" for v in (abar, abar.sqrt(), (1 - abar).sqrt(), ratio))]
+    )
 table(
     rows,
     ["t", "ᾱ", "picture × √ᾱ", "noise × √(1−ᾱ)", "variance of picture : noise"],
@@ -137,7 +139,9 @@ spectrum = torch.fft.fft2(x_0 - x_0.mean((2, 3), keepdim=True), norm="ortho")
 power = spectrum.abs().square().mean((0, 1))
 f = torch.fft.fftfreq(64, 1 / 64)
 waves = torch.hypot(f[:, None], f).round().long()
-mean_power = power.flatten().double() @ torch.eye(waves.max() + 1).double()[waves.flatten()]
+mean_power = (
+    power.flatten().double() @ torch.eye(waves.max() + 1).double()[waves.flatten()]
+)
 mean_power /= waves.flatten().bincount()
 
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
@@ -145,7 +149,9 @@ ax.loglog(range(1, 33), mean_power[1:33], color="black")
 for i, t in enumerate(levels[:3]):
     noise = (1 - schedule.at(t)) / schedule.at(t)
     ax.axhline(noise, ls="--", color=f"C{i}")
-    ax.text(32, noise * 1.1, f"noise at $t={t}$", color=f"C{i}", ha="right", va="bottom")
+    ax.text(
+        32, noise * 1.1, f"noise at $t={t}$", color=f"C{i}", ha="right", va="bottom"
+    )
 ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
 ax.minorticks_off()
 ax.set(xlabel="waves across the picture", ylabel="strength (variance)")

@@ -75,8 +75,14 @@ best = {t: max(widths, key=lambda w: scores[t, w].mean()) for t in levels}
 boat = images[:1]
 grid(
     [
-        unit_range(torch.cat([boat, *(noisy[t][:1] * schedule.at(t).sqrt() for t in levels)])),
-        unit_range(torch.cat([torch.ones_like(boat), *(blurred[t, best[t]][:1] for t in levels)])),
+        unit_range(
+            torch.cat([boat, *(noisy[t][:1] * schedule.at(t).sqrt() for t in levels)])
+        ),
+        unit_range(
+            torch.cat(
+                [torch.ones_like(boat), *(blurred[t, best[t]][:1] for t in levels)]
+            )
+        ),
     ],
     titles=["$x_0$", *(f"$t={t}$" for t in levels)],
     labels=["noisy", "blurred"],
@@ -136,6 +142,7 @@ ax.set_xticks(widths, widths)
 ax.minorticks_off()
 ax.legend()
 plt.show()
+
 
 # %% tags=["hide-input"]
 def mean(x):

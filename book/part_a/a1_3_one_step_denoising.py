@@ -129,6 +129,7 @@ x0_hat = schedule.predict_x0(x_t, 500, denoise(x_t, 500).eps)
 #
 # ## How much closer?
 
+
 # %% tags=["hide-input"]
 def pm(values, digits=1):
     return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
@@ -170,10 +171,15 @@ grid(
 )
 
 # %% tags=["hide-input"]
-gain = {t: psnr(seen[t], clean, peak=2) - psnr(blurred[t], clean, peak=2) for t in levels}
+gain = {
+    t: psnr(seen[t], clean, peak=2) - psnr(blurred[t], clean, peak=2) for t in levels
+}
 table(
     [
-        [name.replace("-cat", ""), *(f"{gain[t].view(-1, 2)[i].mean():+.1f}" for t in levels)]
+        [
+            name.replace("-cat", ""),
+            *(f"{gain[t].view(-1, 2)[i].mean():+.1f}" for t in levels),
+        ]
         for i, name in enumerate(names)
     ],
     ["picture", *(f"t = {t}" for t in levels)],

@@ -216,6 +216,7 @@ axes[1].set_ylim(0, None)
 axes[0].legend()
 plt.show()
 
+
 # %% tags=["hide-input"]
 def named(kind, way, t):
     rank = np.array(stored[kind][t][way]["rank"] if t else stored[kind][way]["rank"])

@@ -105,7 +105,9 @@ steps = list(
 grid([unit_range(steps[-1].x)], titles=prompts, size=1.7)
 
 # %% mystnb={"figure": {"caption": "How the pictures of {numref}`fig-a15-prompts` come out of the noise: $x_t$ (top), and the clean picture $\\hat x_0$ that the network saw just before (bottom). Every third step.", "name": "fig-a15-animation"}} tags=["hide-input"]
-kept = steps[:-1:3] + steps[-1:]  # noise does not compress: fewer frames, a lighter page
+kept = (
+    steps[:-1:3] + steps[-1:]
+)  # noise does not compress: fewer frames, a lighter page
 animation(
     [unit_range(torch.cat([tile(s.x, 4), tile(s.x0_hat, 4)], 2)) for s in kept],
     alt="Four squares of noise turn into pictures; below each, the clean picture that the network sees in it.",

@@ -222,7 +222,11 @@ grid([unit_range(columns[-1]), 1 - outside], titles=prompts, size=1.5)
 # %% tags=["hide-input"]
 table(
     [
-        [gamma, f"{(column.abs() > 1.1).double().mean():.1%}", f"{column.abs().max():.2f}"]
+        [
+            gamma,
+            f"{(column.abs() > 1.1).double().mean():.1%}",
+            f"{column.abs().max():.2f}",
+        ]
         for gamma, column in zip(gammas, columns, strict=True)
     ],
     ["γ", "values beyond ±1.1", "largest value"],
