@@ -10,7 +10,7 @@ from PIL import ExifTags, Image
 from torchvision.transforms.v2.functional import center_crop, pil_to_tensor, resize
 from torchvision.utils import make_grid
 
-from diffusion_utils.files import ROOT, atomic
+from diffusion_utils.files import ROOT, atomic, restoring
 
 
 def to_unit(images):
@@ -141,9 +141,12 @@ def shipped_image(name):
     """A picture that ships with the book -> (3, 64, 64) in [-1, 1]; see data/images/README.md.
 
     Raises:
+        FileNotFoundError: the pictures did not come with the package.
         ValueError: there is none of that name.
     """
     known = sorted(path.stem for path in IMAGES.glob("*.png"))
+    if not known:
+        raise FileNotFoundError(f"no pictures in {IMAGES}; {restoring(IMAGES)}")
     if name not in known:
         raise ValueError(f"unknown picture {name!r}; there are {', '.join(known)}")
     return load_image(IMAGES / f"{name}.png")

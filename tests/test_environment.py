@@ -211,3 +211,33 @@ def test_what_is_missing_is_got_back_in_a_way_that_is_there(
     monkeypatch.setattr(files, "ROOT", tmp_path)
     assert advice in files.restoring("data/x")
     assert ("git" in files.restoring("data/x")) == (".git" in beside)
+
+
+LOADED = """
+import sys
+sys.path.insert(0, {folder!r})
+from diffusion_utils import emoji64, mnist, pictures, text_to_image
+import diffusion_utils.emoji64.dataset, diffusion_utils.mnist.data, diffusion_utils.mnist.release
+for load in (
+    text_to_image.load_pretrained,
+    mnist.data.mnist,
+    lambda: mnist.release.trained("b1"),
+    emoji64.dataset.emoji,
+    lambda: pictures.shipped_image("sailboat"),
+):
+    try:
+        load()
+    except FileNotFoundError as error:
+        print(error)
+"""
+
+
+def test_the_package_alone_says_in_one_line_what_it_lacks(tmp_path):
+    """As a wheel has it: no weights, no data, no git; and no home."""
+    shutil.copytree(ROOT / "diffusion_utils", tmp_path / "diffusion_utils")
+    command = [sys.executable, "-B", "-c", LOADED.format(folder=str(tmp_path))]
+    done = subprocess.run(command, cwd="/", env={}, capture_output=True, text=True)
+    said = done.stdout.splitlines()
+    assert len(said) == 5, done.stderr
+    advice = "this is the package alone: use it from a complete copy of the book"
+    assert all(str(tmp_path) in line and line.endswith(advice) for line in said)
