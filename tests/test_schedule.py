@@ -226,3 +226,48 @@ def test_spaced_timesteps_at_the_ends():
     for steps in (0, 301):
         with pytest.raises(ValueError, match="steps must be in 1 .. 300"):
             spaced_timesteps(300, steps)
+
+
+# The cosine schedule and the velocity, which Emoji-64 is trained with
+
+COSINE = Schedule.cosine()
+
+
+def test_the_cosine_schedule_is_the_formula_of_its_paper():
+    f = np.cos((np.arange(1001) / 1000 + 0.008) / 1.008 * np.pi / 2) ** 2
+    betas = np.minimum(1 - f[1:] / f[:-1], 0.999)
+    # the library that it comes from keeps single precision
+    assert_close(COSINE.alpha_bar.numpy(), np.cumprod(1 - betas), rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("schedule", [SCHEDULE, COSINE], ids=["linear", "cosine"])
+def test_the_timestep_of_a_noise_level_inverts_alpha_bar(schedule):
+    whole = torch.arange(schedule.T).double()
+    assert_close(schedule.timestep(schedule.alpha_bar), whole, rtol=0, atol=1e-6)
+    levels = torch.linspace(1, 0, 5000, dtype=torch.float64)
+    t = schedule.timestep(levels)
+    assert (t.diff() >= 0).all() and t[0] == 0 and t[-1] == schedule.T - 1
+    inner = (levels < schedule.alpha_bar[0]) & (levels > schedule.alpha_bar[-1])
+    assert (t[inner].diff() > 0).all()
+    between = (schedule.alpha_bar[41] + schedule.alpha_bar[42]) / 2
+    assert 41 < schedule.timestep(between[None]).item() < 42
+
+
+def test_velocity_is_that_of_diffusers():
+    theirs = DDPMScheduler(
+        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
+    )
+    x_0, eps = torch.randn(2, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    t = torch.tensor([0, 10, 500, 999])
+    assert_close(COSINE.velocity(x_0, t, eps), theirs.get_velocity(x_0, eps, t))
+
+
+@given(st.lists(st.integers(0, 998), min_size=4, max_size=4))
+def test_noise_and_velocity_undo_each_other(t):
+    x_0, eps = torch.randn(
+        2, 4, 3, 4, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
+    t = torch.tensor(t)
+    x_t = COSINE.forward(x_0, t, eps)
+    v = COSINE.velocity(x_0, t, eps)
+    assert_close(COSINE.noise_from_velocity(x_t, t, v), eps)
