@@ -47,12 +47,15 @@ export function generate(denoise, size, timesteps, schedule, seed) {
 }
 
 export function sdedit(denoise, image, iStart, timesteps, schedule, seed) {
+  if (iStart > timesteps.length - 2)
+    throw new RangeError(`The start must be a whole number in 0 .. ${timesteps.length - 2}.`);
   const generator = new Generator(seed);
   const xt = schedule.forward(image, timesteps[iStart], unitNoise(image.length, generator));
   return trajectory(denoise, xt, timesteps.slice(iStart), schedule, generator);
 }
 
 export function inpaint(denoise, image, mask, times, timesteps, schedule, seed) {
+  if (!mask.includes(1)) throw new RangeError("Paint what is to be replaced first.");
   const generator = new Generator(seed);
   const xT = unitNoise(image.length, generator);
   const constrain = keepOutside(mask, image, schedule, generator);

@@ -25,6 +25,9 @@ export class Tokenizer {
   }
 }
 
+// Capitals and space around it make no difference to the encoder.
+export const plainPrompt = (prompt) => prompt.trim().toLowerCase();
+
 function words(prompt) {
   const ideographs = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
   const marks = /[!-/:-@[-`{-~]|\p{P}/gu;
