@@ -32,6 +32,7 @@ from diffusion_utils.mnist.release import MODELS, released
 from diffusion_utils.pictures import HOLES, IMAGES, shipped_image
 from diffusion_utils.schedule import Schedule
 
+RUNTIME = ROOT / "book" / "_static" / "live" / "ort.wasm.gz"
 TOKENIZER = EMOJI64 / "tokenizer" / "tokenizer.json"
 PICTURES = sorted(path.stem for path in IMAGES.glob("*.png"))
 MNIST_SCHEDULE = Schedule.linear(1e-4, 0.02, T=300)
@@ -291,6 +292,9 @@ def export(folder):
         name: {"path": path.name, "bytes": path.stat().st_size}
         for name, path in files.items()
     }
+    # lies beside the scripts; behind its name is what makes a browser fetch another one
+    runtime = f"{RUNTIME.name}?{fingerprint([RUNTIME])}"
+    listed[RUNTIME.name] = {"path": runtime, "bytes": RUNTIME.stat().st_size}
     with atomic(folder / "live.json") as partial:
         partial.write_text(json.dumps({"files": listed, **about()}))
     return files

@@ -1,5 +1,5 @@
 // The button of each live box. Nothing else is fetched before it is pressed.
-const script = document.currentScript.src;
+const liveScript = document.currentScript.src;
 document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(".live")) {
     const button = box.querySelector("button");
@@ -8,7 +8,7 @@ document.addEventListener("DOMContentLoaded", () => {
     button.onclick = () => {
       if (location.protocol === "file:")
         return say("A page opened from disk may not run this: open the book's site, or serve the folder.");
-      import(new URL("page.mjs", script).href).then((page) => page.open(box), () =>
+      import(new URL("page.mjs", liveScript).href).then((page) => page.open(box), () =>
         say("The connection is lost, or this browser is too old; press the button again when it is back."));
     };
   }
