@@ -18,11 +18,13 @@ const times = {};
 for (const [name, [path, calls]] of Object.entries(networks)) {
   const session = await ort.InferenceSession.create(readFileSync(path));
   const inputs = Object.fromEntries(session.inputMetadata.map((input) => [input.name, example(input)]));
-  times[name] = Infinity;
-  for (let i = 0; i < repeats; i++) {
-    const begun = performance.now();
+  const step = async () => {
     for (let call = 0; call < calls; call++) await session.run(inputs);
-    times[name] = Math.min(times[name], performance.now() - begun);
-  }
+  };
+  await step();
+  const begun = process.cpuUsage();
+  for (let i = 0; i < repeats; i++) await step();
+  const { user, system } = process.cpuUsage(begun);
+  times[name] = (user + system) / 1000 / repeats;
 }
 console.log(JSON.stringify(times));

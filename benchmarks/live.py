@@ -1,7 +1,8 @@
 """What a step costs in the reader's browser, beside PyTorch: python -m benchmarks.live.
 
 Runs each network under the live pages' runtime, by Node, which has the same engine as Chromium, and
-in PyTorch on one thread. A guided step is two estimates: two calls there, a batch of two here.
+in PyTorch on one thread. Times are the processor's, whatever else the computer does. A guided step
+is two estimates: two calls there, a batch of two here.
 """
 
 import json
@@ -21,14 +22,13 @@ SCRIPT = Path(__file__).with_suffix(".mjs")
 CALLS = {"b1": 1, "b2": 1, "b3": 2, "emoji64": 2}  # of the network in a step
 
 
-def best(step, repeats):
-    """The shortest of so many steps, in milliseconds: others may use the processor too."""
-    times = []
+def mean(step, repeats):
+    """The mean of so many steps, after one to warm up, in milliseconds of the processor."""
+    step()
+    begun = time.process_time()
     for _ in range(repeats):
-        begun = time.perf_counter()
         step()
-        times.append(1000 * (time.perf_counter() - begun))
-    return min(times)
+    return 1000 * (time.process_time() - begun) / repeats
 
 
 def steps():
@@ -62,7 +62,7 @@ def main(repeats=20):
         there = in_the_browser(folder, repeats)
     print("ms per step    PyTorch   browser   ratio")
     for name, step in steps().items():
-        here = best(step, repeats)
+        here = mean(step, repeats)
         print(f"{name:12}{here:10.0f}{there[name]:10.0f}{there[name] / here:8.2f}")
 
 

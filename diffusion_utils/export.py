@@ -125,6 +125,7 @@ def to_onnx(network, outputs, **inputs):
         inputs: an example of each input; the file is for inputs of these shapes.
     """
     file = io.BytesIO()
+    torch.backends.mha.set_fastpath_enabled(False)  # ONNX has no such operation
     with warnings.catch_warnings(action="ignore"):  # that shapes become constants
         torch.onnx.export(
             network.eval(),
@@ -136,6 +137,7 @@ def to_onnx(network, outputs, **inputs):
             output_names=outputs,
             do_constant_folding=False,  # would store products in single precision
         )
+    torch.backends.mha.set_fastpath_enabled(True)
     return in_half_on_disk(onnx.load_from_string(file.getvalue())).SerializeToString()
 
 

@@ -70,7 +70,7 @@ def test_the_network_of_part_a(encoder, t):
     prompt = {"tokens": tokens, "mask": mask, "pooled": pooled}
     with torch.no_grad():
         expected = unet(x, torch.tensor([t]), *prompt.values())
-    content = export.emoji64_network(unet)
+        content = export.emoji64_network(unet)
     (v,) = run(content, x=x, t=torch.tensor([float(t)]), **prompt)
     assert_close(v, expected, atol=1e-5, rtol=1e-5)
 
