@@ -91,10 +91,17 @@ class Box:
 
     def press(self, text):
         (button,) = [one for one in self.shown("button") if one.text.startswith(text)]
+        self.click(button)
+
+    def click(self, one):
+        """Click what the page's header would hide."""
         self.browser.execute_script(
-            "arguments[0].scrollIntoView({block: 'center'})", button
+            "arguments[0].scrollIntoView({block: 'center'})", one
         )
-        button.click()
+        one.click()
+
+    def choose(self, task):
+        self.click(self.field(task))
 
     def open(self):
         self.press("Run it here")
@@ -211,7 +218,7 @@ def test_b1_is_drawn_on_by_keyboard_and_by_mouse(browser, page):
     drawn = box.levels(0)
     assert (drawn[14:20, 14].max(-1) > 200).all() and drawn[:, :10].max() == 0
     box.wait(lambda: (box.levels(2) != before).any())
-    canvas.click()
+    box.click(canvas)
     sigma = box.field("σ")
     sigma.send_keys(Keys.END)
     box.wait(lambda: "σ = 1" in box.says)
@@ -293,14 +300,14 @@ FIELDS = {
 @pytest.mark.parametrize("task", FIELDS)
 def test_part_a_draws_the_book_s_pictures(page, model, task):
     box = page["emoji64"]
-    box.field(task).click()
+    box.choose(task)
     box.run(**FIELDS[task], steps=11, seed=3)
     assert_same(box.levels(-2), drawn(model, task), -1)
 
 
 def test_any_other_text_needs_the_text_encoder(page, model):
     box, prompt = page["emoji64"], "two Mushrooms on a green hill"
-    box.field("Draw").click()
+    box.choose("Draw")
     box.fill(prompt=prompt, steps=11, seed=3)
     box.press("Start")
     box.wait(lambda: "needs the text encoder" in box.says)
@@ -314,7 +321,7 @@ def test_any_other_text_needs_the_text_encoder(page, model):
 @pytest.mark.parametrize("prompt", ["", "   "])
 def test_an_empty_prompt_is_refused_in_a_sentence(page, prompt):
     box = page["emoji64"]
-    box.field("Draw").click()
+    box.choose("Draw")
     box.fill(prompt=prompt)
     box.press("Start")
     box.wait(lambda: "Write a prompt" in box.says)
@@ -323,7 +330,7 @@ def test_an_empty_prompt_is_refused_in_a_sentence(page, prompt):
 
 def test_a_prompt_that_is_too_long_is_cut_and_said(page):
     box = page["emoji64"]
-    box.field("Draw").click()
+    box.choose("Draw")
     box.run(
         prompt="a very long prompt about " + "a mushroom and " * 5 + "a panda", steps=11
     )
@@ -341,7 +348,7 @@ def files(tmp_path):
 
 def test_files_that_are_no_pictures_are_refused_and_the_next_one_is_taken(page, files):
     box = page["emoji64"]
-    box.field("Change").click()
+    box.choose("Change")
     own = box.shown("input[type=file]")[0]
     for name, words in ("words.png", "cannot be read"), ("huge.png", "million pixels"):
         own.send_keys(str(files / name))
@@ -380,7 +387,7 @@ def test_pictures_do_not_move_where_motion_is_unwelcome(browser, page):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("task", FIELDS)
 def test_axe_finds_nothing_in_open_boxes(browser, page, theme, task):
-    page["emoji64"].field(task).click()
+    page["emoji64"].choose(task)
     browser.execute_script(
         "document.documentElement.dataset.theme = document.documentElement.dataset.mode = arguments[0]",
         theme,
@@ -398,7 +405,7 @@ def test_open_boxes_fit_a_phone(browser, page):
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     try:
         for task in FIELDS:
-            page["emoji64"].field(task).click()
+            page["emoji64"].choose(task)
             width = browser.execute_script(
                 "return document.documentElement.scrollWidth"
             )

@@ -83,6 +83,7 @@ async function denoiser(box, { say }) {
 function runner(box, { name, say }, side, channels, fields, settings, ...others) {
   const player = new Player(side, channels, say), run = ++asked;
   async function start() {
+    say("Starting ...");
     try {
       const wanted = { task: name, ...await settings(values(fields)) };
       const { steps, iStart = 0, times = 1 } = wanted;
