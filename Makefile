@@ -22,7 +22,7 @@ endif
 # The code that runs is that of this folder, whatever an environment has.
 export PYTHONPATH := $(CURDIR):$(CURDIR)/book
 
-.PHONY: setup book pages test lint site-test colab-test deepfloyd-test pairs address pins links serve pdf clean anew
+.PHONY: setup book pages test lint site-test colab-test deepfloyd-test pairs address pins runtime links serve pdf clean anew
 
 setup: $(INSTALLED)
 
@@ -44,6 +44,8 @@ test: $(DEV) lint
 	$(BIN)/pytest -q -n 2 -rs --junitxml=_build/reports/tests.xml tests --doctest-modules diffusion_utils
 	BOOK_PROFILE=fast $(BIN)/pytest -q -n 2 --dist loadfile --junitxml=_build/reports/chapters.xml \
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
+	@if command -v node > /dev/null; then node --test tests/js; \
+		else echo "left out: the tests of the live pages' scripts need node 20"; fi
 
 lint: $(DEV)
 	$(BIN)/ruff check .
@@ -79,6 +81,17 @@ pins: $(DEV)
 	$(BIN)/uv pip compile $(RESOLVE) --group dev -c requirements.txt -o requirements-dev.txt
 RESOLVE = --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make pins" $(LOCK)
+
+# The runtime of the live pages as npm has it, which is in book/_static/live: for another version, change these two lines.
+ORT := 1.30.0
+ORT_SHA512 := q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ==
+runtime:
+	mkdir -p _build/ort
+	cd _build/ort && npm pack --silent onnxruntime-web@$(ORT)
+	openssl dgst -sha512 -binary _build/ort/onnxruntime-web-$(ORT).tgz | base64 -w 0 | grep -qFx "$(ORT_SHA512)"
+	tar xzf _build/ort/onnxruntime-web-$(ORT).tgz -C _build/ort
+	cp _build/ort/package/dist/ort.wasm.bundle.min.mjs book/_static/live/ort.mjs
+	gzip -9 -n -c _build/ort/package/dist/ort-wasm-simd-threaded.wasm > book/_static/live/ort.wasm.gz
 
 # Asks other hosts, so it is no part of `make test`. The addresses are in the text: no chapter runs.
 links: $(INSTALLED)

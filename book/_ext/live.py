@@ -1,0 +1,113 @@
+"""Sphinx extension: the directive {live} puts a network on the page, which runs in the reader's browser.
+
+Its argument is one of WIDGETS. The files come from `diffusion_utils.export`; the page holds a button that names their
+size, and the script that waits for it.
+"""
+
+import json
+import math
+import shutil
+from functools import cache
+from html import escape
+from pathlib import Path
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+from diffusion_utils.export import export
+
+RUNTIME = ["ort.wasm.gz"]
+EMOJI64 = [*RUNTIME, "emoji64.onnx", "prompts.bin"]
+WIDGETS = {
+    "b1": (
+        "Draw a digit, add noise, and see what the network makes of it.",
+        [*RUNTIME, "b1.onnx", "digits.bin"],
+    ),
+    "b2": ("Draw digits with the network of this chapter.", [*RUNTIME, "b2.onnx"]),
+    "b3": ("Ask the network of this chapter for a digit.", [*RUNTIME, "b3.onnx"]),
+    "generate": ("Draw a picture from a prompt.", EMOJI64),
+    "sdedit": ("Draw or open a picture and change it.", [*EMOJI64, "pictures.bin"]),
+    "inpaint": ("Paint a hole into a picture and fill it.", [*EMOJI64, "pictures.bin"]),
+    "anagram": ("Make a visual anagram.", EMOJI64),
+    "hybrid": ("Make a hybrid image.", EMOJI64),
+    "emoji64": ("All that Part A does with Emoji-64.", [*EMOJI64, "pictures.bin"]),
+}
+BOX = """<div class="live" data-live="{name}" data-files="{files}">
+<p>{title} <button type="button" hidden>Run it here, {megabytes} MB</button>
+<noscript>(This needs JavaScript.)</noscript></p>
+<p class="live-status" role="status"></p>
+</div>
+"""
+
+
+class live(nodes.General, nodes.Element):
+    """A box for one of WIDGETS."""
+
+
+class Live(Directive):
+    required_arguments = 1
+
+    def run(self):
+        (name,) = self.arguments
+        if name not in WIDGETS:
+            raise self.error(f"no live page {name!r}; there are {', '.join(WIDGETS)}")
+        return [live(name=name)]
+
+
+@cache
+def exported(folder):
+    """The files of the live pages, made anew where they lag behind -> what live.json says of them."""
+    export(folder)
+    return json.loads((folder / "live.json").read_text())["files"]
+
+
+def folder(app):
+    return Path(app.outdir).parent / "live"
+
+
+def box(translator, node):
+    title, names = WIDGETS[node["name"]]
+    files = exported(folder(translator.builder.app))
+    size = sum(files[name]["bytes"] for name in names)
+    translator.body.append(
+        BOX.format(
+            name=node["name"],
+            files=" ".join(names),
+            title=escape(title),
+            megabytes=math.ceil(size / 1e6),
+        )
+    )
+    raise nodes.SkipNode
+
+
+def skip(translator, node):
+    raise nodes.SkipNode
+
+
+def add_script(app, pagename, templatename, context, doctree):
+    if doctree and any(doctree.findall(live)):
+        app.add_css_file("live/live.css")
+        app.add_js_file("live/start.js")
+
+
+def place(app, exception):
+    """Put the files beside the scripts that ask for them; a file of the same name is the same."""
+    if exception or app.builder.format != "html" or not folder(app).exists():
+        return
+    target = Path(app.outdir) / "_static" / "live"
+    made = {path.name for path in folder(app).iterdir()}
+    for path in folder(app).iterdir():
+        if path.name == "live.json" or not (target / path.name).exists():
+            shutil.copy(path, target)
+    for kind in "onnx", "bin", "txt":
+        for path in target.glob(f"*.{kind}"):
+            if path.name not in made:
+                path.unlink()
+
+
+def setup(app):
+    app.add_node(live, html=(box, None), latex=(skip, None), text=(skip, None))
+    app.add_directive("live", Live)
+    app.connect("html-page-context", add_script)
+    app.connect("build-finished", place)
+    return {"parallel_read_safe": True, "parallel_write_safe": False}

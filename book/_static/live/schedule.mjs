@@ -1,0 +1,66 @@
+// diffusion_utils.schedule: how much noise, and everything that follows from it.
+// A picture is a Float32Array, channel by channel and row by row.
+
+export const CLEAN = -1; // the timestep before 0: no noise is left
+
+// a x + b y, pixel by pixel
+export const mix = (a, x, b, y) => x.map((value, i) => a * value + b * y[i]);
+
+export class Schedule {
+  constructor(alphaBar) {
+    this.alphaBar = alphaBar; // the book's own numbers
+    this.T = alphaBar.length;
+  }
+
+  at(t) {
+    return t === CLEAN ? 1 : this.alphaBar[t];
+  }
+
+  forward(x0, t, eps) {
+    const alphaBar = this.at(t);
+    return mix(Math.sqrt(alphaBar), x0, Math.sqrt(1 - alphaBar), eps); // (N.1)
+  }
+
+  renoise(x, t, later, eps) {
+    const alpha = this.at(later) / this.at(t);
+    return mix(Math.sqrt(alpha), x, Math.sqrt(1 - alpha), eps); // (N.7)
+  }
+
+  predictX0(xt, t, eps) {
+    const alphaBar = this.at(t);
+    return mix(1 / Math.sqrt(alphaBar), xt, -Math.sqrt(1 / alphaBar - 1), eps); // (N.2)
+  }
+
+  noiseFromVelocity(xt, t, v) {
+    const alphaBar = this.at(t);
+    return mix(Math.sqrt(alphaBar), v, Math.sqrt(1 - alphaBar), xt); // (E.5)
+  }
+
+  step(xt, x0Hat, t, tPrev, z) {
+    const alphaBar = this.at(t), alphaBarPrev = this.at(tPrev);
+    const alpha = alphaBar / alphaBarPrev, beta = 1 - alpha;
+    const mean = mix(
+      (Math.sqrt(alphaBarPrev) * beta) / (1 - alphaBar), x0Hat,
+      (Math.sqrt(alpha) * (1 - alphaBarPrev)) / (1 - alphaBar), xt,
+    ); // (N.3)
+    const variance = ((1 - alphaBarPrev) / (1 - alphaBar)) * beta; // (N.4)
+    return mix(1, mean, Math.sqrt(variance), z);
+  }
+}
+
+// 990, 960, .., 0 for a start of 990 and a stride of 30
+export function stridedTimesteps(start, stride) {
+  return Array.from({ length: start / stride + 1 }, (_, i) => start - i * stride);
+}
+
+// T-1 .. 0 in so many steps, then CLEAN; halves are rounded to even, as torch does
+export function spacedTimesteps(T, steps) {
+  const spaced = Array.from({ length: steps }, (_, i) =>
+    roundHalfToEven(i ? ((T - 1) * (steps - 1 - i)) / (steps - 1) : T - 1));
+  return [...spaced, CLEAN];
+}
+
+function roundHalfToEven(x) {
+  const rounded = Math.round(x);
+  return x % 1 === 0.5 && rounded % 2 ? rounded - 1 : rounded;
+}

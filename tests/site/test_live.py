@@ -1,0 +1,419 @@
+"""The live pages in Chromium: the pictures of the book, and one sentence for whatever goes wrong."""
+
+import io
+import re
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.select import Select
+from selenium.webdriver.support.wait import WebDriverWait
+from test_site import AXE, SITE, browser, on_disk, open_page  # noqa: F401
+
+from diffusion_utils.denoisers import guided
+from diffusion_utils.metrics import psnr
+from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.release import released
+from diffusion_utils.mnist.unet import unet_denoiser
+from diffusion_utils.pictures import HOLES, hole, shipped_image, to_unit
+from diffusion_utils.sampling import generators, sample, unit_noise
+from diffusion_utils.schedule import Schedule, spaced_timesteps, strided_timesteps
+from diffusion_utils.tasks import (
+    generate,
+    hybrid,
+    inpaint,
+    prompted,
+    sdedit,
+    visual_anagram,
+)
+from diffusion_utils.text_to_image import load_pretrained
+
+# a fixture is named where it is used
+# ruff: noqa: F811
+
+PAGE = "book/try_it.html"
+LEVELS = 2  # of 255, by which a picture may differ from the book's
+
+
+class Site(SimpleHTTPRequestHandler):
+    """The site; of files whose names hold `cut`, half is sent before the connection ends."""
+
+    cut = None
+
+    def log_message(self, *arguments):
+        pass
+
+    def copyfile(self, source, target):
+        if Site.cut and Site.cut in self.path:
+            source = io.BytesIO(source.read()[: 2**20])
+        super().copyfile(source, target)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("www")
+    (folder / "a-course").symlink_to(SITE)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Site, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/a-course/"
+    server.shutdown()
+
+
+class Box:
+    """A live box of the page that is open, as its reader uses it."""
+
+    def __init__(self, browser, name):
+        self.browser, self.name = browser, name
+
+    @property
+    def element(self):
+        return self.browser.find_element(
+            By.CSS_SELECTOR, f".live[data-live={self.name}]"
+        )
+
+    def shown(self, selector):
+        found = self.element.find_elements(By.CSS_SELECTOR, selector)
+        return [one for one in found if one.is_displayed()]
+
+    @property
+    def says(self):
+        return self.element.find_element(By.CSS_SELECTOR, "[role=status]").text
+
+    def wait(self, condition, seconds=240):
+        WebDriverWait(self.browser, seconds, 0.1).until(lambda _: condition())
+
+    def press(self, text):
+        (button,) = [one for one in self.shown("button") if one.text.startswith(text)]
+        self.click(button)
+
+    def click(self, one):
+        """Click what the page's header would hide."""
+        self.browser.execute_script(
+            "arguments[0].scrollIntoView({block: 'center'})", one
+        )
+        one.click()
+
+    def choose(self, task):
+        self.click(self.field(task))
+
+    def open(self):
+        self.press("Run it here")
+        self.wait(lambda: self.shown("form"))
+        return self
+
+    def field(self, text):
+        (label,) = [one for one in self.shown("label") if one.text.startswith(text)]
+        return label.find_element(By.CSS_SELECTOR, "input, select")
+
+    def fill(self, **fields):
+        for text, value in fields.items():
+            field = self.field(text.replace("_", " "))
+            if field.tag_name == "select":
+                Select(field).select_by_visible_text(str(value))
+            else:
+                field.clear()
+                field.send_keys(str(value))
+
+    def run(self, **fields):
+        """Start, and wait for the last step."""
+        self.fill(**fields)
+        self.press("Start")
+        self.wait(lambda: "the last" in self.says)
+
+    def levels(self, place):
+        """What is on a canvas: (H, W, 3), 0 .. 255."""
+        data = self.browser.execute_script(
+            "const c = arguments[0];"
+            "return [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]",
+            self.shown("canvas")[place],
+        )
+        side = int((len(data) / 4) ** 0.5)
+        return np.array(data).reshape(side, side, 4)[..., :3]
+
+
+def in_levels(image, low):
+    """An image (C, H, W) from low to 1 as its page shows it: (H, W, 3)."""
+    shown = ((image - low) / (1 - low)).clamp(0, 1).mul(255).expand(3, -1, -1)
+    return shown.permute(1, 2, 0).numpy()
+
+
+def assert_same(levels, image, low):
+    assert np.abs(levels - in_levels(image, low)).max() <= LEVELS
+    assert levels.std() > 5  # no empty square
+
+
+@pytest.fixture(scope="module")
+def page(browser, site):
+    """The page with all boxes open."""
+    open_page(browser, site + PAGE)
+    boxes = {name: Box(browser, name).open() for name in ("b1", "b2", "b3", "emoji64")}
+    return boxes
+
+
+def test_nothing_is_fetched_before_a_button_is_pressed(browser, site):
+    asked, errors = open_page(browser, site + PAGE)
+    live = [urlsplit(a).path for a in asked if "/live/" in a]
+    assert sorted(path.rpartition("/")[2] for path in live) == ["live.css", "start.js"]
+    assert not errors
+    added = sum(
+        (SITE / "_static/live" / name).stat().st_size
+        for name in ("live.css", "start.js")
+    )
+    assert added < 30_000
+
+
+def test_a_page_from_disk_says_that_it_cannot(browser):
+    open_page(browser, on_disk(PAGE))
+    box = Box(browser, "b1")
+    box.press("Run it here")
+    assert re.fullmatch(r"[^.]+\.", box.says) and "from disk" in box.says
+    assert not browser.get_log("browser")
+
+
+def test_a_lost_connection_is_said_and_the_button_works_again(
+    browser, site, monkeypatch
+):
+    browser.execute_cdp_cmd("Network.clearBrowserCache", {})
+    open_page(browser, site + PAGE)
+    box = Box(browser, "b3")
+    monkeypatch.setattr(Site, "cut", "b3-")
+    box.press("Run it here")
+    box.wait(lambda: "lost" in box.says)
+    assert re.fullmatch(
+        r"The connection was lost after \d MB of 5 MB; press the button again\.",
+        box.says,
+    )
+    monkeypatch.setattr(Site, "cut", None)
+    box.open()
+
+
+def test_b1_denoises_the_chapter_s_digit(page):
+    images, labels = mnist(train=False)
+    x = to_unit(images[labels == 7][:1])
+    z = x + 0.5 * unit_noise((1, 28, 28), generators([7]))
+    with torch.no_grad():
+        estimate = list(released("b1")[0].values())[-1](z)
+    box = page["b1"]
+    for place, image in enumerate((x, z, estimate)):
+        assert_same(box.levels(place), image[0], 0)
+    captions = [one.text for one in box.shown("figcaption")]
+    for caption, image in zip(captions[1:], (z, estimate), strict=True):
+        assert f"{psnr(image, x).item():.1f} dB" in caption
+
+
+def test_b1_is_drawn_on_by_keyboard_and_by_mouse(browser, page):
+    box = page["b1"]
+    box.press("Clear")
+    box.wait(lambda: box.levels(0).max() == 0)
+    before = box.levels(2)
+    canvas = box.shown("canvas")[0]
+    canvas.send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 6, Keys.SPACE)
+    drawn = box.levels(0)
+    assert (drawn[14:20, 14].max(-1) > 200).all() and drawn[:, :10].max() == 0
+    box.wait(lambda: (box.levels(2) != before).any())
+    box.click(canvas)
+    sigma = box.field("σ")
+    sigma.send_keys(Keys.END)
+    box.wait(lambda: "σ = 1" in box.says)
+
+
+@pytest.mark.parametrize("name", ["b2", "b3"])
+def test_part_b_draws_the_book_s_digits(page, name):
+    network = list(released(name)[0].values())[-1]
+    denoise = unet_denoiser(network, 300)
+    fields = {"steps": 12, "seed": 7}
+    if name == "b3":
+        denoise = guided(unet_denoiser(network, 300, torch.tensor([4])), denoise, 3)
+        fields |= {"digit": 4, "γ": 3}
+    page[name].run(**fields)
+    schedule = Schedule.linear(1e-4, 0.02, T=300)
+    drawn = sample(denoise, (1, 28, 28), spaced_timesteps(300, 12), schedule, seeds=[7])
+    assert_same(page[name].levels(0), drawn[0], 0)
+
+
+def test_a_run_is_stopped_and_looked_through(page):
+    box = page["b3"]
+    box.fill(steps=300)
+    box.press("Start")
+    box.wait(lambda: "Step 3" in box.says)
+    box.press("Stop")
+    box.wait(lambda: box.shown("input[type=range]")[0].is_enabled())
+    at = int(re.search(r"Step (\d+)", box.says)[1])
+    later = box.levels(0)
+    box.press("Back")
+    assert f"Step {at - 1} of 300" in box.says and (box.levels(0) != later).any()
+    box.press("Step")
+    assert f"Step {at} of 300" in box.says and (box.levels(0) == later).all()
+    box.press("Step")
+    box.wait(lambda: f"Step {at + 1} of 300" in box.says)
+    box.press("Go on")
+    box.wait(lambda: f"Step {at + 3} of 300" in box.says)
+    box.press("Stop")
+
+
+@pytest.fixture(scope="module")
+def model():
+    return load_pretrained("emoji64", "cpu")
+
+
+ELEVEN = strided_timesteps(990, 90)
+PROMPTS = ["a mushroom", "a panda"]
+
+
+def drawn(model, task):
+    """What the package draws for a task of the page."""
+    image, seeds = shipped_image("sailboat"), [3]
+    guide = prompted(model, PROMPTS[0])
+    return {
+        "Draw": lambda: generate(model, guide, seeds, ELEVEN),
+        "Change a picture": lambda: sdedit(model, guide, image, 4, seeds, ELEVEN),
+        "Fill a hole": lambda: inpaint(
+            model, guide, image, hole(*HOLES["sailboat"]), seeds, 2, ELEVEN
+        ),
+        "Anagram": lambda: generate(
+            model, visual_anagram(model, PROMPTS), seeds, ELEVEN
+        ),
+        "Hybrid": lambda: generate(model, hybrid(model, PROMPTS), seeds, ELEVEN),
+    }[task]()[0]
+
+
+FIELDS = {
+    "Draw": {"prompt": PROMPTS[0]},
+    "Change a picture": {
+        "prompt": PROMPTS[0],
+        "start at step": 4,
+        "picture": "sailboat",
+    },
+    "Fill a hole": {"prompt": PROMPTS[0], "times": 2, "picture": "sailboat"},
+    "Anagram": {"as it is": PROMPTS[0], "turned": PROMPTS[1]},
+    "Hybrid": {"from afar": PROMPTS[0], "from close": PROMPTS[1]},
+}
+
+
+@pytest.mark.parametrize("task", FIELDS)
+def test_part_a_draws_the_book_s_pictures(page, model, task):
+    box = page["emoji64"]
+    box.choose(task)
+    box.run(**FIELDS[task], steps=11, seed=3)
+    assert_same(box.levels(-2), drawn(model, task), -1)
+
+
+def test_any_other_text_needs_the_text_encoder(page, model):
+    box, prompt = page["emoji64"], "two Mushrooms on a green hill"
+    box.choose("Draw")
+    box.fill(prompt=prompt, steps=11, seed=3)
+    box.press("Start")
+    box.wait(lambda: "needs the text encoder" in box.says)
+    box.press("Fetch the text encoder, 46 MB")
+    box.wait(lambda: "press Start" in box.says)
+    box.run()
+    expected = generate(model, prompted(model, prompt), [3], ELEVEN)[0]
+    assert_same(box.levels(-2), expected, -1)
+
+
+@pytest.mark.parametrize("prompt", ["", "   "])
+def test_an_empty_prompt_is_refused_in_a_sentence(page, prompt):
+    box = page["emoji64"]
+    box.choose("Draw")
+    box.fill(prompt=prompt)
+    box.press("Start")
+    box.wait(lambda: "Write a prompt" in box.says)
+    assert box.says.count(".") == 1
+
+
+def test_a_prompt_that_is_too_long_is_cut_and_said(page):
+    box = page["emoji64"]
+    box.choose("Draw")
+    box.run(
+        prompt="a very long prompt about " + "a mushroom and " * 5 + "a panda", steps=11
+    )
+    assert "is left out." in box.element.text
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Files that are no pictures for the page."""
+    (tmp_path / "words.png").write_text("no picture")
+    Image.new("1", (12_000, 9_000)).save(tmp_path / "huge.png")
+    Image.new("RGB", (90, 50), "#ff0000").save(tmp_path / "red.png")
+    return tmp_path
+
+
+def test_files_that_are_no_pictures_are_refused_and_the_next_one_is_taken(page, files):
+    box = page["emoji64"]
+    box.choose("Change")
+    own = box.shown("input[type=file]")[0]
+    for name, words in ("words.png", "cannot be read"), ("huge.png", "million pixels"):
+        own.send_keys(str(files / name))
+        box.wait(lambda words=words: words in box.says)
+        assert re.fullmatch(rf"{name} [^.]+\.", box.says)
+    own.send_keys(str(files / "red.png"))
+    box.wait(lambda: (box.levels(0) == [255, 0, 0]).all())
+
+
+def test_a_number_out_of_range_is_refused_in_a_sentence(page):
+    box = page["b2"]
+    box.fill(steps=0)
+    box.press("Start")
+    box.wait(lambda: "steps must be a whole number from 1 to 300." in box.says)
+    box.run(steps=2)
+
+
+def test_pictures_do_not_move_where_motion_is_unwelcome(browser, page):
+    box = page["b2"]
+    box.run(steps=1)
+    before = box.levels(0)
+    feature = {"name": "prefers-reduced-motion", "value": "reduce"}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    try:
+        box.fill(steps=20)
+        box.press("Start")
+        box.wait(lambda: "Step 5 of 20" in box.says)
+        assert (box.levels(0) == before).all()
+        box.wait(lambda: "the last" in box.says)
+        assert (box.levels(0) != before).any()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="no axe-core: make site-test fetches it")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("task", FIELDS)
+def test_axe_finds_nothing_in_open_boxes(browser, page, theme, task):
+    page["emoji64"].choose(task)
+    browser.execute_script(
+        "document.documentElement.dataset.theme = document.documentElement.dataset.mode = arguments[0]",
+        theme,
+    )
+    browser.execute_script(AXE.read_text())
+    found = browser.execute_async_script(
+        "const done = arguments[0]; axe.run('.live').then(r => done("
+        "r.violations.flatMap(v => v.nodes.map(n => v.id + ': ' + n.html.slice(0, 200)))))"
+    )
+    assert found == []
+
+
+def test_open_boxes_fit_a_phone(browser, page):
+    metrics = {"width": 390, "height": 844, "deviceScaleFactor": 1, "mobile": True}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    try:
+        for task in FIELDS:
+            page["emoji64"].choose(task)
+            width = browser.execute_script(
+                "return document.documentElement.scrollWidth"
+            )
+            assert width <= 390
+    finally:
+        browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_the_pages_logged_no_error(browser, page):
+    errors = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
+    assert not errors
