@@ -8,7 +8,7 @@ import torch
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import ROOT, digest, restoring
+from diffusion_utils.files import ROOT, digest, recorded, restoring
 from diffusion_utils.schedule import Schedule
 from diffusion_utils.text_to_image import TextToImage
 
@@ -65,11 +65,9 @@ def check(folder):
     Raises:
         FileNotFoundError, ValueError: a file is missing, or altered.
     """
-    advice = restoring("models/emoji64")
-    try:
-        recorded = (folder / "SHA256SUMS").read_text().splitlines()
-        for sha256, name in map(str.split, recorded):
-            if digest(folder / name) != sha256:
-                raise ValueError(f"{folder / name} is not the recorded file; {advice}")
-    except FileNotFoundError as error:
-        raise FileNotFoundError(f"no file {error.filename}; {advice}") from error
+    for name, sha256 in recorded(folder).items():
+        path = folder / name
+        if not path.exists():
+            raise FileNotFoundError(f"no file {path}; {restoring(path)}")
+        if digest(path) != sha256:
+            raise ValueError(f"{path} is not the recorded file; {restoring(path)}")

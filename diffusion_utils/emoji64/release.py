@@ -2,11 +2,8 @@
 
 import argparse
 import importlib.util
-import os
 import shutil
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from diffusers import DDPMScheduler
 from transformers import AutoModel, AutoTokenizer
@@ -14,7 +11,12 @@ from transformers import AutoModel, AutoTokenizer
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.recipe import Recipe
-from diffusion_utils.files import copy_file, load_tensors, record_sha256
+from diffusion_utils.files import (
+    atomic_folder,
+    copy_file,
+    load_tensors,
+    record_sha256,
+)
 from diffusion_utils.training.runs import CHECKPOINT, part, read_history
 
 WEIGHTS = "*/*.safetensors"
@@ -74,7 +76,8 @@ def release(base, refiner, folder=FOLDER, replace=False):
     scheduler = DDPMScheduler(
         beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
     )
-    with swapped(folder) as new:
+    with atomic_folder(folder) as new:
+        cleared(new)
         unet.half().save_pretrained(new / "unet")
         (new / "unet" / "README.md").unlink()  # an empty form; the model card is ours
         scheduler.save_pretrained(new / "scheduler")
@@ -92,20 +95,14 @@ def same(ones, others):
     )
 
 
-@contextmanager
-def swapped(folder):
-    """Give an empty folder with what is `KEPT`; it takes the place of `folder` when the block ends well."""
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as made:
-        new, old = Path(made) / "new", Path(made) / "old"
-        new.mkdir()
-        for name in KEPT:
-            if (folder / name).is_dir():
-                shutil.copytree(folder / name, new / name)
-            elif (folder / name).exists():
-                copy_file(folder / name, new / name)
-        yield new
-        os.replace(folder, old)
-        os.replace(new, folder)
+def cleared(folder):
+    """The same folder, of which only what is `KEPT` stays."""
+    for path in folder.iterdir():
+        if path.is_dir() and path.name not in KEPT:
+            shutil.rmtree(path)
+        elif path.name not in KEPT:
+            path.unlink()
+    return folder
 
 
 def main():
