@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from diffusion_utils.files import ROOT, digest, load_tensors
 from diffusion_utils.metrics import DigitClassifier
 from diffusion_utils.mnist import judge
+from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import (
     WEIGHTS,
     accuracy_on_test_digits,
@@ -25,6 +26,7 @@ from diffusion_utils.mnist.release import (
     trained,
 )
 from diffusion_utils.mnist.train import train_digits
+from diffusion_utils.pictures import to_unit
 
 STORED = ROOT / "benchmarks" / "results"
 OF_NO_WEIGHTS = "mnist_train_step", "mnist_precision", "emoji64_short_runs"
@@ -105,6 +107,35 @@ def test_the_judge_of_digits_is_good_enough():
     measured = accuracy_on_test_digits(load_classifier())
     assert measured > 0.993
     assert load_tensors(WEIGHTS)[1]["test_accuracy"] == pytest.approx(measured)
+
+
+def test_the_judge_of_digits_learns_their_names_shifted_turned_and_scaled(monkeypatch):
+    """On 384 digits: it names them right, and saw none as it is, nor any that is unlike it."""
+    images, labels = (part[:384] for part in mnist(train=False))
+    seen = []
+
+    class Watched(DigitClassifier):
+        def forward(self, x):
+            seen.append(x.detach())
+            return super().forward(x)
+
+    monkeypatch.setattr(judge, "mnist", lambda train: (images, labels))
+    monkeypatch.setattr(judge, "DigitClassifier", Watched)
+    model = judge.train_classifier(epochs=5)
+    shown, clean = torch.cat(seen), to_unit(images)
+    assert len(shown) == 5 * 384 and not model.training
+    assert (model(clean).argmax(1) == labels).float().mean() > 0.5
+    distance = torch.cdist(shown.flatten(1), clean.flatten(1)).amin(1)
+    assert (distance < 0.5).float().mean() < 0.05
+    # as much ink as before, give or take a scale of 0.9 to 1.1
+    ink, before = shown.mean((1, 2, 3)), clean.mean((1, 2, 3))
+    assert ink.mean().item() == pytest.approx(before.mean().item(), rel=0.05)
+    y = torch.arange(28.0) - 13.5
+    for dim in (2, 3):
+        where = (shown.sum((1, dim)) * y).sum(1) / shown.sum((1, 2, 3))
+        still = (clean.sum((1, dim)) * y).sum(1) / clean.sum((1, 2, 3))
+        assert where.std() > still.std() + 0.2
+        assert where.abs().max() < 1.1 * still.abs().max() + 0.08 * 28 + 1
 
 
 def test_a_worse_judge_does_not_replace_the_shipped_one(tmp_path, monkeypatch):

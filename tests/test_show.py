@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.testing import assert_close
 
 from diffusion_utils.show import (
     animation,
@@ -18,6 +19,7 @@ from diffusion_utils.show import (
     table,
     tile,
     to_pixels,
+    unit_range,
 )
 from diffusion_utils.training.runs import TrainStep
 
@@ -106,22 +108,110 @@ def test_the_slider_holds_both_pictures():
     assert right.shape == (4, 6, 3) and right.min() == 255 and left.max() == 0
 
 
-def test_grid_and_loss_curve_draw(monkeypatch):
-    figures = []
-    monkeypatch.setattr(
-        "matplotlib.pyplot.show", lambda: figures.append(matplotlib.pyplot.gcf())
+@pytest.fixture
+def drawn(monkeypatch):
+    """A function draws a figure -> the figure as it is shown, and its pixels (H, W, 3)."""
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+
+    def draw(function, *arguments, **options):
+        function(*arguments, **options)
+        figure = matplotlib.pyplot.gcf()
+        figure.canvas.draw()
+        pixels = np.asarray(figure.canvas.buffer_rgba())[..., :3].copy()
+        return figure, pixels
+
+    yield draw
+    matplotlib.pyplot.close("all")
+
+
+def middle(item):
+    """Where something is shown in its figure: x, y in pixels from the upper left."""
+    figure = item.get_figure()
+    box = item.get_window_extent(figure.canvas.get_renderer())
+    return (box.x0 + box.x1) / 2, figure.bbox.height - (box.y0 + box.y1) / 2
+
+
+def test_images_stand_in_their_rows_and_columns_as_bright_as_they_are(drawn):
+    """Each image is half dark and half bright, so that its middle row and column tell which it is."""
+    values = torch.tensor([[0.0, 0.2, 0.4], [0.6, 0.8, 1.0]])
+    rows = [v.view(3, 1, 1, 1).repeat(1, 3, 8, 8) for v in values]
+    for row in rows:
+        row[:, 0] = 1  # red is full
+        row[:, 2, :4] = 0  # blue is none in the upper half
+    figure, pixels = drawn(grid, rows)
+    assert len(figure.axes) == 6
+    places = sorted((middle(ax)[::-1], ax) for ax in figure.axes)
+    rounded = [round(y) for (y, _), _ in places]
+    assert len(set(rounded[:3])) == len(set(rounded[3:])) == 1
+    for value, ((y, x), ax) in zip(values.flatten().tolist(), places, strict=True):
+        quarter = ax.get_window_extent().height / 4
+        upper, lower = (pixels[round(y + dy), round(x)] for dy in (-quarter, quarter))
+        assert upper.tolist() == [255, round(255 * value), 0]
+        assert lower.tolist() == [255, round(255 * value), round(255 * value)]
+
+
+def test_a_grey_image_is_as_bright_as_it_is_and_missing_ones_are_left_blank(drawn):
+    rows = [torch.full((1, 1, 8, 8), 0.4), torch.full((2, 1, 8, 8), 0.7)]
+    figure, pixels = drawn(grid, rows)
+    shown = []
+    for ax in figure.axes:
+        x, y = middle(ax)
+        shown.append(pixels[round(y), round(x)].tolist())
+    assert shown == [[102] * 3, [255] * 3, [178] * 3, [178] * 3]
+
+
+def test_titles_are_above_their_columns_and_labels_beside_their_rows(drawn):
+    rows = [torch.zeros(3, 1, 8, 8)] * 2
+    figure, pixels = drawn(grid, rows, titles=["a", "b", "c"], labels=["one", "two"])
+    assert figure.axes[0].title.get_fontsize() == 10
+    columns = sorted({round(middle(ax)[0]) for ax in figure.axes})
+    lines = sorted({round(middle(ax)[1]) for ax in figure.axes})
+    texts = {t.get_text(): t for t in figure.findobj(matplotlib.text.Text)}
+    for text, x in zip("abc", columns, strict=True):
+        assert middle(texts[text])[0] == pytest.approx(x, abs=2)
+        assert 0 < middle(texts[text])[1] < lines[0]
+    for text, y in zip(["one", "two"], lines, strict=True):
+        assert middle(texts[text])[1] == pytest.approx(y, abs=3)
+        assert 0 < middle(texts[text])[0] < columns[0]
+    # the letters are there
+    for text in ("a", "c", "one", "two"):
+        x, y = map(round, middle(texts[text]))
+        assert pixels[y - 6 : y + 6, x - 6 : x + 6].min() < 100
+
+
+@pytest.mark.parametrize("window", [50, 7])
+def test_the_mean_of_a_loss_curve_stands_in_the_middle_of_its_steps(drawn, window):
+    """Where the loss is the step, so is its mean."""
+    history = [TrainStep(i, 1, float(i), 1e-3, 0.0) for i in range(101, 300)]
+    figure, _ = drawn(loss_curve, history, window)
+    (ax,) = figure.axes
+    each, mean = ax.get_lines()
+    assert_close(each.get_xydata(), np.stack([np.arange(101.0, 300)] * 2, 1))
+    x, y = mean.get_xydata().T
+    assert len(x) == 199 - window + 1
+    assert np.abs(x - y).max() < 0.51
+    assert ax.get_yscale() == "log" and ax.get_xscale() == "linear"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "mean squared error")
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert texts == ["each step", f"mean of {window} steps"]
+
+
+def test_the_mean_of_a_loss_curve_is_the_mean(drawn):
+    losses = np.random.default_rng(0).uniform(0.1, 1, 80)
+    history = [TrainStep(i, 1, loss, 1e-3, 0.0) for i, loss in enumerate(losses, 1)]
+    figure, _ = drawn(loss_curve, history)
+    mean = figure.axes[0].get_lines()[1].get_ydata()
+    expected = [losses[i : i + 50].mean() for i in range(31)]
+    assert mean == pytest.approx(expected)
+    figure, _ = drawn(loss_curve, history[:20])  # fewer than the window
+    assert figure.axes[0].get_lines()[1].get_ydata() == pytest.approx(
+        [losses[:20].mean()]
     )
-    grid(
-        [torch.rand(2, 1, 8, 8), torch.rand(3, 3, 8, 8)],
-        titles=["a"],
-        labels=["b", "c"],
-    )
-    loss_curve([TrainStep(i, 1, 1 / i, 1e-3, 0.0) for i in range(1, 80)])
-    assert len(figures[0].axes) == 6
-    assert figures[0].axes[0].title.get_fontsize() == 10
-    assert sum(len(ax.images) for ax in figures[0].axes) == 5
-    mean = figures[1].axes[0].lines[1].get_ydata()
-    assert mean[0] == pytest.approx(np.mean([1 / i for i in range(1, 51)]))
+
+
+def test_part_a_s_images_are_shown_in_the_range_of_figures():
+    images = torch.tensor([-1.0, -0.5, 0.0, 1.0], requires_grad=True)
+    assert unit_range(images).tolist() == [0, 0.25, 0.5, 1]
 
 
 def test_letters_of_a_wide_grid_are_as_large_on_the_page_as_those_of_a_small_one(
