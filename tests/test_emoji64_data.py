@@ -120,6 +120,18 @@ def test_when_npm_fails(tmp_path, monkeypatch):
         prepare.download("noto", tmp_path)
 
 
+def test_what_npm_fetches_has_the_recorded_digest(tmp_path, monkeypatch):
+    npm = tmp_path / "npm"
+    name = f"iconify-json-noto-{prepare.SOURCES['noto'].version}.tgz"
+    npm.write_text(f"#!/bin/sh\necho another package > {name}\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
+    with pytest.raises(OSError, match="not the recorded @iconify-json/noto@"):
+        prepare.download("noto", tmp_path / "cache")
+    assert not list((tmp_path / "cache").iterdir())
+    assert prepare.INTEGRITY.keys() == prepare.SOURCES.keys()
+
+
 def test_a_drawing_is_rendered_as_it_says():
     icons = {
         "icons": {"a": {"body": RED}},

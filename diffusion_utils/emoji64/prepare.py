@@ -4,6 +4,8 @@ Needs npm, which fetches the drawings, and the package resvg-py, which renders t
 """
 
 import argparse
+import base64
+import hashlib
 import io
 import json
 import re
@@ -40,6 +42,16 @@ SOURCES = {
     "emojione": Source("1.2.3", "CC-BY-4.0"),
     "streamline-emojis": Source("1.2.4", "CC-BY-4.0"),
 }
+# SHA-512 of each package, as npm writes it
+INTEGRITY = {
+    "noto": "DQiuXENbun41ch+XPSV55H9FaWKpHTyz46YIKtSaKYD4fIDDzL1tR6H4np/T38jfrTAeI3rcKF0mqHYeZVAuaw==",
+    "noto-v1": "/DsVMius69Q0fRS53z7QK1TROSuar606jiIx+laXtdsYGMXpf6LtHBx6CGfoo3UHHb/XpBsw+1L1x3eyPqMuVA==",  # noqa: E501
+    "twemoji": "uKpuIEV0v6K5BW3Mjdyl+XKFVAbbcPxAgifKvEMtZoUZB5+YiY5zaMm2uNNCxyXzAWU9yNLlj41WU6/mvgALsw==",
+    "fluent-emoji": "D8G6bKAyIsyxP1rzZtIWr/gg/fO4Rg1+DyCWlfqKK4h8W+4Em/Y0P6QYgJUQTlUcagzJvSyg+9OBv4hz4Hc/QA==",  # noqa: E501
+    "fluent-emoji-flat": "RY47RgPb47fYUiyrA64sIOL0+UU02s29sXpNBbIQRBUlPlfNFTKUmZDERGuxDs/7yNGWqQYvuaSYM1M4fRXlUw==",  # noqa: E501
+    "emojione": "T9+T3HIbJNLKKsmxYKlaYhvnHYkz/HNYTV7SHCXVZPfeUi4FqskY70YeN8yYAZT8cCv7w5vJxS4Q1m8zb9CMMg==",
+    "streamline-emojis": "iNr9T9XuZVTyQPJO8ZlLxBzPkpi7qMl+z1l0C31vpEMqhPMelth3n7CeWQYtixdetDPdI81yeG4ROqjWpYJE6A==",  # noqa: E501
+}
 # what some packages call the same thing
 ALSO = {
     name: f"{name}-face"
@@ -54,7 +66,7 @@ def download(style, cache):
 
     Raises:
         FileNotFoundError: npm is missing.
-        OSError: npm could not fetch the package.
+        OSError: npm could not fetch the package, or fetched another.
     """
     version = SOURCES[style].version
     path = Path(cache) / f"iconify-json-{style}-{version}.tgz"
@@ -76,7 +88,11 @@ def download(style, cache):
                 raise OSError(
                     f"npm could not fetch {package}: {done.stderr.strip()[-300:]}"
                 )
-            (Path(folder) / path.name).replace(path)
+            fetched = Path(folder) / path.name
+            sha512 = base64.b64encode(hashlib.sha512(fetched.read_bytes()).digest())
+            if sha512.decode() != INTEGRITY[style]:
+                raise OSError(f"what npm fetched is not the recorded {package}")
+            fetched.replace(path)
     with tarfile.open(path) as archive:
         return json.load(archive.extractfile("package/icons.json"))
 

