@@ -14,8 +14,6 @@ from pathlib import Path
 from docutils import nodes
 from docutils.parsers.rst import Directive
 
-from diffusion_utils.export import export
-
 RUNTIME = ["ort.wasm.gz"]
 EMOJI64 = [*RUNTIME, "emoji64.onnx", "prompts.bin"]
 WIDGETS = {
@@ -57,6 +55,10 @@ class Live(Directive):
 @cache
 def exported(folder):
     """The files of the live pages, made anew where they lag behind -> what live.json says of them."""
+    from diffusion_utils.export import (
+        export,
+    )  # takes seconds: only where there is a box
+
     export(folder)
     return json.loads((folder / "live.json").read_text())["files"]
 
