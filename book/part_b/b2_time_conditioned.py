@@ -129,7 +129,7 @@ ax.annotate(
     arrowprops={"arrowstyle": "-"},
 )
 ax.set(xlabel="$t$", ylabel="factor", ylim=(0, 1.05), xlim=(0, T - 1))
-ax.legend(loc="center left")
+fig.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -465,8 +465,9 @@ table(
 #
 # ## Try it
 #
-# 1. **Hurry.** In the first cell, change `full=T` to `full=5` and run the page. Five steps are drawn in seconds. In {numref}`fig-b2-samples` most strokes break up
-#    into pieces, and in {numref}`fig-b2-trajectory` the estimate has hardly any time to change its mind.
-# 2. **Leave out the noise that each step puts back.** In `Schedule.step`, return `mean` alone. TRY2
+# 1. **Hurry.** In the set-up cell of the notebook, change `full=T` to `full=5` and run everything. In {numref}`fig-b2-samples` the digits of epoch 20 are soft then, and some
+#    break up into pieces; others can still be read.
+# 2. **Leave out the noise that each step puts back.** In `Schedule.step`, return `mean` alone. All digits come out black. A likely reason: the image is then cleaner than the network has
+#    ever seen it at that timestep, so it takes the strokes for noise.
 #
 # Next: [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.

@@ -302,6 +302,7 @@ animation(
 #
 # ## Try it
 #
-# 1. **Ask against a digit.** In the cell that draws sevens, change `gamma=2` to `gamma=-2`. The network now goes away from the seven. NEGATIVE
+# 1. **Ask against a digit.** In the cell that draws sevens, change `gamma=2` to `gamma=-2`. The network now goes away from the seven, and draws round
+#    digits such as 0, 5 and 6, and no seven.
 # 2. **Half a one, half a seven.** Make `any_digit` a one, `unet_denoiser(network, T, labels=torch.full((10,), 1))`, and change `gamma=2` to `gamma=0.5`: (N.6) now
-#    takes the mean of the two estimates. HALFWAY
+#    takes the mean of the two estimates. Some of the results lie between a one and a seven, and others fall apart.
