@@ -122,7 +122,7 @@ for t in levels:
     abar = schedule.at(t)
     ratio = abar * x_0.var() / (1 - abar)
     rows.append(
-        [t, *(f"{v:.3f}" for v in (abar, abar.sqrt(), (1 - abar).sqrt(), ratio))]
+        [t, *(f"{v:.4f}" for v in (abar, abar.sqrt(), (1 - abar).sqrt(), ratio))]
     )
 table(
     rows,
@@ -184,8 +184,7 @@ print(f"standard deviation of each: {lost[0].std():.3f}, {lost[1].std():.3f}")
 #
 # * In the code of {numref}`fig-a11-noisy`, set `levels = [50, 100, 150, 200]`. The grain is there at once, but the picture stays easy to name: the
 #   first fifth of the timesteps takes away details only.
-# * Replace `"sailboat"` by `"photograph-cat"`. At $t = 500$ the cat is harder to make out than the boat, since a photograph has less contrast between its large
-#   areas.
+# * Replace `"sailboat"` by `"photograph-cat"`. At $t = 500$ the boat can still be named, but the cat hardly.
 #
 # ## More
 #

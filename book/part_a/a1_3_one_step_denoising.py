@@ -160,9 +160,9 @@ estimates = [one_step(schedule.forward(clean[:1], t, eps[:1]), t) for t in more]
 grid([unit_range(torch.cat(estimates))], titles=[f"$t={t}$" for t in more], size=1.4)
 
 # %% [markdown]
-# **It knows only what it has seen.** Emoji-64 was trained on drawings. A photograph looks like nothing in its training:
+# **It knows only what it has seen.** Emoji-64 was trained on drawings, and a photograph is something else:
 
-# %% mystnb={"figure": {"caption": "A photograph at three timesteps, seed 0, and what the network and the best blur make of it.", "name": "fig-a13-photograph"}, "image": {"alt": "A cat's face, and the same under noise. Below, the network's and the blur's versions, which are about equally soft."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A photograph at three timesteps, seed 0, and what the network and the best blur make of it.", "name": "fig-a13-photograph"}, "image": {"alt": "A cat's face, and the same under noise. Below, the network's version, in which the eyes can be seen at t = 250 and the face is lost at t = 750; and the blur's, which is softer still."}} tags=["hide-input"]
 grid(
     row(6, noisy, seen, blurred),
     titles=["original", *(f"$t={t}$" for t in levels)],
@@ -187,12 +187,15 @@ table(
 )
 
 # %% [markdown]
+# The network gains least on the photograph (last row). What it cannot know it replaces by what drawings have, and at $t = 750$ its answer is no face any more.
+#
 # One step must answer with an average. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps, and can choose one picture.
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a13-one-step`, ask for `model.denoiser("a sailboat")`. TRY1
-# * Set `levels = [50, 100, 150]`. TRY2
+# * In the code of {numref}`fig-a13-one-step`, ask for `model.denoiser("a sailboat")`. The pictures hardly change: at these timesteps the
+#   noisy picture says more than the prompt. [1.5](a1_5_sampling.ipynb) measures where the prompt counts.
+# * Set `levels = [50, 100, 150]`. With so little noise the network brings back nearly everything, and even the narrowest blur does harm.
 #
 # ## More
 #

@@ -245,7 +245,8 @@ table(
 )
 
 # %% [markdown]
-# MEASURED
+# **One step is closer, many steps are sharper.** In the left plot one step is ahead. For a good network it has to be: its answer is the mean of all pictures that fit, and no other answer has a smaller mean squared error. In the right plot many steps are
+# ahead. The loop gives up the mean and picks one of the pictures that fit. That one is sharp, but it is rarely the original.
 #
 # ## Where it fails
 #
@@ -261,14 +262,17 @@ grid(
 )
 
 # %% [markdown]
-# Nothing in a result says which of its parts come from the original. FAILS
+# The four agree on what could still be seen in the noise: something red above something blue. They differ in the rest, and nothing in a single result says which of its parts are made up.
+# A denoised picture is a plausible picture. It is no evidence of what was there.
 #
 # [1.5](a1_5_sampling.ipynb) takes this to the end, and starts from noise alone.
 #
 # ## Try it
 #
-# * In the loop, replace `i_start` by 3 in both places. TRY1
-# * Take larger steps: in the loop, replace `timesteps[i_start:]` by `[690, 460, 230, 0]`. TRY2
+# * In the loop, replace `i_start` by 3 in both places. At $t = 900$ little is left of the boat. The result
+#   keeps some of its colours, but shows another thing.
+# * Take larger steps: in the loop, replace `timesteps[i_start:]` by `[690, 460, 230, 0]`. With only three steps the result
+#   is closer to that of one step: its edges are softer.
 #
 # ## More
 #

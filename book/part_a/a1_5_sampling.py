@@ -118,10 +118,11 @@ animation(
 # %% [markdown]
 # ## What to see
 #
-# SEE
+# Each seed gives another picture. All have what the training drawings share: one thing in the middle, on a white background. But the prompt of {numref}`fig-a15-samples` asks for nothing in particular, and most of the things that it shows are
+# hard to name. In {numref}`fig-a15-prompts` the prompt names a thing, and the pictures have its colours and its rough shape.
 #
-# Play {numref}`fig-a15-animation`. At first the network sees the same pale spot in every noise: the average of all pictures, as at the end of [1.3](a1_3_one_step_denoising.ipynb). Then a shape and its colours
-# appear, and in the last third of the way only details change.
+# Play {numref}`fig-a15-animation`. At first the network sees a soft spot, an average of all pictures that fit the prompt, as at the end of [1.3](a1_3_one_step_denoising.ipynb). Then a shape and its colours
+# appear. Towards the end only details change.
 #
 # ## How much does the prompt matter?
 #
@@ -157,7 +158,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# MATTERS
+# In {numref}`fig-a15-prompt-error` the right name makes the guess better, and a wrong name makes it worse. Both matter most at large $t$, where the noisy picture itself says little. Near $t = 0$ neither makes a
+# difference: the network can see what is in the picture. So **the prompt decides at the start of the loop**, and the rest of the loop works out the details.
 #
 # ## Where it fails
 #
@@ -169,9 +171,10 @@ again = generate(model, model.denoiser("a snowman"), seeds, timesteps)
 grid([unit_range(again)], titles=[f"seed {s}" for s in seeds], size=1.05)
 
 # %% [markdown]
-# FAILS [1.6](a1_6_guidance.ipynb) makes the model listen.
+# Not all of these are good snowmen. The model hears the prompt, but not loud enough: what the noise suggests in the first steps can win. [1.6](a1_6_guidance.ipynb) makes the prompt louder.
 #
 # ## Try it
 #
 # * In the code of {numref}`fig-a15-samples`, replace `range(5)` by `range(5, 10)`: five other pictures, again of no particular thing.
-# * In the same place, set `timesteps = strided_timesteps(990, 110)`. TRY2
+# * In the same place, set `timesteps = strided_timesteps(990, 110)`. Ten timesteps instead of 34 give softer
+#   pictures with fewer colours, closer to the average of one step.
