@@ -140,10 +140,11 @@ def test_images_stand_in_their_rows_and_columns_as_bright_as_they_are(drawn):
         row[:, 2, :4] = 0  # blue is none in the upper half
     figure, pixels = drawn(grid, rows)
     assert len(figure.axes) == 6
-    places = sorted((middle(ax)[::-1], ax) for ax in figure.axes)
-    rounded = [round(y) for (y, _), _ in places]
-    assert len(set(rounded[:3])) == len(set(rounded[3:])) == 1
-    for value, ((y, x), ax) in zip(values.flatten().tolist(), places, strict=True):
+    places = {tuple(map(round, middle(ax)))[::-1]: ax for ax in figure.axes}
+    assert len({y for y, _ in places}) == 2 and len({x for _, x in places}) == 3
+    reading_order = sorted(places)
+    for value, (y, x) in zip(values.flatten().tolist(), reading_order, strict=True):
+        ax = places[y, x]
         quarter = ax.get_window_extent().height / 4
         upper, lower = (pixels[round(y + dy), round(x)] for dy in (-quarter, quarter))
         assert upper.tolist() == [255, round(255 * value), 0]
