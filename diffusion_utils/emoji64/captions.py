@@ -173,8 +173,8 @@ SYNONYMS = {
 
 
 def article(name):
-    """ "a", or "an" before a vowel."""
-    return "an" if name[0] in "aeiou" else "a"
+    """ "a", or "an" before a vowel that is heard: "an owl", "a unicorn"."""
+    return "an" if name[0] in "aeio" or name.startswith("um") else "a"
 
 
 def called(name):

@@ -7,7 +7,7 @@ from diffusion_utils.emoji64.captions import COLOURS
 
 
 def moved(images, generator):
-    """Scale up by 0 to 6 % and shift by up to 3 %.
+    """Scale up by 0 to 6 % and shift by up to 1.5 % of the width.
 
     (B, 4, S, S) RGBA in [0, 1] -> the same, premultiplied: no colour shows where nothing is drawn.
     """
@@ -17,6 +17,7 @@ def moved(images, generator):
         return low + (high - low) * torch.rand(B, generator=generator)
 
     scale, zero = uniform(1 / 1.06, 1), torch.zeros(B)
+    # a grid is 2 wide
     x, y = uniform(-0.03, 0.03), uniform(-0.03, 0.03)
     theta = torch.stack([scale, zero, x, zero, scale, y], 1).view(B, 2, 3)
     coordinates = F.affine_grid(theta, images.shape, align_corners=False)
