@@ -174,7 +174,7 @@ SYNONYMS = {
 
 def article(name):
     """ "a", or "an" before a vowel that is heard: "an owl", "a unicorn"."""
-    return "an" if name[0] in "aeio" or name.startswith("um") else "a"
+    return "an" if name[0] in "aeio" or name.startswith(("um", "hour")) else "a"
 
 
 def called(name):
