@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.select import Select
@@ -162,6 +163,8 @@ def test_nothing_is_fetched_before_a_button_is_pressed(browser, site):
     live = [urlsplit(a).path for a in asked if "/live/" in a]
     assert sorted(path.rpartition("/")[2] for path in live) == ["live.css", "start.js"]
     assert not errors
+    front = (SITE / "book" / "index.html").read_text()
+    assert ("live/start.js" in front) == ('class="live"' in front)
     added = sum(
         (SITE / "_static/live" / name).stat().st_size
         for name in ("live.css", "start.js")
@@ -218,7 +221,13 @@ def test_b1_is_drawn_on_by_keyboard_and_by_mouse(browser, page):
     drawn = box.levels(0)
     assert (drawn[14:20, 14].max(-1) > 200).all() and drawn[:, :10].max() == 0
     box.wait(lambda: (box.levels(2) != before).any())
-    box.click(canvas)
+    assert box.levels(0)[:10].max() == 0
+    box.click(canvas)  # brings it into view
+    at = ActionChains(browser).move_to_element_with_offset(canvas, 0, -30)
+    at.click_and_hold().move_by_offset(20, 0).release().perform()
+    size = canvas.size["width"] / 28
+    row, columns = int(14 - 30 / size), [int(14 + dx / size) for dx in (1, 10, 19)]
+    assert (box.levels(0)[row, columns].max(-1) > 200).all()
     sigma = box.field("σ")
     sigma.send_keys(Keys.END)
     box.wait(lambda: "σ = 1" in box.says)
