@@ -287,7 +287,7 @@ judge_table(
 )
 
 # %% [markdown]
-# JUDGE1
+# The judge is surer after twenty epochs than after five, and the samples are nearer to real digits. It is still surer of real digits. The second column is explained below.
 #
 # ## Fewer steps
 #
@@ -373,7 +373,9 @@ judge_table(
 )
 
 # %% [markdown]
-# JUDGE2
+# So little of a digit is left at $t = 299$ that most samples in the third row of {numref}`fig-b2-start` are other digits than those above them. Still, the start matters: with the noised digits the distance is smaller
+# by about a third, which is twice its standard deviation. The judge is not measurably surer. And the distance is still about twice that of real digits, so the start is a
+# part of what is missing, not all of it. (With 400 images all distances are larger than in {numref}`fig-b2-fid`; compare within the table only.)
 #
 # ## Where it fails: BatchNorm in the wrong mode
 #
@@ -421,7 +423,9 @@ judge_table(
 )
 
 # %% [markdown]
-# JUDGE3
+# By eye the digits of train mode are greyer, and some are easier to read: the third is a 6 where eval mode has a fragment. The judge is about as sure of them. But they are no better:
+# their distance to real digits is twice as large, and the first table shows that each digit depends on those that happen to be drawn with it. A likely reason for the difference is that in
+# training a batch mixes all noise levels, while here all images are at the same $t$. `unet_denoiser` therefore always asks its network in eval mode.
 #
 # ## Where it fails: long strides lose variety
 #
