@@ -50,6 +50,7 @@ sys.path.insert(0, str(books[0]))
 import json
 
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from PIL import Image
 
@@ -65,7 +66,7 @@ from diffusion_utils.emoji64.recipe import Recipe
 from diffusion_utils.files import ROOT
 from diffusion_utils.profile import by_profile
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, table, to_pixels, unit_range
+from diffusion_utils.show import grid, loss_curve, table, to_pixels, unit_range
 from diffusion_utils.tasks import generate, prompted
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runs import read_history
@@ -238,8 +239,6 @@ table(
 )
 
 # %% mystnb={"figure": {"caption": "Mean squared error of $v$ of the base, from the history of its run. Dark: the mean of 100 steps around. The learning rate falls to zero over the last part of the run, and the error falls with it.", "name": "fig-e64-loss"}, "image": {"alt": "A noisy falling curve on a logarithmic axis with its running mean."}} tags=["remove-input"]
-from diffusion_utils.show import loss_curve
-
 loss_curve(base, window=100)
 
 # %% mystnb={"figure": {"caption": "The same sixteen prompts and seeds (0 to 15) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. Row by row: a rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house; an old man, a campfire, a snowy mountain, a fish, a mushroom, a cactus, a penguin, a boat.", "name": "fig-e64-sheets"}, "image": {"alt": "Three sheets of sixteen small pictures; from one to the next, blobs become things with outlines."}} tags=["remove-input"]
@@ -328,7 +327,7 @@ table(
     ],
     ["pictures", "hours", "named by people", "judge: first", "judge: first five"],
     f"How many pictures are named. People: every fifth name, the mean of {len(naming['right'])} counts. "
-    f"The judge: all {len(found)} names. $\\gamma = 4$, seed 0. The judge never saw the style of the last row.",
+    f"The judge: all {len(found)} names. γ = 4, seed 0. The judge never saw the style of the last row.",
 )
 
 # %% [markdown]
