@@ -57,6 +57,7 @@ from PIL import Image
 from diffusion_utils.emoji64.captions import STYLES, called
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import (
+    HELD_OUT,
     load_evaluator,
     plain,
 )
