@@ -139,7 +139,9 @@ network = network.to(device)
 # In training the class is left out one time in ten, with probability $p_\text{uncond} = 0.1$. So one network learns two things: the noise of a given digit, $\epsilon_\theta(x_t, t/T, c)$, and the
 # noise of any digit, $\epsilon_\theta(x_t, t/T, 0)$:
 #
-# $$ L(\theta) = \mathbb E \lVert \epsilon_\theta(x_t, t/T, b\,c) - \epsilon \rVert^2, \qquad b = 0 \text{ with probability } 0.1, \text{ else } 1. \tag{B3.1} $$
+# $$ L(\theta) = \mathbb E \lVert \epsilon_\theta(x_t, t/T, b\,c) - \epsilon \rVert^2, \tag{B3.1} $$
+#
+# where $b$ is 0 with probability 0.1, and else 1.
 #
 # ```{admonition} Training, with the class left out now and then
 # Algorithm 1 of the guidance paper {cite:p}`hosalimans2022`. It is the algorithm of [B2](b2_time_conditioned.ipynb) with two changes:
