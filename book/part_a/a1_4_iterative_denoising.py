@@ -71,23 +71,18 @@ timesteps = by_profile(
 )
 i_start = by_profile(full=10, fast=3)
 
-# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, and 23 small steps. Prompt \"a high quality photo\", no guidance.", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in five columns: the original; the noisy one; a blur, in which only colours are left; one step, soft; many steps, sharp."}} tags=["hide-input"]
-names = ["sailboat", "mushroom", "cactus"]
-clean = torch.stack([shipped_image(name) for name in names]).to(model.device)
+# %% mystnb={"figure": {"caption": "The test image noised to larger and larger $t$, then denoised in one step (top) and in many steps of 30 timesteps each (bottom). Seed 0, \"a high quality photo\", no guidance.", "name": "fig-a14-starts"}, "image": {"alt": "Top, from left to right, a sailboat that dissolves into a pale spot. Bottom, pictures that keep clear outlines, but are less and less like the sailboat."}} tags=["hide-input"]
+boat = shipped_image("sailboat")[None].to(model.device)
 photo = model.denoiser("a high quality photo")
-noisy, _ = noised(model, clean, i_start, [0, 0, 0], timesteps)
-first, *_, end = denoise_from(model, photo, clean, i_start, [0, 0, 0], timesteps)
-blur = low_pass(3)(noisy / schedule.at(timesteps[i_start]).sqrt())
-ways = {
-    "original": clean,
-    f"$t={timesteps[i_start]}$": noisy,
-    "blur": blur,
-    "one step": first.x0_hat,
-    "many steps": end.x,
-}
+i_starts = by_profile(full=[10, 7, 4, 2, 0], fast=[3, 0])
+both = []
+for i in i_starts:
+    one, *_, many = denoise_from(model, photo, boat[0], i, [0], timesteps)
+    both.append((one.x0_hat, many.x))
 grid(
-    [unit_range(torch.stack([w[i] for w in ways.values()])) for i in range(3)],
-    titles=list(ways),
+    [unit_range(torch.cat(row)) for row in zip(*both, strict=True)],
+    titles=[f"$t={timesteps[i]}$" for i in i_starts],
+    labels=["one step", "many steps"],
     size=1.4,
 )
 
@@ -120,10 +115,9 @@ grid(
 #
 # (A network may also learn the variance. Then $\tilde\beta$ is replaced by (N.5) of the [notation](../notation.md), and `nu` says by how much. Emoji-64 leaves `nu` empty.)
 #
-# The loop around it has six lines. Here it denoises the sailboat, from the tenth timestep of the list on:
+# The loop around it has six lines. Here it denoises the sailboat from $t = 690$ on, which is number 10 of the list (`i_start`, counted from 0):
 
 # %%
-boat = shipped_image("sailboat")[None].to(model.device)
 x, noise = noised(model, boat, i_start, [0], timesteps)
 path = []
 for t, t_prev in pairwise(timesteps[i_start:]):
@@ -154,15 +148,38 @@ animation(
 )
 
 # %% [markdown]
-# All chapters from here on use this loop. In the package it is called `trajectory`; what it does besides is to check its input and to let the caller enforce a constraint, which
-# [1.7.2](a1_7_2_inpainting.ipynb) needs.
+# All chapters from here on use this loop. In the package it is called `trajectory`. There it can also enforce a condition after each step, which [1.7.2](a1_7_2_inpainting.ipynb) needs.
 #
 # ## What to see
 #
-# In the bottom row of {numref}`fig-a14-steps` the guess gets sharper from step to step. Enlarged, the difference between one step and many is easier to see:
+# In {numref}`fig-a14-starts`, one step ends at the average of all pictures, a pale spot. Many steps always end at a picture with clear outlines. But the less is left of the boat, the less it is a boat.
+#
+# In the bottom row of {numref}`fig-a14-steps` the guess gets sharper from step to step. Here is the end of that loop for three pictures, beside one step and a blur:
 
-# %% mystnb={"figure": {"caption": "Parts of {numref}`fig-a14-compare`, 24x24 pixels, enlarged.", "name": "fig-a14-crops"}, "image": {"alt": "Cuts from the three pictures. Edges that are soft after one step are sharp after many, though not always at the same place as in the original."}} tags=["hide-input"]
-corners = [(30, 8), (2, 6), (20, 8)]  # top and left of each part
+# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, and 23 small steps. Prompt \"a high quality photo\", no guidance.", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in five columns: the original; the noisy one; a blur, in which only colours are left; one step, soft; many steps, sharp."}} tags=["hide-input"]
+names = ["sailboat", "mushroom", "cactus"]
+clean = torch.stack([shipped_image(name) for name in names]).to(model.device)
+noisy, _ = noised(model, clean, i_start, [0, 0, 0], timesteps)
+first, *_, end = denoise_from(model, photo, clean, i_start, [0, 0, 0], timesteps)
+blur = low_pass(3)(noisy / schedule.at(timesteps[i_start]).sqrt())
+ways = {
+    "original": clean,
+    f"$t={timesteps[i_start]}$": noisy,
+    "blur": blur,
+    "one step": first.x0_hat,
+    "many steps": end.x,
+}
+grid(
+    [unit_range(torch.stack([w[i] for w in ways.values()])) for i in range(3)],
+    titles=list(ways),
+    size=1.4,
+)
+
+# %% [markdown]
+# At $t = 690$ one step does well too. The difference is in the edges. Enlarged:
+
+# %% mystnb={"figure": {"caption": "Parts of {numref}`fig-a14-compare`, 24x24 pixels, enlarged.", "name": "fig-a14-crops"}, "image": {"alt": "Cuts from the three pictures. Edges that are soft after one step are sharper after many, though not always at the same place as in the original."}} tags=["hide-input"]
+corners = [(4, 16), (2, 6), (20, 8)]  # top and left of each part
 compared = [ways[name] for name in ("original", "blur", "one step", "many steps")]
 rows = [
     torch.stack([w[i, :, top : top + 24, left : left + 24] for w in compared])
@@ -171,7 +188,7 @@ rows = [
 grid(
     [unit_range(row) for row in rows],
     titles=["original", "blur", "one step", "many steps"],
-    size=1.6,
+    size=1.4,
 )
 
 # %% [markdown]
@@ -246,7 +263,7 @@ table(
 
 # %% [markdown]
 # **One step is closer, many steps are sharper.** In the left plot one step is ahead. For a good network it has to be: its answer is the mean of all pictures that fit, and no other answer has a smaller mean squared error. In the right plot many steps are
-# ahead. The loop gives up the mean and picks one of the pictures that fit. That one is sharp, but it is rarely the original.
+# ahead: with more noise one step gets softer and softer, while many steps stay nearly as sharp as before. The loop gives up the mean and picks one of the pictures that fit. That one is sharp, but it is rarely the original.
 #
 # ## Where it fails
 #
