@@ -1,6 +1,7 @@
 """Figures of networks: their shapes are those of the tensors, and no arrow runs through a box."""
 
 import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -11,6 +12,7 @@ from diffusion_utils.diagrams import (
     Box,
     block_shapes,
     draw,
+    storyboard,
     unet_plan,
 )
 from diffusion_utils.mnist.unet import UNet
@@ -79,3 +81,31 @@ def test_what_is_drawn_is_the_plan(monkeypatch):
     texts = [text.get_text() for text in matplotlib.pyplot.gca().texts]
     assert [text for text in texts if text] == [box.text for box in boxes.values()]
     assert texts.count("") == len(arrows)
+
+
+def test_arrows_run_between_pictures_and_never_over_one(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plt, "show", lambda: shown.append(plt.gcf()))
+    picture = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    places = [(0, 1.4), (2, 1.4), (0, 0), (2, 0), (4, 0.7)]
+    arrows = [(0, 1), (2, 3), (1, 4), (3, 4)]
+    storyboard(
+        {place: (picture, f"picture {i}") for i, place in enumerate(places)},
+        [(places[a], places[b], "") for a, b in arrows],
+    )
+    (ax,) = shown[0].axes
+    boxes = [image.get_extent() for image in ax.images]
+    assert [(left, low) for left, _, low, _ in boxes] == places
+    ends = [(t.xyann, t.xy) for t in ax.texts if getattr(t, "arrow_patch", None)]
+    assert len(ends) == len(arrows)
+    for start, end in ends:
+        line = torch.linspace(0, 1, 50)[:, None] * (
+            torch.tensor(end) - torch.tensor(start)
+        ) + torch.tensor(start)
+        for left, right, low, high in boxes:
+            x, y = line.T
+            assert not ((x > left) & (x < right) & (y > low) & (y < high)).any()
+    (low_x, high_x), (low_y, high_y) = ax.get_xlim(), ax.get_ylim()
+    assert all(low_x <= b[0] and b[1] <= high_x for b in boxes)
+    assert all(low_y <= b[2] and b[3] <= high_y for b in boxes)
+    plt.close(shown[0])
