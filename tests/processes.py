@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import runpy
+import signal
 import socket
 import sys
 
@@ -32,6 +33,8 @@ def begin(command, shown, **environment):
 def run_module(command, shown, environment):
     os.environ.update(environment)
     torch.set_num_threads(1)
+    # a shell that starts the tests in the background has it ignored
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with open(shown, "w") as file:
         os.dup2(file.fileno(), 2)
     sys.argv = command

@@ -149,7 +149,7 @@ def test_damaged_file_is_one_clear_error(folder, damage, name):
     damage(path)
     what = DAMAGES[damage]
     with pytest.raises(
-        ValueError, match=rf"{path} is {what}.*; restore it with `git checkout -- "
+        ValueError, match=rf"{path} is {what}.*; restore it with `git checkout "
     ):
         mnist(train=False, folder=folder)
 

@@ -121,9 +121,9 @@ def test_the_judge_of_digits_learns_their_names_shifted_turned_and_scaled(monkey
 
     monkeypatch.setattr(judge, "mnist", lambda train: (images, labels))
     monkeypatch.setattr(judge, "DigitClassifier", Watched)
-    model = judge.train_classifier(epochs=5)
+    model = judge.train_classifier(epochs=15)
     shown, clean = torch.cat(seen), to_unit(images)
-    assert len(shown) == 5 * 384 and not model.training
+    assert len(shown) == 15 * 384 and not model.training
     assert (model(clean).argmax(1) == labels).float().mean() > 0.5
     distance = torch.cdist(shown.flatten(1), clean.flatten(1)).amin(1)
     assert (distance < 0.5).float().mean() < 0.05
