@@ -8,6 +8,7 @@ from torch import nn
 from diffusion_utils.metrics import (
     DigitClassifier,
     accuracy,
+    confidence,
     diversity,
     fid,
     psnr,
@@ -109,3 +110,9 @@ def test_classifier_shapes():
     x = torch.rand(2, 1, 28, 28)
     assert model(x).shape == (2, 10)
     assert model.features(x).shape == (2, 128)
+
+
+def test_confidence_is_the_largest_probability():
+    odds = torch.tensor([[1.0, 1.0, 2.0], [9.0, 0.5, 0.5]])
+    sure = confidence(torch.log, odds)
+    torch.testing.assert_close(sure, torch.tensor([0.5, 0.9]))
