@@ -146,7 +146,7 @@ plt.show()
 
 # %% tags=["hide-input"]
 def mean(x):
-    return f"{x.mean():.1f}\u00a0±\u00a0{x.std():.1f}"
+    return f"{x.mean():.1f} ± {x.std():.1f}"
 
 
 def mean_ssim(x):

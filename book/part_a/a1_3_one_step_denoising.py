@@ -132,7 +132,7 @@ x0_hat = schedule.predict_x0(x_t, 500, denoise(x_t, 500).eps)
 
 # %% tags=["hide-input"]
 def pm(values, digits=1):
-    return f"{values.mean():.{digits}f}\u00a0±\u00a0{values.std():.{digits}f}"
+    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
 
 
 rows = []

@@ -243,7 +243,7 @@ table(
         [
             f"{kind}: {way}",
             *(
-                f"{values(kind, t, way, m).mean():.{d}f}\u00a0±\u00a0{error(values(kind, t, way, m)):.{d}f}"
+                f"{values(kind, t, way, m).mean():.{d}f} ± {error(values(kind, t, way, m)):.{d}f}"
                 for m, d in (("psnr", 1), ("ssim", 2), ("sharpness", 2))
             ),
             named(kind, way, t),

@@ -207,10 +207,7 @@ table(
         [
             title,
             of,
-            *(
-                f"{r[k]:.0%}\u00a0±\u00a0{error(r[k], of):.0%}"
-                for k in ("top1", "top5")
-            ),
+            *(f"{r[k]:.0%} ± {error(r[k], of):.0%}" for k in ("top1", "top5")),
         ]
         for title, of, r in runs
     ],
