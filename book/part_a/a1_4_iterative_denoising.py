@@ -94,12 +94,9 @@ grid(
 #
 # We visit every 30th timestep: 990, 960, .., 30, 0. A step goes from $t$ to the next one, $t'$. It mixes the guess $\hat x_0$ with the noisy picture $x_t$, and adds a little fresh noise {cite:p}`ho2020`:
 #
-# $$
-# \begin{aligned}
-# x_{t'} ={}& \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t \\
-# &+ \sqrt{\tilde\beta}\, z
-# \end{aligned} \tag{N.3}
-# $$
+# $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
+#
+# $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
@@ -197,7 +194,7 @@ grid(
 # Both questions have a number. **Closer**: the PSNR of [1.2](a1_2_classical_denoising.ipynb). **Sharper**: take all differences between neighbouring pixels, and of these the largest twentieth, which are the edges of
 # the picture. Their mean, as a share of the same number of the original, is the sharpness: 1 is as sharp as the original.
 
-# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Left: how close the result is to the original. Right: how sharp it is. Mean over 127 drawings and its standard error; stored by `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t, highest for one step. Right, many steps stay sharp while one step and the blur get softer with t."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Left: how close the result is to the original. Right: how sharp it is. Mean and standard error over the drawings of the table below; stored by `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t, highest for one step. Right, many steps stay sharp while one step and the blur get softer with t."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
 starts = [key for key in stored["drawings"] if key != "original"]
 
@@ -244,20 +241,19 @@ t = starts[0]
 table(
     [
         [
-            "drawings" if kind == "drawings" else "unseen pictures",
-            way,
+            f"{kind}: {way}",
             *(
                 f"{values(kind, t, way, m).mean():.{d}f} ± {error(values(kind, t, way, m)):.{d}f}"
-                for m, d in (("psnr", 1), ("ssim", 2), ("sharpness", 2), ("grain", 3))
+                for m, d in (("psnr", 1), ("ssim", 2), ("sharpness", 2))
             ),
             named(kind, way, t),
         ]
         for kind in ("drawings", "unseen")
         for way in ("blur", "one step", "many steps")
     ],
-    ["", "", "PSNR, dB", "SSIM", "sharpness", "grain", "named"],
-    f"Start at t = {t}. Mean and standard error over {len(stored['drawings'][t]['blur']['psnr'])} drawings, which the network was trained on, and over three pictures that it has not seen "
-    f"({len(stored['unseen'][t]['blur']['psnr']) // 3} seeds each). Grain: mean difference of neighbours where the original is flat. Named: how often an independent network gives the picture its right name; "
+    ["", "PSNR, dB", "SSIM", "sharpness", "named"],
+    f"Start at t = {t}. Mean and standard error over {len(stored['drawings'][t]['blur']['psnr'])} drawings, which the network was trained on, and over three unseen pictures "
+    f"({len(stored['unseen'][t]['blur']['psnr']) // 3} seeds each). Named: how often an independent network gives the picture its right name; "
     f"the originals: {named('drawings', 'original', None)} and {named('unseen', 'original', None)}.",
 )
 

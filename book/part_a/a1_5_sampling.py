@@ -97,9 +97,8 @@ prompts = ["a red apple", "a pencil", "a rocket ship", "a snowman"]
 denoise = model.denoiser(prompts)  # one prompt for each picture
 noise = generators([0, 1, 2, 3])
 x = unit_noise(model.shape, noise).to(model.device)
-steps = list(
-    trajectory(denoise, x, timesteps, schedule, generators=noise)
-)  # fmt: skip
+loop = trajectory(denoise, x, timesteps, schedule, generators=noise)
+steps = list(loop)
 
 # %% mystnb={"figure": {"caption": "Four prompts, no guidance, seeds 0 to 3, timesteps 990, 960, .., 0.", "name": "fig-a15-prompts"}, "image": {"alt": "Four small pictures on plain backgrounds, asked for as a red apple, a pencil, a rocket ship and a snowman."}} tags=["hide-input"]
 grid([unit_range(steps[-1].x)], titles=prompts, size=1.7)

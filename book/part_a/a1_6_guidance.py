@@ -154,7 +154,7 @@ grid(
 # In {numref}`fig-a16-gammas` the first column does not know the prompt. At $\gamma = 1$ the colours and the rough shape of the thing are there. At $\gamma = 4$ and 7 the thing is clearer, with stronger colours and harder outlines.
 # At 15 the colours are glaring.
 #
-# In {numref}`fig-a16-samples` guidance changes much less. "A high quality photo" names no thing, so the two estimates hardly differ, and there is no direction to go.
+# In {numref}`fig-a16-samples` guidance changes much less. "A high quality photo" names no thing, so guidance has nothing to go towards.
 #
 # ## How often is the prompt recognised?
 #
@@ -204,7 +204,11 @@ runs += [("4, all names", len(drawn), shares(drawn))]
 runs += [("real drawings, all names", len(real), shares(real))]
 table(
     [
-        [title, of, *(f"{r[k]:.0%} ± {error(r[k], of):.0%}" for k in ("top1", "top5"))]
+        [
+            title,
+            of,
+            *(f"{r[k]:.0%} ± {error(r[k], of):.0%}" for k in ("top1", "top5")),
+        ]
         for title, of, r in runs
     ],
     ["γ", "names", "top-1", "top-5"],
@@ -217,7 +221,7 @@ table(
 #
 # ## Where it fails
 #
-# Too much guidance asks for pictures that are more typical than any real one. The values leave the range from $-1$ to $1$ that a picture can have, and the screen cuts them off. Colours become glaring, and shading is lost.
+# Too much guidance asks for pictures that are more typical than any real one. The values leave the range from $-1$ to $1$ that a picture can have, and the screen cuts them off. Colours become glaring.
 
 # %% mystnb={"figure": {"caption": "The pictures of {numref}`fig-a16-gammas` at the largest $\\gamma$. Below, in black, the pixels where a colour is more than 0.1 outside $[-1, 1]$.", "name": "fig-a16-outside"}, "image": {"alt": "Three pictures with glaring colours, and below each a map of the pixels whose values are out of range."}} tags=["hide-input"]
 outside = (columns[-1].abs() > 1.1).any(1, keepdim=True).float().expand(-1, 3, -1, -1)
