@@ -14,8 +14,7 @@
 # %% [markdown]
 # # 1.7 Image to image
 #
-# Can the model edit a picture that exists? Noise the picture only part of the way and denoise it: what the noise left is kept, what it
-# covered is invented anew. This is SDEdit {cite:p}`meng2022`. The later the start, the more of the picture stays.
+# Can the model change a picture that already exists?
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -47,16 +46,15 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
     print(f"The code that runs is that of {books[0]}.")
 sys.path.insert(0, str(books[0]))
 
-# %%
+# %% tags=["remove-input"]
 import torch
 
-from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, unit_range
-from diffusion_utils.tasks import enlarged, prompted, sdedit
+from diffusion_utils.show import grid, table, unit_range
+from diffusion_utils.tasks import prompted, sdedit
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import bands
 
@@ -66,131 +64,152 @@ timesteps = by_profile(
 )
 starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
 
-# %% [markdown]
-# ```{literalinclude} ../../diffusion_utils/tasks.py
-# :pyobject: denoise_from
-# ```
-#
-# ```{literalinclude} ../../diffusion_utils/tasks.py
-# :pyobject: sdedit
-# ```
-#
-# `i_start` counts in the list of timesteps 990, 960, .., 0: `i_start = 1` starts at $t = 960$ with next to nothing of the picture left,
-# `i_start = 20` at $t = 390$; the figures call it $i$.
 
-# %%
-guided_photo = prompted(model, "a high quality photo")
+# %% mystnb={"figure": {"caption": "Three pictures (right), noised and denoised again from six starts: $i = 1$ is almost pure noise, $i = 20$ a little of it. \"A high quality photo\", $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows for a sailboat, a mushroom and a cactus. On the left the results have nothing to do with the picture; from left to right they take on its colours, then its outline, then its details."}} tags=["hide-input"]
+def edited(pictures, labels, size=1.1):
+    """SDEdit of each picture from each start, drawn as a grid -> {i: results}."""
+    seeds = range(len(pictures))
+    edits = {i: sdedit(model, photo, pictures, i, seeds, timesteps) for i in starts}
+    columns = torch.stack([*edits.values(), pictures], 1)
+    grid(
+        unit_range(columns),
+        titles=[f"$i={i}$" for i in starts] + ["original"],
+        labels=labels,
+        size=size,
+    )
+    return edits
+
+
+photo = prompted(model, "a high quality photo")
 names = ["sailboat", "mushroom", "cactus"]
 images = torch.stack([shipped_image(name) for name in names])
-edits = {i: sdedit(model, guided_photo, images, i, range(3), timesteps) for i in starts}
-
-# %% mystnb={"figure": {"caption": "SDEdit of the test image and two more objects from six starts; \"a high quality photo\", $\\gamma = 7$, seeds 0 to 2. Right: the originals. Timesteps 990, 960, .., 0.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows for the sailboat, the mushroom and the cactus: from left to right the results change from shapes unrelated to the original to its outline and colours."}} tags=["hide-input"]
-titles = [f"$i={i}$" for i in starts] + ["original"]
-rows = [
-    unit_range(torch.cat([*(edits[i][k : k + 1] for i in starts), images[k : k + 1]]))
-    for k in range(3)
-]
-grid(rows, titles=titles, labels=names, size=1.1)
-
-# %%
-for i in starts:
-    score = psnr(edits[i].clamp(-1, 1), images, peak=2)
-    print(
-        f"i_start = {i:>2}, t = {timesteps[i]}: "
-        f"PSNR to the original {score.mean():4.1f} dB ({score.std():.1f})"
-    )
+edits = edited(images, names)
 
 # %% [markdown]
-# The numbers say how close the results of {numref}`fig-a17-objects` come to the original from left to right. On the left the model invents; in the middle large areas of colour
-# are where they were; what still differs on the right is the detail that the noise of $t = 390$ covered, invented anew, and what guidance
-# exaggerates.
+# ## The idea
 #
+# Until now every picture began as pure noise. Now we begin with a picture. Add noise to it, but stop before nothing is left of it, and denoise it
+# as before. What can still be seen through the noise stays. What the noise has covered, the model has to invent. This is called SDEdit
+# {cite:p}`meng2022`.
+#
+# The first step is the forward process (N.1) of [1.1](a1_1_forward.ipynb):
+#
+# $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon $$
+#
+# * $x_0$ is the picture that we want to change.
+# * $\epsilon$ is fresh noise.
+# * $t$ is the timestep at which we start. It is the entry number $i$ of the list 990, 960, .., 0 that [1.4](a1_4_iterative_denoising.ipynb) goes through:
+#   $i = 1$ means $t = 960$, and $i = 20$ means $t = 390$. In code $i$ is `i_start`.
+# * $\bar\alpha_t$ says how much of the picture is left at $t$.
+# * $x_t$ is where the loop starts.
+#
+# ```{literalinclude} ../../diffusion_utils/tasks.py
+# :pyobject: noised
+# :start-at: eps =
+# :dedent:
+# ```
+#
+# The second step is the loop of 1.4, with the guidance of [1.6](a1_6_guidance.ipynb), from there to the end:
+#
+# ```{literalinclude} ../../diffusion_utils/tasks.py
+# :pyobject: denoise_from
+# :lines: 1,3-
+# ```
+#
+# ## What to see
+#
+# Read {numref}`fig-a17-objects` from left to right. At $i = 1$ the model sees next to nothing of the picture and draws something of its own. Then the picture comes back, coarse things first: large areas of
+# colour, then the outline, then the parts. At $i = 20$ it is the picture again, redrawn; only small details are invented. **How much noise we add decides how much may change.**
+#
+# ## How close the result is
+#
+# The more of the picture is left at the start, the closer is the result.
+
+# %% tags=["hide-input"]
+rows = []
+for i, results in edits.items():
+    score = psnr(results.clamp(-1, 1), images, peak=2)
+    left = model.schedule.at(timesteps[i])
+    rows.append([i, timesteps[i], f"{left:.3f}", *(f"{s:.1f}" for s in score)])
+table(
+    rows,
+    ["i", "t", "ᾱ", *(f"{name} (dB)" for name in names)],
+    "The share of the picture's variance that is left at the start, and the PSNR between result and original.",
+)
+
+# %% [markdown]
 # (sec-hand-drawn)=
 # ## 1.7.1 Hand-drawn and web images
 #
-# The same works for pictures of any origin. A found drawing (a lighthouse from OpenMoji, CC BY-SA 4.0) has a style that the model has not seen. Two drawings were
-# made for this book, by a program that imitates a hand with crayons (`data/images/draw.py`); put your own in their place. A photograph of a cat ("Chelsea", CC0)
-# is outside the model's world altogether.
+# The picture can come from anywhere. {numref}`fig-a171-drawings` has a drawing found on the web, of a style that the model was not trained on, and two felt-pen
+# drawings that were made for this book.
 
-# %%
-others = ["found-lighthouse", "drawn-house", "drawn-fish", "photograph-cat"]
-pictures = torch.stack([shipped_image(name) for name in others])
-redrawn = {
-    i: sdedit(model, guided_photo, pictures, i, range(4), timesteps) for i in starts
-}
-
-# %% mystnb={"figure": {"caption": "SDEdit of a found drawing (lighthouse), two drawings made for this book (house, fish) and a photograph (cat); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 3. Right: the originals. Timesteps 990, 960, .., 0. The lighthouse's row is under its licence, CC BY-SA 4.0.", "name": "fig-a171-drawings"}, "image": {"alt": "Four rows: a lighthouse, a crayon house, a crayon fish and a cat's face, each from free invention on the left to the original on the right."}} tags=["hide-input"]
-rows = [
-    unit_range(
-        torch.cat([*(redrawn[i][k : k + 1] for i in starts), pictures[k : k + 1]])
-    )
-    for k in range(4)
-]
-grid(rows, titles=titles, labels=[name.split("-")[-1] for name in others], size=1.1)
+# %% mystnb={"figure": {"caption": "A found drawing (lighthouse) and two drawings made for this book (house, fish). \"A high quality photo\", $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a171-drawings"}, "image": {"alt": "Three rows for a lighthouse and for a house and a fish in felt pen: from left to right the results come closer to the drawing, which stands on the right."}} tags=["hide-input"]
+drawn = ["found-lighthouse", "drawn-house", "drawn-fish"]
+drawings = torch.stack([shipped_image(name) for name in drawn])
+redrawn = edited(drawings, [name.split("-")[1] for name in drawn])
 
 # %% [markdown]
-# Read {numref}`fig-a171-drawings` from right to left. At $i = 20$ the lighthouse, the house and the fish are redrawn in the model's own strokes, while the cat has lost its eyes; from $i = 10$ on to the left
-# the house turns into a lump, while the fish is a fish down to $i = 7$. Texture is fine detail, so it is the first to go under the noise ([1.1](a1_1_forward.ipynb)); then the shape goes. What the noise has covered, the
-# model draws as it knows things from its drawings. How close a result is to the original, and how much fine detail it has (the variance of what a blur of 1 pixel removes), as a multiple of the
-# original's; 1 is as much, and says nothing about whether it is the same detail:
-
-# %%
-fine = bands(1.0)[1]
-print("PSNR in dB, fine detail:", *(f"{name.split('-')[1]:>12}" for name in others))
-for i in starts:
-    score = psnr(redrawn[i].clamp(-1, 1), pictures, peak=2)
-    share = fine(redrawn[i]).var((1, 2, 3)) / fine(pictures).var((1, 2, 3))
-    row = (f"{p:6.1f}, {s:.2f}" for p, s in zip(score, share, strict=True))
-    print(f"          i_start = {i:>2}:  ", *row, sep="  ")
-
-# %% [markdown]
-# The cat shows the limit: Emoji-64 has no photographs to offer, only drawings, to put in the place of fur.
+# At $i = 20$ all three are redrawn in the style of the model: the strokes of the pen have become smooth areas, and the roof, the door and the fins are where they were. Strokes are fine detail, so they are the first to go. At $i = 10$ the
+# lighthouse still has its beam, but the house is falling apart, and at $i = 1$ nothing is left of any of the three.
 #
-# (sec-text-conditional)=
-# ## 1.7.3 Text-conditional image to image
-#
-# With a prompt, the picture is pulled towards what the text says, in the colours and the layout that the noise left.
-
-# %%
-prompts = ["a rocket ship", "a broccoli", "a ninja"]
-guides = prompted(model, prompts)
-towards = {i: sdedit(model, guides, images, i, range(3), timesteps) for i in starts}
-chosen = enlarged(model, towards[starts[len(starts) // 2]], prompts, range(3))
-
-# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\", the mushroom towards \"a broccoli\", the cactus towards \"a ninja\"; $\\gamma = 7$, seeds 0 to 2. Right: the originals. Timesteps 990, 960, .., 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: on the left red and blue strokes, a green bush and a dark figure; further right their colours go into the outlines of a sailboat, a mushroom and a cactus."}} tags=["hide-input"]
-rows = [
-    unit_range(torch.cat([*(towards[i][k : k + 1] for i in starts), images[k : k + 1]]))
-    for k in range(3)
-]
-grid(rows, titles=titles, labels=prompts, size=1.1)
-
-# %% mystnb={"figure": {"caption": "The results at $i = 7$ of {numref}`fig-a173-prompts`, enlarged; $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a173-large"}, "image": {"alt": "Three pictures: the sailboat drawn towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja."}} tags=["hide-input"]
-grid([unit_range(chosen)], titles=prompts, size=2.2)
-
-# %% [markdown]
-# Is there a start from which both the prompt and the original can be made out? In numbers: how close the result is
-# to the original, and how close to the prompt. For the second, the evaluator of [1.6](a1_6_guidance.ipynb) ranks
-# all its names for each picture; rank 1 means recognised, and a guess has a rank in the middle on average.
-
-# %%
-judge = load_evaluator()
-names_ranked = len(judge[1])
-print(f"ranks of {names_ranked} names: a guess has rank {(names_ranked + 1) / 2}")
-for i in starts:
-    with_text = psnr(towards[i].clamp(-1, 1), images, peak=2).mean()
-    without = psnr(edits[i].clamp(-1, 1), images, peak=2).mean()
-    found = name_ranks(judge, towards[i], ["rocket", "broccoli", "ninja"])
-    print(
-        f"i_start = {i:>2}: PSNR to the original {with_text:4.1f} dB "
-        f"({without:4.1f} dB without the prompt); "
-        "rank of rocket {}, broccoli {}, ninja {}".format(*found)
-    )
-
-# %% [markdown]
-# No: broccoli and ninja are near the front of the evaluator's list at $i = 1$ and 3, where nothing is left of the mushroom and the cactus, and are lost from $i = 5$ on, where the outlines of {numref}`fig-a173-prompts` turn into
-# theirs. In between, as in {numref}`fig-a173-large`, the prompt gives the colours and the picture the outline. The rocket never comes, not even from $i = 1$: this model cannot draw one from these seeds ([1.6](a1_6_guidance.ipynb)).
+# ```{dropdown} How the two drawings were made
+# Not with ink on paper. Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
+# a thin one. The points of each stroke were set one by one; a small program drew a smooth curve through them and added what a hand adds: a slow drift, a slight tremor, and ends that
+# run past their corner. The strokes are in `data/images/drawn-house.svg` and `drawn-fish.svg`, and `data/images/render.py` renders them.
+# ```
 #
 # ## Where it fails
 #
-# There is one knob. It gives up fine detail first, then shape and large areas of colour together, since both are coarse: how much of each stays cannot be chosen separately, nor can
-# one part of the picture be kept exactly. For that see [1.7.2](a1_7_2_inpainting.ipynb).
+# The model knows drawings only. What does it do with a photograph?
+
+# %% mystnb={"figure": {"caption": "A photograph of a cat (\"Chelsea\", CC0). \"A high quality photo\", $\\gamma = 7$, seed 0, timesteps 990, 960, .., 0.", "name": "fig-a17-cat"}, "image": {"alt": "A cat's face from free invention on the left to the photograph on the right: fur and whiskers are missing in all but the photograph."}} tags=["hide-input"]
+cat = shipped_image("photograph-cat")[None]
+recat = edited(cat, ["cat"])
+
+# %% [markdown]
+# In {numref}`fig-a17-cat` the large areas of colour are right at $i = 20$, and the rest is lost: fur, whiskers, and most of the eyes. The model can only put what it knows in the place of what the noise has covered, and it knows no fur. The
+# next table shows the same in numbers.
+
+# %% tags=["hide-input"]
+fine = bands(1.0)[1]
+
+
+def detail(x):
+    return fine(x).var((1, 2, 3))
+
+
+rows = [
+    [
+        i,
+        *(
+            f"{s:.2f}"
+            for s in (
+                *detail(redrawn[i]) / detail(drawings),
+                *detail(recat[i]) / detail(cat),
+            )
+        ),
+    ]
+    for i in starts
+]
+table(
+    rows,
+    ["i", *(name.split("-")[1] for name in drawn), "cat"],
+    "Fine detail of the result as a multiple of the original's: the variance of what a blur of 1 pixel takes away. Below 1: smoother than the original.",
+)
+
+# %% [markdown]
+# There is one more limit. There is only one knob, and it trades the whole picture at once: we cannot keep the shape and free the colours, or keep one corner and free the rest. For the second, see
+# [1.7.2](a1_7_2_inpainting.ipynb).
+#
+# ## Try it
+#
+# * **Use your own picture.** Add a cell with
+#   ```python
+#   from diffusion_utils.pictures import load_image
+#
+#   edited(load_image("my-drawing.jpg")[None], ["mine"])
+#   ```
+#   Take a photo of a drawing on white paper. Expect its colours and its outline at $i = 20$, and something else in these colours at $i = 5$.
+# * **Change the seed.** In the function `edited` set `seeds = range(10, 10 + len(pictures))`. The results at $i = 1$ become other things altogether. Those at $i = 20$ hardly change: there, the
+#   picture decides.
