@@ -314,6 +314,21 @@ def test_part_a_draws_the_book_s_pictures(page, model, task):
     assert_same(box.levels(-2), drawn(model, task), -1)
 
 
+def test_an_anagram_is_turned_by_click_and_a_hybrid_shrinks(browser, page):
+    box = page["emoji64"]
+    box.choose("Anagram")
+    canvas = box.shown("canvas")[0]
+    look = "return getComputedStyle(arguments[0]).transform"
+    for press, seen in (box.click, "matrix(1, 0, 0, -1, 0, 0)"), (box.press, "none"):
+        press(canvas if press == box.click else "Turn")
+        box.wait(lambda seen=seen: browser.execute_script(look, canvas) == seen)
+    box.choose("Hybrid")
+    canvas = box.shown("canvas")[0]
+    full = canvas.rect["width"]
+    box.field("distance").send_keys(Keys.END)
+    box.wait(lambda: canvas.rect["width"] == pytest.approx(full / 10, abs=1))
+
+
 def test_any_other_text_needs_the_text_encoder(page, model):
     box, prompt = page["emoji64"], "two Mushrooms on a green hill"
     box.choose("Draw")
