@@ -68,7 +68,8 @@ def cooled(run, steps):
     if not (copy / CHECKPOINT).exists():
         state, about = load_tensors(run / CHECKPOINT)
         recipe = about["recipe"] | {"cool_from": about["step"], "cooldown": steps}
-        copy_file(run / "history.csv", copy / "history.csv")
+        for path in (run / "history.csv", *run.glob("sheet-*.png")):
+            copy_file(path, copy / path.name)
         save_tensors(copy / CHECKPOINT, state, recipe=recipe, step=about["step"])
     return copy, recipe_of(copy)
 
