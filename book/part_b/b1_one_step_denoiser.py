@@ -79,6 +79,10 @@ names = [f"epoch {epoch:g}" for epoch in estimates]
 grid([x, z, *estimates.values()], labels=[r"$x$", r"$z$", *names])
 
 # %% [markdown]
+# ```{live} b1
+# ```
+
+# %% [markdown]
 # Yes, if you do not mind soft strokes. The second row of {numref}`fig-b1-denoised` is what the network sees, the last row is what it answers
 # after five epochs of training. Most of the noise is gone, and every digit can be read. Look at the strokes, though: they are softer than those in
 # the first row. This page shows how such a network is built and trained, and why its strokes must be soft.

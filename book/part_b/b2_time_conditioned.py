@@ -87,6 +87,10 @@ rows = [
 grid(rows, titles=[f"$t={step.t}$" for step in shown], labels=["$x_t$", r"$\hat x_0$"])
 
 # %% [markdown]
+# ```{live} b2
+# ```
+
+# %% [markdown]
 # Yes. Read {numref}`fig-b2-trajectory` from left to right. The upper row starts as pure noise, and 300 steps later it is an 8. The lower row shows what the network
 # believes to be behind the noise. At first that is a soft average, as in [B1](b1_one_step_denoiser.ipynb). Each step commits to a little more, and an early decision can be
 # taken back: what looks like a 9 opens again, and from $t = 112$ on it is an 8.

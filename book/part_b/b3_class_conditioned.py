@@ -102,6 +102,10 @@ def show_drawn(gamma):
 show_drawn(5)
 
 # %% [markdown]
+# ```{live} b3
+# ```
+
+# %% [markdown]
 # Each column of {numref}`fig-b3-five` holds the digit that was asked for. The model of [B2](b2_time_conditioned.ipynb) draws what it likes; this one listens. It insists
 # strongly here, and you can see the price: the digits of a column look alike. {numref}`fig-b3-half` shows the same network and the same seeds with little insistence.
 
