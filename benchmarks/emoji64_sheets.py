@@ -9,6 +9,7 @@ an answer is right if it is the name or one of its synonyms in benchmarks/naming
 import argparse
 import json
 from pathlib import Path
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import torch
@@ -68,7 +69,7 @@ def sheet(path, pictures, labels, columns):
         ax.set_axis_off()
     for ax, picture, label in zip(axes.flat, pictures, labels, strict=False):
         ax.imshow((picture.permute(1, 2, 0) + 1) / 2, interpolation="nearest")
-        ax.set_title(label, fontsize=11, y=-0.16)
+        ax.set_title(fill(label, 20), fontsize=9, y=-0.02, va="top")
     with atomic(path) as partial:
         fig.savefig(partial, format="png", dpi=96, bbox_inches="tight")
     plt.close(fig)
