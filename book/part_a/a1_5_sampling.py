@@ -50,7 +50,9 @@ sys.path.insert(0, str(books[0]))
 import matplotlib.pyplot as plt
 import torch
 
-from diffusion_utils.pictures import shipped_image
+from diffusion_utils.emoji64.captions import called
+from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.judge import held_out
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
@@ -125,15 +127,15 @@ animation(
 #
 # ## How much does the prompt matter?
 #
-# We take three drawings, add noise that we know, and ask the network for this noise three times: with the right name, with the name of another drawing, and with no name (the empty prompt). The better its guess, the smaller the error.
+# We take twelve of the drawings that the network was trained on, add noise that we know, and ask the network for this noise three times: with the right name, with the name of another drawing, and with no name (the empty prompt). The better its guess, the smaller the error.
 
-# %% mystnb={"figure": {"caption": "Mean squared error of the network's noise estimate with a prompt, compared with the empty prompt. Below zero the prompt helps. Mean and standard error over three drawings (sailboat, mushroom, cactus) with four seeds each (0 to 11).", "name": "fig-a15-prompt-error"}, "image": {"alt": "Two curves over t. The one for the right name is below zero, furthest at large t; the one for a wrong name is above zero at large t. Both approach zero at small t."}} tags=["hide-input"]
-names = ["sailboat", "mushroom", "cactus"]
-drawings = torch.stack([shipped_image(name) for name in names])
-drawings = drawings.repeat_interleave(4, 0).to(model.device)
+# %% mystnb={"figure": {"caption": "Mean squared error of the network's noise estimate with a prompt, compared with the empty prompt. Below zero the prompt helps. Mean and standard error over twelve drawings that the network was trained on, spread evenly over the list of names, seeds 0 to 11.", "name": "fig-a15-prompt-error"}, "image": {"alt": "Two curves over t. The one for the right name is below zero, furthest at large t; the one for a wrong name is above zero at large t. Both approach zero at small t."}} tags=["hide-input"]
+known = emoji()
+every = len(known.names) // 12
+drawings = held_out(known)[0][: 12 * every : every].to(model.device)
+right = [called(name) for name in known.names[: 12 * every : every]]
 eps = unit_noise(model.shape, generators(range(12))).to(model.device)
-right = [f"a {name}" for name in names for _ in range(4)]
-asked = {"right name": right, "wrong name": right[4:] + right[:4], "empty": ""}
+asked = {"right name": right, "wrong name": right[1:] + right[:1], "empty": ""}
 asked = {name: model.denoiser(prompt) for name, prompt in asked.items()}
 
 
@@ -162,15 +164,15 @@ plt.show()
 #
 # ## Where it fails
 #
-# The prompt alone is often not enough. Ask for the same thing from eight seeds:
+# Without guidance many pictures are unclear. Ask for the same thing from eight seeds:
 
-# %% mystnb={"figure": {"caption": "\"a snowman\", no guidance, seeds 0 to 7, timesteps 990, 960, .., 0.", "name": "fig-a15-snowmen"}, "image": {"alt": "Eight pictures asked for as a snowman; some are snowmen, others are something else."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "\"a snowman\", no guidance, seeds 0 to 7, timesteps 990, 960, .., 0.", "name": "fig-a15-snowmen"}, "image": {"alt": "Eight pictures asked for as a snowman; some are clear, in others the parts run into each other."}} tags=["hide-input"]
 seeds = by_profile(full=range(8), fast=range(2))
 again = generate(model, model.denoiser("a snowman"), seeds, timesteps)
 grid([unit_range(again)], titles=[f"seed {s}" for s in seeds], size=1.05)
 
 # %% [markdown]
-# Not all of these are good snowmen. The model hears the prompt, but not loud enough: what the noise suggests in the first steps can win. [1.6](a1_6_guidance.ipynb) makes the prompt louder.
+# Some of these are easy to name, others are not. [1.6](a1_6_guidance.ipynb) makes the prompt count for more.
 #
 # ## Try it
 #

@@ -139,7 +139,7 @@ prompt = "a high quality photo"
 denoise = guided(model.denoiser(prompt), model.denoiser(""), gamma=7)
 samples = generate(model, denoise, range(5), timesteps)
 
-# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\", seeds 0 to 4, without guidance (the pictures of {numref}`fig-a15-samples`) and with $\\gamma = 7$; timesteps 990, 960, .., 0.", "name": "fig-a16-samples"}, "image": {"alt": "Two rows of five pictures from the same noise. With guidance the colours are stronger and the outlines clearer."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\", seeds 0 to 4, without guidance (the pictures of {numref}`fig-a15-samples`) and with $\\gamma = 7$; timesteps 990, 960, .., 0.", "name": "fig-a16-samples"}, "image": {"alt": "Two rows of five pictures from the same noise. With guidance the colours change; the things that they show are not easier to name."}} tags=["hide-input"]
 plain = generate(model, model.denoiser(prompt), range(5), timesteps)
 grid(
     [unit_range(plain), unit_range(samples)],
@@ -154,7 +154,8 @@ grid(
 # In {numref}`fig-a16-gammas` the first column does not know the prompt. At $\gamma = 1$ the colours and the rough shape of the thing are there. At $\gamma = 4$ and 7 the thing is clearer, with stronger colours and harder outlines.
 # At 15 the colours are glaring.
 #
-# In {numref}`fig-a16-samples` guidance changes much less. "A high quality photo" names no thing, so guidance has nothing to go towards.
+# In {numref}`fig-a16-samples` guidance does not help. "A high quality photo" names no thing, so there is nothing to go towards. Guidance enlarges whatever difference there is between the two estimates, and the pictures get no
+# clearer.
 #
 # ## How often is the prompt recognised?
 #
