@@ -85,6 +85,10 @@ grid(
 )
 
 # %% [markdown]
+# ```{live} generate
+# ```
+
+# %% [markdown]
 # ## The idea
 #
 # Ask the network twice about the same noisy picture: with the prompt, and with the empty prompt "". The difference of its two answers is what the prompt changes. **Guidance** goes

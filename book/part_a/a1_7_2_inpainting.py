@@ -84,6 +84,10 @@ grid(
 )
 
 # %% [markdown]
+# ```{live} inpaint
+# ```
+
+# %% [markdown]
 # ## The idea
 #
 # Let the model draw the whole picture, from pure noise, but after every step overwrite what lies outside the hole. There we know what should

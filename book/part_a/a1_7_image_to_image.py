@@ -86,6 +86,10 @@ images = torch.stack([shipped_image(name) for name in names])
 edits = edited(images, names)
 
 # %% [markdown]
+# ```{live} sdedit
+# ```
+
+# %% [markdown]
 # ## The idea
 #
 # Until now every picture began as pure noise. Now we begin with a picture. Add noise to it, but stop before nothing is left of it, and denoise it

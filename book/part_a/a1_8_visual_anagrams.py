@@ -93,6 +93,10 @@ grid(
 )
 
 # %% [markdown]
+# ```{live} anagram
+# ```
+
+# %% [markdown]
 # ## The idea
 #
 # At every step ask the network twice {cite:p}`geng2024`. Show it the noisy picture as it is, with the first prompt. Turn the noisy picture upside down, and show it that with the

@@ -95,6 +95,10 @@ grid(
 )
 
 # %% [markdown]
+# ```{live} hybrid
+# ```
+
+# %% [markdown]
 # ## The idea
 #
 # From afar the eye sees only the coarse parts of a picture: large areas and soft shadows. From close by it looks at the fine parts: outlines and details. Photographs that use this
