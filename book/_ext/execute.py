@@ -84,7 +84,7 @@ def run(cache, uris, timeout):
         for uri in uris
         if uri in todo
     ]
-    count = workers(os.cpu_count(), os.environ.get("MEMORY"))
+    count = workers(os.cpu_count(), os.environ.get("MEMORY") or None)
     with Pool(count) as pool:
         ended = list(pool.imap_unordered(Worker(), jobs, chunksize=1))
     return [uri for _, uri in ended], [uri for code, uri in ended if code != 0]
