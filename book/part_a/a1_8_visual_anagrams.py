@@ -71,9 +71,9 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
-# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0; each from the best of the seeds that were tried.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: a crown that becomes an octopus, a house that becomes a shield, a light bulb that becomes a pear."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0; each from the best of the seeds that were tried.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: an anchor that becomes an umbrella, a mountain that becomes a diamond, a light bulb that becomes a pear."}} tags=["hide-input"]
 found = {tuple(row["pair"]): row for row in search["anagram"]}
-pairs = [("crown", "octopus"), ("house", "shield"), ("light bulb", "pear")]
+pairs = [("anchor", "umbrella"), ("mountain", "diamond"), ("light bulb", "pear")]
 upright = [called(first) for first, _ in pairs]
 flipped = [called(second) for _, second in pairs]
 seeds = [found[pair]["best"] for pair in pairs]
@@ -134,8 +134,8 @@ grid(
 #
 # ## What to see
 #
-# Look at the upper row of {numref}`fig-a18-flip` first, then at the lower one. Each column is one picture. The points of the crown are the arms of the octopus, the roof of the
-# house is the tip of the shield, and the glass of the bulb is the belly of the pear. One outline has to fit both things, and one set of colours too: the bulb and the pear agree on yellow.
+# Look at the upper row of {numref}`fig-a18-flip` first, then at the lower one. Each column is one picture. The arms of the anchor are the canopy of the umbrella, the peak of the
+# mountain is the point of the diamond, and the glass of the bulb is the belly of the pear. One outline has to fit both things, and one set of colours too: the bulb and the pear agree on yellow.
 #
 # In {numref}`fig-a18-animation` both readings come out of the noise together. In {numref}`fig-a18-turning` you can turn the picture over.
 
