@@ -7,6 +7,8 @@ size, and the script that waits for it.
 import json
 import math
 import shutil
+import subprocess
+import sys
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -55,11 +57,9 @@ class Live(Directive):
 @cache
 def exported(folder):
     """The files of the live pages, made anew where they lag behind -> what live.json says of them."""
-    from diffusion_utils.export import (
-        export,
-    )  # takes seconds: only where there is a box
-
-    export(folder)
+    # in a process of its own: autodoc has put what it prints in place of default values by now
+    command = [sys.executable, "-m", "diffusion_utils.export", str(folder)]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return json.loads((folder / "live.json").read_text())["files"]
 
 
