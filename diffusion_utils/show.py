@@ -93,8 +93,11 @@ def table(rows, header, caption):
         "border-bottom:1px solid;font-variant-numeric:tabular-nums;vertical-align:bottom"
         for column in zip(*cells, strict=True)
     ]
+    # a heading without text is none to a screen reader
     head = "".join(
         f'<th scope="col" style="{style}">{escape(str(name))}</th>'
+        if name
+        else "<td></td>"
         for name, style in zip(header, styles, strict=True)
     )
     body = "".join(f"<tr>{row_of_table(row, styles)}</tr>" for row in cells)

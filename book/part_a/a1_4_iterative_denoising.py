@@ -289,7 +289,7 @@ grid(
 #
 # ## More
 #
-# ```{dropdown} Where (N.3) comes from: the product of two Gaussians
+# ```{dropdown} Where the step comes from: the product of two Gaussians
 # We look for the distribution of the less noisy picture $x_{t'}$, given the noisy one $x_t$ and the clean one $x_0$. By Bayes' rule
 #
 # $$ q(x_{t'} \mid x_t, x_0) \propto q(x_t \mid x_{t'})\; q(x_{t'} \mid x_0). $$
