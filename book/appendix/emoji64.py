@@ -154,7 +154,7 @@ for row, t, line in zip(axes, times, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# At $t = 800$ nobody sees a penguin in the noisy picture. Half the size shows more of it, since half of the noise is gone. The base draws a penguin from that and from the prompt.
+# At $t = 800$ the penguin can hardly be seen in the noisy picture. Half the size shows more of it, since half of the noise is gone. The base draws a penguin from that and from the prompt.
 #
 # ## What the networks predict
 #

@@ -175,8 +175,9 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 #
 # ## What to see
 #
-# The upper row of {numref}`fig-a19-hybrids` shows stripes: those of a tiger's face and those of a zebra. In the lower row they can hardly be seen, and what is left is a dog's face
-# and a brown horse. The third pair is weaker. A llama and a giraffe have nearly the same outline, so the picture is a little of both. Or step back from the screen, or squint: the upper row turns into the lower one.
+# In the upper row of {numref}`fig-a19-hybrids` the ears of the first picture have a tiger's stripes, and the second picture is a zebra. In the lower row the stripes can hardly be
+# seen, and what is left is a dog's face and a brown horse. The third pair is weaker: a llama and a giraffe have nearly the same outline, so the picture is a little of both. Step back
+# from the screen, or squint, and the upper row turns into the lower one.
 #
 # {numref}`fig-a19-bands` says why this works. The pattern is fine, so it lies in the fine band, and the blur takes it away. Body and colour are coarse, and come from the other prompt. The outline lies in both bands: there
 # the two animals must be alike.
