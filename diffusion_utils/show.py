@@ -97,7 +97,7 @@ def table(rows, header, caption):
     head = "".join(
         f'<th scope="col" style="{style}">{escape(str(name))}</th>'
         if name
-        else "<td></td>"
+        else f'<td style="{style}"></td>'
         for name, style in zip(header, styles, strict=True)
     )
     body = "".join(f"<tr>{row_of_table(row, styles)}</tr>" for row in cells)
