@@ -104,8 +104,9 @@ def run(what, recipe, minutes, data, encoder, judge):
     task = ShortTask(recipe, Batches(recipe, data, encoder), what, 60 * minutes)
     with TemporaryDirectory() as folder:
         steps = train(task, folder, accelerator(best_precision()), hours=minutes / 60)
-        for row, average in progress(steps, desc=what):  # noqa: B007
+        for row, networks in progress(steps, desc=what):  # noqa: B007
             task.spent = row.seconds
+    average = networks["ema"]
     return {
         "what": what,
         "drawings": row.step * recipe.batch_size,

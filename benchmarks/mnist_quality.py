@@ -1,6 +1,7 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
-`b2 --judge` asks the digit classifier how sure it is of B2's samples, drawn in four ways instead.
+`b2 --judge` asks the digit classifier how sure it is of B2's samples, drawn in four ways instead;
+`b2 --limits` compares weights, their average, and a schedule that ends at pure noise.
 
 Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
 chapters read it. Sizes can be made smaller for a quick look.
@@ -28,7 +29,7 @@ from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
 from diffusion_utils.mnist.recipes import RECIPES
-from diffusion_utils.mnist.release import MODELS, released
+from diffusion_utils.mnist.release import MODELS, released, released_average
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.sampling import (
@@ -43,6 +44,7 @@ from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import low_pass
 
 RESULTS = ROOT / "benchmarks" / "results"
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 STEPS = (300, 100, 50, 25, 10)
@@ -62,7 +64,7 @@ def denoising(network, images):
         blurred[0.0] = noisy
         best = max(blurred, key=lambda width: psnr(blurred[width], images).mean())
         estimates = {
-            "network": in_batches(network, noisy, 100),
+            "network": in_batches(lambda x: network(x.to(DEVICE)).cpu(), noisy, 100),
             "blur": blurred[best],
             "noisy": noisy,
         }
@@ -75,12 +77,12 @@ def denoising(network, images):
         }
 
 
-def samples(denoise, count, steps):
+def samples(denoise, count, steps, schedule=SCHEDULE):
     """`count` samples in [0, 1], seeds 0 .. count-1, a hundred at a time."""
-    timesteps = spaced_timesteps(SCHEDULE.T, steps)
+    timesteps = spaced_timesteps(schedule.T, steps)
     seeds = [range(count)[i : i + 100] for i in range(0, count, 100)]
     drawn = [
-        sample(denoise, (1, 28, 28), timesteps, SCHEDULE, seeds=part) for part in seeds
+        sample(denoise, (1, 28, 28), timesteps, schedule, seeds=part) for part in seeds
     ]
     return torch.cat(drawn).clamp(0, 1)
 
@@ -112,6 +114,18 @@ def strided(network, count):
         yield row | {"spread": spread_of_pixels(fake)}
 
 
+def limits(count):
+    """FID with all steps: the weights of B2 and their average, with both schedules."""
+    for name in ("b2", "b2_to_noise"):
+        schedule, weights = RECIPES[name].schedule, list(released(name)[0].values())[-1]
+        for average, network in ((False, weights), (True, released_average(name))):
+            denoise = unet_denoiser(network.to(DEVICE), schedule.T)
+            fake = samples(denoise, count, schedule.T, schedule)
+            row = {"recipe": name, "average": average}
+            row["fid"] = distances(real_sets(count)[:5], 5 * [fake])
+            yield row | {"spread": spread_of_pixels(fake)}
+
+
 def floor(count):
     """The same for five of the sets of test digits against five others."""
     sets = real_sets(count)
@@ -124,9 +138,12 @@ def floor(count):
 def in_train_mode(network):
     """A denoiser whose BatchNorm uses the statistics of the batch at hand, which is a mistake."""
     wrong = copy.deepcopy(network).train()
-    return lambda x_t, t: NoiseEstimate(
-        wrong(x_t, torch.full((len(x_t),), t / SCHEDULE.T))
-    )
+
+    def denoise(x_t, t):
+        times = torch.full((len(x_t),), t / SCHEDULE.T, device=DEVICE)
+        return NoiseEstimate(wrong(x_t.to(DEVICE), times).to(x_t.device))
+
+    return denoise
 
 
 def noised_digits(count):
@@ -210,9 +227,12 @@ def main():
     parser.add_argument(
         "--judge", action="store_true", help="of b2: how sure the classifier is"
     )
+    parser.add_argument(
+        "--limits", action="store_true", help="of b2: average and schedule"
+    )
     args = parser.parse_args()
     keep_freed_memory()
-    networks, history = released(args.name)
+    networks, history = released(args.name, device=DEVICE)
     epoch, network = list(networks.items())[-1]
     result = {"epoch": epoch, "images": args.images}
     if args.name == "b1":
@@ -223,6 +243,8 @@ def main():
     if judge:
         rows = list(judged(networks, args.images, args.steps))
         result |= {"steps": args.steps, "rows": rows}
+    elif args.limits:
+        result |= {"rows": list(limits(args.images)), "real": floor(args.images)}
     elif args.name == "b2":
         result |= {
             "rows": list(strided(network, args.images)),
@@ -240,7 +262,13 @@ def main():
     if judge:
         first = min(networks) * RECIPES["b2"].steps_per_epoch
         used.append(MODELS / "b2" / f"step-{int(first):05d}.safetensors")
-    name = f"mnist_{args.name}{'_judge' * judge}.json"
+    if args.limits:
+        last = MODELS / "b2_to_noise" / f"step-{len(history):05d}.safetensors"
+        used += [
+            last,
+            *(MODELS / n / "average.safetensors" for n in ("b2", "b2_to_noise")),
+        ]
+    name = f"mnist_{args.name}{'_judge' * judge}{'_limits' * args.limits}.json"
     result["sha256"] = {
         path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used
     }

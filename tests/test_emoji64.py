@@ -138,9 +138,9 @@ def trained(tmp_path_factory, encoder):
     for recipe, steps in ((base, 2), (refiner, 3)):
         task = EmojiTask(recipe, Batches(recipe, data, encoder), begin.state_dict())
         run = runs / recipe.stage
-        *_, (_, average) = train(task, run, Accelerator(cpu=True), steps=steps)
+        *_, (_, networks) = train(task, run, Accelerator(cpu=True), steps=steps)
         if recipe is base:
-            begin.base.load_state_dict(average.state_dict())
+            begin.base.load_state_dict(networks["ema"].state_dict())
         (run / f"sheet-{steps:06d}.png").write_bytes(b"a sheet")
     return runs
 

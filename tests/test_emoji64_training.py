@@ -222,14 +222,14 @@ def hashed(prompts):
 
 
 def run(recipe, folder, steps, begin=None, **options):
-    """The rows of a run up to a step, and the network it yields."""
+    """The rows of a run up to a step, and the average it yields."""
     task = EmojiTask(recipe, Batches(recipe, some_drawings(), hashed), begin)
     rows = []
     for step in train(task, folder, Accelerator(cpu=True), **options):
         rows.append(step)
         if step[0].step == steps:
             break
-    return [row for row, _ in rows], rows[-1][1]
+    return [row for row, _ in rows], rows[-1][1]["ema"]
 
 
 @pytest.mark.parametrize("recipe", [BASE, REFINER], ids=["base", "refiner"])
@@ -280,7 +280,8 @@ def test_a_refiner_is_trained_on_a_base_that_stays(tmp_path):
     torch.nn.init.normal_(begin.base.out[-1].weight, std=0.1)
     batches = Batches(REFINER, some_drawings(), hashed)
     task = EmojiTask(REFINER, batches, begin.state_dict())
-    *_, (_, shown) = train(task, tmp_path, Accelerator(cpu=True), steps=3)
+    *_, (_, networks) = train(task, tmp_path, Accelerator(cpu=True), steps=3)
+    shown = networks["ema"]
     state, _ = load_tensors(tmp_path / "checkpoint.safetensors")
     for name, before in begin.base.state_dict().items():
         for network in ("model", "ema"):

@@ -8,10 +8,16 @@ import torch
 from accelerate import Accelerator
 
 from diffusion_utils import files
-from diffusion_utils.files import digest, recorded
+from diffusion_utils.files import digest, load_tensors, recorded
 from diffusion_utils.mnist import release as room
 from diffusion_utils.mnist.recipes import RECIPES
-from diffusion_utils.mnist.release import release, released, steps_of, trained
+from diffusion_utils.mnist.release import (
+    release,
+    released,
+    released_average,
+    steps_of,
+    trained,
+)
 from diffusion_utils.mnist.train import train_digits
 
 SMALL = replace(RECIPES["b2"], hidden=8, images=8, batch_size=8)  # one step an epoch
@@ -61,8 +67,24 @@ def test_what_is_better_finished_is_not(models, tmp_path):
     networks, history = released("b2", models)
     assert list(networks) == [5, 8] and len(history) == 8
     names = {path.name for path in (models / "b2").iterdir()}
-    weights = {"step-00005.safetensors", "step-00008.safetensors"}
+    weights = {
+        f"{name}.safetensors" for name in ("step-00005", "step-00008", "average")
+    }
     assert names == weights | {"history.csv", "SHA256SUMS"}
+
+
+def test_the_average_ships_beside_the_weights(tmp_path):
+    run = run_to(8, tmp_path / "run")
+    release(run, tmp_path / "models")
+    state = load_tensors(run / "checkpoint.safetensors")[0]
+    shipped = released_average("b2", tmp_path / "models").state_dict()
+    for name, tensor in shipped.items():
+        torch.testing.assert_close(tensor, state[f"ema.{name}"], rtol=1e-3, atol=1e-4)
+    assert any(
+        not state[f"ema.{name}"].equal(state[f"model.{name}"]) for name in shipped
+    )
+    with pytest.raises(FileNotFoundError):
+        released_average("b1", tmp_path / "models")
 
 
 def test_a_run_that_lost_the_weights_of_an_epoch_is_refused(models, tmp_path):
@@ -134,7 +156,8 @@ def test_the_steps_that_ship_are_read_from_their_record(models):
         for path in [folder / f"step-0000{step}.safetensors"]
     }
     assert recorded(folder).keys() == {
-        path.name for path, _ in steps_of(folder).values()
+        "average.safetensors",
+        *(path.name for path, _ in steps_of(folder).values()),
     }
 
 

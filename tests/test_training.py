@@ -30,7 +30,7 @@ from diffusion_utils.mnist.recipes import RECIPES, DigitTask
 from diffusion_utils.mnist.release import load_network
 from diffusion_utils.mnist.train import main, smoke, train_digits
 from diffusion_utils.mnist.unet import UNet
-from diffusion_utils.training.loop import slice_for, train
+from diffusion_utils.training.loop import average, slice_for, train
 from diffusion_utils.training.runs import TrainStep, read_history
 from diffusion_utils.training.runtime import progress
 
@@ -310,13 +310,24 @@ class Line:
         return self.decay and self.decay / step
 
 
+def test_the_average_has_the_statistics_of_batchnorm():
+    network, mean = torch.nn.BatchNorm2d(2), torch.nn.BatchNorm2d(2)
+    network(torch.randn(4, 2, 3, 3, generator=seeded(0)) + 5)
+    average(mean, network, 0.5)
+    assert (
+        mean.running_mean.equal(network.running_mean) and mean.running_mean.min() > 0.1
+    )
+    assert mean.num_batches_tracked == 1
+
+
 @pytest.mark.parametrize("decay", [None, 0.9])
 @pytest.mark.parametrize("max_norm", [None, 2.0])
 def test_gradients_are_clipped_and_weights_averaged_as_the_task_says(
     tmp_path, max_norm, decay
 ):
     task = Line(max_norm, decay)
-    *_, (last, shown) = train(task, tmp_path, Accelerator(cpu=True), steps=5)
+    *_, (last, networks) = train(task, tmp_path, Accelerator(cpu=True), steps=5)
+    shown = networks["ema" if decay else "model"]
     a, b = mean_a, mean_b = 0.5, 0.1
     for step in range(1, 6):
         (x,), y = task.batch(step)

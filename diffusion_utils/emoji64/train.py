@@ -156,10 +156,10 @@ def main():
     rows = train(task, run, device, steps=steps, **options)
     total = None if math.isinf(steps) else steps
     try:
-        for row, network in progress(rows, total, disable=not device.is_main_process):
+        for row, networks in progress(rows, total, disable=not device.is_main_process):
             if device.is_main_process and row.step % args.sheet_steps == 0:
                 path = run / f"sheet-{row.step:06d}.png"
-                contact_sheet(network, encoder, recipe.size, path)
+                contact_sheet(networks["ema"], encoder, recipe.size, path)
     except KeyboardInterrupt:
         sys.exit(
             f"\nstopped; the same command goes on from the last checkpoint in {run}"

@@ -1,6 +1,6 @@
-"""The coursework's three recipes, and each as a task of the training loop."""
+"""The recipes of Part B, and each as a task of the training loop."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -11,16 +11,19 @@ from diffusion_utils.mnist.objectives import (
 )
 from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.pictures import to_unit
+from diffusion_utils.schedule import Schedule
 from diffusion_utils.training.loop import generator_for
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a training run is made of; the three of the coursework are in `RECIPES`.
+    """What a training run is made of; those of the book are in `RECIPES`.
 
     hidden: D, the width of the network. time, num_classes: whether it is told t, and of how many
     classes c is. lr_end: the share of lr that is left after the last epoch, reached exponentially.
     save_epochs: the epochs after which the weights are kept. images: how many digits an epoch has.
+    beta_end: where the schedule's line of beta_t ends. ema: decay of the running average of the weights
+    that is kept beside them, or None; it changes nothing in the training.
     """
 
     name: str
@@ -34,6 +37,8 @@ class Recipe:
     save_epochs: tuple
     images: int = 60_000
     seed: int = 180
+    beta_end: float = 0.02
+    ema: float | None = None
 
     @property
     def steps_per_epoch(self):
@@ -48,22 +53,31 @@ class Recipe:
             torch.manual_seed(self.seed)
             return UNet(self.hidden, self.time, self.num_classes)
 
+    @property
+    def schedule(self):
+        return Schedule.linear(1e-4, self.beta_end, T=300)
+
     def objective(self, x, labels, generator):
         """(inputs, target) of the recipe's network: digits (B, 1, 28, 28) in [0, 1], labels (B,)."""
         if self.num_classes:
             return class_objective(x, labels, generator)
         if self.time:
-            return noise_objective(x, generator)
+            return noise_objective(x, generator, self.schedule)
         return denoising_objective(x, generator)
 
 
+B2 = Recipe(
+    "b2", 64, True, 0, 128,
+    epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20), ema=0.999,
+)  # fmt: skip
+
+# the three of the coursework, and B2 with a schedule that ends at pure noise
 RECIPES = {
     "b1": Recipe(
         "b1", 128, False, 0, 256, epochs=5, lr=1e-4, lr_end=1.0, save_epochs=(1, 5)
     ),
-    "b2": Recipe(
-        "b2", 64, True, 0, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)
-    ),
+    "b2": B2,
+    "b2_to_noise": replace(B2, name="b2_to_noise", beta_end=0.067, save_epochs=(20,)),
     "b3": Recipe(
         "b3", 64, True, 10, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)
     ),
@@ -103,4 +117,5 @@ class DigitTask:
         return self.recipe.lr * self.recipe.lr_end**done
 
     def ema_at(self, step):
-        return None
+        # short at first, so that the random weights of the beginning are soon forgotten
+        return self.recipe.ema and min(self.recipe.ema, (1 + step) / (10 + step))

@@ -16,6 +16,7 @@ from diffusion_utils.files import (
     load_tensors,
     record_sha256,
     recorded,
+    recorded_sha256,
     save_tensors,
 )
 from diffusion_utils.mnist.data import mnist
@@ -34,14 +35,14 @@ MODELS = ROOT / "models" / "mnist"
 
 
 def snapshots(run):
-    """A run's recipe and weights -> `Recipe`, {step: state}, those kept on the way and the newest."""
+    """A run's recipe, its weights {step: state}, on the way and newest, and their average or nothing."""
     now, about = load_tensors(Path(run) / CHECKPOINT)
     found = {about["step"]: part(now, "model")}
     for path in sorted(Path(run).glob("epoch-*.safetensors")):
         state, metadata = load_tensors(path)
         if metadata["step"] < about["step"]:  # else it was left by another run
             found[metadata["step"]] = state
-    return Recipe(**about["recipe"]), found
+    return Recipe(**about["recipe"]), found, part(now, "ema")
 
 
 def release(run, folder=MODELS, replace=False):
@@ -54,7 +55,7 @@ def release(run, folder=MODELS, replace=False):
         ValueError: the run is of another network than the book's, or not better finished than what
             it would replace, or lacks weights of an epoch that it has finished; what ships stays.
     """
-    recipe, found = snapshots(run)
+    recipe, found, average = snapshots(run)
     config = recipe.network().config
     if folder == MODELS and config != RECIPES[recipe.name].network().config:
         raise ValueError(
@@ -67,12 +68,14 @@ def release(run, folder=MODELS, replace=False):
         check_better(run, recipe, found, target)
     lines = (Path(run) / "history.csv").read_text().splitlines(keepends=True)
     with atomic_folder(target) as new:
-        for path in new.glob("step-*.safetensors"):
+        for path in new.glob("*.safetensors"):
             path.unlink()  # of the release before
-        for step, state in found.items():
+        weights = {f"step-{step:05d}": (step, state) for step, state in found.items()}
+        if average:
+            weights["average"] = max(found), average
+        for name, (step, state) in weights.items():
             about = {"config": config, "recipe": recipe.name, "step": step}
-            path = new / f"step-{step:05d}.safetensors"
-            save_tensors(path, in_half(state), **about)
+            save_tensors(new / f"{name}.safetensors", in_half(state), **about)
         (new / "history.csv").write_text("".join(lines[: max(found) + 1]))
         record_sha256(new)
     return target
@@ -108,7 +111,7 @@ def steps_of(folder):
 
 
 def released(name, folder=MODELS, device="cpu"):
-    """What ships of a recipe, "b1", "b2" or "b3" -> ({epoch: network in eval mode}, history).
+    """What ships of a recipe, such as "b1" -> ({epoch: network in eval mode}, history).
 
     Only weights whose digest is recorded count: what else lies in the folder is left aside.
     An epoch is the number of passes over the data, with two decimals for a run that still goes on.
@@ -125,6 +128,16 @@ def released(name, folder=MODELS, device="cpu"):
         hundredths = 100 * step // RECIPES[name].steps_per_epoch
         networks[hundredths / 100] = load_network(path, sha256).to(device)
     return networks, read_history(Path(folder) / name / "history.csv")
+
+
+def released_average(name, folder=MODELS, device="cpu"):
+    """The running average of the weights of "b2" or "b2_to_noise" -> network in eval mode.
+
+    Raises:
+        FileNotFoundError, ValueError: none is recorded, or as `load_network`.
+    """
+    path = Path(folder) / name / "average.safetensors"
+    return load_network(path, recorded_sha256(path)).to(device)
 
 
 def load_network(path, sha256=None):

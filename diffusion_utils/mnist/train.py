@@ -32,17 +32,17 @@ def train_digits(recipe, run, digits, device, *, stop_after=math.inf, **options)
     """
     task = DigitTask(recipe, digits)
     end = min(recipe.steps, stop_after)
-    for row, network in train(task, run, device, steps=end, **options):
+    for row, networks in train(task, run, device, steps=end, **options):
         end_of_epoch = row.step % recipe.steps_per_epoch == 0
         if device.is_main_process and end_of_epoch and row.epoch in recipe.save_epochs:
             save_tensors(
                 Path(run) / f"epoch-{row.epoch:02d}.safetensors",
-                network.state_dict(),
-                config=network.config,
+                networks["model"].state_dict(),
+                config=networks["model"].config,
                 recipe=recipe.name,
                 step=row.step,
             )
-        yield row, network
+        yield row, networks
 
 
 def smoke(recipe):

@@ -40,8 +40,8 @@ def train(
         steps, hours: the budgets, counted from the beginning of the run.
 
     Yields:
-        (TrainStep, network) after each optimiser step; the network is the average if there is one.
-        What is made of a step is made before the checkpoint that goes past it is written.
+        (TrainStep, networks) after each optimiser step: networks["model"], and networks["ema"] if
+        there is an average. What is made of a step is made before the checkpoint that goes past it.
 
     Raises:
         ValueError: the folder holds a run of another recipe, or a damaged checkpoint, or is not the
@@ -60,7 +60,8 @@ def train(
     if done >= steps or before >= 3600 * hours:
         return
     wrapped, optimizer = accelerator.prepare(network, optimizer)
-    shown = networks.get("ema", network).to(accelerator.device)
+    if "ema" in networks:
+        networks["ema"].to(accelerator.device)
     wrapped.train()
     began = time.perf_counter()
     for step in itertools.count(done + 1):
@@ -68,13 +69,13 @@ def train(
         loss = update(
             wrapped, optimizer, accelerator, task.batch(step), lr, task.max_norm
         )
-        if shown is not network:
-            average(shown, network, task.ema_at(step))
+        if "ema" in networks:
+            average(networks["ema"], network, task.ema_at(step))
         seconds = agreed(before + time.perf_counter() - began, accelerator)
         row = TrainStep(step, task.epoch_at(step), loss, lr, seconds)
         if main:
             history.write(row)
-        yield row, shown
+        yield row, networks
         end = step == steps or seconds >= 3600 * hours
         if main and (end or step % checkpoint_steps == 0):
             save_state(run, task.recipe, step, networks, optimizer)
@@ -108,9 +109,14 @@ def update(network, optimizer, accelerator, batch, lr, max_norm=None):
 
 @torch.no_grad()
 def average(ema, network, decay):
-    """Move the running average of the weights towards them. Tarvainen & Valpola 2017, eq. 2."""
+    """Move the running average of the weights towards them. Tarvainen & Valpola 2017, eq. 2.
+
+    What is no weight, such as the statistics of BatchNorm, is copied.
+    """
     for mean, now in zip(ema.parameters(), network.parameters(), strict=True):
         mean.lerp_(now, 1 - decay)
+    for old, now in zip(ema.buffers(), network.buffers(), strict=True):
+        old.copy_(now)
 
 
 def check_agreement(done, run, accelerator):

@@ -46,11 +46,11 @@ def positive(text):
 def progress(steps, total=None, **options):
     """Pass on what `loop.train` yields, from a run that may begin in its middle, with a bar."""
     bar = None
-    for step, network in steps:
+    for step, networks in steps:
         if bar is None:  # where it begins is known now, so the time left is right
             bar = tqdm(total=total, initial=step.step - 1, unit="step", **options)
         bar.set_postfix(epoch=step.epoch, loss=f"{step.loss:.4f}", refresh=False)
         bar.update()
-        yield step, network
+        yield step, networks
     if bar is not None:
         bar.close()
