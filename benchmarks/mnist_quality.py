@@ -169,7 +169,7 @@ def judged(networks, count, steps):
     for name, (denoise, start) in tqdm(ways.items()):
         parts = zip(start.split(100), torch.arange(count).split(100), strict=True)
         fake = torch.cat([
-            last(trajectory(denoise, x, timesteps, SCHEDULE, generators=generators(seeds + count)))
+            last(trajectory(denoise, x, timesteps, SCHEDULE, generators=generators((seeds + count).tolist())))
             for x, seeds in parts
         ]).clamp(0, 1)  # fmt: skip
         yield row_of_judge(name, classifier, fake)
