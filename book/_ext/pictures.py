@@ -13,8 +13,10 @@ def packed(path):
     """Write a PNG again, smaller if it can be -> (width, height)."""
     smaller = io.BytesIO()
     with Image.open(path) as picture:
-        picture.save(smaller, "PNG", optimize=True)
         size = picture.size
+        if picture.mode == "RGBA" and picture.getextrema()[3] == (255, 255):
+            picture = picture.convert("RGB")  # nothing is transparent
+        picture.save(smaller, "PNG", optimize=True)
     if smaller.tell() < path.stat().st_size:
         path.write_bytes(smaller.getvalue())
     return size

@@ -129,13 +129,13 @@ plt.show()
 # :dedent: 4
 # ```
 
-# %% mystnb={"figure": {"caption": "One step of the denoiser, at three timesteps. From the left: the noisy picture; the same at half its size, which has less noise; what the base makes of it; what the refiner makes of both. The prompt is \"a penguin\"; one drawing of the training set, noised with seed 0.", "name": "fig-e64-scales"}, "image": {"alt": "Three rows of four pictures of a penguin: noisy at 64 pixels, less noisy at 32, the estimate at 32, the sharper estimate at 64."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step of the denoiser, at two timesteps. From the left: the noisy picture; the same at half its size, which has less noise; what the base makes of it; what the refiner makes of both. The prompt is \"a penguin\"; one drawing of the training set, noised with seed 0.", "name": "fig-e64-scales"}, "image": {"alt": "Two rows of four pictures of a penguin: noisy at 64 pixels, less noisy at 32, the estimate at 32, the sharper estimate at 64."}} tags=["remove-input"]
 unet = model.network.unet
 index = [data.names[i] for i in data.name_index].index("penguin")
 x_0 = plain(data, torch.tensor([index]))
 eps = torch.randn(x_0.shape, generator=torch.Generator().manual_seed(0))
 condition = model.condition("a penguin")
-rows, times = [], (800, 600, 300)
+rows, times = [], (800, 400)
 for t in times:
     x_t = model.schedule.forward(x_0, t, eps)
     batch = torch.tensor([t])
@@ -145,7 +145,7 @@ for t in times:
     refined = model.schedule.predict_x0(x_t, t, model.denoiser("a penguin")(x_t, t).eps)
     rows.append([unit_range(x)[0] for x in (x_t, small, coarse, refined)])
 titles = ["$x_t$, 64 x 64", "$x'$, 32 x 32", "base: 32 x 32", "refiner: 64 x 64"]
-fig, axes = plt.subplots(3, 4, figsize=(8, 6.2), layout="compressed")
+fig, axes = plt.subplots(2, 4, figsize=(7, 3.8), layout="compressed")
 for row, t, line in zip(axes, times, rows, strict=True):
     for ax, x, title in zip(row, line, titles, strict=True):
         ax.imshow(to_pixels(x[None])[0])
@@ -242,15 +242,16 @@ table(
 # %% mystnb={"figure": {"caption": "Mean squared error of $v$ of the base, from the history of its run. Dark: the mean of 100 steps around. The learning rate falls to zero over the last part of the run, and the error falls with it.", "name": "fig-e64-loss"}, "image": {"alt": "A noisy falling curve on a logarithmic axis with its running mean."}} tags=["remove-input"]
 loss_curve(base, window=100)
 
-# %% mystnb={"figure": {"caption": "The same sixteen prompts and seeds (0 to 15) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. Row by row: a rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house; an old man, a campfire, a snowy mountain, a fish, a mushroom, a cactus, a penguin, a boat.", "name": "fig-e64-sheets"}, "image": {"alt": "Three sheets of sixteen small pictures; from one to the next, blobs become things with outlines."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The same eight prompts and seeds (0 to 7) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. A rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house.", "name": "fig-e64-sheets"}, "image": {"alt": "Rows of the same eight things; from one to the next, blobs become things with outlines."}} tags=["remove-input"]
 sheets = sorted((FOLDER / "base").glob("sheet-*.png"))
-if len(sheets) > 3:
-    sheets = [sheets[i] for i in (0, len(sheets) // 3, len(sheets) - 1)]
+if len(sheets) > 4:
+    sheets = [sheets[i * (len(sheets) - 1) // 3] for i in range(4)]
 fig, axes = plt.subplots(
-    len(sheets), 1, figsize=(7, 1.9 * len(sheets)), squeeze=False, layout="compressed"
+    len(sheets), 1, figsize=(7, 1.1 * len(sheets)), squeeze=False, layout="compressed"
 )
 for ax, path in zip(axes.flat, sheets, strict=True):
-    ax.imshow(Image.open(path))
+    sheet = Image.open(path)
+    ax.imshow(sheet.crop((0, 0, sheet.width, sheet.height // 2)))
     ax.set_title(f"step {int(path.stem[6:]):,}", fontsize=9)
     ax.set_axis_off()
 plt.show()
