@@ -127,9 +127,8 @@ class Schedule:
         variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * beta  # (N.4)
         if nu is not None and t_prev != CLEAN:
             share = (nu + 1) / 2
-            variance = torch.exp(
-                share * beta.log() + (1 - share) * variance.log()
-            )  # (N.5)
+            log_variance = share * beta.log() + (1 - share) * variance.log()
+            variance = log_variance.exp()  # (N.5)
         return mean + variance.sqrt() * z
 
 

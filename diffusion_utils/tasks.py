@@ -84,9 +84,8 @@ def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
 def denoise_from(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
     """Noise an image to timesteps[i_start] and denoise it step by step: yields each `Step`."""
     x_t, noise = noised(model, image, i_start, seeds, timesteps)
-    return trajectory(
-        denoise, x_t, timesteps[i_start:], model.schedule, generators=noise
-    )
+    later = timesteps[i_start:]
+    return trajectory(denoise, x_t, later, model.schedule, generators=noise)
 
 
 def sdedit(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
