@@ -44,13 +44,7 @@ def grid(rows, titles=None, labels=None, size=0.9):
         ax.set_title(title, fontsize=fontsize)
     for ax, label in zip(axes[:, 0], labels or [], strict=False):
         ax.text(
-            -0.1,
-            0.5,
-            label,
-            transform=ax.transAxes,
-            ha="right",
-            va="center",
-            fontsize=fontsize,
+            -0.1, 0.5, label, transform=ax.transAxes, ha="right", va="center", fontsize=fontsize
         )
     plt.show()
 
@@ -85,9 +79,7 @@ def table(rows, header, caption):
     cells = [[str(cell) for cell in row] for row in rows]
     for row in cells:
         if len(row) != len(header):
-            raise ValueError(
-                f"a row of {len(row)} cells under a header of {len(header)}: {row}"
-            )
+            raise ValueError(f"a row of {len(row)} cells under a header of {len(header)}: {row}")
     styles = [
         f"text-align:{'right' if all(map(like_a_number, column)) else 'left'};padding:.25em .8em;"
         "border-bottom:1px solid;font-variant-numeric:tabular-nums;vertical-align:bottom"
@@ -110,12 +102,8 @@ def table(rows, header, caption):
 
 def row_of_table(cells, styles):
     first, *others = zip(cells, styles, strict=True)
-    named = (
-        f'<th scope="row" style="{first[1]};font-weight:normal">{escape(first[0])}</th>'
-    )
-    return named + "".join(
-        f'<td style="{style}">{escape(cell)}</td>' for cell, style in others
-    )
+    named = f'<th scope="row" style="{first[1]};font-weight:normal">{escape(first[0])}</th>'
+    return named + "".join(f'<td style="{style}">{escape(cell)}</td>' for cell, style in others)
 
 
 def like_a_number(cell):

@@ -41,14 +41,7 @@ def generate(model, denoise, seeds, timesteps=TIMESTEPS):
     >>> generate(model, denoiser, seeds=[0, 1], timesteps=[990, 500, 0]).shape
     torch.Size([2, 3, 64, 64])
     """
-    return sample(
-        denoise,
-        model.shape,
-        timesteps,
-        model.schedule,
-        seeds=seeds,
-        device=model.device,
-    )
+    return sample(denoise, model.shape, timesteps, model.schedule, seeds=seeds, device=model.device)
 
 
 def enlarged(model, images, prompts, seeds, combine=None):

@@ -24,9 +24,7 @@ def network(**config):
         if tensor.ndim == 1:
             tensor.add_(torch.randn(tensor.shape) * 0.1)
         if name.endswith("running_var"):
-            tensor.mul_(
-                0.2
-            )  # about what an untrained layer puts out, so that signals do not fade
+            tensor.mul_(0.2)  # about what an untrained layer puts out, so that signals do not fade
     return unet.eval()
 
 
@@ -48,19 +46,14 @@ def by_the_book(state, D, x, t=None, c=None):
 
     def norm(name, h):
         mean, var, w, b = (
-            state[f"{name}.{k}"]
-            for k in ("running_mean", "running_var", "weight", "bias")
+            state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")
         )
         shape = (1, -1, 1, 1)
-        h = (h - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt() * w.view(
-            shape
-        ) + b.view(shape)
+        h = (h - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt() * w.view(shape) + b.view(shape)
         return F.gelu(h)
 
     def conv(name, h, stride=1):
-        return F.conv2d(
-            h, state[f"{name}.weight"], state[f"{name}.bias"], stride=stride, padding=1
-        )
+        return F.conv2d(h, state[f"{name}.weight"], state[f"{name}.bias"], stride=stride, padding=1)
 
     def up(name, h, stride, padding):
         w, b = state[f"{name}.weight"], state[f"{name}.bias"]
@@ -72,18 +65,14 @@ def by_the_book(state, D, x, t=None, c=None):
         return h
 
     def down_block(name, h):
-        return conv_block(
-            f"{name}.1", norm(f"{name}.0.1", conv(f"{name}.0.0", h, stride=2))
-        )
+        return conv_block(f"{name}.1", norm(f"{name}.0.1", conv(f"{name}.0.0", h, stride=2)))
 
     def up_block(name, h):
         return conv_block(f"{name}.1", norm(f"{name}.0.1", up(f"{name}.0.0", h, 2, 1)))
 
     def fc_block(name, h):
         h = F.gelu(h @ state[f"{name}.0.weight"].T + state[f"{name}.0.bias"])
-        return (h @ state[f"{name}.2.weight"].T + state[f"{name}.2.bias"])[
-            :, :, None, None
-        ]
+        return (h @ state[f"{name}.2.weight"].T + state[f"{name}.2.bias"])[:, :, None, None]
 
     at28 = conv_block("conv_in", x)
     at14 = down_block("down1", at28)
@@ -133,9 +122,7 @@ def test_no_class_is_a_row_of_zeros():
     none = unet_denoiser(unet, 300)(x, 30).eps
     assert unet_denoiser(unet, 300, torch.full((3,), -1))(x, 30).eps.equal(none)
     assert unet(x, torch.full((3,), 0.1), torch.zeros(3, 10)).equal(none)
-    assert not torch.allclose(
-        unet_denoiser(unet, 300, torch.tensor([0, 1, 2]))(x, 30).eps, none
-    )
+    assert not torch.allclose(unet_denoiser(unet, 300, torch.tensor([0, 1, 2]))(x, 30).eps, none)
 
 
 @torch.no_grad()
@@ -149,11 +136,7 @@ def test_denoiser_gives_each_image_its_label_and_its_time():
 
 
 def test_one_hot():
-    assert one_hot(torch.tensor([2, -1, 0]), 3).tolist() == [
-        [0, 0, 1],
-        [0, 0, 0],
-        [1, 0, 0],
-    ]
+    assert one_hot(torch.tensor([2, -1, 0]), 3).tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]
     labels = torch.arange(10)
     assert one_hot(labels).equal(F.one_hot(labels, 10).float())
     for bad in (-2, 10):
@@ -183,19 +166,9 @@ T, C = torch.zeros(2), torch.zeros(2, 10)
         (dict(time=True), torch.tensor(0.5), None, r"t must be \(2,\)"),
         (dict(time=True), T, C, "c must be left out"),
         (dict(time=True, num_classes=10), None, C, r"t must be \(2,\)"),
-        (
-            dict(time=True, num_classes=10),
-            T,
-            None,
-            r"c must be \(2, 10\) .* got nothing",
-        ),
+        (dict(time=True, num_classes=10), T, None, r"c must be \(2, 10\) .* got nothing"),
         (dict(time=True, num_classes=10), T, torch.zeros(2, 9), r"c must be \(2, 10\)"),
-        (
-            dict(time=True, num_classes=10),
-            T,
-            torch.tensor([1, 2]),
-            r"c must be \(2, 10\)",
-        ),
+        (dict(time=True, num_classes=10), T, torch.tensor([1, 2]), r"c must be \(2, 10\)"),
     ],
 )
 def test_missing_superfluous_or_misshapen_condition_is_refused(config, t, c, message):
@@ -245,10 +218,7 @@ def test_channels_last_changes_nothing():
     unet, (x, t, c) = network(**CLASS), inputs(CLASS)
     expected = unet(x, t, c)
     assert_close(
-        unet.to(memory_format=torch.channels_last)(x, t, c),
-        expected,
-        rtol=1e-4,
-        atol=1e-4,
+        unet.to(memory_format=torch.channels_last)(x, t, c), expected, rtol=1e-4, atol=1e-4
     )
 
 

@@ -51,31 +51,23 @@ def Unflatten(channels):
 
 def ConvBlock(channels_in, channels_out):
     """Two `Conv`: (B, in, H, W) -> (B, out, H, W)."""
-    return nn.Sequential(
-        Conv(channels_in, channels_out), Conv(channels_out, channels_out)
-    )
+    return nn.Sequential(Conv(channels_in, channels_out), Conv(channels_out, channels_out))
 
 
 def DownBlock(channels_in, channels_out):
     """`DownConv` and `ConvBlock`: (B, in, H, W) -> (B, out, H/2, W/2)."""
-    return nn.Sequential(
-        DownConv(channels_in, channels_out), ConvBlock(channels_out, channels_out)
-    )
+    return nn.Sequential(DownConv(channels_in, channels_out), ConvBlock(channels_out, channels_out))
 
 
 def UpBlock(channels_in, channels_out):
     """`UpConv` and `ConvBlock`: (B, in, H, W) -> (B, out, 2H, 2W)."""
-    return nn.Sequential(
-        UpConv(channels_in, channels_out), ConvBlock(channels_out, channels_out)
-    )
+    return nn.Sequential(UpConv(channels_in, channels_out), ConvBlock(channels_out, channels_out))
 
 
 def FCBlock(features_in, features_out):
     """Linear, GELU, Linear: (B, in) -> (B, out)."""
     return nn.Sequential(
-        nn.Linear(features_in, features_out),
-        nn.GELU(),
-        nn.Linear(features_out, features_out),
+        nn.Linear(features_in, features_out), nn.GELU(), nn.Linear(features_out, features_out)
     )
 
 
@@ -151,12 +143,7 @@ class UNet(nn.Module):
             raise ValueError(f"x must have shape (B, 1, 28, 28), got {tuple(x.shape)}")
         expected = {
             "t": (t, (len(x),) if self.config["time"] else None),
-            "c": (
-                c,
-                (len(x), self.config["num_classes"])
-                if self.config["num_classes"]
-                else None,
-            ),
+            "c": (c, (len(x), self.config["num_classes"]) if self.config["num_classes"] else None),
         }
         for name, (value, shape) in expected.items():
             if (None if value is None else tuple(value.shape)) != shape:
@@ -174,12 +161,8 @@ def one_hot(labels, num_classes=10):
     """
     labels = torch.as_tensor(labels, device="cpu")
     if ((labels < -1) | (labels >= num_classes)).any():
-        raise ValueError(
-            f"labels must be in -1 .. {num_classes - 1}, got {labels.tolist()}"
-        )
-    return torch.eye(num_classes + 1)[labels][
-        :, :num_classes
-    ]  # row -1 is the extra, cut-off class
+        raise ValueError(f"labels must be in -1 .. {num_classes - 1}, got {labels.tolist()}")
+    return torch.eye(num_classes + 1)[labels][:, :num_classes]  # row -1 is the extra, cut-off class
 
 
 @contextmanager
