@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
+from diffusion_utils.denoisers import guided, together
 from diffusion_utils.mnist.unet import UNet, evaluating, one_hot, unet_denoiser
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import Schedule, spaced_timesteps
@@ -133,6 +134,42 @@ def test_denoiser_gives_each_image_its_label_and_its_time():
     c[0, 7] = c[2, 0] = 1
     assert_close(eps, unet(x, torch.full((3,), 0.3), c))
     assert v is None
+
+
+@torch.no_grad()
+def test_guidance_asks_the_network_once_and_is_the_formula():
+    unet, (x, _, _) = network(**CLASS), inputs(CLASS)
+    labels, times, asked = torch.tensor([7, 2, 0]), torch.full((3,), 0.3), []
+    eps_c = unet(x, times, F.one_hot(labels, 10).float())
+    eps_u = unet(x, times, torch.zeros(3, 10))
+    unet.register_forward_hook(lambda module, given, _: asked.append(len(given[0])))
+    denoise = guided(unet_denoiser(unet, 300, labels), unet_denoiser(unet, 300), 3)
+    assert_close(denoise(x, 90).eps, eps_u + 3 * (eps_c - eps_u))
+    assert asked == [6]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("config", [CLASS, dict(hidden=8, time=True)], ids=["class", "time"])
+def test_other_networks_and_other_numbers_of_timesteps_are_not_taken_for_the_same(config):
+    x, unets = inputs(CLASS)[0], [network(**config), network(**config)]
+    for parameter in unets[1].parameters():
+        parameter.mul_(1.2)
+    denoisers = [unet_denoiser(unet, T) for unet in unets for T in (300, 200)]
+    apart = [denoise(x, 90).eps for denoise in denoisers]
+    assert all(not torch.allclose(one, apart[0]) for one in apart[1:])
+    for one, estimate in zip(apart, together(*denoisers)(x, 90), strict=True):
+        assert_close(estimate.eps, one)
+    for estimate in together(denoisers[0], denoisers[0])(x, 90):
+        assert_close(estimate.eps, apart[0])
+
+
+@torch.no_grad()
+def test_a_label_for_each_image_or_one_for_all():
+    unet, (x, _, _) = network(**CLASS), inputs(CLASS)
+    alike = unet_denoiser(unet, 300, [7])(x, 30).eps
+    assert_close(alike, unet_denoiser(unet, 300, torch.full((3,), 7))(x, 30).eps)
+    with pytest.raises(ValueError, match="conditions for 2 images, got 3"):
+        unet_denoiser(unet, 300, [7, 1])(x, 30)
 
 
 def test_one_hot():
