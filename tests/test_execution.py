@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 INPUTS = [
     "diffusion_utils/schedule.py",
+    "diffusion_utils/player.html",
     "diffusion_utils/emoji64/network.py",
     "models/mnist/b1/epoch-05.safetensors",
     "data/mnist/train-labels-idx1-ubyte.gz",
