@@ -15,13 +15,7 @@ import matplotlib.pyplot as plt
 import torch
 from tqdm import tqdm
 
-from diffusion_utils.emoji64.captions import (
-    COLOURS,
-    STYLES,
-    called,
-    coloured,
-    on_background,
-)
+from diffusion_utils.emoji64.captions import COLOURS, STYLES, called, coloured, on_background
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.files import ROOT, atomic, digest
@@ -63,9 +57,7 @@ def draw(model, prompts, seeds, batch=16):
 def sheet(path, pictures, labels, columns):
     """Write pictures, three times their size, with a label below each, to a PNG."""
     rows = -(-len(pictures) // columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(2.1 * columns, 2.35 * rows), squeeze=False
-    )
+    fig, axes = plt.subplots(rows, columns, figsize=(2.1 * columns, 2.35 * rows), squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
     for ax, picture, label in zip(axes.flat, pictures, labels, strict=False):

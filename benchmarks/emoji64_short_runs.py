@@ -50,9 +50,7 @@ class ShortTask(EmojiTask):
     def optimizer(self, network):
         if self.what.startswith("Muon"):
             return super().optimizer(network)
-        return torch.optim.AdamW(
-            network.parameters(), betas=(0.9, 0.99), weight_decay=0.01
-        )
+        return torch.optim.AdamW(network.parameters(), betas=(0.9, 0.99), weight_decay=0.01)
 
     def falling(self, step):
         left = (1 - self.spent / self.seconds) / 0.3
@@ -79,9 +77,7 @@ def errors(network, data, encoder):
     prompt = encoder([called(data.names[i]) for i in data.name_index[chosen]])
     found = []
     for t in TIMESTEPS:
-        x_t = SCHEDULE.forward(x_0, t, eps).contiguous(
-            memory_format=torch.channels_last
-        )
+        x_t = SCHEDULE.forward(x_0, t, eps).contiguous(memory_format=torch.channels_last)
         v = network(x_t, torch.full((len(x_0),), t), *prompt)
         noise = SCHEDULE.noise_from_velocity(x_t, t, v)
         x0_hat = SCHEDULE.predict_x0(x_t, t, noise)
@@ -123,8 +119,7 @@ def main():
     data, encoder = first_names(emoji(), NAMES), TextEncoder(FOLDER)
     judge = load_evaluator()[0]
     runs = [
-        run(what, recipe, args.minutes, data, encoder, judge)
-        for what, recipe in RECIPES.items()
+        run(what, recipe, args.minutes, data, encoder, judge) for what, recipe in RECIPES.items()
     ]
     result = {"minutes": args.minutes, "timesteps": TIMESTEPS, "runs": runs}
     with atomic(RESULTS) as partial:

@@ -120,9 +120,7 @@ def judged(judge, pair, pictures, looks):
         sure.append(in_batches(model, seen).softmax(1)[:, names.index(name)])
     return {
         "ranks": [list(both) for both in zip(*ranks, strict=True)],
-        "sure": [
-            [round(p.item(), 3) for p in both] for both in zip(*sure, strict=True)
-        ],
+        "sure": [[round(p.item(), 3) for p in both] for both in zip(*sure, strict=True)],
     }
 
 
@@ -144,9 +142,7 @@ def measured(model, judge, name, sheets, most=16):
         rows.append(row | {"best": seeds[order[0]]})
         drawn[pair] = pictures[order[:6]]
     rows.sort(key=lambda row: -max(map(min, row["sure"])))
-    sheet(
-        [drawn[row["pair"]] for row in rows], kind.looks, sheets / f"pairs-{name}.png"
-    )
+    sheet([drawn[row["pair"]] for row in rows], kind.looks, sheets / f"pairs-{name}.png")
     return rows
 
 
@@ -178,9 +174,7 @@ def main():
         record[name] = measured(model, judge, name, args.sheets, args.seeds)
         for row in record[name]:
             counts = [both_within(row, first) for first in (1, 5)]
-            print(
-                name, *row["pair"], "best seed", row["best"], "first, in five", *counts
-            )
+            print(name, *row["pair"], "best seed", row["best"], "first, in five", *counts)
         with atomic(RESULTS) as part:
             part.write_text(json.dumps(record) + "\n")
 

@@ -26,14 +26,10 @@ RESULTS = ROOT / "benchmarks" / "results" / "mnist_precision.json"
 
 
 def losses(recipe, precision, steps):
-    AcceleratorState._reset_state(
-        reset_partial_state=True
-    )  # one precision to a process otherwise
+    AcceleratorState._reset_state(reset_partial_state=True)  # one precision to a process otherwise
     task = DigitTask(recipe, mnist())
     with tempfile.TemporaryDirectory() as run:
-        rows = train(
-            task, run, accelerator(precision), steps=steps, checkpoint_steps=steps
-        )
+        rows = train(task, run, accelerator(precision), steps=steps, checkpoint_steps=steps)
         return [row.loss for row, _ in progress(rows, steps, desc=precision)]
 
 
@@ -43,23 +39,17 @@ def main():
     )
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--hidden", type=int, default=64)
-    parser.add_argument(
-        "--window", type=int, default=20, help="steps in a running mean"
-    )
+    parser.add_argument("--window", type=int, default=20, help="steps in a running mean")
     args = parser.parse_args()
     keep_freed_memory()
     recipe = replace(RECIPES["b3"], hidden=args.hidden)
     curves = {
         "fp32": losses(recipe, "no", args.steps),
         "bf16": losses(recipe, "bf16", args.steps),
-        "fp32, another seed": losses(
-            replace(recipe, seed=recipe.seed + 1), "no", args.steps
-        ),
+        "fp32, another seed": losses(replace(recipe, seed=recipe.seed + 1), "no", args.steps),
     }
     window = np.ones(args.window) / args.window
-    smooth = {
-        name: np.convolve(curve, window, "valid") for name, curve in curves.items()
-    }
+    smooth = {name: np.convolve(curve, window, "valid") for name, curve in curves.items()}
     apart = {name: np.abs(smooth[name] / smooth["fp32"] - 1) for name in smooth}
     for name in ("bf16", "fp32, another seed"):
         print(

@@ -127,19 +127,13 @@ def main():
     print(f"guided, {args.steps} steps, on {torch.get_num_threads()} threads")
     times = use(args.steps, args.repeats)
     load, one, eight = map(statistics.median, times.values())
-    print(
-        f"Emoji-64: loading {load:.2f} s, one picture {one:.2f} s, eight {eight:.2f} s"
-    )
+    print(f"Emoji-64: loading {load:.2f} s, one picture {one:.2f} s, eight {eight:.2f} s")
     times = against_network_calls(args.steps, 4 * args.repeats)
     print(f"our loop over the bare network calls: {ratio(times, 'ours', 'bare')}")
     times = against_diffusers(args.steps, 5 * args.repeats)
-    print(
-        f"tiny IF, diffusers' IFPipeline over ours: {ratio(times, 'diffusers', 'ours')}"
-    )
+    print(f"tiny IF, diffusers' IFPipeline over ours: {ratio(times, 'diffusers', 'ours')}")
     times = against_diffusers(args.steps, 10 * args.repeats, instant=True)
-    print(
-        f"the same around a network that answers at once: {ratio(times, 'diffusers', 'ours')}"
-    )
+    print(f"the same around a network that answers at once: {ratio(times, 'diffusers', 'ours')}")
     for name, seconds_of_a_run in times.items():
         step = statistics.median(seconds_of_a_run) / args.steps
         print(f"  {name} {1e6 * step:.0f} microseconds a step")

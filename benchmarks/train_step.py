@@ -72,11 +72,7 @@ def torchvision_digits():
 def configured():
     """The precision and the `Accelerator` of the training commands, and the memory kept as they do."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    from diffusion_utils.training.runtime import (
-        accelerator,
-        best_precision,
-        keep_freed_memory,
-    )
+    from diffusion_utils.training.runtime import accelerator, best_precision, keep_freed_memory
 
     keep_freed_memory()
     return best_precision(), accelerator(best_precision())
@@ -137,9 +133,7 @@ def convolution_seconds(recipe, precision, repeats=5):
             .to(memory_format=torch.channels_last)
             .requires_grad_(not first)
         )
-        grad = torch.randn(output_shape, dtype=dtype).to(
-            memory_format=torch.channels_last
-        )
+        grad = torch.randn(output_shape, dtype=dtype).to(memory_format=torch.channels_last)
         times = []
         for _ in range(repeats):
             start = time.perf_counter()
@@ -172,15 +166,8 @@ def shares(recipe, accelerator):
             loss.backward()
             optimizer.step()
         if measured:
-            times = {
-                event.key: event.self_cpu_time_total for event in trace.key_averages()
-            }
-    groups = {
-        "convolution": "conv",
-        "GELU": "gelu",
-        "BatchNorm": "batch_norm",
-        "Adam": "adam",
-    }
+            times = {event.key: event.self_cpu_time_total for event in trace.key_averages()}
+    groups = {"convolution": "conv", "GELU": "gelu", "BatchNorm": "batch_norm", "Adam": "adam"}
     total = sum(times.values())
     found = {name: sum(t for key, t in times.items() if part in key.lower()) / total
              for name, part in groups.items()}  # fmt: skip
@@ -212,15 +199,7 @@ def emoji64(name, steps):
 
 def measure(mode, name, steps):
     """Run one mode in a process of its own, so that neither warms up or configures the other."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.train_step",
-        "--mode",
-        mode,
-        "--recipe",
-        name,
-    ]
+    command = [sys.executable, "-m", "benchmarks.train_step", "--mode", mode, "--recipe", name]
     output = subprocess.run(
         [*command, "--steps", str(steps)], check=True, capture_output=True, text=True
     )
@@ -232,19 +211,14 @@ def main():
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--steps", type=int, default=9)
-    parser.add_argument(
-        "--mode", choices=["plain", "ours", "emoji64"], help=argparse.SUPPRESS
-    )
+    parser.add_argument("--mode", choices=["plain", "ours", "emoji64"], help=argparse.SUPPRESS)
     parser.add_argument("--recipe", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.mode:
         run = {"plain": plain, "ours": ours, "emoji64": emoji64}[args.mode]
         print(json.dumps(run(args.recipe, args.steps)))
         return
-    networks = [
-        compared(*network, args.steps)
-        for network in (("b1", 128, 256), ("b3", 64, 128))
-    ]
+    networks = [compared(*network, args.steps) for network in (("b1", 128, 256), ("b3", 64, 128))]
     for row in networks:
         print(json.dumps(row, indent=1))
     e = measure("emoji64", "emoji64", args.steps)

@@ -70,12 +70,8 @@ def watched(denoise, total=STEPS):
 
 
 def parsed(arguments):
-    parser = argparse.ArgumentParser(
-        prog="python -m diffusion_utils", description=__doc__
-    )
-    of_all, picture, prompt, pair = (
-        argparse.ArgumentParser(add_help=False) for _ in range(4)
-    )
+    parser = argparse.ArgumentParser(prog="python -m diffusion_utils", description=__doc__)
+    of_all, picture, prompt, pair = (argparse.ArgumentParser(add_help=False) for _ in range(4))
     of_all.add_argument("--out", type=Path, required=True, help="a .png file")
     of_all.add_argument("--gamma", type=float, default=7.0, help="guidance scale")
     of_all.add_argument("--seed", default="0", help="0,1,2 draws three images")
@@ -87,9 +83,7 @@ def parsed(arguments):
 
     def verb(run, *parents):
         """The command of the same name."""
-        new = verbs.add_parser(
-            run.__name__, parents=[*parents, of_all], help=run.__doc__
-        )
+        new = verbs.add_parser(run.__name__, parents=[*parents, of_all], help=run.__doc__)
         new.set_defaults(run=run)
         return new
 

@@ -37,19 +37,16 @@ class Conditional:
         Raises:
             ValueError: there are conditions for another number of images.
         """
-        if len(self.condition[0]) not in (1, B):
-            raise ValueError(
-                f"conditions for {len(self.condition[0])} images, got {B} images"
-            )
+        for part in self.condition:
+            if len(part) not in (1, B):
+                raise ValueError(f"conditions for {len(part)} images, got {B} images")
         return [part.expand(B, *part.shape[1:]) for part in self.condition]
 
 
 def together(*denoisers):
     """(x_t, t) -> the NoiseEstimate of each denoiser, in one batch where they share a network."""
     network = getattr(denoisers[0], "network", None)
-    if network is None or any(
-        getattr(d, "network", None) is not network for d in denoisers
-    ):
+    if network is None or any(getattr(d, "network", None) != network for d in denoisers):
         return lambda x_t, t: [denoise(x_t, t) for denoise in denoisers]
 
     def estimates(x_t, t):

@@ -40,10 +40,7 @@ def block_shapes(network, *inputs):
 
         return hook
 
-    hooks = [
-        child.register_forward_hook(note(name))
-        for name, child in network.named_children()
-    ]
+    hooks = [child.register_forward_hook(note(name)) for name, child in network.named_children()]
     try:
         with torch.no_grad():
             network(*inputs)
@@ -161,9 +158,7 @@ def storyboard(pictures, arrows, size=1.1):
         ax.text(x + 0.5, y + 1.04, title, ha="center", va="bottom", fontsize=fontsize)
     for (x0, y0), (x1, y1), label in arrows:
         start, end = (x0 + 1 + GAP, y0 + 0.5), (x1 - GAP, y1 + 0.5)
-        ax.annotate(
-            "", end, start, arrowprops={"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0}
-        )
+        ax.annotate("", end, start, arrowprops={"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0})
         middle = (start[0] + end[0]) / 2, max(start[1], end[1]) + 0.06
         ax.text(*middle, label, ha="center", va="bottom", fontsize=fontsize)
     ax.set(xlim=(-0.1, width), ylim=(-0.1, height))

@@ -62,10 +62,7 @@ def atomic_folder(folder):
     A folder that is not there is begun empty.
     """
     folder = Path(folder)
-    new, old = (
-        folder.with_name(f".{folder.name}.{os.getpid()}.{age}")
-        for age in ("new", "old")
-    )
+    new, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{age}") for age in ("new", "old"))
     try:
         if folder.exists():
             shutil.copytree(folder, new)
@@ -91,9 +88,7 @@ def remove_partial(folder):
 def check_output(path, source):
     """Raises a ValueError if what is written to `path` would replace the file that is read."""
     if Path(path).exists() and Path(path).samefile(source):
-        raise ValueError(
-            f"{path} is the file that is read and would be lost; choose another --out"
-        )
+        raise ValueError(f"{path} is the file that is read and would be lost; choose another --out")
 
 
 def copy_file(source, path):
@@ -115,9 +110,7 @@ def in_single(state):
 
 def save_tensors(path, tensors, **metadata):
     """Write {name: tensor} as safetensors with JSON metadata, atomically."""
-    tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()
-    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     with atomic(path) as partial:
         try:
             save_file(tensors, partial, {"meta": json.dumps(metadata)})
@@ -142,9 +135,7 @@ def load_tensors(path, sha256=None):
             metadata = json.loads((f.metadata() or {}).get("meta", "{}"))
             return {name: f.get_tensor(name) for name in f.keys()}, metadata
     except (SafetensorError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"{path} is not a readable safetensors file ({error})"
-        ) from error
+        raise ValueError(f"{path} is not a readable safetensors file ({error})") from error
 
 
 def read_lines(path):

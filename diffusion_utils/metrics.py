@@ -98,9 +98,7 @@ def diversity(classifier, images, labels):
     """
     features = in_batches(classifier.features, images)
     return (
-        torch.stack(
-            [torch.pdist(features[labels == c]).mean() for c in labels.unique()]
-        )
+        torch.stack([torch.pdist(features[labels == c]).mean() for c in labels.unique()])
         .mean()
         .item()
     )

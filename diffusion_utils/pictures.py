@@ -78,9 +78,7 @@ def pixel_limit(pixels):
     before = Image.MAX_IMAGE_PIXELS
     Image.MAX_IMAGE_PIXELS = pixels // 2  # where PIL warns; it refuses twice as many
     try:
-        with warnings.catch_warnings(
-            action="ignore", category=Image.DecompressionBombWarning
-        ):
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = before
@@ -153,11 +151,7 @@ def shipped_image(name):
 
 
 # what chapter 1.7.2 fills: left, top, right, bottom of a hole in each picture, see `hole`
-HOLES = {
-    "sailboat": (12, 4, 48, 34),
-    "mushroom": (4, 2, 60, 38),
-    "cactus": (36, 26, 60, 58),
-}
+HOLES = {"sailboat": (12, 4, 48, 34), "mushroom": (4, 2, 60, 38), "cactus": (36, 26, 60, 58)}
 
 
 def hole(left, top, right, bottom, size=64):

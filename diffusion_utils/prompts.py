@@ -41,9 +41,7 @@ def parts(prompt, tokenizer):
     """The parts of a prompt that a tokenizer knows, and those that it does not."""
     found = tokenizer(prompt, return_offsets_mapping=True)
     known, unknown = [], []
-    for token, (start, end) in zip(
-        found["input_ids"], found["offset_mapping"], strict=True
-    ):
+    for token, (start, end) in zip(found["input_ids"], found["offset_mapping"], strict=True):
         part = prompt[start:end]
         if part.strip():  # else it marks the start or the end
             (unknown if token == tokenizer.unk_token_id else known).append(part)
@@ -57,8 +55,7 @@ def spelled(text):
     ' rocket '
     """
     return "".join(
-        f" {unicodedata.name(c).lower()} " if unicodedata.category(c) == "So" else c
-        for c in text
+        f" {unicodedata.name(c).lower()} " if unicodedata.category(c) == "So" else c for c in text
     )
 
 

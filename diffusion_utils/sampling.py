@@ -32,14 +32,10 @@ def generators(seeds):
         ValueError: there are no seeds, or they are no list, or one is not in that range.
     """
     if not hasattr(seeds, "__len__") or not len(seeds):
-        raise ValueError(
-            f"give a list of at least one seed, each makes one image; got {seeds!r}"
-        )
+        raise ValueError(f"give a list of at least one seed, each makes one image; got {seeds!r}")
     for seed in seeds:
         if not isinstance(seed, Integral) or not 0 <= seed < 2**32:
-            raise ValueError(
-                f"a seed is a whole number in 0 .. {2**32 - 1}, got {seed!r}"
-            )
+            raise ValueError(f"a seed is a whole number in 0 .. {2**32 - 1}, got {seed!r}")
     return [torch.Generator().manual_seed(int(seed)) for seed in seeds]
 
 
@@ -55,9 +51,7 @@ def noise_like(x, generators):
         ValueError: the number of generators is not the batch size; one would serve all images alike.
     """
     if len(generators) != len(x):
-        raise ValueError(
-            f"one generator for each image: {len(generators)} for {len(x)} images"
-        )
+        raise ValueError(f"one generator for each image: {len(generators)} for {len(x)} images")
     return unit_noise(x.shape[1:], generators).to(x)
 
 

@@ -29,10 +29,7 @@ class Schedule:
             raise ValueError(
                 f"alpha_bar must be a list of numbers, got shape {tuple(alpha_bar.shape)}"
             )
-        if (
-            not ((alpha_bar > 0) & (alpha_bar < 1)).all()
-            or not (alpha_bar.diff() < 0).all()
-        ):
+        if not ((alpha_bar > 0) & (alpha_bar < 1)).all() or not (alpha_bar.diff() < 0).all():
             raise ValueError("alpha_bar must decrease within (0, 1)")
         self.alpha_bar = alpha_bar
         self.from_clean = torch.cat([torch.ones(1, dtype=torch.float64), alpha_bar])
@@ -41,11 +38,7 @@ class Schedule:
     @classmethod
     def linear(cls, beta_start=1e-4, beta_end=0.02, T=300):
         """beta_t on a line from beta_start to beta_end, alpha_bar_t = prod(1 - beta_s), s <= t."""
-        return cls(
-            (1 - torch.linspace(beta_start, beta_end, T, dtype=torch.float64)).cumprod(
-                0
-            )
-        )
+        return cls((1 - torch.linspace(beta_start, beta_end, T, dtype=torch.float64)).cumprod(0))
 
     @classmethod
     def cosine(cls, T=1000):
@@ -127,9 +120,8 @@ class Schedule:
         variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * beta  # (N.4)
         if nu is not None and t_prev != CLEAN:
             share = (nu + 1) / 2
-            variance = torch.exp(
-                share * beta.log() + (1 - share) * variance.log()
-            )  # (N.5)
+            log_variance = share * beta.log() + (1 - share) * variance.log()
+            variance = log_variance.exp()  # (N.5)
         return mean + variance.sqrt() * z
 
 
@@ -164,9 +156,7 @@ def strided_timesteps(start, stride):
         ValueError: start is not a positive multiple of stride, so the list would miss 0.
     """
     if stride < 1 or start < stride or start % stride:
-        raise ValueError(
-            f"start must be a multiple of stride, got start={start}, stride={stride}"
-        )
+        raise ValueError(f"start must be a multiple of stride, got start={start}, stride={stride}")
     return list(range(start, -1, -stride))
 
 

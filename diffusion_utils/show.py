@@ -5,6 +5,8 @@ import io
 import json
 import zlib
 from html import escape
+from pathlib import Path
+from string import Template
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -44,13 +46,7 @@ def grid(rows, titles=None, labels=None, size=0.9):
         ax.set_title(title, fontsize=fontsize)
     for ax, label in zip(axes[:, 0], labels or [], strict=False):
         ax.text(
-            -0.1,
-            0.5,
-            label,
-            transform=ax.transAxes,
-            ha="right",
-            va="center",
-            fontsize=fontsize,
+            -0.1, 0.5, label, transform=ax.transAxes, ha="right", va="center", fontsize=fontsize
         )
     plt.show()
 
@@ -85,9 +81,7 @@ def table(rows, header, caption):
     cells = [[str(cell) for cell in row] for row in rows]
     for row in cells:
         if len(row) != len(header):
-            raise ValueError(
-                f"a row of {len(row)} cells under a header of {len(header)}: {row}"
-            )
+            raise ValueError(f"a row of {len(row)} cells under a header of {len(header)}: {row}")
     styles = [
         f"text-align:{'right' if all(map(like_a_number, column)) else 'left'};padding:.25em .8em;"
         "border-bottom:1px solid;font-variant-numeric:tabular-nums;vertical-align:bottom"
@@ -110,12 +104,8 @@ def table(rows, header, caption):
 
 def row_of_table(cells, styles):
     first, *others = zip(cells, styles, strict=True)
-    named = (
-        f'<th scope="row" style="{first[1]};font-weight:normal">{escape(first[0])}</th>'
-    )
-    return named + "".join(
-        f'<td style="{style}">{escape(cell)}</td>' for cell, style in others
-    )
+    named = f'<th scope="row" style="{first[1]};font-weight:normal">{escape(first[0])}</th>'
+    return named + "".join(f'<td style="{style}">{escape(cell)}</td>' for cell, style in others)
 
 
 def like_a_number(cell):
@@ -137,97 +127,34 @@ def animation(frames, alt, captions, width=320):
 
     captions: one short text for each frame. alt: what a reader who does not see it should know.
     """
-    sheet = np.concatenate([to_pixels(frame)[0] for frame in frames])
-    png = io.BytesIO()
-    Image.fromarray(sheet).save(png, "PNG", optimize=True)
-    name = f"player{zlib.crc32(png.getvalue()):08x}"
-    last = len(frames) - 1
+    sheet = data_url(np.concatenate([to_pixels(frame)[0] for frame in frames]))
     height, breadth = frames[0].shape[-2:]
-    return HTML(
-        PLAYER.format(
-            name=name, alt=escape(alt), last=last, captions=script_text(list(captions)), width=width,
-            size=f"{100 * len(frames)}%", ratio=f"{breadth} / {height}",
-            png=base64.b64encode(png.getvalue()).decode(),
-        )
+    return filled(
+        "player.html", sheet=sheet, alt=escape(alt), width=width, ratio=f"{breadth} / {height}",
+        size=f"{100 * len(frames)}%", last=len(frames) - 1,
+        captions=json.dumps(list(captions)).replace("</", "<\\/"),  # it stands in a <script>
     )  # fmt: skip
-
-
-def script_text(value):
-    """A value as JSON that may stand in a <script>."""
-    return json.dumps(value).replace("</", "<\\/")
 
 
 def comparison(before, after, alt, captions=("before", "after"), width=320):
     """Two (1, C, H, W) images in [0, 1] under a slider: left of it `before`, right of it `after`."""
-    urls = [data_url(image) for image in (before, after)]
     height, breadth = before.shape[-2:]
-    return HTML(
-        COMPARISON.format(
-            name=f"comparison{zlib.crc32(''.join(urls).encode()):08x}",
-            before=urls[0], after=urls[1], alt=escape(alt), width=width,
-            left=escape(captions[0]), right=escape(captions[1]), ratio=f"{breadth} / {height}",
-        )
+    return filled(
+        "comparison.html", before=data_url(to_pixels(before)[0]), after=data_url(to_pixels(after)[0]),
+        left=escape(captions[0]), right=escape(captions[1]),
+        alt=escape(alt), width=width, ratio=f"{breadth} / {height}",
     )  # fmt: skip
 
 
-def data_url(image):
+def filled(template, **values):
+    """A template beside this file with its $names replaced, as a part of the page."""
+    path = Path(__file__).with_name(template)
+    name = f"{path.stem}{zlib.crc32(repr(values).encode()):08x}"  # the same in each run
+    return HTML(Template(path.read_text()).substitute(values, name=name))
+
+
+def data_url(pixels):
+    """(H, W) or (H, W, 3) uint8 as the address of a PNG."""
     png = io.BytesIO()
-    Image.fromarray(to_pixels(image)[0]).save(png, "PNG", optimize=True)
+    Image.fromarray(pixels).save(png, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(png.getvalue()).decode()
-
-
-COMPARISON = """<div id="{name}" style="max-width:{width}px">
-<div role="img" aria-label="{alt}" style="position:relative;aspect-ratio:{ratio}">
-<img src="{after}" alt="" style="position:absolute;width:100%;height:100%;image-rendering:pixelated">
-<img src="{before}" alt="" style="position:absolute;width:100%;height:100%;image-rendering:pixelated;
-clip-path:inset(0 50% 0 0)"></div>
-<label style="display:flex;gap:.5em;align-items:center">{left}
-<input type="range" min="0" max="100" value="50" style="flex:1" aria-label="how much of {left} to show">
-{right}</label>
-<script>
-(() => {{
-  const box = document.getElementById("{name}"), top = box.querySelectorAll("img")[1];
-  const slider = box.querySelector("input");
-  slider.oninput = () => {{ top.style.clipPath = "inset(0 " + (100 - slider.value) + "% 0 0)"; }};
-}})();
-</script></div>"""
-
-
-PLAYER = """<div id="{name}" style="max-width:{width}px">
-<div role="img" aria-label="{alt}" style="aspect-ratio:{ratio};background-size:100% {size};
-background-position:0 100%;image-rendering:pixelated;background-image:url(data:image/png;base64,{png})"></div>
-<div style="display:flex;gap:.5em;align-items:center"><button type="button">Play</button>
-<input type="range" min="0" max="{last}" value="{last}" aria-label="frame" style="flex:1">
-<output style="min-width:6em"></output></div>
-<script>
-(() => {{
-  const box = document.getElementById("{name}"), captions = {captions}, last = {last};
-  const image = box.querySelector("[role=img]"), slider = box.querySelector("input");
-  const button = box.querySelector("button"), text = box.querySelector("output");
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const idle = calm ? "Next" : "Play";
-  let timer = null;
-  const show = () => {{
-    image.style.backgroundPosition = "0 " + 100 * slider.value / last + "%";
-    text.textContent = captions[slider.value];
-    slider.setAttribute("aria-valuetext", captions[slider.value]);
-  }};
-  const stop = () => {{ clearInterval(timer); timer = null; button.textContent = idle; }};
-  slider.oninput = () => {{ stop(); show(); }};
-  button.onclick = () => {{
-    if (timer) return stop();
-    if (calm) {{
-      slider.value = (+slider.value + 1) % (last + 1);
-      return show();
-    }}
-    if (+slider.value === last) slider.value = 0;
-    button.textContent = "Pause";
-    timer = setInterval(() => {{
-      if (+slider.value === last) return stop();
-      slider.value++; show();
-    }}, 120);
-  }};
-  stop();
-  show();
-}})();
-</script></div>"""

@@ -41,14 +41,7 @@ def generate(model, denoise, seeds, timesteps=TIMESTEPS):
     >>> generate(model, denoiser, seeds=[0, 1], timesteps=[990, 500, 0]).shape
     torch.Size([2, 3, 64, 64])
     """
-    return sample(
-        denoise,
-        model.shape,
-        timesteps,
-        model.schedule,
-        seeds=seeds,
-        device=model.device,
-    )
+    return sample(denoise, model.shape, timesteps, model.schedule, seeds=seeds, device=model.device)
 
 
 def enlarged(model, images, prompts, seeds, combine=None):
@@ -84,9 +77,8 @@ def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
 def denoise_from(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
     """Noise an image to timesteps[i_start] and denoise it step by step: yields each `Step`."""
     x_t, noise = noised(model, image, i_start, seeds, timesteps)
-    return trajectory(
-        denoise, x_t, timesteps[i_start:], model.schedule, generators=noise
-    )
+    later = timesteps[i_start:]
+    return trajectory(denoise, x_t, later, model.schedule, generators=noise)
 
 
 def sdedit(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):

@@ -39,9 +39,7 @@ def rotation(quarters):
     tensor([[[[1., 3.],
               [0., 2.]]]])
     """
-    return View(
-        lambda x: x.rot90(quarters, (2, 3)), lambda x: x.rot90(-quarters, (2, 3))
-    )
+    return View(lambda x: x.rot90(quarters, (2, 3)), lambda x: x.rot90(-quarters, (2, 3)))
 
 
 def permutation(order):

@@ -15,16 +15,12 @@ def test_sharpness_is_of_the_steepest_jumps_and_grain_of_the_flat_places():
     original[..., 32:] = -1
     steepest, there = 3 * 2 * 64 * 63 // 20, 3 * 64
     assert denoising.sharpness(original).item() == pytest.approx(2 * there / steepest)
-    assert denoising.sharpness(original / 4).item() == pytest.approx(
-        0.5 * there / steepest
-    )
+    assert denoising.sharpness(original / 4).item() == pytest.approx(0.5 * there / steepest)
     moved = original.roll(5, dims=-1)  # as sharp, at another place
     moved[..., :5] = 1
     assert denoising.sharpness(moved) == denoising.sharpness(original)
     estimate = original.clone()
-    estimate[..., ::2, :32] -= (
-        0.1  # 63 x 32 of the flat jumps, of 2 x 64 x 63 - 64 in each colour
-    )
+    estimate[..., ::2, :32] -= 0.1  # 63 x 32 of the flat jumps, of 2 x 64 x 63 - 64 in each colour
     share = 63 * 32 / (2 * 64 * 63 - 64)
     assert denoising.grain(estimate, original).item() == pytest.approx(0.1 * share)
     assert denoising.grain(original, original).item() == 0

@@ -13,14 +13,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmarks import (
-    emoji64_quality,
-    inpainting,
-    mnist_quality,
-    pairs,
-    precision,
-    train_step,
-)
+from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, precision, train_step
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.files import ROOT
 from diffusion_utils.mnist.data import mnist
@@ -191,9 +184,7 @@ def test_the_speed_of_emoji64_is_that_of_each_step(monkeypatch):
 
 
 def test_precisions_are_compared_on_the_same_batches(tiny_recipe):
-    fp32, again, bf16 = (
-        precision.losses(tiny_recipe, p, 4) for p in ("no", "no", "bf16")
-    )
+    fp32, again, bf16 = (precision.losses(tiny_recipe, p, 4) for p in ("no", "no", "bf16"))
     other = precision.losses(replace(tiny_recipe, seed=1), "no", 4)
     assert fp32 == again != bf16 and len(fp32) == 4
     assert bf16 == pytest.approx(fp32, rel=0.02)

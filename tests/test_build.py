@@ -22,12 +22,8 @@ def build(book):
 
 
 def test_a_warning_fails_the_build_also_where_its_page_is_not_new(tmp_path):
-    (tmp_path / "_config.yml").write_text(
-        "title: t\nexecute:\n  execute_notebooks: off\n"
-    )
-    (tmp_path / "_toc.yml").write_text(
-        "format: jb-book\nroot: a\nchapters:\n- file: b\n"
-    )
+    (tmp_path / "_config.yml").write_text("title: t\nexecute:\n  execute_notebooks: off\n")
+    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: a\nchapters:\n- file: b\n")
     (tmp_path / "a.md").write_text("# A\n")
     (tmp_path / "b.md").write_text("# B\n\n[nowhere](nothing.md)\n")
     for _ in range(2):

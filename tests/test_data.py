@@ -65,9 +65,7 @@ def test_another_reader_finds_the_same(tmp_path, train):
     part, unpacked = "train" if train else "t10k", []
     for kind in ("images-idx3", "labels-idx1"):
         path = tmp_path / f"{part}-{kind}-ubyte"
-        path.write_bytes(
-            gzip.decompress((MNIST_FOLDER / f"{path.name}.gz").read_bytes())
-        )
+        path.write_bytes(gzip.decompress((MNIST_FOLDER / f"{path.name}.gz").read_bytes()))
         unpacked.append(str(path))
     images, labels = mnist(train)
     assert images[:, 0].equal(read_image_file(unpacked[0]))
@@ -148,9 +146,7 @@ def test_damaged_file_is_one_clear_error(folder, damage, name):
     path = folder / f"{name}.gz"
     damage(path)
     what = DAMAGES[damage]
-    with pytest.raises(
-        ValueError, match=rf"{path} is {what}.*; restore it with `git checkout "
-    ):
+    with pytest.raises(ValueError, match=rf"{path} is {what}.*; restore it with `git checkout "):
         mnist(train=False, folder=folder)
 
 
@@ -158,9 +154,7 @@ def test_damaged_file_is_one_clear_error(folder, damage, name):
 def test_missing_file_is_one_clear_error(folder, name):
     path = folder / f"{name}.gz"
     path.unlink()
-    with pytest.raises(
-        FileNotFoundError, match=f"there is no file {path}; restore it with `git"
-    ):
+    with pytest.raises(FileNotFoundError, match=f"there is no file {path}; restore it with `git"):
         mnist(train=False, folder=folder)
 
 

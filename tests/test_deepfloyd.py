@@ -17,14 +17,7 @@ from diffusion_utils import sampling, tasks
 from diffusion_utils.deepfloyd import __main__ as shell
 from diffusion_utils.deepfloyd import model as adapter
 from diffusion_utils.deepfloyd import stage_2, text, weights
-from diffusion_utils.denoisers import (
-    NoiseEstimate,
-    averaged,
-    blended,
-    clipped,
-    guided,
-    viewed,
-)
+from diffusion_utils.denoisers import NoiseEstimate, averaged, blended, clipped, guided, viewed
 from diffusion_utils.files import load_tensors, save_tensors
 from diffusion_utils.pictures import hole
 from diffusion_utils.sampling import generators, last, trajectory, unit_noise
@@ -77,16 +70,12 @@ def test_the_six_channels_are_the_noise_and_the_variance(model, pipeline):
 
 def step_of(scheduler, monkeypatch, estimate, t, t_prev, x_t, z):
     scheduler.set_timesteps(timesteps=[t, t_prev] if t_prev >= 0 else [t])
-    monkeypatch.setattr(
-        "diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *a, **k: z
-    )
+    monkeypatch.setattr("diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *a, **k: z)
     return scheduler.step(torch.cat(estimate, 1), t, x_t).prev_sample
 
 
 @pytest.mark.parametrize(("t", "t_prev"), [(990, 960), (500, 470), (60, 30)])
-def test_our_step_is_that_of_diffusers_without_its_threshold(
-    model, monkeypatch, t, t_prev
-):
+def test_our_step_is_that_of_diffusers_without_its_threshold(model, monkeypatch, t, t_prev):
     x_t, z = torch.randn(2, 1, 3, 64, 64)
     eps, v = model.denoiser("a dog")(x_t, t)
     at = monkeypatch, (eps, v), t, t_prev, x_t, z
@@ -103,39 +92,23 @@ def test_a_whole_trajectory_is_that_of_the_pipeline_without_its_threshold(
     draws = [unit_noise(model.shape, noise) for _ in range(6)]
     timesteps = [999, 666, 333, 0]  # there it draws no noise
     ours_draws, their_draws = iter(draws[1:]), iter(draws[1:])
-    monkeypatch.setattr(
-        "diffusion_utils.sampling.unit_noise", lambda *a: next(ours_draws)
-    )
+    monkeypatch.setattr("diffusion_utils.sampling.unit_noise", lambda *a: next(ours_draws))
     denoise = guided(model.denoiser("a dog"), model.denoiser(""), 7.0)
-    ours = last(
-        trajectory(
-            denoise, draws[0], [*timesteps, -1], model.schedule, generators=noise
-        )
-    )
+    ours = last(trajectory(denoise, draws[0], [*timesteps, -1], model.schedule, generators=noise))
     monkeypatch.setattr(
-        "diffusers.schedulers.scheduling_ddpm.randn_tensor",
-        lambda *a, **k: next(their_draws),
+        "diffusers.schedulers.scheduling_ddpm.randn_tensor", lambda *a, **k: next(their_draws)
     )
-    monkeypatch.setattr(
-        pipeline, "prepare_intermediate_images", lambda *a, **k: draws[0]
-    )
+    monkeypatch.setattr(pipeline, "prepare_intermediate_images", lambda *a, **k: draws[0])
     pipeline.set_progress_bar_config(disable=True)
     theirs = pipeline(
-        "a dog",
-        negative_prompt="",
-        timesteps=timesteps,
-        guidance_scale=7.0,
-        output_type="pt",
+        "a dog", negative_prompt="", timesteps=timesteps, guidance_scale=7.0, output_type="pt"
     ).images
     assert apart(ours, theirs) < 0.001
 
 
 def by_every_recipe(model):
     """A small picture by each recipe, and the first of them enlarged."""
-    image, mask = (
-        torch.linspace(-1, 1, 3 * 64 * 64).view(3, 64, 64),
-        hole(10, 10, 40, 40),
-    )
+    image, mask = (torch.linspace(-1, 1, 3 * 64 * 64).view(3, 64, 64), hole(10, 10, 40, 40))
     dog = tasks.prompted(model, "a dog")
     two = ["a dog", "a cat"]
     small = [
@@ -191,9 +164,7 @@ def test_the_second_stage_visits_the_timesteps_of_diffusers():
     assert [*theirs.timesteps.tolist(), CLEAN] == stage_2.TIMESTEPS
 
 
-@pytest.mark.parametrize(
-    ("t", "t_prev"), [(980, 960), (500, 480), (40, 20), (0, CLEAN)]
-)
+@pytest.mark.parametrize(("t", "t_prev"), [(980, 960), (500, 480), (40, 20), (0, CLEAN)])
 def test_a_clipped_step_is_that_of_diffusers(model, monkeypatch, t, t_prev):
     x_t, eps, v, z = torch.randn(4, 2, 3, 16, 16)
     schedule = model.schedule
@@ -209,9 +180,7 @@ def test_the_second_stage_is_that_of_the_pipeline(model, pipeline, monkeypatch):
     small, timesteps = torch.rand(1, 3, 64, 64) * 2 - 1, [980, 600, 300, 0]
     ours = model.upsample(small, "a dog", [3], timesteps=[*timesteps, CLEAN])
     noise = generators([3])
-    shown, x, *later = [
-        unit_noise((3, tiny_if.LARGE, tiny_if.LARGE), noise) for _ in range(6)
-    ]
+    shown, x, *later = [unit_noise((3, tiny_if.LARGE, tiny_if.LARGE), noise) for _ in range(6)]
     theirs = IFSuperResolutionPipeline(
         pipeline.tokenizer,
         pipeline.text_encoder,
@@ -228,9 +197,7 @@ def test_the_second_stage_is_that_of_the_pipeline(model, pipeline, monkeypatch):
         "pipelines.deepfloyd_if.pipeline_if_superresolution",
         "schedulers.scheduling_ddpm",
     ):
-        monkeypatch.setattr(
-            f"diffusers.{place}.randn_tensor", lambda *a, **k: next(draws)
-        )
+        monkeypatch.setattr(f"diffusers.{place}.randn_tensor", lambda *a, **k: next(draws))
     monkeypatch.setattr(theirs, "prepare_intermediate_images", lambda *a, **k: x)
     theirs.set_progress_bar_config(disable=True)
     expected = theirs(
@@ -257,9 +224,7 @@ def test_a_view_is_a_view_of_the_small_image_too(upsample, monkeypatch, view):
 
     for module in (stage_2, sampling):
         monkeypatch.setattr(module, "unit_noise", unit_noise_in_view)
-    same = upsample(
-        view.apply(small), ["a dog"], [0], lambda denoise: viewed(denoise, view)
-    )
+    same = upsample(view.apply(small), ["a dog"], [0], lambda denoise: viewed(denoise, view))
     assert apart(view.apply(same), plain) < 0.01 < apart(view.apply(seen), plain)
 
 
@@ -321,9 +286,7 @@ def test_no_gpu(monkeypatch):
 
 
 def answer(kind, status):
-    response = httpx2.Response(
-        status, request=httpx2.Request("GET", "https://example.org")
-    )
+    response = httpx2.Response(status, request=httpx2.Request("GET", "https://example.org"))
     return kind("refused", response=response)
 
 
@@ -372,9 +335,7 @@ def test_the_text_encoder_is_freed_before_the_network_runs(model):
 
 def test_the_empty_prompt_is_encoded_with_the_first(model, monkeypatch):
     loads, load = [], text.PromptEncoder.load
-    monkeypatch.setattr(
-        text.PromptEncoder, "load", lambda self: loads.append(1) or load(self)
-    )
+    monkeypatch.setattr(text.PromptEncoder, "load", lambda self: loads.append(1) or load(self))
     x_t, small = torch.zeros(1, 3, 64, 64), torch.zeros(3, 3, 64, 64)
     model.denoiser("a dog")(x_t, 9)
     model.denoiser("")(x_t, 9)
@@ -384,9 +345,7 @@ def test_the_empty_prompt_is_encoded_with_the_first(model, monkeypatch):
     assert len(loads) == 2
 
 
-def test_the_text_encoder_is_freed_before_the_second_stage_is_loaded(
-    model, monkeypatch
-):
+def test_the_text_encoder_is_freed_before_the_second_stage_is_loaded(model, monkeypatch):
     def refuse(*arguments):
         assert {"", "a dog", "a cat"} <= model.conditions.keys()
         assert model.encode.loaded is None
@@ -394,9 +353,7 @@ def test_the_text_encoder_is_freed_before_the_second_stage_is_loaded(
 
     monkeypatch.setattr(weights, "load_unet", refuse)
     with pytest.raises(KeyError, match="loaded"):
-        model.upsample(
-            torch.zeros(1, 3, 64, 64), ["a dog", "a cat"], [0], combine=averaged
-        )
+        model.upsample(torch.zeros(1, 3, 64, 64), ["a dog", "a cat"], [0], combine=averaged)
 
 
 @pytest.fixture
@@ -431,8 +388,7 @@ ENCODER = {
 
 
 @pytest.mark.parametrize(
-    ("embeddings", "expected"),
-    [("prompts.safetensors", NETWORK), ("", NETWORK | ENCODER)],
+    ("embeddings", "expected"), [("prompts.safetensors", NETWORK), ("", NETWORK | ENCODER)]
 )
 def test_the_encoder_is_fetched_where_it_is_needed(
     model, fetched, tmp_path, monkeypatch, embeddings, expected
@@ -575,9 +531,7 @@ needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GP
 
 
 @pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
-def test_half_precision_is_close_to_single(
-    model, device, folder, tmp_path, monkeypatch
-):
+def test_half_precision_is_close_to_single(model, device, folder, tmp_path, monkeypatch):
     """On the CPU too, which computes in half precision only for this test."""
     expected_small, expected_large = by_every_recipe(model)
     prompts = tmp_path / "prompts.safetensors"
@@ -599,15 +553,11 @@ def test_half_precision_is_close_to_single(
 
 
 def test_unknown_models():
-    with pytest.raises(
-        ValueError, match="unknown model 'if'; there are emoji64, deepfloyd"
-    ):
+    with pytest.raises(ValueError, match="unknown model 'if'; there are emoji64, deepfloyd"):
         load_pretrained("if")
 
 
-def test_embedding_without_a_gpu_says_so_before_anything_is_fetched(
-    tmp_path, monkeypatch
-):
+def test_embedding_without_a_gpu_says_so_before_anything_is_fetched(tmp_path, monkeypatch):
     monkeypatch.delenv("DEEPFLOYD_MODEL", raising=False)
     monkeypatch.setattr(weights, "snapshot_download", None)
     with pytest.raises(RuntimeError, match="needs a GPU"):

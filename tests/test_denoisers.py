@@ -16,9 +16,7 @@ EPS_C, V_C, EPS_U, V_U, X = torch.randn(
 
 def estimate(gamma, v_c=V_C, v_u=V_U):
     return guided(
-        lambda x, t: NoiseEstimate(EPS_C, v_c),
-        lambda x, t: NoiseEstimate(EPS_U, v_u),
-        gamma,
+        lambda x, t: NoiseEstimate(EPS_C, v_c), lambda x, t: NoiseEstimate(EPS_U, v_u), gamma
     )(X, 7)
 
 

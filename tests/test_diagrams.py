@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_utils.diagrams import (
-    HEIGHT,
-    WIDTH,
-    Box,
-    block_shapes,
-    draw,
-    storyboard,
-    unet_plan,
-)
+from diffusion_utils.diagrams import HEIGHT, WIDTH, Box, block_shapes, draw, storyboard, unet_plan
 from diffusion_utils.mnist.unet import UNet
 
 matplotlib.use("Agg")
@@ -29,10 +21,7 @@ def crossed(boxes, arrows):
         points = a + np.linspace(0, 1, 400)[:, None] * (b - a)
         for name, box in boxes.items():
             apart = np.abs(points - box[:2])
-            if (
-                name not in (start, end)
-                and (apart < [WIDTH / 2, HEIGHT / 2]).all(1).any()
-            ):
+            if name not in (start, end) and (apart < [WIDTH / 2, HEIGHT / 2]).all(1).any():
                 found.append(((start, end), name))
     return found
 

@@ -40,9 +40,7 @@ def tiny(encoder):
 
 def test_one_step_agrees_with_diffusers_v_prediction(tiny):
     theirs = DDIMScheduler(
-        beta_schedule="squaredcos_cap_v2",
-        prediction_type="v_prediction",
-        clip_sample=False,
+        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False
     )
     x_t = torch.randn(1, 3, 64, 64)
     condition = tiny.condition("a rocket")
@@ -246,12 +244,7 @@ def test_a_released_model_draws_the_same_in_each_process(folder):
 def test_a_released_model_says_its_schedule(folder):
     saved = DDPMScheduler.from_pretrained(folder / "scheduler")
     assert saved.config.prediction_type == "v_prediction"
-    assert_close(
-        saved.alphas_cumprod.double(),
-        Schedule.cosine().alpha_bar,
-        atol=1e-6,
-        rtol=1e-4,
-    )
+    assert_close(saved.alphas_cumprod.double(), Schedule.cosine().alpha_bar, atol=1e-6, rtol=1e-4)
 
 
 def test_altered_weights_are_refused(folder):

@@ -46,9 +46,7 @@ def test_licences_allow_training_and_are_those_of_the_sources(table):
     for style, source, licence in zip(
         table["style"], table["source"], table["licence"], strict=True
     ):
-        assert source.startswith(
-            f"@iconify-json/{style}@{prepare.SOURCES[style].version}/"
-        )
+        assert source.startswith(f"@iconify-json/{style}@{prepare.SOURCES[style].version}/")
         assert licence == prepare.SOURCES[style].licence
 
 
@@ -74,9 +72,7 @@ def test_indices_name_the_rows(data, table):
 
 def test_the_data_card_counts_right(table):
     card = (PATH.parent / "README.md").read_text()
-    assert (
-        f"{len(table['name']):,} drawings of {len(set(table['name']))} things" in card
-    )
+    assert f"{len(table['name']):,} drawings of {len(set(table['name']))} things" in card
     for style, source in prepare.SOURCES.items():
         package = f"`@iconify-json/{style}` {source.version}"
         assert f"| `{style}` | {table['style'].count(style)} | {package} |" in card
@@ -114,9 +110,7 @@ def test_when_npm_fails(tmp_path, monkeypatch):
     npm.write_text("#!/bin/sh\necho no network >&2\nexit 1\n")
     npm.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:/bin")
-    with pytest.raises(
-        OSError, match="could not fetch @iconify-json/noto@.*no network"
-    ):
+    with pytest.raises(OSError, match="could not fetch @iconify-json/noto@.*no network"):
         prepare.download("noto", tmp_path)
 
 
@@ -140,13 +134,9 @@ def test_a_drawing_is_rendered_as_it_says():
         "height": 16,
     }
     for name in "ab":
-        pixels = np.asarray(
-            Image.open(io.BytesIO(prepare.render(prepare.svg(icons, name))))
-        )
+        pixels = np.asarray(Image.open(io.BytesIO(prepare.render(prepare.svg(icons, name)))))
         assert pixels.shape == (64, 64, 4)
-        assert (pixels[:32] == [255, 0, 0, 255]).all() and (
-            pixels[32:, :, 3] == 0
-        ).all()
+        assert (pixels[:32] == [255, 0, 0, 255]).all() and (pixels[32:, :, 3] == 0).all()
 
 
 def test_numbered_drawings_and_other_names_are_found():
@@ -162,13 +152,9 @@ def test_names_with_few_styles_are_left_out(tmp_path, monkeypatch):
         if index < 3:
             icons["icons"]["broccoli"] = {"body": RED}
         content = json.dumps(icons).encode()
-        with tarfile.open(
-            tmp_path / f"iconify-json-{style}-{source.version}.tgz", "w:gz"
-        ) as tar:
+        with tarfile.open(tmp_path / f"iconify-json-{style}-{source.version}.tgz", "w:gz") as tar:
             info = tarfile.TarInfo("package/icons.json")
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
-    monkeypatch.setattr(
-        prepare, "wanted", lambda: {"rocket": "rocket", "broccoli": "broccoli"}
-    )
+    monkeypatch.setattr(prepare, "wanted", lambda: {"rocket": "rocket", "broccoli": "broccoli"})
     assert [row["name"] for row in prepare.rows(tmp_path)] == ["rocket"] * 7

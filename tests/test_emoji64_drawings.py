@@ -22,12 +22,7 @@ from diffusion_utils.emoji64.captions import (
     on_background,
 )
 from diffusion_utils.emoji64.dataset import PATH, Emoji, emoji
-from diffusion_utils.emoji64.drawings import (
-    background_of,
-    composited,
-    moved,
-    recoloured,
-)
+from diffusion_utils.emoji64.drawings import background_of, composited, moved, recoloured
 from diffusion_utils.emoji64.recipe import Batches, Recipe
 
 # Moved
@@ -231,9 +226,7 @@ def shown():
     things = [*COLOUR_OF]
     for i in range(4):
         images[i, :3, 16:48, 16:48] = torch.tensor(COLOUR_OF[things[i % 2]])[:, None, None]  # fmt: skip
-    data = Emoji(
-        images, things, torch.arange(4) % 2, ["noto", "noto-v1"], torch.arange(4) // 2
-    )
+    data = Emoji(images, things, torch.arange(4) % 2, ["noto", "noto-v1"], torch.arange(4) // 2)
     batches = Batches(Recipe(), data, None)
     g, found = torch.Generator().manual_seed(0), []
     for _ in range(N // 50):

@@ -77,9 +77,7 @@ def test_it_trains_without_the_style_held_out(monkeypatch):
     monkeypatch.setattr(
         judge,
         "views",
-        lambda data, chosen, g: (
-            seen.append(chosen) or torch.zeros(len(chosen), 3, 8, 8)
-        ),
+        lambda data, chosen, g: seen.append(chosen) or torch.zeros(len(chosen), 3, 8, 8),
     )
     judge.train_evaluator(data, steps=2, batch_size=400)
     styles = data.style_index[torch.cat(seen)]
@@ -220,9 +218,7 @@ def test_the_judge_that_is_stored_is_the_one_that_was_measured(tmp_path, monkeyp
     monkeypatch.setattr(judge, "emoji", lambda: data)
     monkeypatch.setattr(judge, "train_evaluator", lambda *_: model)
     monkeypatch.setattr(judge, "ceiling", lambda m, _: {"is": m[0].bias[0].item()})
-    monkeypatch.setattr(
-        sys, "argv", ["judge", "--out", str(tmp_path / "j.safetensors")]
-    )
+    monkeypatch.setattr(sys, "argv", ["judge", "--out", str(tmp_path / "j.safetensors")])
     judge.main()
     loaded, names, recorded = judge.load_evaluator(tmp_path / "j.safetensors")
     assert names == data.names

@@ -31,15 +31,11 @@ def posterior_mean(mean, variance, x, alpha_bar):
 def test_the_pooled_picture_says_of_the_clean_one_what_the_whole_says(t, correlation):
     """Gaussian blocks of 2x2 pixels: the mean of a clean block given all four noisy pixels."""
     mean, std = 0.3, 0.6
-    covariance = std**2 * (
-        correlation * np.ones((4, 4)) + (1 - correlation) * np.eye(4)
-    )
+    covariance = std**2 * (correlation * np.ones((4, 4)) + (1 - correlation) * np.eye(4))
     alpha_bar = alpha_bar_of(t)
     x_t = np.random.default_rng(t).normal(size=4)
     noisy = alpha_bar * covariance + (1 - alpha_bar) * np.eye(4)
-    x_0 = mean + alpha_bar**0.5 * covariance @ np.linalg.solve(
-        noisy, x_t - alpha_bar**0.5 * mean
-    )
+    x_0 = mean + alpha_bar**0.5 * covariance @ np.linalg.solve(noisy, x_t - alpha_bar**0.5 * mean)
     block = torch.from_numpy(x_t).view(1, 1, 2, 2)
     x, level = pooled(SCHEDULE, block, torch.tensor([t]))
     variance_of_the_mean = covariance.mean()

@@ -33,9 +33,7 @@ BASE, REFINER = Recipe(**TINY), Recipe("refiner", **TINY)
 def cosine():
     """alpha_bar of 1,000 timesteps from the formula of Nichol & Dhariwal."""
     level = np.cos((np.arange(1001) / 1000 + 0.008) / 1.008 * np.pi / 2) ** 2
-    return torch.from_numpy(
-        np.cumprod(1 - np.minimum(1 - level[1:] / level[:-1], 0.999))
-    )
+    return torch.from_numpy(np.cumprod(1 - np.minimum(1 - level[1:] / level[:-1], 0.999)))
 
 
 class Numbered:
@@ -214,11 +212,7 @@ def hashed(prompts):
     """An encoder that says the same of a text in whatever order it is asked."""
     numbers = torch.tensor([zlib.crc32(text.encode()) for text in prompts])
     pooled = torch.sin(numbers[:, None] % 97 * torch.arange(1, 385)).float()
-    return (
-        pooled[:, None].expand(-1, 12, -1),
-        torch.ones(len(prompts), 12).bool(),
-        pooled,
-    )
+    return (pooled[:, None].expand(-1, 12, -1), torch.ones(len(prompts), 12).bool(), pooled)
 
 
 def run(recipe, folder, steps, begin=None, **options):
@@ -346,9 +340,7 @@ def test_the_command_goes_on_after_a_stop(base, tmp_path):
     assert losses(tmp_path / "base") == losses(base / "base")
 
 
-def test_a_cooldown_is_of_a_copy_ends_at_zero_and_goes_on_when_interrupted(
-    base, tmp_path
-):
+def test_a_cooldown_is_of_a_copy_ends_at_zero_and_goes_on_when_interrupted(base, tmp_path):
     shutil.copytree(base / "base", tmp_path / "base")
     before = {p.name: p.read_bytes() for p in (tmp_path / "base").iterdir()}
     cooled = tmp_path / "base-cooled"

@@ -119,12 +119,7 @@ def make(folder, *arguments, path=""):
 def clone(tmp_path):
     folder = tmp_path / "a clone"
     folder.mkdir()
-    for name in (
-        "Makefile",
-        "requirements.txt",
-        "requirements-dev.txt",
-        "pyproject.toml",
-    ):
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     return folder
 
@@ -168,12 +163,7 @@ def ready(tmp_path):
     """A folder whose environment is made and up to date."""
     folder = tmp_path / "ready"
     folder.mkdir()
-    for name in (
-        "Makefile",
-        "requirements.txt",
-        "requirements-dev.txt",
-        "pyproject.toml",
-    ):
+    for name in ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml"):
         shutil.copy(ROOT / name, folder)
     subprocess.run([sys.executable, "-m", "venv", folder / ".venv"], check=True)
     (folder / ".venv/installed").touch()
@@ -215,9 +205,7 @@ def test_an_environment_that_is_a_link_is_used_as_it_is(ready, clone):
         ([], "the package alone"),
     ],
 )
-def test_what_is_missing_is_got_back_in_a_way_that_is_there(
-    tmp_path, monkeypatch, beside, advice
-):
+def test_what_is_missing_is_got_back_in_a_way_that_is_there(tmp_path, monkeypatch, beside, advice):
     for name in beside:
         (tmp_path / name).touch()
     monkeypatch.setattr(files, "ROOT", tmp_path)

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 INPUTS = [
     "diffusion_utils/schedule.py",
+    "diffusion_utils/player.html",
     "diffusion_utils/emoji64/network.py",
     "models/mnist/b1/epoch-05.safetensors",
     "data/mnist/train-labels-idx1-ubyte.gz",
@@ -126,9 +127,7 @@ def test_chapters_name_nothing_that_their_digest_leaves_out():
         ("DEEPFLOYD_STAGE_2", "folder"),
     ],
 )
-def test_the_variables_that_chapters_read_change_the_key(
-    root, monkeypatch, name, value
-):
+def test_the_variables_that_chapters_read_change_the_key(root, monkeypatch, name, value):
     before = key(root)
     monkeypatch.setenv(name, value)
     assert key(root) != before
@@ -141,11 +140,7 @@ def chapter(root):
     def edit(text, code, name="b1"):
         cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_code_cell(code)]
         kernel = {
-            "kernelspec": {
-                "name": "python3",
-                "display_name": "Python 3",
-                "language": "python",
-            }
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
         }
         path = root / f"book/part_b/{name}.ipynb"
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
@@ -260,9 +255,7 @@ def test_kernels_take_no_ports(root, chapter):
     assert (root / "book/part_b/how").read_text() == "ipc"
 
 
-def test_a_notebook_that_the_table_of_contents_does_not_name_is_not_executed(
-    root, chapter
-):
+def test_a_notebook_that_the_table_of_contents_does_not_name_is_not_executed(root, chapter):
     chapter("text", COUNT)
     chapter("a draft", "1 / 0", name="draft")
     assert execute.fill(root, root / "_build") == {}

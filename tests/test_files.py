@@ -56,9 +56,7 @@ def test_atomic_leaves_the_old_file_on_an_error(tmp_path, error):
 def test_atomic_leaves_the_old_file_when_the_disk_is_full(tmp_path):
     path = tmp_path / "file"
     path.write_text("old")
-    with pytest.raises(
-        OSError, match="previous file is unchanged.*disk space"
-    ) as caught:
+    with pytest.raises(OSError, match="previous file is unchanged.*disk space") as caught:
         with atomic(path) as partial:
             partial.write_text("half of the ne")
             with open("/dev/full", "wb") as full:  # a real ENOSPC, from the kernel
@@ -69,9 +67,7 @@ def test_atomic_leaves_the_old_file_when_the_disk_is_full(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["fsync", "replace"])
-def test_atomic_leaves_the_old_file_when_the_last_write_fails(
-    tmp_path, monkeypatch, name
-):
+def test_atomic_leaves_the_old_file_when_the_last_write_fails(tmp_path, monkeypatch, name):
     path = tmp_path / "file"
     path.write_text("old")
 
@@ -109,18 +105,10 @@ def test_folder_that_cannot_be_made_is_a_clear_error(tmp_path):
 def test_tensors_come_back(tmp_path):
     path = tmp_path / "weights.safetensors"
     transposed = TENSORS["a"].T  # not contiguous, which safetensors does not take
-    save_tensors(
-        path, TENSORS | {"transposed": transposed}, step=3, config={"hidden": 8}
-    )
-    for loaded in (
-        load_tensors(path)[0],
-        load_file(path),
-    ):  # ours and the library's own reader
+    save_tensors(path, TENSORS | {"transposed": transposed}, step=3, config={"hidden": 8})
+    for loaded in (load_tensors(path)[0], load_file(path)):  # ours and the library's own reader
         assert loaded.keys() == {"a", "b", "transposed"}
-        assert all(
-            loaded[k].equal(v) and loaded[k].dtype == v.dtype
-            for k, v in TENSORS.items()
-        )
+        assert all(loaded[k].equal(v) and loaded[k].dtype == v.dtype for k, v in TENSORS.items())
         assert loaded["transposed"].equal(transposed)
     assert load_tensors(path)[1] == {"step": 3, "config": {"hidden": 8}}
     assert load_tensors(path, digest(path))[1]["step"] == 3
@@ -143,10 +131,7 @@ def test_save_that_stops_half_way_leaves_the_old_file(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_tensors(path, TENSORS, step=3)
     output = subprocess.run(
-        [sys.executable, "-c", LIMITED, path],
-        check=True,
-        capture_output=True,
-        text=True,
+        [sys.executable, "-c", LIMITED, path], check=True, capture_output=True, text=True
     )
     assert "previous file is unchanged" in output.stdout
     assert load_tensors(path)[0]["a"].equal(TENSORS["a"])
@@ -159,9 +144,7 @@ def test_missing_digests_are_a_clear_error(tmp_path):
 
 
 def test_missing_file_is_a_clear_error(tmp_path):
-    with pytest.raises(
-        FileNotFoundError, match="there is no file .*weights.safetensors"
-    ):
+    with pytest.raises(FileNotFoundError, match="there is no file .*weights.safetensors"):
         load_tensors(tmp_path / "weights.safetensors")
 
 
@@ -170,9 +153,7 @@ def test_truncated_file_is_a_clear_error(tmp_path, size):
     path = tmp_path / "weights.safetensors"
     save_tensors(path, TENSORS)
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(
-        ValueError, match="weights.safetensors is not a readable safetensors file"
-    ):
+    with pytest.raises(ValueError, match="weights.safetensors is not a readable safetensors file"):
         load_tensors(path)
 
 
@@ -184,16 +165,12 @@ def test_altered_file_is_refused_by_its_hash(tmp_path):
     content[-1] ^= 1
     path.write_bytes(content)
     load_tensors(path)  # a readable file: only the hash can tell
-    with pytest.raises(
-        ValueError, match="weights.safetensors is not the file that was recorded"
-    ):
+    with pytest.raises(ValueError, match="weights.safetensors is not the file that was recorded"):
         load_tensors(path, recorded)
 
 
 def test_digests_are_read_as_an_editor_may_leave_them(tmp_path):
-    (tmp_path / "SHA256SUMS").write_bytes(
-        b"\xef\xbb\xbfab12  one\r\n\r\ncd34  two words \r\n"
-    )
+    (tmp_path / "SHA256SUMS").write_bytes(b"\xef\xbb\xbfab12  one\r\n\r\ncd34  two words \r\n")
     assert files.recorded(tmp_path) == {"one": "ab12", "two words": "cd34"}
 
 
@@ -216,15 +193,12 @@ def test_recorded_hashes_are_those_of_sha256sum(tmp_path):
 
     def check():
         return subprocess.run(
-            ["sha256sum", "-c", "--strict", "SHA256SUMS"],
-            cwd=tmp_path,
-            capture_output=True,
+            ["sha256sum", "-c", "--strict", "SHA256SUMS"], cwd=tmp_path, capture_output=True
         )
 
     checked = check()
     assert (
-        checked.returncode == 0
-        and checked.stdout == b"one.safetensors: OK\ntwo.safetensors: OK\n"
+        checked.returncode == 0 and checked.stdout == b"one.safetensors: OK\ntwo.safetensors: OK\n"
     )
     for name in ("one", "two"):
         path = tmp_path / f"{name}.safetensors"
@@ -233,14 +207,10 @@ def test_recorded_hashes_are_those_of_sha256sum(tmp_path):
     save_tensors(tmp_path / "two.safetensors", TENSORS, name="another")
     assert check().returncode == 1
     with pytest.raises(ValueError, match="not the file that was recorded"):
-        load_tensors(
-            tmp_path / "two.safetensors", recorded_sha256(tmp_path / "two.safetensors")
-        )
+        load_tensors(tmp_path / "two.safetensors", recorded_sha256(tmp_path / "two.safetensors"))
 
 
 def test_file_without_a_recorded_hash_is_a_clear_error(tmp_path):
     record_sha256(tmp_path)
-    with pytest.raises(
-        ValueError, match="no SHA-256 is recorded for .*other.safetensors"
-    ):
+    with pytest.raises(ValueError, match="no SHA-256 is recorded for .*other.safetensors"):
         recorded_sha256(tmp_path / "other.safetensors")

@@ -104,18 +104,13 @@ def test_colab_fetches_the_book_beside_nothing_of_the_reader(colab, tmp_path):
     done = colab()
     assert done.stdout == "runs fetched\n", done.stderr
     assert not list((tmp_path / "content").iterdir())
-    assert [p.name for p in (tmp_path / "home/.cache").iterdir()] == [
-        "fun-with-diffusion"
-    ]
+    assert [p.name for p in (tmp_path / "home/.cache").iterdir()] == ["fun-with-diffusion"]
     shutil.rmtree(tmp_path / "origin")
     assert colab().stdout == "runs fetched\n"  # once is enough
 
 
 def test_kaggle_fetches_the_book_too(colab):
-    assert (
-        colab(COLAB_RELEASE_TAG="", KAGGLE_KERNEL_RUN_TYPE="Interactive").returncode
-        == 0
-    )
+    assert colab(COLAB_RELEASE_TAG="", KAGGLE_KERNEL_RUN_TYPE="Interactive").returncode == 0
 
 
 def test_a_clone_that_was_cut_short_is_made_again(colab, tmp_path):

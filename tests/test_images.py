@@ -14,14 +14,7 @@ from torch.testing import assert_close
 
 from diffusion_utils import pictures
 from diffusion_utils.metrics import seam
-from diffusion_utils.pictures import (
-    IMAGES,
-    hole,
-    load_image,
-    save_sheet,
-    shipped_image,
-    to_pixels,
-)
+from diffusion_utils.pictures import IMAGES, hole, load_image, save_sheet, shipped_image, to_pixels
 from diffusion_utils.show import grid, unit_range
 
 RED = torch.tensor([1.0, -1.0, -1.0])[:, None, None].expand(3, 64, 64)
@@ -69,20 +62,12 @@ def test_modes_of_grey(saved, mode, grey, name):
 
 @pytest.mark.parametrize(
     ("mode", "grey", "top"),
-    [
-        ("F", 1.1, 1),
-        ("F", -0.1, 1),
-        ("F", np.nan, 1),
-        ("I", 2**16, 65535),
-        ("I", -1, 65535),
-    ],
+    [("F", 1.1, 1), ("F", -0.1, 1), ("F", np.nan, 1), ("I", 2**16, 65535), ("I", -1, 65535)],
 )
 def test_grey_out_of_range_is_refused(saved, mode, grey, top):
     picture = Image.new(mode, (70, 70))
     picture.putpixel((3, 3), grey)
-    with pytest.raises(
-        ValueError, match=f"grey values are not all in 0 .. {top}.*save it again"
-    ):
+    with pytest.raises(ValueError, match=f"grey values are not all in 0 .. {top}.*save it again"):
         load_image(saved(picture, "picture.tif"))
 
 
@@ -161,9 +146,7 @@ def test_large_pictures_are_shrunk_without_moire(saved):
 @pytest.mark.parametrize("name", ["huge.jpg", "huge.png"])
 def test_huge_pictures_are_read_without_a_warning(saved, monkeypatch, name):
     sizes, on_white = [], pictures.on_white
-    monkeypatch.setattr(
-        pictures, "on_white", lambda p: sizes.append(p.size) or on_white(p)
-    )
+    monkeypatch.setattr(pictures, "on_white", lambda p: sizes.append(p.size) or on_white(p))
     picture = Image.new("L", (9500, 9500), "white")  # above 89 million PIL warns
     picture.paste("black", (0, 0, 9500, 4750))
     path = saved(picture, name)

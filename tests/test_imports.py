@@ -37,18 +37,7 @@ def test_no_circle():
 
 
 def test_the_core_knows_no_model():
-    for name in (
-        "schedule",
-        "denoisers",
-        "views",
-        "sampling",
-        "tasks",
-        "text_to_image",
-    ):
+    for name in ("schedule", "denoisers", "views", "sampling", "tasks", "text_to_image"):
         path = MODULES[f"diffusion_utils.{name}"]
-        rooms = {
-            module.split(".")[1]
-            for module in imported(path)
-            if "diffusion_utils." in module
-        }
+        rooms = {module.split(".")[1] for module in imported(path) if "diffusion_utils." in module}
         assert not rooms & {"emoji64", "mnist", "deepfloyd", "training"}, name

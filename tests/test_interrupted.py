@@ -11,13 +11,7 @@ from diffusion_utils.training.runs import read_history
 
 def test_ctrl_c_says_that_the_run_can_go_on(tmp_path):
     run, shown = tmp_path / "base", tmp_path / "stderr"
-    command = [
-        "diffusion_utils.emoji64.train",
-        "base",
-        "--out",
-        str(tmp_path),
-        "--smoke",
-    ]
+    command = ["diffusion_utils.emoji64.train", "base", "--out", str(tmp_path), "--smoke"]
     command += ["--precision", "no", "--checkpoint-steps", "2"]
     process = begin(command, shown)
     while process.is_alive() and not (run / "checkpoint.safetensors").exists():

@@ -79,19 +79,7 @@ def test_sdedit_from_late_takes_the_last_steps_only(tmp_path, capsys):
 
 def test_inpaint_changes_the_hole_only(tmp_path):
     boat = str(IMAGES / "sailboat.png")
-    x = drawn(
-        tmp_path,
-        "inpaint",
-        boat,
-        "a dog",
-        "--gamma",
-        "1",
-        "--hole",
-        "8",
-        "8",
-        "24",
-        "32",
-    )
+    x = drawn(tmp_path, "inpaint", boat, "a dog", "--gamma", "1", "--hole", "8", "8", "24", "32")
     picture = Image.open(boat).resize((64, 64), Image.Resampling.BICUBIC)
     changed = abs(x - (np.asarray(picture) / 127.5 - 1)).max(2) > 0.3
     assert not changed[40:, 40:].any()
@@ -133,9 +121,7 @@ def test_a_start_out_of_range_is_told_before_the_model_is_loaded(capsys, loads):
         (["hybrid", "a dog", "a lion", "--blur", "0"], "sigmas must be positive"),
     ],
 )
-def test_errors_are_one_line_before_the_model_is_loaded(
-    tmp_path, loads, arguments, message
-):
+def test_errors_are_one_line_before_the_model_is_loaded(tmp_path, loads, arguments, message):
     with pytest.raises(SystemExit, match=f"error: .*{message}"):
         drawn(tmp_path, *arguments)
     assert not loads and not list(tmp_path.iterdir())

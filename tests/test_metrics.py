@@ -21,9 +21,7 @@ from diffusion_utils.metrics import (
 def pair():
     generator = torch.Generator().manual_seed(0)
     image = torch.rand(3, 1, 28, 28, generator=generator)
-    return (image + 0.2 * torch.randn(image.shape, generator=generator)).clamp(
-        0, 1
-    ), image
+    return (image + 0.2 * torch.randn(image.shape, generator=generator)).clamp(0, 1), image
 
 
 @pytest.mark.parametrize("peak", [1.0, 2.0])
@@ -44,9 +42,7 @@ def test_ssim_is_scikit_images_for_each_image(pair):
     }
     expected = []
     for a, b in zip(*pair, strict=True):
-        _, full = structural_similarity(
-            a[0].numpy(), b[0].numpy(), full=True, **options
-        )
+        _, full = structural_similarity(a[0].numpy(), b[0].numpy(), full=True, **options)
         expected.append(full[5:-5, 5:-5].mean())  # the two treat borders differently
     torch.testing.assert_close(
         ssim(*pair), torch.tensor(expected, dtype=torch.float32), rtol=1e-2, atol=1e-2

@@ -12,19 +12,9 @@ from diffusion_utils.files import ROOT, digest, load_tensors
 from diffusion_utils.metrics import DigitClassifier
 from diffusion_utils.mnist import judge
 from diffusion_utils.mnist.data import mnist
-from diffusion_utils.mnist.judge import (
-    WEIGHTS,
-    accuracy_on_test_digits,
-    load_classifier,
-)
+from diffusion_utils.mnist.judge import WEIGHTS, accuracy_on_test_digits, load_classifier
 from diffusion_utils.mnist.recipes import RECIPES
-from diffusion_utils.mnist.release import (
-    MODELS,
-    load_network,
-    release,
-    released,
-    trained,
-)
+from diffusion_utils.mnist.release import MODELS, load_network, release, released, trained
 from diffusion_utils.mnist.train import train_digits
 from diffusion_utils.pictures import to_unit
 
@@ -61,10 +51,7 @@ def test_the_loss_has_come_down(name):
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.parent.name + "-" + p.stem)
 def test_weights_are_finite_and_their_digest_is_recorded(path):
-    assert (
-        f"{digest(path)}  {path.name}"
-        in (path.parent / "SHA256SUMS").read_text().splitlines()
-    )
+    assert f"{digest(path)}  {path.name}" in (path.parent / "SHA256SUMS").read_text().splitlines()
     assert all(tensor.isfinite().all() for tensor in load_tensors(path)[0].values())
 
 
@@ -182,10 +169,7 @@ def test_an_altered_file_is_refused(tmp_path):
 def small_b2(monkeypatch):
     """The recipe of B2 with a tiny network and eight black images, one step to an epoch."""
     small = replace(RECIPES["b2"], hidden=8, images=8, batch_size=8)
-    data = (
-        torch.zeros(8, 1, 28, 28, dtype=torch.uint8),
-        torch.zeros(8, dtype=torch.long),
-    )
+    data = (torch.zeros(8, 1, 28, 28, dtype=torch.uint8), torch.zeros(8, dtype=torch.long))
     monkeypatch.setitem(RECIPES, "b2", small)
     monkeypatch.setattr("diffusion_utils.mnist.release.mnist", lambda: data)
     return small, data
@@ -193,9 +177,7 @@ def small_b2(monkeypatch):
 
 def test_release_keeps_weights_to_half_precision(tmp_path, small_b2):
     recipe, data = small_b2
-    run = train_digits(
-        recipe, tmp_path / "run", data, Accelerator(cpu=True), stop_after=7
-    )
+    run = train_digits(recipe, tmp_path / "run", data, Accelerator(cpu=True), stop_after=7)
     assert len(list(run)) == 7
     release(tmp_path / "run", tmp_path / "models")
     networks, history = released("b2", tmp_path / "models")
@@ -219,9 +201,7 @@ def test_a_network_of_another_size_does_not_replace_the_shipped_one(tmp_path):
 def test_weights_that_another_run_left_behind_are_not_released(tmp_path, small_b2):
     recipe, data = small_b2
     assert list(train_digits(recipe, tmp_path / "a", data, Accelerator(cpu=True)))
-    assert list(
-        train_digits(recipe, tmp_path / "b", data, Accelerator(cpu=True), stop_after=3)
-    )
+    assert list(train_digits(recipe, tmp_path / "b", data, Accelerator(cpu=True), stop_after=3))
     late = tmp_path / "b" / "epoch-20.safetensors"
     late.write_bytes((tmp_path / "a" / late.name).read_bytes())
     release(tmp_path / "b", tmp_path / "models")
@@ -231,9 +211,7 @@ def test_weights_that_another_run_left_behind_are_not_released(tmp_path, small_b
 def test_a_release_that_fails_leaves_the_one_before(tmp_path, small_b2):
     recipe, data = small_b2
     for end in (6, 8):
-        run = train_digits(
-            recipe, tmp_path / "run", data, Accelerator(cpu=True), stop_after=end
-        )
+        run = train_digits(recipe, tmp_path / "run", data, Accelerator(cpu=True), stop_after=end)
         assert list(run)
         if end == 6:
             folder = release(tmp_path / "run", tmp_path / "models")
@@ -247,9 +225,7 @@ def test_a_release_that_fails_leaves_the_one_before(tmp_path, small_b2):
     assert list(released("b2", tmp_path / "models")[0]) == [5, 8]
 
 
-def test_retraining_runs_the_recipe_and_leaves_the_shipped_weights(
-    tmp_path, small_b2, monkeypatch
-):
+def test_retraining_runs_the_recipe_and_leaves_the_shipped_weights(tmp_path, small_b2, monkeypatch):
     before = [digest(path) for path in SHIPPED]
     monkeypatch.setattr("diffusion_utils.mnist.release.ROOT", tmp_path)
     monkeypatch.setenv("RETRAIN", "1")

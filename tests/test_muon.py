@@ -108,9 +108,7 @@ def test_singular_values_come_near_one_and_directions_stay(shape):
     found = u.T @ orthogonalised(matrix) @ v.T
     assert found.diag().min() > 0.6 and found.diag().max() < 1.3
     assert (found - found.diag().diag()).abs().max() < 0.1
-    assert_close(
-        orthogonalised(1000 * matrix), orthogonalised(matrix), atol=0.02, rtol=0
-    )
+    assert_close(orthogonalised(1000 * matrix), orthogonalised(matrix), atol=0.02, rtol=0)
 
 
 def test_what_is_frozen_or_has_no_gradient_stays():

@@ -13,13 +13,9 @@ from diffusion_utils import show
 ROOT = Path(__file__).resolve().parents[1]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 ADDRESS = CONFIG["repository"]["url"]
-CHAPTERS = sorted(
-    path for path in ROOT.glob("book/**/*.py") if path.parent.name[0] != "_"
-)
+CHAPTERS = sorted(path for path in ROOT.glob("book/**/*.py") if path.parent.name[0] != "_")
 CELL = pairs.first_cell(ROOT)
-NOTEBOOKS = sorted(
-    path for path in ROOT.glob("book/**/*.ipynb") if path.parent.name[0] not in "_."
-)
+NOTEBOOKS = sorted(path for path in ROOT.glob("book/**/*.ipynb") if path.parent.name[0] not in "_.")
 DRAWS = re.compile(r"^(grid|loss_curve|animation|comparison|plt\.show)\(", re.M)
 chapters = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 
@@ -27,12 +23,7 @@ chapters = pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.st
 def cells(path):
     """What is compared: of each cell its kind, text, tags and figure."""
     return [
-        (
-            cell.cell_type,
-            cell.source,
-            cell.metadata.get("tags"),
-            cell.metadata.get("mystnb"),
-        )
+        (cell.cell_type, cell.source, cell.metadata.get("tags"), cell.metadata.get("mystnb"))
         for cell in jupytext.read(path).cells
     ]
 
@@ -102,9 +93,7 @@ def test_the_readme_has_the_addresses_of_the_book():
 def test_figures_have_name_caption_and_alt_text(chapter):
     for cell in code(chapter):
         figure = cell.metadata.get("mystnb", {}).get("figure")
-        assert figure or not DRAWS.search(cell.source), (
-            f"draws without a figure: {cell.source}"
-        )
+        assert figure or not DRAWS.search(cell.source), f"draws without a figure: {cell.source}"
         if figure:
             alt = cell.metadata.mystnb.get("image", {}).get("alt")
             drawn_with = re.search(r"\balt=f?\"[^\"]{10}", cell.source)

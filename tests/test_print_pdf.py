@@ -23,9 +23,7 @@ def printed(title, links, place):
         pdf.add_annotation(0, link)
     where = [NameObject("/XYZ"), NumberObject(0), NumberObject(70), NumberObject(0)]
     where = ArrayObject([pdf.pages[1].indirect_reference, *where])
-    pdf.root_object[NameObject("/Dests")] = DictionaryObject(
-        {NameObject(f"/{place}"): where}
-    )
+    pdf.root_object[NameObject("/Dests")] = DictionaryObject({NameObject(f"/{place}"): where})
     pdf.add_metadata({"/Title": f"{title} — The book"})
     return again(pdf)
 
@@ -65,9 +63,10 @@ def test_links_stay_in_the_book():
     links = [(1, 70), (2, 300), (3, 70), f"{BASE}genindex.html#A", *outside]
     assert list(leads(book, 0)) == links
     assert list(leads(book, 2)) == [(3, 70), (0, 300)]
-    assert [
-        (mark.title, book.get_destination_page_number(mark)) for mark in book.outline
-    ] == [("1 — one", 0), ("2 two", 2)]
+    assert [(mark.title, book.get_destination_page_number(mark)) for mark in book.outline] == [
+        ("1 — one", 0),
+        ("2 two", 2),
+    ]
 
 
 def test_nothing_is_folded_away_and_the_numbers_go_on():

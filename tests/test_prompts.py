@@ -33,18 +33,10 @@ def test_what_is_known_stays_as_it_is(caplog):
 
 def test_known_texts_are_encoded_as_the_library_does_alone(encoder):
     """To the last bit: the network that ships was trained with these numbers."""
-    prompts = [
-        *map(called, emoji().names[:200]),
-        "",
-        "a red apple on a blue background",
-    ]
+    prompts = [*map(called, emoji().names[:200]), "", "a red apple on a blue background"]
     model = AutoModel.from_pretrained(FOLDER / "text_encoder", add_pooling_layer=False)
     text = TOKENIZER(
-        prompts,
-        padding="max_length",
-        truncation=True,
-        max_length=12,
-        return_tensors="pt",
+        prompts, padding="max_length", truncation=True, max_length=12, return_tensors="pt"
     )
     with torch.no_grad():
         words = model.float().eval()(**text).last_hidden_state
@@ -103,8 +95,5 @@ def test_long_prompts_are_cut_with_a_warning(encoder, caplog):
 
 
 def test_the_parts_of_a_prompt():
-    assert parts("a \N{ROCKET}ship, red", TOKENIZER) == (
-        ["a", ",", "red"],
-        ["\N{ROCKET}ship"],
-    )
+    assert parts("a \N{ROCKET}ship, red", TOKENIZER) == (["a", ",", "red"], ["\N{ROCKET}ship"])
     assert parts("", TOKENIZER) == ([], [])

@@ -11,13 +11,7 @@ from diffusion_utils import files
 from diffusion_utils.files import digest, load_tensors, recorded
 from diffusion_utils.mnist import release as room
 from diffusion_utils.mnist.recipes import RECIPES
-from diffusion_utils.mnist.release import (
-    release,
-    released,
-    released_average,
-    steps_of,
-    trained,
-)
+from diffusion_utils.mnist.release import release, released, released_average, steps_of, trained
 from diffusion_utils.mnist.train import train_digits
 
 SMALL = replace(RECIPES["b2"], hidden=8, images=8, batch_size=8)  # one step an epoch
@@ -39,9 +33,7 @@ def run_to(step, folder):
 
 def content(folder):
     return {
-        path.relative_to(folder): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
+        path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()
     }
 
 
@@ -67,9 +59,7 @@ def test_what_is_better_finished_is_not(models, tmp_path):
     networks, history = released("b2", models)
     assert list(networks) == [5, 8] and len(history) == 8
     names = {path.name for path in (models / "b2").iterdir()}
-    weights = {
-        f"{name}.safetensors" for name in ("step-00005", "step-00008", "average")
-    }
+    weights = {f"{name}.safetensors" for name in ("step-00005", "step-00008", "average")}
     assert names == weights | {"history.csv", "SHA256SUMS"}
 
 
@@ -80,9 +70,7 @@ def test_the_average_ships_beside_the_weights(tmp_path):
     shipped = released_average("b2", tmp_path / "models").state_dict()
     for name, tensor in shipped.items():
         torch.testing.assert_close(tensor, state[f"ema.{name}"], rtol=1e-3, atol=1e-4)
-    assert any(
-        not state[f"ema.{name}"].equal(state[f"model.{name}"]) for name in shipped
-    )
+    assert any(not state[f"ema.{name}"].equal(state[f"model.{name}"]) for name in shipped)
     with pytest.raises(FileNotFoundError):
         released_average("b1", tmp_path / "models")
 
@@ -97,9 +85,7 @@ def test_a_run_that_lost_the_weights_of_an_epoch_is_refused(models, tmp_path):
 
 @pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
 @pytest.mark.parametrize("where", ["save_tensors", "record_sha256"])
-def test_a_release_that_is_stopped_replaces_nothing(
-    models, tmp_path, monkeypatch, error, where
-):
+def test_a_release_that_is_stopped_replaces_nothing(models, tmp_path, monkeypatch, error, where):
     run, before, original = run_to(8, tmp_path / "first"), content(models), []
 
     def fail_the_second_time(*arguments, **options):

@@ -8,12 +8,7 @@ from torch.testing import assert_close
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.mnist.unet import UNet, unet_denoiser
 from diffusion_utils.sampling import free, generators, sample, trajectory, unit_noise
-from diffusion_utils.schedule import (
-    CLEAN,
-    Schedule,
-    spaced_timesteps,
-    strided_timesteps,
-)
+from diffusion_utils.schedule import CLEAN, Schedule, spaced_timesteps, strided_timesteps
 
 MEAN, STD = 0.3, 0.5
 SCHEDULE = Schedule.linear(1e-4, 0.02, T=1000)
@@ -23,9 +18,7 @@ def exact(x_t, t):
     """E[eps | x_t] of N(MEAN, STD^2) pixels, by Bayes' rule for Gaussians."""
     alpha_bar = float(np.prod(1 - np.linspace(1e-4, 0.02, 1000)[: t + 1]))
     signal, noise = alpha_bar**0.5, (1 - alpha_bar) ** 0.5
-    return NoiseEstimate(
-        noise * (x_t - signal * MEAN) / (alpha_bar * STD**2 + 1 - alpha_bar)
-    )
+    return NoiseEstimate(noise * (x_t - signal * MEAN) / (alpha_bar * STD**2 + 1 - alpha_bar))
 
 
 def expected_moments(timesteps):
@@ -39,11 +32,7 @@ def expected_moments(timesteps):
         slope = now**0.5 * STD**2 / total
         offset = MEAN - slope * now**0.5 * MEAN
         # x at t_prev given x_t and x_0, by completing the square
-        precision = (
-            1 / (1 - before) + now / before / (1 - now / before)
-            if before < 1
-            else np.inf
-        )
+        precision = 1 / (1 - before) + now / before / (1 - now / before) if before < 1 else np.inf
         of_x0 = before**0.5 / (1 - before) / precision if before < 1 else 1.0
         of_xt = (now / before) ** 0.5 / (1 - now / before) / precision
         mean = of_x0 * offset + (of_x0 * slope + of_xt) * mean
@@ -64,12 +53,8 @@ def test_gaussian_data_comes_back(stride, std):
     expected_mean, expected_std = expected_moments(timesteps)
     x = sample(exact, (1, 150, 200), timesteps, SCHEDULE, seeds=[0])
     n = x.numel()
-    assert x.mean().item() == pytest.approx(
-        expected_mean, abs=4 * expected_std / n**0.5
-    )
-    assert x.std().item() == pytest.approx(
-        expected_std, abs=4 * expected_std / (2 * n) ** 0.5
-    )
+    assert x.mean().item() == pytest.approx(expected_mean, abs=4 * expected_std / n**0.5)
+    assert x.std().item() == pytest.approx(expected_std, abs=4 * expected_std / (2 * n) ** 0.5)
     # the book's numbers are samples themselves
     assert expected_std == pytest.approx(std, abs=1.5e-3)
 
@@ -82,9 +67,7 @@ def small_unet(num_classes=0):
         if tensor.ndim == 1:
             tensor.add_(torch.randn(tensor.shape) * 0.1)
         if name.endswith("running_var"):
-            tensor.mul_(
-                0.2
-            )  # about what an untrained layer puts out, so that signals do not fade
+            tensor.mul_(0.2)  # about what an untrained layer puts out, so that signals do not fade
     return unet
 
 
@@ -108,9 +91,7 @@ def test_a_seed_gives_the_same_image_whatever_else_was_drawn():
     assert sample(denoise, SHAPE, FEW, SMALL, seeds=[5]).equal(first)
 
 
-@pytest.mark.parametrize(
-    "split", [[[7], [1], [4], [9]], [[4, 9], [1, 7]], [[9, 4, 1], [7]]]
-)
+@pytest.mark.parametrize("split", [[[7], [1], [4], [9]], [[4, 9], [1, 7]], [[9, 4, 1], [7]]])
 @pytest.mark.parametrize("training", [True, False])
 def test_a_seed_gives_the_same_image_in_any_batch(split, training):
     # even from a network left in train mode, where BatchNorm would mix the images of a batch
@@ -119,9 +100,7 @@ def test_a_seed_gives_the_same_image_in_any_batch(split, training):
     together = sample(denoise, SHAPE, FEW, SMALL, seeds=seeds)
     for part in split:
         apart = sample(denoise, SHAPE, FEW, SMALL, seeds=part)
-        assert_close(
-            apart, together[[seeds.index(seed) for seed in part]], rtol=1e-5, atol=1e-5
-        )
+        assert_close(apart, together[[seeds.index(seed) for seed in part]], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -149,11 +128,7 @@ def test_unit_noise_is_the_noise_of_each_generator():
 def test_each_step_draws_fresh_noise():
     x = torch.zeros(1, 1, 50, 50)
     steps = trajectory(
-        lambda x, t: NoiseEstimate(0 * x),
-        x,
-        [9, 8, 7],
-        SMALL,
-        generators=generators([0]),
+        lambda x, t: NoiseEstimate(0 * x), x, [9, 8, 7], SMALL, generators=generators([0])
     )
     first, second = [step.x for step in steps]
     pair = torch.stack([first.flatten(), (second - first).flatten()])
@@ -171,9 +146,7 @@ def test_trajectory_yields_each_step():
     steps = list(trajectory(denoise, start, FEW, SMALL, generators=generators([1])))
     assert [step.t for step in steps] == FEW[1:]
     assert [t for t, _ in seen] == FEW[:-1]
-    entered = [start] + [
-        step.x for step in steps[:-1]
-    ]  # each step starts where the last one ended
+    entered = [start] + [step.x for step in steps[:-1]]  # each step starts where the last one ended
     for (t, x), before, step in zip(seen, entered, steps, strict=True):
         assert x.equal(before)
         assert_close(step.x0_hat, SMALL.predict_x0(x, t, torch.full_like(x, 0.5)))
@@ -195,13 +168,7 @@ def test_learned_variance_reaches_the_step():
         for v in (-1.0, 1.0)
     )
     fixed = next(
-        trajectory(
-            lambda x, t: NoiseEstimate(0 * x),
-            x,
-            [5, 4],
-            SMALL,
-            generators=generators([0]),
-        )
+        trajectory(lambda x, t: NoiseEstimate(0 * x), x, [5, 4], SMALL, generators=generators([0]))
     )
     assert_close(lower.x, fixed.x)
     assert upper.x.std() > 1.05 * lower.x.std()
@@ -222,12 +189,7 @@ def test_constraint_is_applied_after_each_step():
 
     steps = list(
         trajectory(
-            denoise,
-            torch.zeros(1, *SHAPE),
-            FEW,
-            SMALL,
-            generators=generators([0]),
-            constrain=keep,
+            denoise, torch.zeros(1, *SHAPE), FEW, SMALL, generators=generators([0]), constrain=keep
         )
     )
     assert calls == FEW[1:]
@@ -262,9 +224,7 @@ def test_arguments_are_left_alone():
     timesteps, alpha_bar = list(FEW), SMALL.alpha_bar.clone()
     before, state = x.clone(), {k: v.clone() for k, v in unet.state_dict().items()}
     steps = list(
-        trajectory(
-            unet_denoiser(unet, 300), x, timesteps, SMALL, generators=generators([1, 2])
-        )
+        trajectory(unet_denoiser(unet, 300), x, timesteps, SMALL, generators=generators([1, 2]))
     )
     assert x.equal(before)
     assert timesteps == FEW
@@ -276,6 +236,4 @@ def test_arguments_are_left_alone():
 
 
 def test_sampling_records_no_gradients():
-    assert not sample(
-        unet_denoiser(small_unet(), 300), SHAPE, FEW, SMALL, seeds=[0]
-    ).requires_grad
+    assert not sample(unet_denoiser(small_unet(), 300), SHAPE, FEW, SMALL, seeds=[0]).requires_grad

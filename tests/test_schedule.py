@@ -6,12 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.testing import assert_close
 
-from diffusion_utils.schedule import (
-    CLEAN,
-    Schedule,
-    spaced_timesteps,
-    strided_timesteps,
-)
+from diffusion_utils.schedule import CLEAN, Schedule, spaced_timesteps, strided_timesteps
 
 SCHEDULE = Schedule.linear(1e-4, 0.02, T=300)
 SHAPE = (2, 3, 4, 4)
@@ -46,10 +41,7 @@ def test_step_equals_the_one_of_diffusers(stride, learned):
         assert_close(x0_hat, expected.pred_original_sample, rtol=1e-4, atol=1e-4)
         # float32 keeps three to four digits of a beta of 1e-4, in both libraries
         assert_close(
-            SCHEDULE.step(x, x0_hat, t, t_prev, z, v),
-            expected.prev_sample,
-            rtol=1e-4,
-            atol=1e-4,
+            SCHEDULE.step(x, x0_hat, t, t_prev, z, v), expected.prev_sample, rtol=1e-4, atol=1e-4
         )
 
 
@@ -63,12 +55,7 @@ def test_noise_of_a_step_has_the_variance_between_the_two_bounds(v):
     )
     for t in range(1, 300):
         lower = betas[t] * (1 - alpha_bar[t - 1]) / (1 - alpha_bar[t])
-        expected = {
-            None: lower,
-            -1.0: lower,
-            0.0: np.sqrt(lower * betas[t]),
-            1.0: betas[t],
-        }[v]
+        expected = {None: lower, -1.0: lower, 0.0: np.sqrt(lower * betas[t]), 1.0: betas[t]}[v]
         noise = SCHEDULE.step(zero, zero, t, t - 1, one, None if v is None else v * one)
         assert_close(noise.item() ** 2, expected, rtol=1e-9, atol=0)
 
@@ -93,8 +80,7 @@ def test_forward_equals_the_one_of_diffusers():
     theirs = scheduler(300, [299])
     for t in range(0, 300, 23):
         assert_close(
-            SCHEDULE.forward(x_0, t, eps),
-            theirs.add_noise(x_0, eps, torch.tensor([t, t])),
+            SCHEDULE.forward(x_0, t, eps), theirs.add_noise(x_0, eps, torch.tensor([t, t]))
         )
 
 
@@ -119,8 +105,7 @@ def test_long_step_is_consistent_with_the_forward_process(t, data):
     mean = SCHEDULE.step(np.sqrt(alpha_bar[t]) * one, one, t, t_prev, zero)
     assert_close(mean.item(), np.sqrt(alpha_bar[t_prev]))
     of_x_t, of_z = (
-        SCHEDULE.step(a, zero, t, t_prev, b).item()
-        for a, b in [(one, zero), (zero, one)]
+        SCHEDULE.step(a, zero, t, t_prev, b).item() for a, b in [(one, zero), (zero, one)]
     )
     assert_close(of_x_t**2 * (1 - alpha_bar[t]) + of_z**2, 1 - alpha_bar[t_prev])
 
@@ -130,9 +115,7 @@ def test_a_share_of_the_signal_is_left_where_sampling_starts():
     assert SCHEDULE.at(299).item() == pytest.approx(0.048, abs=5e-4)
     assert SCHEDULE.at(299).sqrt().item() == pytest.approx(0.22, abs=5e-3)
     assert SCHEDULE.at(0).item() == pytest.approx(1 - 1e-4, abs=1e-12)
-    assert_close(
-        SCHEDULE.alpha_bar.numpy(), np.cumprod(1 - np.linspace(1e-4, 0.02, 300))
-    )
+    assert_close(SCHEDULE.alpha_bar.numpy(), np.cumprod(1 - np.linspace(1e-4, 0.02, 300)))
     assert Schedule.linear().alpha_bar.equal(SCHEDULE.alpha_bar)  # it is the default
 
 
@@ -181,9 +164,7 @@ def test_unknown_timestep_is_refused(t):
 @pytest.mark.parametrize("t", [5, torch.tensor([5, 200])])
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int64, torch.bool])
 def test_images_that_are_not_floats_are_refused(t, dtype):
-    with pytest.raises(
-        ValueError, match="images must be floats, got torch.*load_image"
-    ):
+    with pytest.raises(ValueError, match="images must be floats, got torch.*load_image"):
         SCHEDULE.forward(torch.ones(SHAPE, dtype=dtype), t, torch.zeros(SHAPE))
 
 
@@ -254,9 +235,7 @@ def test_the_timestep_of_a_noise_level_inverts_alpha_bar(schedule):
 
 
 def test_velocity_is_that_of_diffusers():
-    theirs = DDPMScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
-    )
+    theirs = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     x_0, eps = torch.randn(2, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     t = torch.tensor([0, 10, 500, 999])
     assert_close(COSINE.velocity(x_0, t, eps), theirs.get_velocity(x_0, eps, t))

@@ -205,9 +205,7 @@ def test_the_mean_of_a_loss_curve_is_the_mean(drawn):
     expected = [losses[i : i + 50].mean() for i in range(31)]
     assert mean == pytest.approx(expected)
     figure, _ = drawn(loss_curve, history[:20])  # fewer than the window
-    assert figure.axes[0].get_lines()[1].get_ydata() == pytest.approx(
-        [losses[:20].mean()]
-    )
+    assert figure.axes[0].get_lines()[1].get_ydata() == pytest.approx([losses[:20].mean()])
 
 
 def test_part_a_s_images_are_shown_in_the_range_of_figures():
@@ -215,9 +213,7 @@ def test_part_a_s_images_are_shown_in_the_range_of_figures():
     assert unit_range(images).tolist() == [0, 0.25, 0.5, 1]
 
 
-def test_letters_of_a_wide_grid_are_as_large_on_the_page_as_those_of_a_small_one(
-    monkeypatch,
-):
+def test_letters_of_a_wide_grid_are_as_large_on_the_page_as_those_of_a_small_one(monkeypatch):
     monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
     grid([torch.rand(20, 1, 8, 8)], titles=range(20))
     figure = matplotlib.pyplot.gcf()

@@ -111,9 +111,7 @@ def test_inpainting_ends_on_the_very_image_at_clean(model, image):
 
 
 def test_outside_is_noised_as_much_as_the_step(image):
-    constrain = keep_outside(
-        torch.zeros(1, 64, 64), image[None], SCHEDULE, generators([0])
-    )
+    constrain = keep_outside(torch.zeros(1, 64, 64), image[None], SCHEDULE, generators([0]))
     x = constrain(torch.zeros(1, 3, 64, 64), 600)
     alpha_bar = SCHEDULE.at(600)
     noise = (x - alpha_bar.sqrt() * image) / (1 - alpha_bar).sqrt()
@@ -128,10 +126,7 @@ def test_resampling_takes_each_step_several_times():
 def test_noising_on_is_noising(model):
     """From 200 on to 700 must be as from the clean image to 700: same mean, same variance."""
     g = torch.Generator().manual_seed(0)
-    x_0, eps, more = (
-        torch.full((1, 3, 64, 64), 0.5),
-        *torch.randn(2, 1, 3, 64, 64, generator=g),
-    )
+    x_0, eps, more = (torch.full((1, 3, 64, 64), 0.5), *torch.randn(2, 1, 3, 64, 64, generator=g))
     x = SCHEDULE.renoise(SCHEDULE.forward(x_0, 200, eps), 200, 700, more)
     alpha_bar = SCHEDULE.at(700)
     assert abs(x.mean() - alpha_bar.sqrt() * 0.5) < 0.03
@@ -157,9 +152,7 @@ def test_going_back_and_forth_keeps_the_distribution():
 def test_an_anagram_averages_what_both_views_say(model):
     x_t = torch.randn(1, 3, 64, 64)
     eps, v = tasks.visual_anagram(model, ["red", "blue"], gamma=1.0)(x_t, 500)
-    expected = (
-        model.denoiser("red")(x_t, 500).eps + model.denoiser("blue")(x_t, 500).eps
-    ) / 2
+    expected = (model.denoiser("red")(x_t, 500).eps + model.denoiser("blue")(x_t, 500).eps) / 2
     assert_close(eps, expected)  # these colours look the same upside down
     assert_close(v, (of_colour("red") + of_colour("blue")) / 20 - 1)
 
@@ -199,9 +192,7 @@ def test_one_prompt_for_each_way_to_look(model, recipe, prompts):
 
 def test_as_many_seeds_as_images(model, image):
     with pytest.raises(ValueError, match="2 images need as many seeds, got 3"):
-        tasks.sdedit(
-            model, model.denoiser("red"), torch.stack([image] * 2), 5, [0, 1, 2]
-        )
+        tasks.sdedit(model, model.denoiser("red"), torch.stack([image] * 2), 5, [0, 1, 2])
 
 
 def test_a_view_turns_the_estimate_back_but_not_the_sign_of_the_variance():
@@ -227,19 +218,14 @@ def test_an_average_of_one_is_that_one(model):
 def test_blending_one_denoiser_with_itself_changes_nothing(model):
     x_t, red = torch.randn(1, 3, 64, 64), model.denoiser("red")
     assert_close(
-        blended([red, red, red], bands(4.0, 2.0))(x_t, 9).eps,
-        red(x_t, 9).eps,
-        atol=1e-4,
-        rtol=1e-4,
+        blended([red, red, red], bands(4.0, 2.0))(x_t, 9).eps, red(x_t, 9).eps, atol=1e-4, rtol=1e-4
     )
 
 
 def test_the_coarse_band_of_a_hybrid_is_that_of_the_first_prompt(model):
     x_t = torch.zeros(1, 3, 64, 64)
     eps = tasks.hybrid(model, ["red", "blue"], gamma=1.0)(x_t, 500).eps
-    assert_close(
-        eps, model.denoiser("red")(x_t, 500).eps
-    )  # these colours have no fine band
+    assert_close(eps, model.denoiser("red")(x_t, 500).eps)  # these colours have no fine band
 
 
 def test_denoisers_without_variance(model):
@@ -284,9 +270,7 @@ def test_what_is_drawn_on_a_gpu_comes_back_to_the_cpu(monkeypatch):
     monkeypatch.setattr(torch.Tensor, "all", lambda self: True)  # checks need values
     image, mask = torch.zeros(3, 64, 64), torch.ones(1, 64, 64)
     with FakeTensorMode(allow_non_fake_inputs=True):
-        gpu = TextToImage(
-            network, lambda p: (encode("red")[0].cuda(),), SCHEDULE, "cuda"
-        )
+        gpu = TextToImage(network, lambda p: (encode("red")[0].cuda(),), SCHEDULE, "cuda")
         red = tasks.prompted(gpu, "red")
         drawn = [
             tasks.generate(gpu, red, [0]),

@@ -39,9 +39,7 @@ ALPHA_BAR = torch.from_numpy(np.cumprod(1 - np.linspace(1e-4, 0.02, 300))).float
 
 def digits(n, seed=0):
     """Images of noise that carry their number in the first pixel, and labels."""
-    images = torch.randint(
-        256, (n, 1, 28, 28), generator=torch.Generator().manual_seed(seed)
-    )
+    images = torch.randint(256, (n, 1, 28, 28), generator=torch.Generator().manual_seed(seed))
     images[:, 0, 0, 0] = torch.arange(n)
     return images.to(torch.uint8), torch.arange(n) * 7 % 10
 
@@ -68,9 +66,7 @@ def test_denoising_objective(sigma):
 
 def test_denoising_noise_is_half_by_default():
     x = torch.zeros(40, 1, 28, 28)
-    assert denoising_objective(x, seeded())[0][0].std().item() == pytest.approx(
-        0.5, abs=0.01
-    )
+    assert denoising_objective(x, seeded())[0][0].std().item() == pytest.approx(0.5, abs=0.01)
 
 
 def test_noise_objective():
@@ -79,12 +75,7 @@ def test_noise_objective():
     t = (times * 300).round().long()
     assert_close(times, t / 300)
     alpha_bar = ALPHA_BAR[t].view(-1, 1, 1, 1)
-    assert_close(
-        (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(),
-        x_0,
-        rtol=1e-4,
-        atol=1e-4,
-    )
+    assert_close((x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(), x_0, rtol=1e-4, atol=1e-4)
     assert eps.mean().abs() < 4 / eps.numel() ** 0.5
     assert eps.std().item() == pytest.approx(1, abs=4 / (2 * eps.numel()) ** 0.5)
 
@@ -104,17 +95,10 @@ def test_class_objective():
     x_0, labels = torch.rand(n, 1, 2, 2, generator=seeded(1)), torch.arange(n) % 10
     (x_t, times, c), eps = class_objective(x_0, labels, seeded())
     alpha_bar = ALPHA_BAR[(times * 300).round().long()].view(-1, 1, 1, 1)
-    assert_close(
-        (x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(),
-        x_0,
-        rtol=1e-4,
-        atol=1e-4,
-    )
+    assert_close((x_t - (1 - alpha_bar).sqrt() * eps) / alpha_bar.sqrt(), x_0, rtol=1e-4, atol=1e-4)
     dropped = (c == 0).all(1)
     assert c[~dropped].equal(F.one_hot(labels, 10).float()[~dropped])
-    assert dropped.float().mean().item() == pytest.approx(
-        0.1, abs=4 * (0.09 / n) ** 0.5
-    )
+    assert dropped.float().mean().item() == pytest.approx(0.1, abs=4 * (0.09 / n) ** 0.5)
     # whether a class is dropped depends on nothing else
     assert (dropped.view(-1, 10).float().mean(0) - 0.1).abs().max() < 0.05
     late = times > 0.5
@@ -139,24 +123,15 @@ def test_recipe_is_the_coursework_s(name, steps, batch):
     recipe = RECIPES[name]
     assert recipe.steps == steps == len(range(0, 60_000, batch)) * recipe.epochs
     assert (recipe.batch_size, recipe.images) == (batch, 60_000)
-    hidden, classes, epochs = {
-        "b1": (128, 0, 5),
-        "b2": (64, 0, 20),
-        "b3": (64, 10, 20),
-    }[name]
-    assert (recipe.hidden, recipe.num_classes, recipe.time) == (
-        hidden,
-        classes,
-        name != "b1",
-    )
+    hidden, classes, epochs = {"b1": (128, 0, 5), "b2": (64, 0, 20), "b3": (64, 10, 20)}[name]
+    assert (recipe.hidden, recipe.num_classes, recipe.time) == (hidden, classes, name != "b1")
     assert recipe.epochs == epochs
     assert set(recipe.save_epochs) == ({1, 5} if name == "b1" else {5, 20})
     assert_close(MNIST_SCHEDULE.alpha_bar.float(), ALPHA_BAR)
 
 
 @pytest.mark.parametrize(
-    "name, lr, gamma",
-    [("b1", 1e-4, 1), ("b2", 1e-3, 0.1 ** (1 / 20)), ("b3", 1e-3, 0.1**0.05)],
+    "name, lr, gamma", [("b1", 1e-4, 1), ("b2", 1e-3, 0.1 ** (1 / 20)), ("b3", 1e-3, 0.1**0.05)]
 )
 def test_learning_rate_is_that_of_exponential_lr(name, lr, gamma):
     recipe = RECIPES[name]
@@ -181,15 +156,12 @@ def test_network_starts_from_the_same_weights_and_leaves_the_global_seed_alone()
     second = recipe.network().state_dict()
     torch.manual_seed(1)
     assert torch.rand(1).equal(number)
-    assert all(
-        tensor.equal(second[name]) for name, tensor in first.state_dict().items()
-    )
+    assert all(tensor.equal(second[name]) for name, tensor in first.state_dict().items())
 
 
 def small(recipe, **changes):
     return replace(
-        RECIPES[recipe],
-        **{"hidden": 4, "images": 20, "batch_size": 8, "epochs": 3} | changes,
+        RECIPES[recipe], **{"hidden": 4, "images": 20, "batch_size": 8, "epochs": 3} | changes
     )
 
 
@@ -239,12 +211,8 @@ def plain_losses(recipe, data, parts=1):
     losses = []
     for step in range(1, recipe.steps + 1):
         inputs, target = DigitTask(recipe, data).batch(step)
-        chunks = zip(
-            *(tensor.chunk(parts) for tensor in (*inputs, target)), strict=True
-        )
-        loss = (
-            sum(F.mse_loss(model(*chunk[:-1]), chunk[-1]) for chunk in chunks) / parts
-        )
+        chunks = zip(*(tensor.chunk(parts) for tensor in (*inputs, target)), strict=True)
+        loss = sum(F.mse_loss(model(*chunk[:-1]), chunk[-1]) for chunk in chunks) / parts
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -266,9 +234,7 @@ def test_losses_are_those_of_a_plain_loop(tmp_path, name):
     rows = trained(recipe, tmp_path)
     assert [row.step for row in rows] == list(range(1, 17))
     assert [row.epoch for row in rows] == [1] * 4 + [2] * 4 + [3] * 4 + [4] * 4
-    assert_close(
-        [row.loss for row in rows], plain_losses(recipe, digits(32)), rtol=1e-3, atol=0
-    )
+    assert_close([row.loss for row in rows], plain_losses(recipe, digits(32)), rtol=1e-3, atol=0)
     assert all(a.seconds <= b.seconds for a, b in zip(rows, rows[1:], strict=False))
     for stored, row in zip(read_history(tmp_path / "history.csv"), rows, strict=True):
         assert stored[:2] == row[:2]
@@ -314,17 +280,13 @@ def test_the_average_has_the_statistics_of_batchnorm():
     network, mean = torch.nn.BatchNorm2d(2), torch.nn.BatchNorm2d(2)
     network(torch.randn(4, 2, 3, 3, generator=seeded(0)) + 5)
     average(mean, network, 0.5)
-    assert (
-        mean.running_mean.equal(network.running_mean) and mean.running_mean.min() > 0.1
-    )
+    assert mean.running_mean.equal(network.running_mean) and mean.running_mean.min() > 0.1
     assert mean.num_batches_tracked == 1
 
 
 @pytest.mark.parametrize("decay", [None, 0.9])
 @pytest.mark.parametrize("max_norm", [None, 2.0])
-def test_gradients_are_clipped_and_weights_averaged_as_the_task_says(
-    tmp_path, max_norm, decay
-):
+def test_gradients_are_clipped_and_weights_averaged_as_the_task_says(tmp_path, max_norm, decay):
     task = Line(max_norm, decay)
     *_, (last, networks) = train(task, tmp_path, Accelerator(cpu=True), steps=5)
     shown = networks["ema" if decay else "model"]
@@ -403,11 +365,7 @@ def test_killed_at_random_and_restarted_it_ends_the_same(tmp_path, name):
     assert finish(begun, start(run_to_the_end, recipe, killed)) == [0, 0]
     assert len(without_seconds(whole)) == 1 + recipe.steps
     assert without_seconds(killed) == without_seconds(whole)
-    for file in (
-        "epoch-02.safetensors",
-        "epoch-04.safetensors",
-        "checkpoint.safetensors",
-    ):
+    for file in ("epoch-02.safetensors", "epoch-04.safetensors", "checkpoint.safetensors"):
         (state, about), (expected, about_expected) = (
             load_tensors(killed / file),
             load_tensors(whole / file),
@@ -556,12 +514,8 @@ def test_smoke_run_writes_everything(tmp_path, name):
     assert [row.step for row in history] == list(range(1, recipe.steps + 1))
     assert load_network(run / last).config == recipe.network().config
     rows = trained(recipe, tmp_path / "again", mnist())
-    assert_close(
-        [row.loss for row in history], [row.loss for row in rows], rtol=1e-3, atol=0
-    )
-    assert_close(
-        [row.lr for row in history], [row.lr for row in rows], rtol=1e-5, atol=0
-    )
+    assert_close([row.loss for row in history], [row.loss for row in rows], rtol=1e-3, atol=0)
+    assert_close([row.lr for row in history], [row.lr for row in rows], rtol=1e-5, atol=0)
 
 
 def test_ctrl_c_says_that_the_run_can_go_on(tmp_path):
@@ -611,9 +565,7 @@ def test_two_processes_train_the_same_network_and_go_on_after_a_stop(tmp_path):
     assert [row.step for row in history] == list(range(1, recipe.steps + 1))
     losses = torch.tensor([row.loss for row in history])
     # each process normalises its half of the batch by itself
-    halves, whole = (
-        torch.tensor(plain_losses(recipe, data, parts)) for parts in (2, 1)
-    )
+    halves, whole = (torch.tensor(plain_losses(recipe, data, parts)) for parts in (2, 1))
     assert_close(losses, halves, rtol=1e-4, atol=0)
     # one process normalises the whole batch, so its losses are near, and not the same
     assert_close(losses, whole, rtol=5e-3, atol=0)

@@ -4,6 +4,7 @@ import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.testing import assert_close
 
+from diffusion_utils.denoisers import guided, together
 from diffusion_utils.mnist.unet import UNet, evaluating, one_hot, unet_denoiser
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import Schedule, spaced_timesteps
@@ -24,9 +25,7 @@ def network(**config):
         if tensor.ndim == 1:
             tensor.add_(torch.randn(tensor.shape) * 0.1)
         if name.endswith("running_var"):
-            tensor.mul_(
-                0.2
-            )  # about what an untrained layer puts out, so that signals do not fade
+            tensor.mul_(0.2)  # about what an untrained layer puts out, so that signals do not fade
     return unet.eval()
 
 
@@ -48,19 +47,14 @@ def by_the_book(state, D, x, t=None, c=None):
 
     def norm(name, h):
         mean, var, w, b = (
-            state[f"{name}.{k}"]
-            for k in ("running_mean", "running_var", "weight", "bias")
+            state[f"{name}.{k}"] for k in ("running_mean", "running_var", "weight", "bias")
         )
         shape = (1, -1, 1, 1)
-        h = (h - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt() * w.view(
-            shape
-        ) + b.view(shape)
+        h = (h - mean.view(shape)) / (var.view(shape) + 1e-5).sqrt() * w.view(shape) + b.view(shape)
         return F.gelu(h)
 
     def conv(name, h, stride=1):
-        return F.conv2d(
-            h, state[f"{name}.weight"], state[f"{name}.bias"], stride=stride, padding=1
-        )
+        return F.conv2d(h, state[f"{name}.weight"], state[f"{name}.bias"], stride=stride, padding=1)
 
     def up(name, h, stride, padding):
         w, b = state[f"{name}.weight"], state[f"{name}.bias"]
@@ -72,18 +66,14 @@ def by_the_book(state, D, x, t=None, c=None):
         return h
 
     def down_block(name, h):
-        return conv_block(
-            f"{name}.1", norm(f"{name}.0.1", conv(f"{name}.0.0", h, stride=2))
-        )
+        return conv_block(f"{name}.1", norm(f"{name}.0.1", conv(f"{name}.0.0", h, stride=2)))
 
     def up_block(name, h):
         return conv_block(f"{name}.1", norm(f"{name}.0.1", up(f"{name}.0.0", h, 2, 1)))
 
     def fc_block(name, h):
         h = F.gelu(h @ state[f"{name}.0.weight"].T + state[f"{name}.0.bias"])
-        return (h @ state[f"{name}.2.weight"].T + state[f"{name}.2.bias"])[
-            :, :, None, None
-        ]
+        return (h @ state[f"{name}.2.weight"].T + state[f"{name}.2.bias"])[:, :, None, None]
 
     at28 = conv_block("conv_in", x)
     at14 = down_block("down1", at28)
@@ -133,9 +123,7 @@ def test_no_class_is_a_row_of_zeros():
     none = unet_denoiser(unet, 300)(x, 30).eps
     assert unet_denoiser(unet, 300, torch.full((3,), -1))(x, 30).eps.equal(none)
     assert unet(x, torch.full((3,), 0.1), torch.zeros(3, 10)).equal(none)
-    assert not torch.allclose(
-        unet_denoiser(unet, 300, torch.tensor([0, 1, 2]))(x, 30).eps, none
-    )
+    assert not torch.allclose(unet_denoiser(unet, 300, torch.tensor([0, 1, 2]))(x, 30).eps, none)
 
 
 @torch.no_grad()
@@ -148,12 +136,44 @@ def test_denoiser_gives_each_image_its_label_and_its_time():
     assert v is None
 
 
+@torch.no_grad()
+def test_guidance_asks_the_network_once_and_is_the_formula():
+    unet, (x, _, _) = network(**CLASS), inputs(CLASS)
+    labels, times, asked = torch.tensor([7, 2, 0]), torch.full((3,), 0.3), []
+    eps_c = unet(x, times, F.one_hot(labels, 10).float())
+    eps_u = unet(x, times, torch.zeros(3, 10))
+    unet.register_forward_hook(lambda module, given, _: asked.append(len(given[0])))
+    denoise = guided(unet_denoiser(unet, 300, labels), unet_denoiser(unet, 300), 3)
+    assert_close(denoise(x, 90).eps, eps_u + 3 * (eps_c - eps_u))
+    assert asked == [6]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("config", [CLASS, dict(hidden=8, time=True)], ids=["class", "time"])
+def test_other_networks_and_other_numbers_of_timesteps_are_not_taken_for_the_same(config):
+    x, unets = inputs(CLASS)[0], [network(**config), network(**config)]
+    for parameter in unets[1].parameters():
+        parameter.mul_(1.2)
+    denoisers = [unet_denoiser(unet, T) for unet in unets for T in (300, 200)]
+    apart = [denoise(x, 90).eps for denoise in denoisers]
+    assert all(not torch.allclose(one, apart[0]) for one in apart[1:])
+    for one, estimate in zip(apart, together(*denoisers)(x, 90), strict=True):
+        assert_close(estimate.eps, one)
+    for estimate in together(denoisers[0], denoisers[0])(x, 90):
+        assert_close(estimate.eps, apart[0])
+
+
+@torch.no_grad()
+def test_a_label_for_each_image_or_one_for_all():
+    unet, (x, _, _) = network(**CLASS), inputs(CLASS)
+    alike = unet_denoiser(unet, 300, [7])(x, 30).eps
+    assert_close(alike, unet_denoiser(unet, 300, torch.full((3,), 7))(x, 30).eps)
+    with pytest.raises(ValueError, match="conditions for 2 images, got 3"):
+        unet_denoiser(unet, 300, [7, 1])(x, 30)
+
+
 def test_one_hot():
-    assert one_hot(torch.tensor([2, -1, 0]), 3).tolist() == [
-        [0, 0, 1],
-        [0, 0, 0],
-        [1, 0, 0],
-    ]
+    assert one_hot(torch.tensor([2, -1, 0]), 3).tolist() == [[0, 0, 1], [0, 0, 0], [1, 0, 0]]
     labels = torch.arange(10)
     assert one_hot(labels).equal(F.one_hot(labels, 10).float())
     for bad in (-2, 10):
@@ -183,19 +203,9 @@ T, C = torch.zeros(2), torch.zeros(2, 10)
         (dict(time=True), torch.tensor(0.5), None, r"t must be \(2,\)"),
         (dict(time=True), T, C, "c must be left out"),
         (dict(time=True, num_classes=10), None, C, r"t must be \(2,\)"),
-        (
-            dict(time=True, num_classes=10),
-            T,
-            None,
-            r"c must be \(2, 10\) .* got nothing",
-        ),
+        (dict(time=True, num_classes=10), T, None, r"c must be \(2, 10\) .* got nothing"),
         (dict(time=True, num_classes=10), T, torch.zeros(2, 9), r"c must be \(2, 10\)"),
-        (
-            dict(time=True, num_classes=10),
-            T,
-            torch.tensor([1, 2]),
-            r"c must be \(2, 10\)",
-        ),
+        (dict(time=True, num_classes=10), T, torch.tensor([1, 2]), r"c must be \(2, 10\)"),
     ],
 )
 def test_missing_superfluous_or_misshapen_condition_is_refused(config, t, c, message):
@@ -245,10 +255,7 @@ def test_channels_last_changes_nothing():
     unet, (x, t, c) = network(**CLASS), inputs(CLASS)
     expected = unet(x, t, c)
     assert_close(
-        unet.to(memory_format=torch.channels_last)(x, t, c),
-        expected,
-        rtol=1e-4,
-        atol=1e-4,
+        unet.to(memory_format=torch.channels_last)(x, t, c), expected, rtol=1e-4, atol=1e-4
     )
 
 

@@ -35,9 +35,7 @@ def test_a_view_is_undone(name, x):
 def test_a_view_keeps_noise_noise(name, x):
     """Orthogonal: angles and lengths are kept, so unit Gaussian noise stays what it is."""
     view, y = VIEWS[name], torch.randn_like(x)
-    assert_close(
-        (view.apply(x) * view.apply(y)).sum(), (x * y).sum(), rtol=1e-3, atol=1e-2
-    )
+    assert_close((view.apply(x) * view.apply(y)).sum(), (x * y).sum(), rtol=1e-3, atol=1e-2)
     assert_close(view.apply(x).square().sum(), x.square().sum())
 
 
@@ -58,9 +56,7 @@ def test_jigsaw_moves_whole_tiles():
     tiles = torch.arange(16.0).view(1, 1, 4, 4)
     image = tiles.repeat_interleave(16, 2).repeat_interleave(16, 3)
     moved = VIEWS["jigsaw"].apply(image)
-    assert_close(
-        moved, moved[..., ::16, ::16].repeat_interleave(16, 2).repeat_interleave(16, 3)
-    )
+    assert_close(moved, moved[..., ::16, ::16].repeat_interleave(16, 2).repeat_interleave(16, 3))
     assert sorted(moved[..., ::16, ::16].flatten().tolist()) == list(range(16))
 
 

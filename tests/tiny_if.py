@@ -24,9 +24,7 @@ def unclipped():
 
 def clipped():
     """Stage II's configuration: the threshold is between 1 and 1, which is clipping."""
-    return scheduler(
-        thresholding=True, sample_max_value=1.0, dynamic_thresholding_ratio=0.95
-    )
+    return scheduler(thresholding=True, sample_max_value=1.0, dynamic_thresholding_ratio=0.95)
 
 
 def tokenizer():
@@ -38,9 +36,7 @@ def tokenizer():
 
 def unet(size, channels_in=3, noise_level=False):
     options = (
-        {"class_embed_type": "timestep", "time_embedding_act_fn": "gelu"}
-        if noise_level
-        else {}
+        {"class_embed_type": "timestep", "time_embedding_act_fn": "gelu"} if noise_level else {}
     )
     return UNet2DConditionModel(
         sample_size=size,
@@ -67,9 +63,7 @@ def unet(size, channels_in=3, noise_level=False):
 def pipeline(size=64):
     """An IFPipeline with stage I's classes."""
     torch.manual_seed(0)
-    text = T5Config(
-        vocab_size=64, d_model=8, d_kv=4, d_ff=16, num_layers=1, num_heads=2
-    )
+    text = T5Config(vocab_size=64, d_model=8, d_kv=4, d_ff=16, num_layers=1, num_heads=2)
     return IFPipeline(
         tokenizer=tokenizer(),
         text_encoder=T5EncoderModel(text).eval(),

@@ -21,6 +21,7 @@ VARIABLES = {
 }
 INPUTS = [
     "diffusion_utils/**/*.py",
+    "diffusion_utils/*.html",
     "models/**/*",
     "data/**/*",
     "benchmarks/results/*",

@@ -54,9 +54,7 @@ class PromptEncoder:
             options["quantization_config"] = BitsAndBytesConfig(load_in_8bit=True)
             options["device_map"] = {"": self.device}
         tokenizer = T5Tokenizer.from_pretrained(self.folder, subfolder="tokenizer")
-        encoder = T5EncoderModel.from_pretrained(
-            self.folder, subfolder="text_encoder", **options
-        )
+        encoder = T5EncoderModel.from_pretrained(self.folder, subfolder="text_encoder", **options)
         return tokenizer, encoder.eval()
 
     def free(self):

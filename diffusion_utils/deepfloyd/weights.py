@@ -77,9 +77,7 @@ def precision(device):
 
 def load_unet(folder, device):
     """A stage's U-Net in eval mode, and the `Schedule` it was trained with."""
-    unet = UNet2DConditionModel.from_pretrained(
-        folder, subfolder="unet", **precision(device)
-    )
+    unet = UNet2DConditionModel.from_pretrained(folder, subfolder="unet", **precision(device))
     scheduler = DDPMScheduler.from_pretrained(folder, subfolder="scheduler")
     schedule = Schedule(scheduler.alphas_cumprod.double())
     with memory_of(device):  # in the layout in which convolutions are fast

@@ -186,15 +186,6 @@ def called(name):
     return f"{article(name)} {name}"
 
 
-def prompts_of(pairs):
-    """The prompts of pairs of names: a list of the first ones, a list of the second ones.
-
-    >>> prompts_of([("egg", "bread"), ("sun", "pear")])
-    [['an egg', 'a sun'], ['a bread', 'a pear']]
-    """
-    return [list(map(called, side)) for side in zip(*pairs, strict=True)]
-
-
 def captions(name, style):
     """What a drawing of `name` in `style` may be called; the plain name first if the style is plain."""
     styled = f"{called(name)} {STYLES[style]}"

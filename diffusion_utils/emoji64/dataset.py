@@ -45,9 +45,7 @@ def emoji(path=PATH):
     if digest(path) != recorded_sha256(path):
         raise ValueError(f"{path} is not the file that was recorded; {advice}")
     table = pq.read_table(path).to_pydict()
-    images = np.stack(
-        [np.asarray(Image.open(io.BytesIO(png))) for png in table["image"]]
-    )
+    images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in table["image"]])
     names, name_index = np.unique(table["name"], return_inverse=True)
     styles, style_index = np.unique(table["style"], return_inverse=True)
     return Emoji(

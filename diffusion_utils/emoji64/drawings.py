@@ -34,9 +34,7 @@ def recoloured(image, colour):
     paint = torch.tensor(COLOURS[colour])[:, None, None] / 255
     high, low = rgb.amax(0, keepdim=True), rgb.amin(0, keepdim=True)
     saturation = (high - low) / high.clamp(min=1e-3)
-    painted = ((saturation - 0.15) / 0.2).clamp(
-        0, 1
-    )  # how much of the paint a pixel takes
+    painted = ((saturation - 0.15) / 0.2).clamp(0, 1)  # how much of the paint a pixel takes
     if (painted * alpha).sum() < 0.25 * alpha.sum():
         painted = torch.ones_like(painted)
     light = rgb.mean(0, keepdim=True)

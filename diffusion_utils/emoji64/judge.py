@@ -113,9 +113,7 @@ def optimise(data, steps, batch_size, seed):
         x = views(data, chosen, disturb).contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16, enabled=best_precision() == "bf16"):
             logits = model(x)
-        loss = F.cross_entropy(
-            logits.float(), data.name_index[chosen], label_smoothing=0.1
-        )
+        loss = F.cross_entropy(logits.float(), data.name_index[chosen], label_smoothing=0.1)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

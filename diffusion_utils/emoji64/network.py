@@ -85,9 +85,7 @@ class Base(nn.Module):
     v-prediction of Salimans & Ho 2022, https://arxiv.org/abs/2202.00512.
     """
 
-    def __init__(
-        self, channels=(64, 128, 256), blocks=2, text=384, embedding=384, layout=256
-    ):
+    def __init__(self, channels=(64, 128, 256), blocks=2, text=384, embedding=384, layout=256):
         super().__init__()
         c1, c2, c3 = channels
         E = embedding
@@ -162,9 +160,7 @@ class Refiner(nn.Module):
         return F.pixel_shuffle(self.out(h), 2)  # 64
 
 
-class EmojiUNet(
-    nn.Module, PyTorchModelHubMixin, library_name="diffusion_utils", license="mit"
-):
+class EmojiUNet(nn.Module, PyTorchModelHubMixin, library_name="diffusion_utils", license="mit"):
     """The network of Emoji-64: a base decides at 32x32 what is drawn, a refiner adds detail at 64x64.
 
     Args:

@@ -54,8 +54,7 @@ INTEGRITY = {
 }
 # what some packages call the same thing
 ALSO = {
-    name: f"{name}-face"
-    for name in "bear fox frog hamster lion panda robot unicorn wolf".split()
+    name: f"{name}-face" for name in "bear fox frog hamster lion panda robot unicorn wolf".split()
 } | {"mage": "person-mage"}
 
 WRONG = {("streamline-emojis", "turkey")}  # the country's flag
@@ -85,9 +84,7 @@ def download(style, cache):
                 text=True,
             )
             if done.returncode:
-                raise OSError(
-                    f"npm could not fetch {package}: {done.stderr.strip()[-300:]}"
-                )
+                raise OSError(f"npm could not fetch {package}: {done.stderr.strip()[-300:]}")
             fetched = Path(folder) / path.name
             sha512 = base64.b64encode(hashlib.sha512(fetched.read_bytes()).digest())
             if sha512.decode() != INTEGRITY[style]:
@@ -100,10 +97,7 @@ def download(style, cache):
 def wanted(path=FOLDER / "names.txt"):
     """The list of emoji -> {name in the packages: plain words}."""
     pairs = [line.split(": ") for line in read_lines(path) if line[0] != "#"]
-    return {
-        pair[0]: pair[-1].replace("-", " ") if len(pair) == 1 else pair[1]
-        for pair in pairs
-    }
+    return {pair[0]: pair[-1].replace("-", " ") if len(pair) == 1 else pair[1] for pair in pairs}
 
 
 def drawings(icons, name):
@@ -161,9 +155,7 @@ def rows(cache):
 def contact_sheet(table, path, style="noto", columns=32, side=40):
     """Write a PNG of every name's drawing in one style, row by row in the order of the names."""
     chosen = table.filter(pc.field("style") == style)["image"].to_pylist()
-    sheet = Image.new(
-        "RGB", (columns * side, -(-len(chosen) // columns) * side), "white"
-    )
+    sheet = Image.new("RGB", (columns * side, -(-len(chosen) // columns) * side), "white")
     for index, png in enumerate(chosen):
         drawing = Image.open(io.BytesIO(png)).resize((side - 4, side - 4))
         row, column = divmod(index, columns)

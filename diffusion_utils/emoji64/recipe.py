@@ -13,12 +13,7 @@ from diffusion_utils.emoji64.captions import (
     coloured,
     on_background,
 )
-from diffusion_utils.emoji64.drawings import (
-    background_of,
-    composited,
-    moved,
-    recoloured,
-)
+from diffusion_utils.emoji64.drawings import background_of, composited, moved, recoloured
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.schedule import Schedule

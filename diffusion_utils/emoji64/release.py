@@ -11,13 +11,7 @@ from transformers import AutoModel, AutoTokenizer
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.recipe import Recipe
-from diffusion_utils.files import (
-    atomic_folder,
-    copy_file,
-    digest,
-    load_tensors,
-    record_sha256,
-)
+from diffusion_utils.files import atomic_folder, copy_file, digest, load_tensors, record_sha256
 from diffusion_utils.training.runs import CHECKPOINT, part, read_history
 
 WEIGHTS = "*/*.safetensors"
@@ -79,9 +73,7 @@ def release(base, refiner, folder=FOLDER, replace=False):
         )
     unet = EmojiUNet(channels)
     unet.load_state_dict(state)
-    scheduler = DDPMScheduler(
-        beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction"
-    )
+    scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     with atomic_folder(folder) as new:
         cleared(new)
         unet.half().save_pretrained(new / "unet")
@@ -117,13 +109,9 @@ def main():
     parser.add_argument("--base", default="base-cooled", help="the base's, in RUNS")
     parser.add_argument("--refiner", default="refiner", help="the refiner's, in RUNS")
     parser.add_argument(
-        "--replace",
-        action="store_true",
-        help="weights that were trained for longer too",
+        "--replace", action="store_true", help="weights that were trained for longer too"
     )
-    parser.add_argument(
-        "--encoder", action="store_true", help="write the text encoder anew"
-    )
+    parser.add_argument("--encoder", action="store_true", help="write the text encoder anew")
     args = parser.parse_args()
     if args.encoder:
         release_encoder()

@@ -19,9 +19,7 @@ class TextEncoder:
 
     def __init__(self, folder):
         self.tokenizer = AutoTokenizer.from_pretrained(f"{folder}/tokenizer")
-        model = AutoModel.from_pretrained(
-            f"{folder}/text_encoder", add_pooling_layer=False
-        )
+        model = AutoModel.from_pretrained(f"{folder}/text_encoder", add_pooling_layer=False)
         self.model = model.float().eval().requires_grad_(False)
 
     @torch.no_grad()

@@ -8,22 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__":
-    os.environ.setdefault(
-        "THP_MEM_ALLOC_ENABLE", "1"
-    )  # read when torch first allocates
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read when torch first allocates
 
 from diffusion_utils.emoji64.captions import called
 from diffusion_utils.emoji64.dataset import emoji, first
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import (
-    copy_file,
-    digest,
-    in_single,
-    load_tensors,
-    save_tensors,
-)
+from diffusion_utils.files import copy_file, digest, in_single, load_tensors, save_tensors
 from diffusion_utils.pictures import save_sheet
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps
@@ -102,14 +94,9 @@ def smoke(data, recipe):
 def parsed():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("stage", choices=["base", "refiner"])
+    parser.add_argument("--out", type=Path, default="runs/emoji64", help="the run is in OUT/STAGE")
     parser.add_argument(
-        "--out", type=Path, default="runs/emoji64", help="the run is in OUT/STAGE"
-    )
-    parser.add_argument(
-        "--hours",
-        type=float,
-        default=math.inf,
-        help="stop after so long, all calls added",
+        "--hours", type=float, default=math.inf, help="stop after so long, all calls added"
     )
     parser.add_argument(
         "--steps", type=positive, default=math.inf, help="stop once this step is done"
@@ -119,12 +106,8 @@ def parsed():
         type=positive,
         help="let the learning rate of a copy of the run fall to zero over so many steps",
     )
-    parser.add_argument(
-        "--base", type=Path, help="run of the base that the refiner is trained on"
-    )
-    parser.add_argument(
-        "--start", type=Path, help="a released model that a new run begins with"
-    )
+    parser.add_argument("--base", type=Path, help="run of the base that the refiner is trained on")
+    parser.add_argument("--start", type=Path, help="a released model that a new run begins with")
     parser.add_argument("--smoke", action="store_true", help="in small, for tests")
     parser.add_argument("--checkpoint-steps", type=positive, default=200)
     parser.add_argument("--sheet-steps", type=positive, default=2000)
@@ -161,9 +144,7 @@ def main():
                 path = run / f"sheet-{row.step:06d}.png"
                 contact_sheet(networks["ema"], encoder, recipe.size, path)
     except KeyboardInterrupt:
-        sys.exit(
-            f"\nstopped; the same command goes on from the last checkpoint in {run}"
-        )
+        sys.exit(f"\nstopped; the same command goes on from the last checkpoint in {run}")
     device.end_training()
 
 

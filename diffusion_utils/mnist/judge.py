@@ -13,13 +13,7 @@ import torch.nn.functional as F
 from torchvision.transforms import v2
 from tqdm import tqdm
 
-from diffusion_utils.files import (
-    ROOT,
-    load_tensors,
-    record_sha256,
-    recorded_sha256,
-    save_tensors,
-)
+from diffusion_utils.files import ROOT, load_tensors, record_sha256, recorded_sha256, save_tensors
 from diffusion_utils.metrics import DigitClassifier, accuracy
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.pictures import to_unit
@@ -49,9 +43,7 @@ def optimise(epochs):
         order = torch.randperm(len(images))
         for start in tqdm(starts, desc=f"epoch {epoch + 1} of {epochs}"):
             chosen = order[start : start + 128]
-            batch = torch.cat(
-                [augment(part) for part in to_unit(images[chosen]).split(16)]
-            )
+            batch = torch.cat([augment(part) for part in to_unit(images[chosen]).split(16)])
             loss = F.cross_entropy(model(batch), labels[chosen])
             optimizer.zero_grad()
             loss.backward()

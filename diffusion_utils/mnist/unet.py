@@ -1,11 +1,12 @@
 """The U-Net of Part B: small convolutional blocks, read top to bottom in `UNet.forward`."""
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from diffusion_utils.denoisers import NoiseEstimate
+from diffusion_utils.denoisers import Conditional, NoiseEstimate
 
 
 def Conv(channels_in, channels_out):
@@ -51,31 +52,23 @@ def Unflatten(channels):
 
 def ConvBlock(channels_in, channels_out):
     """Two `Conv`: (B, in, H, W) -> (B, out, H, W)."""
-    return nn.Sequential(
-        Conv(channels_in, channels_out), Conv(channels_out, channels_out)
-    )
+    return nn.Sequential(Conv(channels_in, channels_out), Conv(channels_out, channels_out))
 
 
 def DownBlock(channels_in, channels_out):
     """`DownConv` and `ConvBlock`: (B, in, H, W) -> (B, out, H/2, W/2)."""
-    return nn.Sequential(
-        DownConv(channels_in, channels_out), ConvBlock(channels_out, channels_out)
-    )
+    return nn.Sequential(DownConv(channels_in, channels_out), ConvBlock(channels_out, channels_out))
 
 
 def UpBlock(channels_in, channels_out):
     """`UpConv` and `ConvBlock`: (B, in, H, W) -> (B, out, 2H, 2W)."""
-    return nn.Sequential(
-        UpConv(channels_in, channels_out), ConvBlock(channels_out, channels_out)
-    )
+    return nn.Sequential(UpConv(channels_in, channels_out), ConvBlock(channels_out, channels_out))
 
 
 def FCBlock(features_in, features_out):
     """Linear, GELU, Linear: (B, in) -> (B, out)."""
     return nn.Sequential(
-        nn.Linear(features_in, features_out),
-        nn.GELU(),
-        nn.Linear(features_out, features_out),
+        nn.Linear(features_in, features_out), nn.GELU(), nn.Linear(features_out, features_out)
     )
 
 
@@ -151,12 +144,7 @@ class UNet(nn.Module):
             raise ValueError(f"x must have shape (B, 1, 28, 28), got {tuple(x.shape)}")
         expected = {
             "t": (t, (len(x),) if self.config["time"] else None),
-            "c": (
-                c,
-                (len(x), self.config["num_classes"])
-                if self.config["num_classes"]
-                else None,
-            ),
+            "c": (c, (len(x), self.config["num_classes"]) if self.config["num_classes"] else None),
         }
         for name, (value, shape) in expected.items():
             if (None if value is None else tuple(value.shape)) != shape:
@@ -174,12 +162,8 @@ def one_hot(labels, num_classes=10):
     """
     labels = torch.as_tensor(labels, device="cpu")
     if ((labels < -1) | (labels >= num_classes)).any():
-        raise ValueError(
-            f"labels must be in -1 .. {num_classes - 1}, got {labels.tolist()}"
-        )
-    return torch.eye(num_classes + 1)[labels][
-        :, :num_classes
-    ]  # row -1 is the extra, cut-off class
+        raise ValueError(f"labels must be in -1 .. {num_classes - 1}, got {labels.tolist()}")
+    return torch.eye(num_classes + 1)[labels][:, :num_classes]  # row -1 is the extra, cut-off class
 
 
 @contextmanager
@@ -193,29 +177,40 @@ def evaluating(model):
         model.train(was_training)
 
 
+@dataclass(frozen=True)
+class NoiseNetwork:
+    """A trained noise-predicting `UNet` as a network of `Conditional`: (x_t, t, *c) -> NoiseEstimate.
+
+    It is called in eval mode, on the device where it is; images come from and go back to theirs.
+    Two that are of the same U-Net are equal, so that `denoisers.together` asks them in one batch.
+
+    T: number of timesteps it was trained with.
+    """
+
+    unet: UNet
+    T: int
+
+    def __call__(self, x_t, t, *c):
+        inputs = x_t, torch.full((len(x_t),), t / self.T), *c
+        device = next(self.unet.parameters()).device
+        with evaluating(self.unet):
+            eps = self.unet(*(part.to(device) for part in inputs))
+        return NoiseEstimate(eps.to(x_t.device))
+
+
 def unet_denoiser(unet, T, labels=None):
     """A trained noise-predicting U-Net as a denoiser (x_t, t) -> NoiseEstimate.
 
     Args:
-        unet: a `UNet` with time=True. It is called in eval mode, on the device where it is; images
-            come from and go back to theirs.
-        T: number of timesteps it was trained with.
-        labels: (B,) digits for a class-conditional network, None for "no class".
+        unet, T: of the `NoiseNetwork`.
+        labels: (B,) digits for a class-conditional network, or (1,) for all images alike; None for
+            "no class".
 
     Raises:
         ValueError: labels for a network that knows no classes.
     """
-    if labels is not None and not unet.config["num_classes"]:
+    classes = unet.config["num_classes"]
+    if labels is not None and not classes:
         raise ValueError("this network knows no classes; leave labels out")
-
-    def denoise(x_t, t):
-        inputs = [x_t, torch.full((len(x_t),), t / T)]
-        if unet.config["num_classes"]:
-            digits = torch.full((len(x_t),), -1) if labels is None else labels
-            inputs.append(one_hot(digits, unet.config["num_classes"]))
-        device = next(unet.parameters()).device
-        with evaluating(unet):
-            eps = unet(*(part.to(device) for part in inputs))
-        return NoiseEstimate(eps.to(x_t.device))
-
-    return denoise
+    condition = [one_hot([-1] if labels is None else labels, classes)] if classes else []
+    return Conditional(NoiseNetwork(unet, T), *condition)

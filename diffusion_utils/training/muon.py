@@ -16,9 +16,7 @@ class Muon(torch.optim.AdamW):
     2025, https://arxiv.org/abs/2502.16982, eq. 4.
     """
 
-    def __init__(
-        self, network, lr, betas=(0.9, 0.99), weight_decay=0.01, momentum=0.95
-    ):
+    def __init__(self, network, lr, betas=(0.9, 0.99), weight_decay=0.01, momentum=0.95):
         matrices, others = [], []
         for name, p in network.named_parameters():
             inner = p.ndim >= 2 and not AT_THE_BORDER & set(name.split("."))

@@ -67,9 +67,7 @@ def create():
 
 def packages():
     """Return the name and version of what is installed, but for what the first cells install."""
-    listing = python(
-        "-m", "pip", "list", "--format=json", stdout=subprocess.PIPE, check=True
-    )
+    listing = python("-m", "pip", "list", "--format=json", stdout=subprocess.PIPE, check=True)
     found = json.loads(listing.stdout)
     return {(p["name"], p["version"]) for p in found if p["name"] not in OURS}
 
@@ -86,14 +84,9 @@ def alone(notebook, repository):
     }
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as home:
         copy = Path(folder, notebook.name)
-        copy.write_text(
-            re.sub(r"https://[\w.-]+\.invalid", ADDRESS, notebook.read_text())
-        )
+        copy.write_text(re.sub(r"https://[\w.-]+\.invalid", ADDRESS, notebook.read_text()))
         done = python(
-            *("-c", EXECUTE, copy),
-            cwd=folder,
-            env=redirected | {"HOME": home},
-            capture_output=True,
+            *("-c", EXECUTE, copy), cwd=folder, env=redirected | {"HOME": home}, capture_output=True
         )
         left = sorted(path.name for path in Path(folder).iterdir())
     if done.returncode:

@@ -73,9 +73,7 @@ def browser():
     for flag in FLAGS:
         options.add_argument(flag)
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
-    options.set_capability(
-        "goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"}
-    )
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     driver.set_script_timeout(60)
     yield driver
@@ -112,18 +110,13 @@ def open_page(browser, address):
         "const done = arguments[0];"
         "window.MathJax?.startup ? MathJax.startup.promise.then(() => done()) : done();"
     )
-    events = [
-        json.loads(entry["message"])["message"]
-        for entry in browser.get_log("performance")
-    ]
+    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = [
         event["params"]["request"]["url"]
         for event in events
         if event["method"] == "Network.requestWillBeSent"
     ]
-    errors = [
-        e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"
-    ]
+    errors = [e["message"] for e in browser.get_log("browser") if e["level"] == "SEVERE"]
     return asked, errors
 
 
@@ -145,9 +138,7 @@ def test_from_disk_nothing_else_is_asked_and_nothing_fails(browser, page):
 @pytest.mark.parametrize("page", PAGES)
 def test_below_a_path_only_its_own_host_is_asked(browser, served, page):
     asked, errors = open_page(browser, served + page)
-    assert {urlsplit(a).netloc for a in asked if a.startswith("http")} == {
-        urlsplit(served).netloc
-    }
+    assert {urlsplit(a).netloc for a in asked if a.startswith("http")} == {urlsplit(served).netloc}
     assert not errors
 
 
@@ -184,9 +175,7 @@ return visible.filter(box => {
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if formulas_of(p)])
-def test_no_formula_begins_left_of_its_box_and_its_end_can_be_reached(
-    browser, of_width, page
-):
+def test_no_formula_begins_left_of_its_box_and_its_end_can_be_reached(browser, of_width, page):
     open_page(browser, on_disk(page))
     for width in (400, 800, 1200):
         of_width(width)
@@ -237,9 +226,7 @@ def test_a_page_weighs_less_than_3_mb(browser, page):
 
 def metatags(page):
     """{name: value} of what a link to the page shows elsewhere."""
-    tags = re.findall(
-        r'<meta property="([^"]+)" content="([^"]*)"', (SITE / page).read_text()
-    )
+    tags = re.findall(r'<meta property="([^"]+)" content="([^"]*)"', (SITE / page).read_text())
     return {name: unescape(value) for name, value in tags}
 
 
@@ -259,9 +246,7 @@ def test_a_link_to_any_page_shows_its_title_and_the_card_of_the_book():
 
 def test_the_site_s_address_leads_to_the_front_page(browser, served):
     browser.get(served)
-    WebDriverWait(browser, 10).until(
-        lambda b: b.current_url == f"{served}book/index.html"
-    )
+    WebDriverWait(browser, 10).until(lambda b: b.current_url == f"{served}book/index.html")
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -365,9 +350,7 @@ def test_links_within_the_site_lead_somewhere(page):
         parts = urlsplit(unescape(address))
         if parts.scheme or parts.netloc:
             continue
-        target = (
-            (SITE / page).parent / unquote(parts.path) if parts.path else SITE / page
-        )
+        target = (SITE / page).parent / unquote(parts.path) if parts.path else SITE / page
         assert target.exists(), address
         if parts.fragment and target.suffix == ".html":
             assert f'id="{unquote(parts.fragment)}"' in target.read_text(), address
@@ -377,10 +360,7 @@ def test_the_rocket_opens_the_chapter_in_colab():
     """Where the book has an address; until then each page says that it has none."""
     address = CONFIG["repository"]["url"]
     for page in PAGES:
-        notebook, source = (
-            ROOT / Path(page).with_suffix(".ipynb"),
-            (SITE / page).read_text(),
-        )
+        notebook, source = (ROOT / Path(page).with_suffix(".ipynb"), (SITE / page).read_text())
         path = notebook.relative_to(ROOT).as_posix()
         link = f"https://colab.research.google.com/github{urlsplit(address).path}/blob/main/{path}"
         if address.endswith(".invalid"):
