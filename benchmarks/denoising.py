@@ -54,11 +54,11 @@ def brought_back(model, clean, i_start, seeds):
     denoise = model.denoiser(PROMPT)
     x_t, _ = noised(model, clean, i_start, seeds)
     first, *_, end = denoise_from(model, denoise, clean, i_start, seeds)
-    bright = x_t / model.schedule.at(TIMESTEPS[i_start]).sqrt()
+    bright = x_t.cpu() / model.schedule.at(TIMESTEPS[i_start]).sqrt()
     blurs = [low_pass(width)(bright) for width in WIDTHS]
     best = max(blurs, key=lambda blur: psnr(blur.clamp(-1, 1), clean, peak=2).mean())
     ways = {"blur": best, "one step": first.x0_hat, "many steps": end.x}
-    return {way: images.clamp(-1, 1) for way, images in ways.items()}
+    return {way: images.clamp(-1, 1).cpu() for way, images in ways.items()}
 
 
 def measured(judge, estimate, clean, names):
@@ -96,7 +96,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=16, help="of each unseen picture")
     args = parser.parse_args()
     keep_freed_memory()
-    model, judge = load_pretrained("emoji64", "cpu"), load_evaluator()
+    model, judge = load_pretrained("emoji64"), load_evaluator()
     drawings = held_out(emoji())[0][:: args.every]
     names = judge[1][:: args.every]
     again = [name for name in UNSEEN for _ in range(args.seeds)]

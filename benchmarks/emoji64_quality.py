@@ -75,7 +75,7 @@ def main():
     evaluator, names, ceiling = load_evaluator()
     labels = torch.arange(0, len(names), args.every)
     pictures = draw(
-        load_pretrained("emoji64", "cpu"), [names[i] for i in labels], args.gamma, args.steps
+        load_pretrained("emoji64"), [names[i] for i in labels], args.gamma, args.steps
     )
     found = ranks(evaluator, pictures, labels)
     runs = [read_history(FOLDER / part / "history.csv") for part in ("base", "refiner")]

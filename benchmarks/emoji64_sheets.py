@@ -140,7 +140,7 @@ def main():
         return
     keep_freed_memory()
     OUT.mkdir(exist_ok=True)
-    model = load_pretrained("emoji64", "cpu")
+    model = load_pretrained("emoji64")
     naming_sheets(model, names)
     prompt_sheets(model)
 

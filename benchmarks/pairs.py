@@ -166,7 +166,7 @@ def main():
     if unknown := set(args.kinds) - set(KINDS):
         parser.error(f"unknown kind {unknown.pop()}; there are {', '.join(KINDS)}")
     keep_freed_memory()
-    model, judge = load_pretrained("emoji64", "cpu"), load_evaluator()
+    model, judge = load_pretrained("emoji64"), load_evaluator()
     record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     if record.get("sha256") != digests():
         record = {"sha256": digests()}
