@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import matplotlib.pyplot as plt
 import torch
+import torch.nn.functional as F
 from matplotlib.patches import FancyBboxPatch
 
 from diffusion_utils.pictures import to_pixels
@@ -100,6 +101,41 @@ def unet_plan(network):
             boxes[name + n] = Box(2.4, row, known, colour)
             arrows.append((name + n, f"place{n}"))
     return boxes, arrows
+
+
+def emoji_plan(unet):
+    """The boxes and arrows of an `EmojiUNet`: the base down and up again, and the refiner on top.
+
+    Returns:
+        ({name: Box}, [(name, name)]) for `draw`.
+    """
+    words, E = unet.base.words.in_features, unet.base.pooled[-1].out_features
+    prompt = torch.zeros(1, 12, words), torch.ones(1, 12).bool(), torch.zeros(1, words)
+    x_t, t = torch.zeros(1, 3, 64, 64), torch.zeros(1).long()
+    shapes = block_shapes(unet.base, F.avg_pool2d(x_t, 2), t, *prompt)
+    shapes |= block_shapes(unet, x_t, t, *prompt)
+    down = ["conv_in", "down1", "down2", "attention"]
+    up = ["attention_up", "up2", "up1", "out"]
+    boxes = {
+        "x_t": Box(0, 6, f"$x_t$\n{size(x_t.shape[1:])}", JOIN),
+        "half": Box(0, 5, f"$x'$, half size\n{size(shapes['base'][0])}", JOIN),
+        "coarse": Box(1.3, 5, f"$\\hat x_0$, half size\n{size(shapes['base'][1])}", JOIN),
+        "refiner": Box(1.3, 6, f"refiner: $v$\n{size(shapes['refiner'][1])}"),
+        "words": Box(0.65, 0, f"words of the prompt\n{size(prompt[0].shape[1:])}", CLASS),
+        "e": Box(-1.3, 3, f"time and prompt\n{E}", TIME),
+    }
+    for column, names in ((0, down), (1.3, up[::-1])):
+        for row, name in zip((4, 3, 2, 1), names, strict=True):
+            boxes[name] = Box(column, row, f"{name}\n{size(shapes[name][1])}")
+    path = ["x_t", "half", *down, *up, "coarse", "refiner"]
+    arrows = [*zip(path, path[1:], strict=False), ("x_t", "refiner")]
+    arrows += [
+        ("conv_in", "out"),
+        ("down1", "up1"),
+        ("words", "attention"),
+        ("words", "attention_up"),
+    ]
+    return boxes, arrows + [("e", name) for name in down[:3]]
 
 
 def draw(boxes, arrows, row_height=0.56, fontsize=9.5):

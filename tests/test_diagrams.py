@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 import torch
 
-from diffusion_utils.diagrams import HEIGHT, WIDTH, Box, block_shapes, draw, storyboard, unet_plan
+from diffusion_utils.diagrams import (
+    HEIGHT,
+    WIDTH,
+    Box,
+    block_shapes,
+    draw,
+    emoji_plan,
+    storyboard,
+    unet_plan,
+)
+from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.mnist.unet import UNet
 
 matplotlib.use("Agg")
@@ -26,9 +36,11 @@ def crossed(boxes, arrows):
     return found
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_no_arrow_runs_through_a_box_and_no_box_lies_over_another(network):
-    boxes, arrows = unet_plan(network)
+PLANS = [*map(unet_plan, NETWORKS), emoji_plan(EmojiUNet((8, 16, 32)))]
+
+
+@pytest.mark.parametrize("boxes, arrows", PLANS)
+def test_no_arrow_runs_through_a_box_and_no_box_lies_over_another(boxes, arrows):
     assert not crossed(boxes, arrows)
     places = [np.array(box[:2]) for box in boxes.values()]
     for i, one in enumerate(places):
@@ -61,6 +73,16 @@ def test_every_block_has_a_box_and_its_shape(network):
     if network.config["num_classes"]:
         assert boxes["class2"].text == "c2 = class2(c)\n8"
         assert ("class2", "place2") in arrows and ("time1", "place1") in arrows
+
+
+def test_the_text_to_image_network_has_its_shapes():
+    boxes, arrows = PLANS[-1]
+    assert {name for arrow in arrows for name in arrow} == set(boxes)
+    texts = {name: box.text.split("\n")[-1] for name, box in boxes.items()}
+    assert texts["half"] == texts["coarse"] == "3 × 32 × 32"
+    assert texts["x_t"] == texts["refiner"] == "3 × 64 × 64"
+    assert texts["down1"] == "16 × 8 × 8" and texts["attention"] == "32 × 4 × 4"
+    assert texts["up1"] == "8 × 16 × 16" and texts["words"] == "12 × 384"
 
 
 def test_what_is_drawn_is_the_plan(monkeypatch):

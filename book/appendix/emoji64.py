@@ -54,6 +54,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from diffusion_utils.diagrams import draw, emoji_plan
 from diffusion_utils.emoji64.captions import STYLES, called
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import (
@@ -175,6 +176,9 @@ plt.show()
 #
 # The base is a U-Net {cite:p}`ronneberger2015` that folds four pixels into channels first {cite:p}`hoogeboom2023`. Time and the prompt as a whole scale and shift each of its blocks. They also make a rough layout, two small maps of features that are added to those
 # of the picture. At its smallest size, 4x4, each place looks at all places and at the words of the prompt. A small language model that others trained, all-MiniLM-L6-v2 {cite:p}`wang2020`, turns the prompt into vectors; it stays as it is.
+
+# %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Two residual blocks follow each of conv_in, down1, down2, attention, up2 and up1; time and prompt scale and shift them on the right as on the left.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes beside and below name time and prompt, and the words of the prompt."}} tags=["remove-input"]
+draw(*emoji_plan(unet))
 
 # %% tags=["remove-input"]
 parts = {"base": unet.base, "refiner": unet.refiner}
