@@ -22,7 +22,7 @@ endif
 # The code that runs is that of this folder, whatever an environment has.
 export PYTHONPATH := $(CURDIR):$(CURDIR)/book
 
-.PHONY: setup book pages test lint site-test colab-test deepfloyd-test pairs address pins runtime links serve pdf clean anew
+.PHONY: setup book pages test quick mutants lint site-test colab-test deepfloyd-test pairs address pins runtime links serve pdf clean anew
 
 setup: $(INSTALLED)
 
@@ -46,6 +46,19 @@ test: $(DEV) lint
 		--nbval-lax --nbval-current-env --nbval-cell-timeout=600 book
 	@if command -v node > /dev/null; then node --test tests/js; \
 		else echo "left out: the tests of the live pages' scripts need node 20"; fi
+
+# What most edits can break, in less than a minute.
+QUICK = accessible check_site denoisers diagrams emoji64_network equations files images_of_the_site imports metrics mutants \
+	muon pairs profile sampling schedule show tasks unet views
+quick: export OMP_NUM_THREADS = 1
+quick: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/pytest -q -n 2 $(QUICK:%=tests/test_%.py)
+
+# Plants faults in a copy of the code, one at a time, and says which of them the tests notice.
+mutants: export OMP_NUM_THREADS = 1
+mutants: $(DEV)
+	$(BIN)/python tests/mutants/run.py
 
 lint: $(DEV)
 	$(BIN)/ruff check .

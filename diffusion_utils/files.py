@@ -28,6 +28,18 @@ def digest(path, algorithm="sha256"):
         return hashlib.file_digest(f, algorithm).hexdigest()
 
 
+def check(path, sha256):
+    """Compare a file that comes with the book with the digest that is recorded of it.
+
+    Raises:
+        FileNotFoundError, ValueError: it is missing, or altered; the message says how to get it back.
+    """
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}; {restoring(path)}")
+    if digest(path) != sha256:
+        raise ValueError(f"{path} is not the file that was recorded; {restoring(path)}")
+
+
 @contextmanager
 def atomic(path):
     """Give a temporary path beside `path`; move it to `path` when the block ends without error.
@@ -126,10 +138,10 @@ def load_tensors(path, sha256=None):
         ValueError: the file is damaged, or its SHA-256 is not the one given.
     """
     path = Path(path)
+    if sha256:
+        check(path, sha256)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
-    if sha256 and digest(path) != sha256:
-        raise ValueError(f"{path} is not the file that was recorded; {restoring(path)}")
     try:
         with safe_open(path, "pt") as f:
             metadata = json.loads((f.metadata() or {}).get("meta", "{}"))

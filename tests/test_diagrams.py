@@ -120,3 +120,67 @@ def test_arrows_run_between_pictures_and_never_over_one(monkeypatch):
     assert all(low_x <= b[0] and b[1] <= high_x for b in boxes)
     assert all(low_y <= b[2] and b[3] <= high_y for b in boxes)
     plt.close(shown[0])
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """A function draws a figure -> its axes, and its pixels (H, W), 0 is black."""
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+
+    def draw(function, *arguments):
+        function(*arguments)
+        figure = plt.gcf()
+        figure.canvas.draw()
+        return figure.axes[0], np.asarray(figure.canvas.buffer_rgba())[..., :3].mean(2)
+
+    yield draw
+    plt.close("all")
+
+
+def pixel(ax, x, y):
+    """Row and column of a point of the axes in the pixels of its figure."""
+    column, from_below = ax.transData.transform((x, y))
+    return round(ax.figure.bbox.height - from_below), round(column)
+
+
+def thickest(pixels):
+    """Where between left and right, 0 .. 1, most of a column is dark."""
+    dark = (pixels < 200).sum(0)
+    return np.flatnonzero(dark == dark.max()).mean() / len(dark)
+
+
+@pytest.mark.parametrize("arrow, head", [(("a", "b"), 1), (("b", "a"), 0)])
+def test_an_arrow_has_its_head_at_its_end(drawn, arrow, head):
+    ax, pixels = drawn(draw, {"a": Box(0, 0, "a"), "b": Box(2, 0, "b")}, [arrow])
+    (top, left), (bottom, right) = pixel(ax, WIDTH / 2, 0.3), pixel(ax, 2 - WIDTH / 2, -0.3)
+    # the borders of the boxes are left out
+    assert thickest(pixels[top:bottom, left + 3 : right - 3]) == pytest.approx(head, abs=0.2)
+
+
+def test_each_picture_stands_at_its_place_under_its_title(drawn):
+    levels = {(0, 1.4): 0.1, (2, 1.4): 0.3, (0, 0): 0.5, (2, 0.2): 0.7}
+    pictures = {
+        place: (torch.full((1, 3, 8, 8), level), f"{level}") for place, level in levels.items()
+    }
+    arrows = [((0, 0), (2, 0.2), "one"), ((0, 1.4), (2, 1.4), "two")]
+    ax, pixels = drawn(storyboard, pictures, arrows)
+    texts = {}
+    for text in ax.texts:
+        box = text.get_window_extent().transformed(ax.transData.inverted())
+        texts[text.get_text()] = (box.x0 + box.x1) / 2, box.y0
+    for (x, y), level in levels.items():
+        assert pixels[pixel(ax, x + 0.5, y + 0.5)] == pytest.approx(255 * level, abs=1)
+        at, low = texts[f"{level}"]
+        assert at == pytest.approx(x + 0.5, abs=0.05) and y + 1 < low < y + 1.2
+    for start, end, label in arrows:
+        at, low = texts[label]
+        assert start[0] + 1 < at < end[0] and low > max(start[1], end[1]) + 0.5
+
+
+def test_an_arrow_between_pictures_has_its_head_at_the_second(drawn):
+    picture = torch.zeros(1, 3, 8, 8), ""
+    arrow = (0, 0), (2, 0), ""
+    ax, pixels = drawn(storyboard, {(0, 0): picture, (2, 0): picture}, [arrow])
+    row, _ = pixel(ax, 0, 0.5)
+    (_, left), (_, right) = pixel(ax, 1, 0), pixel(ax, 2, 0)
+    assert thickest(pixels[row - 9 : row + 9, left + 3 : right - 3]) > 0.7

@@ -206,6 +206,14 @@ def test_captions_name_the_thing_first_if_the_style_is_plain():
     assert len(set(STYLES.values())) == len(STYLES) == 7
 
 
+def test_the_article_is_the_one_that_is_spoken():
+    """Before a vowel that is heard, which is not always one that is written."""
+    expected = "an owl, an egg, an abacus, an umbrella, an hourglass, an ice cream cone"
+    expected += ", a unicorn, a ufo, a horse, a house, a yarn, a t-rex"
+    for words in expected.split(", "):
+        assert called(words.partition(" ")[2]) == words
+
+
 def test_a_colour_in_the_name_gives_way_to_the_one_that_is_asked_for():
     assert coloured("red apple", "blue") == "a blue apple"
     assert coloured("owl", "orange") == "an orange owl"

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from diffusion_utils.emoji64.network import EmojiUNet, pooled
+from diffusion_utils.emoji64.network import EmojiUNet, ResBlock, pooled
 from diffusion_utils.schedule import Schedule
 
 SCHEDULE = Schedule.cosine()
@@ -117,3 +117,30 @@ def test_the_network_is_as_large_as_the_card_says():
     count = sum(p.numel() for p in network.parameters())
     assert 2 * count < 40e6  # bytes in half precision
     assert sum(p.numel() for p in network.refiner.parameters()) < 0.05 * count
+
+
+@pytest.mark.parametrize("channels_out", [16, 24])
+def test_a_block_is_scaled_and_shifted_by_its_embedding_and_begins_as_its_skip(channels_out):
+    """Written out with PyTorch's functions."""
+    torch.manual_seed(0)
+    block, x, e = ResBlock(16, channels_out, 8), torch.randn(2, 16, 6, 6), torch.randn(2, 8)
+    w = dict(block.named_parameters())
+    same = channels_out == 16
+    skip = x if same else F.conv2d(x, w["skip.weight"], w["skip.bias"])
+    assert_close(block(x, e), skip + w["conv2.bias"].view(1, -1, 1, 1))
+    for p in block.parameters():
+        torch.nn.init.normal_(p, std=0.5)
+
+    def convolved(h, n):
+        h = F.silu(h)
+        return F.conv2d(h, w[f"conv{n}.weight"], w[f"conv{n}.bias"], padding=1)
+
+    h = convolved(F.group_norm(x, 8, w["norm1.weight"], w["norm1.bias"]), 1)
+    h = F.group_norm(h, 8, w["norm2.weight"], w["norm2.bias"])
+    scale_and_shift = e @ w["modulation.weight"].T + w["modulation.bias"]
+    scale, shift = (
+        scale_and_shift[:, part, None, None]
+        for part in (slice(channels_out), slice(channels_out, None))
+    )
+    skip = x if same else F.conv2d(x, w["skip.weight"], w["skip.bias"])
+    assert_close(block(x, e), skip + convolved(h + scale * h + shift, 2), rtol=1e-4, atol=1e-3)

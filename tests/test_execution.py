@@ -175,6 +175,14 @@ def test_only_what_changed_is_executed(root, chapter):
     assert fill_and_count() == 4
 
 
+def test_both_profiles_keep_their_results(root, chapter, monkeypatch):
+    chapter("text", COUNT)
+    for profile, runs in ("full", 1), ("fast", 2), ("full", 2), ("fast", 2):
+        monkeypatch.setenv("BOOK_PROFILE", profile)
+        assert execute.fill(root, root / "_build") == {}
+        assert len((root / "book/part_b/log").read_text()) == runs
+
+
 def test_a_failed_chapter_is_reported_each_time_and_never_cached(root, chapter):
     chapter("text", "1 / 0")
     for _ in range(2):

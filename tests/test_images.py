@@ -236,6 +236,13 @@ def test_a_smooth_image_has_no_seam_and_a_pasted_one_has():
     assert seam(ramp + mask, mask) > 5
 
 
+def test_a_hole_is_as_wide_and_as_high_as_it_says_and_where_it_says():
+    mask = hole(10, 20, 13, 25)
+    assert mask.shape == (1, 64, 64) and mask.sum() == 3 * 5
+    rows, columns = mask[0].nonzero().T
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (20, 24, 10, 12)
+
+
 @pytest.mark.parametrize(
     "corners", [(48, 16, 16, 48), (16, 16, 16, 48), (0, 0, 65, 9), (-1, 0, 9, 9)]
 )

@@ -78,9 +78,11 @@ def test_fid_is_the_closed_form_on_known_features():
 
 
 def test_diversity_is_the_mean_distance_within_classes():
-    images = torch.zeros(4, 1, 28, 28)
+    images = torch.zeros(5, 1, 28, 28)
     images[1, 0, 0, :2] = torch.tensor([3.0, 4.0])  # 5 away from image 0, same class
-    assert diversity(Pixels(), images, torch.tensor([0, 0, 1, 1])) == pytest.approx(2.5)
+    images[2:, 0, 0, 3] = torch.tensor([100.0, 101.0, 103.0])  # the other class is far away
+    labels = torch.tensor([0, 0, 1, 1, 1])
+    assert diversity(Pixels(), images, labels) == pytest.approx((5 + (1 + 2 + 3) / 3) / 2)
 
 
 def test_accuracy_and_its_standard_error():

@@ -102,6 +102,20 @@ def test_inpainting_keeps_the_outside(model, image):
         assert inside.abs().max() < 0.1
 
 
+@pytest.mark.parametrize("times, visited", [(1, [9, 6, 3]), (3, [9, 9, 9, 6, 6, 6, 3])])
+def test_inpainting_takes_each_step_as_often_as_it_is_asked_the_last_one_once(
+    model, image, times, visited
+):
+    seen, red = [], model.denoiser("red")
+
+    def denoise(x_t, t):
+        seen.append(t)
+        return red(x_t, t)
+
+    tasks.inpaint(model, denoise, image, hole(0, 0, 8, 8), [0], times, [9, 6, 3, 0])
+    assert seen == visited
+
+
 def test_inpainting_ends_on_the_very_image_at_clean(model, image):
     noise = generators([0])
     constrain = keep_outside(hole(0, 0, 8, 8), image[None], SCHEDULE, noise)

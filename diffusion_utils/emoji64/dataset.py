@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from diffusion_utils.files import ROOT, digest, recorded_sha256, restoring
+from diffusion_utils.files import ROOT, check, recorded_sha256
 
 PATH = ROOT / "data" / "emoji64" / "train.parquet"
 
@@ -39,11 +39,7 @@ def emoji(path=PATH):
         FileNotFoundError: the file is missing.
         ValueError: it is not the recorded one.
     """
-    advice = restoring("data/emoji64")
-    if not path.exists():
-        raise FileNotFoundError(f"no drawings at {path}; {advice}")
-    if digest(path) != recorded_sha256(path):
-        raise ValueError(f"{path} is not the file that was recorded; {advice}")
+    check(path, recorded_sha256(path))
     table = pq.read_table(path).to_pydict()
     images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in table["image"]])
     names, name_index = np.unique(table["name"], return_inverse=True)

@@ -8,7 +8,7 @@ import torch
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import ROOT, digest, recorded, restoring
+from diffusion_utils.files import ROOT, check, recorded
 from diffusion_utils.schedule import Schedule
 from diffusion_utils.text_to_image import TextToImage
 
@@ -48,7 +48,8 @@ def load(device="cpu", folder=FOLDER):
         ValueError: the weights are not the recorded ones, or not of this network.
     """
     folder = Path(folder)
-    check(folder)
+    for name, sha256 in recorded(folder).items():
+        check(folder / name, sha256)
     try:
         with redirect_stdout(None):  # huggingface_hub reports there, into the page
             unet = EmojiUNet.from_pretrained(folder / "unet", strict=True).float()
@@ -57,17 +58,3 @@ def load(device="cpu", folder=FOLDER):
             f"{folder / 'unet'} does not hold the weights of this U-Net: {error}"
         ) from error
     return text_to_image(unet, TextEncoder(folder), device)
-
-
-def check(folder):
-    """Compare every weights file of a model folder with its recorded SHA-256.
-
-    Raises:
-        FileNotFoundError, ValueError: a file is missing, or altered.
-    """
-    for name, sha256 in recorded(folder).items():
-        path = folder / name
-        if not path.exists():
-            raise FileNotFoundError(f"no file {path}; {restoring(path)}")
-        if digest(path) != sha256:
-            raise ValueError(f"{path} is not the recorded file; {restoring(path)}")
