@@ -74,9 +74,7 @@ def main():
     keep_freed_memory()
     evaluator, names, ceiling = load_evaluator()
     labels = torch.arange(0, len(names), args.every)
-    pictures = draw(
-        load_pretrained("emoji64"), [names[i] for i in labels], args.gamma, args.steps
-    )
+    pictures = draw(load_pretrained("emoji64"), [names[i] for i in labels], args.gamma, args.steps)
     found = ranks(evaluator, pictures, labels)
     runs = [read_history(FOLDER / part / "history.csv") for part in ("base", "refiner")]
     result = {

@@ -106,7 +106,8 @@ def viewed(denoise, view):
     def denoise_view(x_t, t):
         eps, nu = denoise(view.apply(x_t), t)
         # the variance is no part of the picture: it moves with its pixel, but has no sign to flip
-        return NoiseEstimate(view.invert(eps), None if nu is None else view.back(nu))
+        nu = None if nu is None else view.back(nu)
+        return NoiseEstimate(view.invert(eps), nu)
 
     return denoise_view
 
@@ -117,13 +118,14 @@ def averaged(*denoisers):
 
     def denoise(x_t, t):
         eps, nu = zip(*estimates(x_t, t), strict=True)
-        return NoiseEstimate(mean(eps), None if nu[0] is None else mean(nu))  # (A.2)
+        return NoiseEstimate(mean(eps), mean(nu))  # (A.2)
 
     return denoise
 
 
-def mean(tensors):
-    return torch.stack(tensors).mean(0)
+def mean(parts):
+    """The mean of each denoiser's tensor; None where they have none."""
+    return None if parts[0] is None else torch.stack(parts).mean(0)
 
 
 def blended(denoisers, bands):
@@ -136,8 +138,6 @@ def blended(denoisers, bands):
     def denoise(x_t, t):
         eps, nu = zip(*estimates(x_t, t), strict=True)
         parts = [band(e) for band, e in zip(bands, eps, strict=True)]
-        return NoiseEstimate(
-            torch.stack(parts).sum(0), None if nu[0] is None else mean(nu)
-        )  # (A.3)
+        return NoiseEstimate(torch.stack(parts).sum(0), mean(nu))  # (A.3)
 
     return denoise

@@ -142,7 +142,8 @@ def hybrid(model, prompts, sigmas=(2.0,), gamma=7.0):
     check_list(prompts, sigmas, "blurs")
     parts = [model.denoiser(checked(prompt)) for prompt in prompts]
     # the bands add up to 1, so guiding their blend is blending what is guided, for fewer estimates
-    return guided(blended(parts, bands(*sigmas)), model.denoiser(""), finite(gamma))
+    blend = blended(parts, bands(*sigmas))
+    return guided(blend, model.denoiser(""), finite(gamma))
 
 
 def finite(gamma):

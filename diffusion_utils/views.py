@@ -93,7 +93,7 @@ VIEWS = {
 
 def low_pass(sigma, kernel_size=33):
     """Keep what a Gaussian blur keeps: (B, C, H, W) -> same."""
-    return lambda x: gaussian_blur(x, [kernel_size, kernel_size], [sigma, sigma])
+    return lambda x: gaussian_blur(x, 2 * [kernel_size], 2 * [sigma])
 
 
 def bands(*sigmas, kernel_size=33):

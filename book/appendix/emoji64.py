@@ -171,6 +171,7 @@ plt.show()
 #
 # ```{literalinclude} ../../diffusion_utils/emoji64/network.py
 # :pyobject: EmojiUNet.coarse_estimate
+# :lines: 1,3-
 # :dedent: 4
 # ```
 #

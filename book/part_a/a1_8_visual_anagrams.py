@@ -114,7 +114,7 @@ grid(
 # ```{literalinclude} ../../diffusion_utils/denoisers.py
 # :pyobject: viewed
 # :start-at: def denoise_view
-# :lines: 1-2,4
+# :lines: 1-2,4-5
 # :dedent:
 # ```
 #

@@ -160,7 +160,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: hybrid
 # :start-at: parts =
-# :lines: 1,3
+# :lines: 1,3-4
 # :dedent:
 # ```
 #
