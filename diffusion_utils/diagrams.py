@@ -1,5 +1,6 @@
 """Figures of networks and of steps: boxes or pictures, and what goes where."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import matplotlib.pyplot as plt
@@ -88,8 +89,8 @@ def unet_plan(network):
     for row, name in enumerate(up):
         plain = name in joins or name.startswith("place")
         boxes[name] = Box(1.25, row, text(name), *[JOIN] * plain)
-    arrows = [*zip(down, [*down][1:], strict=False), ("flatten", "unflatten")]
-    arrows += zip(up, up[1:], strict=False)
+    arrows = [*pairwise(down), ("flatten", "unflatten")]
+    arrows += pairwise(up)
     arrows += [(left, right) for left, right in down.items() if right in joins]
     for n in "12" if time else "":
         conditions = [("time", f"t{n} = time{n}(t/T)", TIME)]
@@ -128,7 +129,7 @@ def emoji_plan(unet):
         for row, name in zip((4, 3, 2, 1), names, strict=True):
             boxes[name] = Box(column, row, f"{name}\n{size(shapes[name][1])}")
     path = ["x_t", "half", *down, *up, "coarse", "refiner"]
-    arrows = [*zip(path, path[1:], strict=False), ("x_t", "refiner")]
+    arrows = [*pairwise(path), ("x_t", "refiner")]
     arrows += [
         ("conv_in", "out"),
         ("down1", "up1"),

@@ -43,12 +43,10 @@ class DigitClassifier(nn.Module):
         return self.logits(self.features(x))
 
 
-def conv(channels_in, channels_out):
-    return (
-        nn.Conv2d(channels_in, channels_out, 3, padding=1),
-        nn.BatchNorm2d(channels_out),
-        nn.ReLU(),
-    )
+def conv(channels_in, channels_out, stride=1):
+    """3x3 convolution, BatchNorm, ReLU: (B, in, H, W) -> (B, out, H/stride, W/stride)."""
+    convolution = nn.Conv2d(channels_in, channels_out, 3, stride, padding=1)
+    return convolution, nn.BatchNorm2d(channels_out), nn.ReLU()
 
 
 @torch.no_grad()
@@ -97,11 +95,8 @@ def diversity(classifier, images, labels):
     Averaged over the classes; 0 means that every class has collapsed to one image.
     """
     features = in_batches(classifier.features, images)
-    return (
-        torch.stack([torch.pdist(features[labels == c]).mean() for c in labels.unique()])
-        .mean()
-        .item()
-    )
+    means = [torch.pdist(features[labels == c]).mean() for c in labels.unique()]
+    return torch.stack(means).mean().item()
 
 
 def seam(image, mask):

@@ -30,13 +30,8 @@ def grid(rows, titles=None, labels=None, size=0.9):
     columns = max(map(len, rows))
     # a page shows 7 inches: a wider figure is made smaller there, and its letters with it
     fontsize = 10 * max(1, size * columns / 7)
-    fig, axes = plt.subplots(
-        len(rows),
-        columns,
-        figsize=(size * columns, size * len(rows)),
-        squeeze=False,
-        layout="compressed",
-    )
+    options = {"figsize": (size * columns, size * len(rows)), "layout": "compressed"}
+    fig, axes = plt.subplots(len(rows), columns, squeeze=False, **options)
     for ax in axes.flat:
         ax.set_axis_off()
     for row, images in zip(axes, rows, strict=True):

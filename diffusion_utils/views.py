@@ -1,6 +1,7 @@
 """Ways to look at an image: views that an anagram is read in, and bands of frequencies."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -117,5 +118,5 @@ def bands(*sigmas, kernel_size=33):
     def between(finer, coarser):
         return lambda x: finer(x) - coarser(x)
 
-    inner = [between(b, a) for a, b in zip(blurs, blurs[1:], strict=False)]
+    inner = [between(b, a) for a, b in pairwise(blurs)]
     return [blurs[0], *inner, between(same, blurs[-1])]

@@ -28,7 +28,7 @@ from diffusion_utils.files import (
     recorded_sha256,
     save_tensors,
 )
-from diffusion_utils.metrics import in_batches
+from diffusion_utils.metrics import conv, in_batches
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.training.loop import generator_for
 from diffusion_utils.training.runtime import best_precision, keep_freed_memory
@@ -41,14 +41,7 @@ def Evaluator(num_names):
     """(B, 3, 64, 64) in [-1, 1] -> (B, num_names) logits."""
     layers, channels_in = [], 3
     for channels in (32, 64, 128, 256):
-        layers += [
-            nn.Conv2d(channels_in, channels, 3, stride=2, padding=1),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1),
-            nn.BatchNorm2d(channels),
-            nn.ReLU(),
-        ]
+        layers += [*conv(channels_in, channels, stride=2), *conv(channels, channels)]
         channels_in = channels
     head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3)]
     return nn.Sequential(*layers, *head, nn.Linear(channels_in, num_names))

@@ -1,6 +1,7 @@
 """The network of Emoji-64: text and time in, the velocity v out, at two scales."""
 
 import math
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -15,10 +16,8 @@ def time_features(t, dim):
 
     Source: Vaswani et al. 2017, section 3.5.
     """
-    frequencies = torch.exp(
-        -math.log(10_000) * torch.arange(dim // 2, device=t.device) / (dim // 2)
-    )
-    angles = t[:, None].float() * frequencies
+    exponents = -math.log(10_000) * torch.arange(dim // 2, device=t.device) / (dim // 2)
+    angles = t[:, None].float() * exponents.exp()
     return torch.cat([angles.cos(), angles.sin()], 1)
 
 
@@ -35,11 +34,8 @@ class ResBlock(nn.Module):
         self.modulation = nn.Linear(embedding, 2 * channels_out)
         self.norm2 = nn.GroupNorm(8, channels_out)
         self.conv2 = nn.Conv2d(channels_out, channels_out, 3, padding=1)
-        self.skip = (
-            nn.Identity()
-            if channels_in == channels_out
-            else nn.Conv2d(channels_in, channels_out, 1)
-        )
+        same = channels_in == channels_out
+        self.skip = nn.Identity() if same else nn.Conv2d(channels_in, channels_out, 1)
         nn.init.zeros_(self.conv2.weight)  # each block starts as its skip
 
     def forward(self, x, embedding):
@@ -92,9 +88,7 @@ class Base(nn.Module):
 
         def level(channels_in, channels_out):
             widths = [channels_in] + [channels_out] * blocks
-            return nn.ModuleList(
-                ResBlock(a, b, E) for a, b in zip(widths, widths[1:], strict=False)
-            )
+            return nn.ModuleList(ResBlock(a, b, E) for a, b in pairwise(widths))
 
         self.time = nn.Sequential(nn.Linear(64, E), nn.SiLU(), nn.Linear(E, E))
         self.pooled = nn.Sequential(nn.Linear(text, E), nn.SiLU(), nn.Linear(E, E))

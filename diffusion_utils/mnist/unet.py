@@ -131,10 +131,8 @@ class UNet(nn.Module):
         """The shifts t1, t2 and the scales c1, c2, each (B, channels, 1, 1), or 0 and 1."""
         t1, t2, c1, c2 = 0, 0, 1, 1
         if self.config["time"]:
-            t1, t2 = (
-                self.time1(t[:, None])[..., None, None],
-                self.time2(t[:, None])[..., None, None],
-            )
+            t = t[:, None]
+            t1, t2 = self.time1(t)[..., None, None], self.time2(t)[..., None, None]
         if self.config["num_classes"]:
             c1, c2 = self.class1(c)[..., None, None], self.class2(c)[..., None, None]
         return t1, t2, c1, c2

@@ -74,11 +74,8 @@ class History:
 
     def __init__(self, path, done):
         remove_partial(path.parent)
-        rows = (
-            [row for row in read_history(path) if row.step <= done]
-            if path.exists() and done
-            else []
-        )
+        rows = read_history(path) if path.exists() and done else []
+        rows = [row for row in rows if row.step <= done]
         with atomic(path) as partial, open(partial, "w", newline="") as f:
             writer = csv.writer(f)
             writer.writerow(TrainStep._fields)
