@@ -449,7 +449,7 @@ table(
 #
 # 1. **Hurry.** In the set-up cell of the notebook, change `full=T` to `full=5` and run everything. In {numref}`fig-b2-samples` the digits of epoch 20 are soft then, and some
 #    break up into pieces; others can still be read.
-# 2. **Leave out the noise that each step puts back.** In `Schedule.step`, return `mean` alone. All digits come out black. A likely reason: the image is then cleaner than the network has
+# 2. **Leave out the noise that each step puts back.** In `Schedule.step`, return `mean` alone. Nearly all images come out black. A likely reason: the image is then cleaner than the network has
 #    ever seen it at that timestep, so it takes the strokes for noise.
 #
 # Next: [What limits B2](b2_limits.ipynb) looks for what keeps these samples from being better. Then [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.
