@@ -147,7 +147,7 @@ pictures = generate(model, prompted(model, prompts, gamma=4), range(8), timestep
 grid([unit_range(pictures)], titles=things, size=1.1)
 
 # %% mystnb={"figure": {"caption": "Part B: two samples of each digit from a network trained on MNIST from scratch ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 19, 100 steps.", "name": "fig-index"}, "image": {"alt": "Two rows of ten generated handwritten digits, zero to nine."}} tags=["remove-input"]
-networks, _ = released("b3", device="cuda" if torch.cuda.is_available() else "cpu")
+networks, _ = released("b3")
 net, digits = networks[max(networks)], torch.arange(10).repeat(2)
 T = MNIST_SCHEDULE.T
 classes = guided(unet_denoiser(net, T, digits), unet_denoiser(net, T), gamma=2)
@@ -190,7 +190,8 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 # * [1.1](part_a/a1_1_forward.ipynb) to [1.4](part_a/a1_4_iterative_denoising.ipynb): what does noise take away, and how much of it can be brought
 #   back by a [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in many?
 # * [1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb): can the loop start from nothing, and how do we make it listen?
-# * [1.7](part_a/a1_7_image_to_image.ipynb), with drawings (1.7.1) and prompts (1.7.3), and [1.7.2](part_a/a1_7_2_inpainting.ipynb): can it edit a picture, or fill a hole?
+# * [1.7](part_a/a1_7_image_to_image.ipynb), with drawings (1.7.1), [1.7.2](part_a/a1_7_2_inpainting.ipynb) and [1.7.3](part_a/a1_7_3_text_conditional.ipynb): can it edit a picture, fill a hole, or
+#   turn a picture into what a prompt says?
 # * [1.8](part_a/a1_8_visual_anagrams.ipynb), [1.9](part_a/a1_9_hybrid_images.ipynb): can one picture be two things?
 #
 # The model ships with the book; the [appendix](appendix/emoji64.ipynb) says what it was trained on, and for how long.
@@ -198,10 +199,10 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 # **Part B: diffusion from scratch, on MNIST**
 #
 # * [B1](part_b/b1_one_step_denoiser.ipynb): can a network remove noise in a single step?
-# * [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing?
+# * [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing? And [what limits](part_b/b2_limits.ipynb) its digits?
 # * [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
 #
-# The networks ship with the book, trained to the end of the coursework's recipes. Each figure was drawn by its page's own code when the site was built, with no token, no account and no
+# The networks ship with the book, trained to the end of the coursework's recipes, on one GPU, in minutes. Each figure was drawn by its page's own code when the site was built, with no token, no account and no
 # GPU. Where a measurement takes more than a minute, a page shows a stored result and names the command that repeats it.
 #
 # (running)=

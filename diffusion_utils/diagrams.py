@@ -66,7 +66,8 @@ def unet_plan(network):
     time, classes = network.config["time"], network.config["num_classes"]
     inputs = [torch.zeros(2, 1, 28, 28)]
     inputs += [torch.zeros(2)] * time + [torch.zeros(2, classes)] * bool(classes)
-    shapes = block_shapes(network, *inputs)
+    device = next(network.parameters()).device
+    shapes = block_shapes(network, *(part.to(device) for part in inputs))
     up = ["unflatten", "place1", "join7", "up1", "place2", "join14", "up2"]
     up += ["join28", "conv_out", "out"]
     if not time:

@@ -57,18 +57,15 @@ import torch
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.diagrams import draw, unet_plan
 from diffusion_utils.files import ROOT
-from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
 from diffusion_utils.mnist.release import trained
 from diffusion_utils.mnist.unet import unet_denoiser
-from diffusion_utils.pictures import to_unit
 from diffusion_utils.profile import by_profile
-from diffusion_utils.sampling import generators, last, sample, trajectory, unit_noise
+from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
 from diffusion_utils.schedule import Schedule, spaced_timesteps
 from diffusion_utils.show import animation, grid, loss_curve, table, tile
 
-device = "cuda" if torch.cuda.is_available() else "cpu"
-networks, history = trained("b2", device)
+networks, history = trained("b2")
 network = networks[max(networks)]
 T = schedule.T
 timesteps = spaced_timesteps(T, by_profile(full=T, fast=5))
@@ -91,9 +88,9 @@ grid(rows, titles=[f"$t={step.t}$" for step in shown], labels=["$x_t$", r"$\hat 
 # ```
 
 # %% [markdown]
-# Yes. Read {numref}`fig-b2-trajectory` from left to right. The upper row starts as pure noise, and 300 steps later it is an 8. The lower row shows what the network
+# Yes. Read {numref}`fig-b2-trajectory` from left to right. The upper row starts as pure noise, and 300 steps later it is a 7. The lower row shows what the network
 # believes to be behind the noise. At first that is a soft average, as in [B1](b1_one_step_denoiser.ipynb). Each step commits to a little more, and an early decision can be
-# taken back: what looks like a 9 opens again, and from $t = 112$ on it is an 8.
+# taken back: at $t = 224$ the estimate looks like a 9, at $t = 112$ its foot has a hook, and at $t = 74$ the hook is gone.
 #
 # This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for sixteen digits.
 
@@ -137,7 +134,7 @@ fig.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The left end of {numref}`fig-b2-schedule` is a nearly clean digit. The right end is not quite pure noise: a part of the image is left. We come back to this below, because sampling will start from pure noise.
+# The left end of {numref}`fig-b2-schedule` is a nearly clean digit. The right end is not quite pure noise: a part of the image is left. [What limits B2](b2_limits.ipynb) comes back to this, because sampling will start from pure noise.
 #
 # ## Training: guess the noise
 #
@@ -168,10 +165,9 @@ plt.show()
 # The network is the U-Net of B1 with $D = 64$ and two more blocks, which turn $t/T$ into one number for each channel. {numref}`fig-b2-unet` shows where these numbers are added.
 
 # %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into a number for each channel, which is added to the features $h$ at 7x7 and at 14x14. Drawn from the modules, $D = 64$; each box names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
-draw(*unet_plan(network.cpu()))
-network = network.to(device)
+draw(*unet_plan(network))
 
-# %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180. Interrupted at steps 469 and 2,345, with 50 steps repeated each time.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
 loss_curve(history)
 
 # %% tags=["remove-input"]
@@ -262,8 +258,9 @@ labels = [
 grid(rows, labels=labels)
 
 # %% [markdown]
-# In {numref}`fig-b2-samples` the strokes have the width and the curvature of handwriting after five epochs already, with stray dots here and there. After twenty the dots are gone, and more strokes join up
-# to a digit, but not all: seed 9 (the last of its first row) is two bars, and seed 14 is a 0 with a tail. Nobody told the network which digit to draw, and between two of them it may finish neither.
+# In {numref}`fig-b2-samples` the strokes have the width and the curvature of handwriting after five epochs already, with stray dots here and there. After twenty there are fewer dots, and more strokes join up
+# to a digit, but not all: seed 2 (the third of its first row) could be a 6 or an L, and seed 16 (the seventh of its second) is no digit at all. Nobody told the network which digit to draw, and between
+# two of them it may finish neither.
 #
 # How good are they? We ask a judge that has nothing to do with this network: a classifier of digits. Its confidence is the probability of the digit that it finds most likely. Of a clear digit it is
 # sure, of a scribble it is not.
@@ -318,9 +315,12 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Read {numref}`fig-b2-fid` from right to left. Down to 50 steps the distances differ by about a standard deviation, so most of the 300 steps can be saved. Below that the distance
-# rises. Even with all steps the samples are several times as far from real digits as real digits are from each other: the number of steps is not what limits them.
-# In {numref}`fig-b2-strided` some of the digits that ten steps draw fall apart.
+# Read {numref}`fig-b2-fid` from right to left. The distance rises from point to point, but by about a standard deviation at most, so many of the 300 steps can be saved. With ten steps it
+# is more than two standard deviations above that of all steps, and in {numref}`fig-b2-strided` several of the digits that ten steps draw fall apart. (The ± is for the choice of the test
+# digits. The choice of the samples matters as well: the table above has 50 steps too, with other noise, and a smaller distance.)
+#
+# Even with all steps the samples are several times as far from real digits as real digits are from each other: the number of steps is not what limits them.
+# [What limits B2](b2_limits.ipynb) looks for what does.
 
 # %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["remove-input"]
 denoise = unet_denoiser(network, T)
@@ -351,35 +351,8 @@ table(
 # %% [markdown]
 # ## Where it fails: the start
 #
-# At the last timestep the network was trained on noised digits, of which {numref}`fig-b2-schedule` shows that a fifth is left. Sampling starts from pure noise, which the network has never seen there.
-# Does that matter? We can test it: start from real digits, noised to the last timestep, as in training.
-
-# %% mystnb={"figure": {"caption": "From above: ten training digits; the same noised to $t = 299$ by (N.1), seeds 0 to 9; samples that start there; samples that start from pure noise, seeds 0 to 9. 100 steps each, weights of epoch 20.", "name": "fig-b2-start"}, "image": {"alt": "Four rows of ten squares: real digits, noise in which they can hardly be seen, generated digits from that noise, generated digits from pure noise."}} tags=["remove-input"]
-fewer = spaced_timesteps(T, by_profile(100, 3))
-digits = to_unit(mnist(train=True)[0][:10])
-noised = schedule.forward(digits, T - 1, unit_noise((1, 28, 28), generators(range(10))))
-noise = generators(range(10, 20))
-from_digits = last(trajectory(denoise, noised, fewer, schedule, generators=noise))
-from_noise = sample(denoise, (1, 28, 28), fewer, schedule, seeds=range(10))
-grid(
-    [digits, noised, from_digits, from_noise],
-    labels=["digits", "$x_{299}$", "from digits", "from noise"],
-)
-
-# %% tags=["remove-input"]
-judge_table(
-    {
-        "epoch 20": "from pure noise",
-        "noised digits": "from noised digits",
-        "real digits": "real digits",
-    },
-    "Where sampling starts, and what the judge says.",
-)
-
-# %% [markdown]
-# So little of a digit is left at $t = 299$ that most samples in the third row of {numref}`fig-b2-start` are other digits than those above them. Still, the start matters: with the noised digits the distance is smaller
-# by about a third, which is twice its standard deviation. The judge is not measurably surer. And the distance is still about twice that of real digits, so the start is a
-# part of what is missing, not all of it. (With 400 images all distances are larger than in {numref}`fig-b2-fid`; compare within the table only.)
+# At the last timestep the network was trained on noised digits, of which {numref}`fig-b2-schedule` shows that a fifth is left; sampling starts from pure noise, which the network has never seen there.
+# [What limits B2](b2_limits.ipynb) tests how much that matters, and what else does.
 #
 # ## Where it fails: BatchNorm in the wrong mode
 #
@@ -388,20 +361,21 @@ judge_table(
 
 # %% tags=["remove-input"]
 wrong = copy.deepcopy(network).cpu().train()
+fewer = spaced_timesteps(T, by_profile(100, 3))
 
 
 def in_train_mode(x_t, t):
     return NoiseEstimate(wrong(x_t, torch.full((len(x_t),), t / T)))
 
 
-among_ten = {"eval mode": from_noise}
-among_ten["train mode"] = sample(
-    in_train_mode, (1, 28, 28), fewer, schedule, seeds=range(10)
+modes = {"eval mode": denoise, "train mode": in_train_mode}
+among_ten, alone = (
+    {
+        mode: sample(function, (1, 28, 28), fewer, schedule, seeds=range(n))
+        for mode, function in modes.items()
+    }
+    for n in (10, 5)
 )
-alone = {
-    mode: sample(function, (1, 28, 28), fewer, schedule, seeds=range(5))
-    for mode, function in (("eval mode", denoise), ("train mode", in_train_mode))
-}
 
 # %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input"]
 grid(list(among_ten.values()), labels=list(among_ten))
@@ -427,8 +401,8 @@ judge_table(
 )
 
 # %% [markdown]
-# By eye the digits of train mode are greyer, and some are easier to read: the third is a 6 where eval mode has a fragment. The judge is about as sure of them. But they are no better:
-# their distance to real digits is twice as large, and the first table shows that each digit depends on those that happen to be drawn with it. A likely reason for the difference is that in
+# By eye the digits of train mode are greyer, and some are easier to read: the third is a 6 and the ninth a 3 where eval mode has fragments, but the eighth has nearly vanished. The judge is a
+# little surer of them, by about two standard errors. But they are no better: their distance to real digits is more than twice as large, and the first table shows that each digit depends on those that happen to be drawn with it. A likely reason for the difference is that in
 # training a batch mixes all noise levels, while here all images are at the same $t$. `unet_denoiser` therefore always asks its network in eval mode.
 #
 # ## Where it fails: long strides lose variety
@@ -475,7 +449,7 @@ table(
 #
 # 1. **Hurry.** In the set-up cell of the notebook, change `full=T` to `full=5` and run everything. In {numref}`fig-b2-samples` the digits of epoch 20 are soft then, and some
 #    break up into pieces; others can still be read.
-# 2. **Leave out the noise that each step puts back.** In `Schedule.step`, return `mean` alone. All digits come out black. A likely reason: the image is then cleaner than the network has
+# 2. **Leave out the noise that each step puts back.** In `Schedule.step`, return `mean` alone. Nearly all images come out black. A likely reason: the image is then cleaner than the network has
 #    ever seen it at that timestep, so it takes the strokes for noise.
 #
-# Next: [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.
+# Next: [What limits B2](b2_limits.ipynb) looks for what keeps these samples from being better. Then [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.

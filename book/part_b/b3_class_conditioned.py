@@ -68,8 +68,7 @@ from diffusion_utils.show import animation, grid, loss_curve, table, tile
 from diffusion_utils.training.runtime import keep_freed_memory
 
 keep_freed_memory()
-device = "cuda" if torch.cuda.is_available() else "cpu"
-networks, history = trained("b3", device)
+networks, history = trained("b3")
 network = networks[max(networks)]
 T = schedule.T
 timesteps = spaced_timesteps(T, by_profile(full=T, fast=3))
@@ -136,8 +135,7 @@ table(
 # factor for each channel. The factors multiply the features at the same two places where the time is added: `c1 * h + t1`.
 
 # %% mystnb={"figure": {"caption": "Where the class enters: `class1` and `class2` turn $c$ into a factor for each channel, at the places where the time is added. Drawn from the modules, $D = 64$; each box names the shape of what it returns.", "name": "fig-b3-unet"}, "image": {"alt": "The U-Net of B2 as two columns of boxes. At each of the two places in the right column an orange box for the time and a green box for the class point to c · h + t."}} tags=["remove-input"]
-draw(*unet_plan(network.cpu()))
-network = network.to(device)
+draw(*unet_plan(network))
 
 # %% [markdown]
 # In training the class is left out one time in ten, with probability $p_\text{uncond} = 0.1$. So one network learns two things: the noise of a given digit, $\epsilon_\theta(x_t, t/T, c)$, and the
@@ -160,7 +158,7 @@ network = network.to(device)
 # :dedent:
 # ```
 
-# %% mystnb={"figure": {"caption": "Training loss (B3.1) against the step, from the history of the run that made these weights. The recipe is that of B2, with the class dropped one time in ten; seed 180. Interrupted at steps 469 and 2,345, with 50 steps repeated each time.", "name": "fig-b3-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Training loss (B3.1) against the step, from the history of the run that made these weights. The recipe is that of B2, with the class dropped one time in ten; seed 180.", "name": "fig-b3-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
 loss_curve(history)
 
 # %% tags=["remove-input"]
@@ -309,6 +307,6 @@ animation(
 # ## Try it
 #
 # 1. **Ask against a digit.** In the cell that draws sevens, change `gamma=2` to `gamma=-2`. The network now goes away from the seven, and draws round
-#    digits such as 0, 5 and 6, and no seven.
+#    digits such as 0, 6 and 8, and no seven.
 # 2. **Half a one, half a seven.** Make `any_digit` a one, `unet_denoiser(network, T, labels=torch.full((10,), 1))`, and change `gamma=2` to `gamma=0.5`: (N.6) now
 #    takes the mean of the two estimates. Some of the results lie between a one and a seven, and others fall apart.

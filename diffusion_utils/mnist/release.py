@@ -157,12 +157,16 @@ def load_network(path, sha256=None):
     return model.to(memory_format=torch.channels_last).eval()
 
 
-def trained(name, device="cpu"):
+def trained(name, device=None):
     """What a chapter uses: `released(name, device=device)`, or with RETRAIN=1 a run of the recipe made now.
+
+    device: where the networks are put, None for the GPU where there is one.
 
     Retraining goes on from where it was stopped, in runs/NAME. Every 100 steps it prints the mean loss
     of these steps, and that of the released run, which a healthy run stays close to.
     """
+    if device is None:
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     if os.environ.get("RETRAIN") != "1":
         return released(name, device=device)
     print("the tables and plots of stored results below are of the released weights")

@@ -16,14 +16,10 @@ from diffusion_utils.training.runs import History, TrainStep, resume, save_state
 
 def generator_for(*key):
     """A CPU generator that depends on the key only, so step n's noise needs no history."""
-    return torch.Generator().manual_seed(
-        int(np.random.SeedSequence(key).generate_state(1)[0])
-    )
+    return torch.Generator().manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
 
 
-def train(
-    task, run, accelerator, *, steps=math.inf, hours=math.inf, checkpoint_steps=100
-):
+def train(task, run, accelerator, *, steps=math.inf, hours=math.inf, checkpoint_steps=100):
     """Train until a budget is spent, going on from the last checkpoint in the folder `run`.
 
     Args:
@@ -66,9 +62,7 @@ def train(
     began = time.perf_counter()
     for step in itertools.count(done + 1):
         lr = task.lr_at(step)
-        loss = update(
-            wrapped, optimizer, accelerator, task.batch(step), lr, task.max_norm
-        )
+        loss = update(wrapped, optimizer, accelerator, task.batch(step), lr, task.max_norm)
         if "ema" in networks:
             average(networks["ema"], network, task.ema_at(step))
         seconds = agreed(before + time.perf_counter() - began, accelerator)
@@ -113,9 +107,11 @@ def average(ema, network, decay):
 
     What is no weight, such as the statistics of BatchNorm, is copied.
     """
-    for mean, now in zip(ema.parameters(), network.parameters(), strict=True):
-        mean.lerp_(now, 1 - decay)
-    for old, now in zip(ema.buffers(), network.buffers(), strict=True):
+    weights = zip(ema.parameters(), network.parameters(), strict=True)
+    statistics = zip(ema.buffers(), network.buffers(), strict=True)
+    for mean, now in weights:
+        mean.lerp_(now, 1 - decay)  # (B2.4)
+    for old, now in statistics:
         old.copy_(now)
 
 
@@ -136,8 +132,5 @@ def agreed(number, accelerator):
 
 def slice_for(accelerator, size):
     """This process's share of a global batch of `size`."""
-    bounds = [
-        size * i // accelerator.num_processes
-        for i in range(accelerator.num_processes + 1)
-    ]
+    bounds = [size * i // accelerator.num_processes for i in range(accelerator.num_processes + 1)]
     return slice(*bounds[accelerator.process_index :][:2])
