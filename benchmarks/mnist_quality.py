@@ -16,15 +16,7 @@ from tqdm import tqdm
 
 from diffusion_utils.denoisers import NoiseEstimate, guided
 from diffusion_utils.files import ROOT, atomic, recorded_sha256
-from diffusion_utils.metrics import (
-    accuracy,
-    confidence,
-    diversity,
-    fid,
-    in_batches,
-    psnr,
-    ssim,
-)
+from diffusion_utils.metrics import accuracy, confidence, diversity, fid, in_batches, psnr, ssim
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
@@ -32,13 +24,7 @@ from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.release import MODELS, released, released_average
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import to_unit
-from diffusion_utils.sampling import (
-    generators,
-    last,
-    sample,
-    trajectory,
-    unit_noise,
-)
+from diffusion_utils.sampling import generators, last, sample, trajectory, unit_noise
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import low_pass
@@ -69,10 +55,7 @@ def denoising(network, images):
             "noisy": noisy,
         }
         yield {"sigma": sigma, "blur_width": best} | {
-            name: {
-                "psnr": spread(psnr(x, images).clamp(max=100)),
-                "ssim": spread(ssim(x, images)),
-            }
+            name: {"psnr": spread(psnr(x, images).clamp(max=100)), "ssim": spread(ssim(x, images))}
             for name, x in estimates.items()
         }
 
@@ -81,9 +64,7 @@ def samples(denoise, count, steps, schedule=SCHEDULE):
     """`count` samples in [0, 1], seeds 0 .. count-1, a hundred at a time."""
     timesteps = spaced_timesteps(schedule.T, steps)
     seeds = [range(count)[i : i + 100] for i in range(0, count, 100)]
-    drawn = [
-        sample(denoise, (1, 28, 28), timesteps, schedule, seeds=part) for part in seeds
-    ]
+    drawn = [sample(denoise, (1, 28, 28), timesteps, schedule, seeds=part) for part in seeds]
     return torch.cat(drawn).clamp(0, 1)
 
 
@@ -129,10 +110,7 @@ def limits(count):
 def floor(count):
     """The same for five of the sets of test digits against five others."""
     sets = real_sets(count)
-    return {
-        "fid": distances(sets[:5], sets[5:]),
-        "spread": spread_of_pixels(torch.cat(sets)),
-    }
+    return {"fid": distances(sets[:5], sets[5:]), "spread": spread_of_pixels(torch.cat(sets))}
 
 
 def in_train_mode(network):
@@ -150,9 +128,7 @@ def noised_digits(count):
     """`count` training digits at the last timestep: the start that the network was trained for."""
     order = torch.randperm(60_000, generator=torch.Generator().manual_seed(0))
     eps = unit_noise((1, 28, 28), generators(range(count)))
-    return SCHEDULE.forward(
-        to_unit(mnist(train=True)[0][order[:count]]), SCHEDULE.T - 1, eps
-    )
+    return SCHEDULE.forward(to_unit(mnist(train=True)[0][order[:count]]), SCHEDULE.T - 1, eps)
 
 
 def judged(networks, count, steps):
@@ -221,24 +197,16 @@ def main():
     )
     parser.add_argument("name", choices=["b1", "b2", "b3"])
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument(
-        "--steps", type=int, default=50, help="sampling steps of the gamma sweep"
-    )
-    parser.add_argument(
-        "--judge", action="store_true", help="of b2: how sure the classifier is"
-    )
-    parser.add_argument(
-        "--limits", action="store_true", help="of b2: average and schedule"
-    )
+    parser.add_argument("--steps", type=int, default=50, help="sampling steps of the gamma sweep")
+    parser.add_argument("--judge", action="store_true", help="of b2: how sure the classifier is")
+    parser.add_argument("--limits", action="store_true", help="of b2: average and schedule")
     args = parser.parse_args()
     keep_freed_memory()
     networks, history = released(args.name, device=DEVICE)
     epoch, network = list(networks.items())[-1]
     result = {"epoch": epoch, "images": args.images}
     if args.name == "b1":
-        result["rows"] = list(
-            denoising(network, to_unit(mnist(train=False)[0][: args.images]))
-        )
+        result["rows"] = list(denoising(network, to_unit(mnist(train=False)[0][: args.images])))
     judge = args.judge and args.name == "b2"
     if judge:
         rows = list(judged(networks, args.images, args.steps))
@@ -246,15 +214,9 @@ def main():
     elif args.limits:
         result |= {"rows": list(limits(args.images)), "real": floor(args.images)}
     elif args.name == "b2":
-        result |= {
-            "rows": list(strided(network, args.images)),
-            "real": floor(args.images),
-        }
+        result |= {"rows": list(strided(network, args.images)), "real": floor(args.images)}
     if args.name == "b3":
-        result |= {
-            "steps": args.steps,
-            "rows": list(guidance(network, args.images, args.steps)),
-        }
+        result |= {"steps": args.steps, "rows": list(guidance(network, args.images, args.steps))}
         result["real"] = real_digits(args.images)
     used = [MODELS / args.name / f"step-{len(history):05d}.safetensors"] + [WEIGHTS] * (
         args.name != "b1"
@@ -264,14 +226,9 @@ def main():
         used.append(MODELS / "b2" / f"step-{int(first):05d}.safetensors")
     if args.limits:
         last = MODELS / "b2_to_noise" / f"step-{len(history):05d}.safetensors"
-        used += [
-            last,
-            *(MODELS / n / "average.safetensors" for n in ("b2", "b2_to_noise")),
-        ]
+        used += [last, *(MODELS / n / "average.safetensors" for n in ("b2", "b2_to_noise"))]
     name = f"mnist_{args.name}{'_judge' * judge}{'_limits' * args.limits}.json"
-    result["sha256"] = {
-        path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used
-    }
+    result["sha256"] = {path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used}
     with atomic(RESULTS / name) as partial:
         partial.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result["rows"], indent=1))

@@ -4,11 +4,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from diffusion_utils.mnist.objectives import (
-    class_objective,
-    denoising_objective,
-    noise_objective,
-)
+from diffusion_utils.mnist.objectives import class_objective, denoising_objective, noise_objective
 from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.schedule import Schedule
@@ -73,14 +69,10 @@ B2 = Recipe(
 
 # the three of the coursework, and B2 with a schedule that ends at pure noise
 RECIPES = {
-    "b1": Recipe(
-        "b1", 128, False, 0, 256, epochs=5, lr=1e-4, lr_end=1.0, save_epochs=(1, 5)
-    ),
+    "b1": Recipe("b1", 128, False, 0, 256, epochs=5, lr=1e-4, lr_end=1.0, save_epochs=(1, 5)),
     "b2": B2,
     "b2_to_noise": replace(B2, name="b2_to_noise", beta_end=0.067, save_epochs=(20,)),
-    "b3": Recipe(
-        "b3", 64, True, 10, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)
-    ),
+    "b3": Recipe("b3", 64, True, 10, 128, epochs=20, lr=1e-3, lr_end=0.1, save_epochs=(5, 20)),
 }
 
 
@@ -100,14 +92,10 @@ class DigitTask:
     def batch(self, step):
         recipe = self.recipe
         epoch, index = divmod(step - 1, recipe.steps_per_epoch)
-        order = torch.randperm(
-            recipe.images, generator=generator_for(recipe.seed, 0, epoch)
-        )
+        order = torch.randperm(recipe.images, generator=generator_for(recipe.seed, 0, epoch))
         chosen = order[index * recipe.batch_size :][: recipe.batch_size]
         noise = generator_for(recipe.seed, 1, step)
-        return recipe.objective(
-            to_unit(self.images[chosen]), self.labels[chosen], noise
-        )
+        return recipe.objective(to_unit(self.images[chosen]), self.labels[chosen], noise)
 
     def epoch_at(self, step):
         return 1 + (step - 1) // self.recipe.steps_per_epoch

@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 if __name__ == "__main__":
-    os.environ.setdefault(
-        "THP_MEM_ALLOC_ENABLE", "1"
-    )  # read when torch first allocates
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read when torch first allocates
 
 from diffusion_utils.files import save_tensors
 from diffusion_utils.mnist.data import mnist
@@ -54,9 +52,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("recipe", choices=RECIPES)
     parser.add_argument("--out", help="folder of the run; the default is runs/RECIPE")
-    parser.add_argument(
-        "--smoke", action="store_true", help="a few steps of everything"
-    )
+    parser.add_argument("--smoke", action="store_true", help="a few steps of everything")
     parser.add_argument("--checkpoint-steps", type=positive, default=20)
     parser.add_argument("--precision", choices=["no", "bf16"], default=best_precision())
     parser.add_argument(
@@ -82,9 +78,7 @@ def main():
         for _ in progress(steps, recipe.steps, disable=not device.is_main_process):
             pass
     except KeyboardInterrupt:
-        sys.exit(
-            f"\nstopped; the same command goes on from the last checkpoint in {run}"
-        )
+        sys.exit(f"\nstopped; the same command goes on from the last checkpoint in {run}")
     device.end_training()
 
 
