@@ -86,9 +86,7 @@ def check_complete(run, recipe, found):
     for epoch in recipe.save_epochs:
         step = epoch * recipe.steps_per_epoch
         if step < max(found) and step not in found:
-            raise ValueError(
-                f"{run} lacks the weights of epoch {epoch}; what ships stays"
-            )
+            raise ValueError(f"{run} lacks the weights of epoch {epoch}; what ships stays")
 
 
 def check_better(run, recipe, found, target):
@@ -151,9 +149,7 @@ def load_network(path, sha256=None):
         model = UNet(**metadata["config"])
         model.load_state_dict(in_single(state))
     except (KeyError, TypeError, RuntimeError) as error:
-        raise ValueError(
-            f"{path} does not hold the weights of this U-Net: {error}"
-        ) from error
+        raise ValueError(f"{path} does not hold the weights of this U-Net: {error}") from error
     return model.to(memory_format=torch.channels_last).eval()
 
 
@@ -179,9 +175,7 @@ def trained(name, device=None):
         losses.append(row.loss)
         if row.step % 100 == 0:
             now, then = mean(losses[-100:]), mean(expected[row.step - 100 : row.step])
-            print(
-                f"step {row.step}: loss {now:.4f}, expected {then:.4f} (of 100 steps)"
-            )
+            print(f"step {row.step}: loss {now:.4f}, expected {then:.4f} (of 100 steps)")
     folder = release(run, ROOT / "runs" / "released", replace=True).parent
     return released(name, folder, device)
 
