@@ -49,7 +49,7 @@ test: $(DEV) lint
 
 # What most edits can break, in less than a minute.
 QUICK = accessible check_site denoisers diagrams emoji64_network equations files images_of_the_site imports metrics mutants \
-	muon pairs profile sampling schedule show tasks unet views
+	muon pairs profile quoted_code sampling schedule show tasks unet views
 quick: export OMP_NUM_THREADS = 1
 quick: $(DEV)
 	$(BIN)/ruff check .

@@ -174,23 +174,23 @@ def draw(boxes, arrows, row_height=0.56, fontsize=9.5):
     plt.show()
 
 
+SIDE = 1.1  # of a picture, in inches
 GAP = 0.07  # between an arrow and a picture
 
 
-def storyboard(pictures, arrows, size=1.1):
+def storyboard(pictures, arrows):
     """Draw pictures (1, 3, H, W) in [0, 1] and arrows into a new figure, and show it.
 
     Args:
-        pictures: {(x, y): (picture, title)}, where x and y place its lower left corner.
+        pictures: {(x, y): (picture, title)}; x and y place its lower left corner, in sides of a picture.
         arrows: [(place, place, label)], from the right side of one picture to the left of another.
-        size: the side of a picture in inches; it is the unit of x and y.
     """
     width, height = (max(places) + 1.1 for places in zip(*pictures, strict=True))
     height += 0.25  # a title
-    fig = plt.figure(figsize=(size * (width + 0.1), size * (height + 0.1)))
+    fig = plt.figure(figsize=(SIDE * (width + 0.1), SIDE * (height + 0.1)))
     ax = fig.add_axes([0, 0, 1, 1])
     ax.set_axis_off()
-    fontsize = 10 * max(1, size * width / 7)  # as in `show.grid`
+    fontsize = 10 * max(1, SIDE * width / 7)  # as in `show.grid`
     for (x, y), (picture, title) in pictures.items():
         ax.imshow(to_pixels(picture)[0], extent=(x, x + 1, y, y + 1), aspect="auto")
         ax.text(x + 0.5, y + 1.04, title, ha="center", va="bottom", fontsize=fontsize)

@@ -131,13 +131,13 @@ def animation(frames, alt, captions, width=320):
     )  # fmt: skip
 
 
-def comparison(before, after, alt, captions=("before", "after"), width=320):
+def comparison(before, after, alt, captions=("before", "after")):
     """Two (1, C, H, W) images in [0, 1] under a slider: left of it `before`, right of it `after`."""
     height, breadth = before.shape[-2:]
     return filled(
         "comparison.html", before=data_url(to_pixels(before)[0]), after=data_url(to_pixels(after)[0]),
         left=escape(captions[0]), right=escape(captions[1]),
-        alt=escape(alt), width=width, ratio=f"{breadth} / {height}",
+        alt=escape(alt), ratio=f"{breadth} / {height}",
     )  # fmt: skip
 
 

@@ -52,16 +52,16 @@ def permutation(order):
     )
 
 
-def jigsaw(generator, pieces=4, size=64):
-    """pieces x pieces square tiles, shuffled.
+def jigsaw(generator, pieces=4):
+    """The pieces x pieces square tiles of a 64x64 picture, shuffled.
 
     Raises:
         ValueError: the tiles do not divide the image.
     """
-    if size % pieces:
-        raise ValueError(f"{pieces} tiles do not divide {size} pixels")
-    tile = size // pieces
-    index = torch.arange(size * size).view(pieces, tile, pieces, tile)
+    if 64 % pieces:
+        raise ValueError(f"{pieces} tiles do not divide 64 pixels")
+    tile = 64 // pieces
+    index = torch.arange(64 * 64).view(pieces, tile, pieces, tile)
     tiles = index.transpose(1, 2).reshape(pieces**2, tile, tile)
     tiles = tiles[torch.randperm(pieces**2, generator=generator)]
     order = tiles.view(pieces, pieces, tile, tile).transpose(1, 2)

@@ -29,7 +29,6 @@ def test_digest_is_the_one_of_hashlib(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc" * 1_000_000)
     assert digest(path) == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert digest(path, "md5") == hashlib.md5(path.read_bytes()).hexdigest()
 
 
 def test_atomic_replaces_the_file_when_the_block_ends(tmp_path):

@@ -94,9 +94,9 @@ def download(style, cache):
         return json.load(archive.extractfile("package/icons.json"))
 
 
-def wanted(path=FOLDER / "names.txt"):
+def wanted():
     """The list of emoji -> {name in the packages: plain words}."""
-    pairs = [line.split(": ") for line in read_lines(path) if line[0] != "#"]
+    pairs = [line.split(": ") for line in read_lines(FOLDER / "names.txt") if line[0] != "#"]
     return {pair[0]: pair[-1].replace("-", " ") if len(pair) == 1 else pair[1] for pair in pairs}
 
 

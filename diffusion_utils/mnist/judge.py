@@ -58,14 +58,14 @@ def accuracy_on_test_digits(model):
     return accuracy(model, to_unit(images), labels)[0]
 
 
-def load_classifier(path=WEIGHTS):
+def load_classifier():
     """The shipped `DigitClassifier`, in eval mode.
 
     Raises:
         FileNotFoundError, ValueError: the file is missing, or not the recorded one.
     """
     model = DigitClassifier()
-    model.load_state_dict(load_tensors(path, recorded_sha256(path))[0])
+    model.load_state_dict(load_tensors(WEIGHTS, recorded_sha256(WEIGHTS))[0])
     return model.eval()
 
 

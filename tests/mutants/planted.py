@@ -72,10 +72,13 @@ PLANTED = [
     ),
     # The core
     *of(
-        "diffusion_utils/schedule.py", "tests/test_schedule.py",
+        "diffusion_utils/schedule.py",
+        "tests/test_schedule.py tests/test_tasks.py::test_noising_on_is_noising",
         ("a step has the upper variance", "variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * beta",
          "variance = beta"),
         ("the learned variance is read upside down", "share = (nu + 1) / 2", "share = (1 - nu) / 2"),
+        ("noising on adds the noise of the whole way",
+         "alpha = self.at(t_later, x) / self.at(t, x)", "alpha = self.at(t_later, x)"),
         ("a timestep is one too late", "np.arange(self.T))", "np.arange(1, self.T + 1))"),
     ),
     *of(
@@ -91,6 +94,7 @@ PLANTED = [
     ),
     *of(
         "diffusion_utils/sampling.py", "tests/test_sampling.py tests/test_tasks.py",
+        ("all seeds draw the same picture", "manual_seed(int(seed))", "manual_seed(0)"),
         ("sampling adds no noise", "z = noise_like(x, generators)", "z = torch.zeros_like(x)"),
         ("resampling takes each step once too often", "* (times - 1)", "* times"),
         ("inpainting keeps the clean image outside, not the noised one",
@@ -98,6 +102,8 @@ PLANTED = [
     ),
     *of(
         "diffusion_utils/views.py", "tests/test_views.py",
+        ("jigsaw shuffles nothing", "tiles = tiles[torch.randperm(pieces**2, generator=generator)]",
+         "tiles = tiles[torch.arange(pieces**2)]"),
         ("a quarter turn goes clockwise", "lambda x: x.rot90(quarters, (2, 3))",
          "lambda x: x.rot90(quarters, (3, 2))"),
         ("a band between two blurs keeps what is coarser", "finer(x) - coarser(x)", "finer(x)"),
@@ -117,6 +123,8 @@ PLANTED = [
         "tests/test_metrics.py tests/test_images.py::test_a_smooth_image_has_no_seam_and_a_pasted_one_has",
         ("PSNR forgets the range of its images",
          'data_range=float(peak), reduction="none", dim=', 'data_range=1.0, reduction="none", dim='),
+        ("the distance of two sets leaves the real one out",
+         "((real, True), (fake, False))", "((fake, True), (fake, False))"),
         ("diversity is measured across the classes", "features[labels == c]", "features"),
         ("a seam is compared with the wrong neighbours",
          "elsewhere.append(jumps[:, ~border])", "elsewhere.append(jumps[:, border])"),
@@ -135,6 +143,7 @@ PLANTED = [
         f"{TRAINING}/loop.py",
         "tests/test_training.py::test_gradients_are_clipped_and_weights_averaged_as_the_task_says",
         ("gradients are never clipped", "if max_norm:", "if not optimizer:"),
+        ("the learning rate stays as it began", 'group["lr"] = lr', 'group["lr"] = group["lr"]'),
         ("the average forgets at once", "mean.lerp_(now, 1 - decay)", "mean.lerp_(now, decay)"),
     ),
     *of(
@@ -174,6 +183,8 @@ PLANTED = [
         f"{MNIST}/objectives.py",
         "tests/test_training.py::test_class_objective tests/test_training.py::test_noise_objective",
         ("the class is kept one time in ten", ">= p_uncond", "< p_uncond"),
+        ("the network is asked for the picture, not for the noise",
+         "t / schedule.T), eps  # (B2.1)", "t / schedule.T), x_0  # (B2.1)"),
         ("time ends above 1", "t / schedule.T)", "t / (schedule.T - 1))"),
     ),
     *of(
@@ -214,6 +225,29 @@ PLANTED = [
         ("a block has no scale of its own", "* (1 + scale) + shift", "+ shift"),
     ),
     *of(
+        f"{EMOJI64}/drawings.py", "tests/test_emoji64_drawings.py",
+        ("a drawing lies on black", "(1 - images[:, 3:]) * background", "0 * background"),
+        ("a drawing is moved by twice as much",
+         "x, y = uniform(-0.03, 0.03), uniform(-0.03, 0.03)",
+         "x, y = uniform(-0.06, 0.06), uniform(-0.06, 0.06)"),
+    ),
+    *of(
+        "diffusion_utils/text_to_image.py", "tests/test_tasks.py",
+        ("every prompt is read as the first one",
+         "return self.conditions[prompt]", "return next(iter(self.conditions.values()))"),
+    ),
+    *of(
+        "diffusion_utils/prompts.py", "tests/test_prompts.py",
+        ("what the encoder does not know is not said",
+         'log.warning("the text encoder does not know', 'log.debug("the text encoder does not know'),
+    ),
+    *of(
+        "diffusion_utils/__main__.py", "tests/test_main.py",
+        ("the command ignores the guidance scale of a hybrid",
+         "(args.blur,), args.gamma)", "(args.blur,))"),
+        ("the picture that is read may be written over", "check_output(args.out, path)", "path"),
+    ),
+    *of(
         f"{EMOJI64}/text.py", "tests/test_emoji64.py::test_a_prompt_as_a_whole_is_the_mean_of_its_words",
         ("the prompt as a whole counts its padding", "(tokens * mask[..., None]).sum(1)", "tokens.sum(1)"),
     ),
@@ -240,6 +274,13 @@ PLANTED = [
         ("Part B is not executed again for its own weights",
          'return "mnist" in path or path.startswith', "return path.startswith"),
         ("both profiles share their results", ' / variables()["BOOK_PROFILE"]', ' / "full"'),
+    ),
+    *of(
+        "book/_ext/execute.py",
+        "tests/test_execution.py::test_the_chapter_that_took_longest_comes_first"
+        " tests/test_execution.py::test_memory_limits_how_many_chapters_run_at_once",
+        ("the shortest chapter comes first",
+         "-seconds.get(path, unknown)", "seconds.get(path, unknown)"),
     ),
     *of(
         "book/_ext/equations.py", "tests/test_equations.py",

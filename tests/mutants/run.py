@@ -33,7 +33,7 @@ def copied(folder):
 
 
 def failing(folder, tests):
-    """Whether tests fail in a copy.
+    """What pytest says if tests fail in a copy, else nothing.
 
     Raises:
         RuntimeError: they could not be run.
@@ -44,7 +44,7 @@ def failing(folder, tests):
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"{tests} could not be run:\n{done.stdout}{done.stderr}")
-    return done.returncode == 1
+    return done.stdout if done.returncode else ""
 
 
 def planted(source, mutant):
@@ -64,7 +64,7 @@ def noticed(mutant, folder):
     source = path.read_text()
     try:
         path.write_text(planted(source, mutant))
-        return failing(folder, mutant.tests)
+        return failing(folder, mutant.tests) != ""
     finally:
         path.write_text(source)
 
@@ -84,8 +84,8 @@ def main(word=""):
                 folders.put(folder)
 
         tests = " ".join(sorted({test for m in mutants for test in m.tests.split()}))
-        if pool.submit(in_a_copy, lambda folder: failing(folder, tests)).result():
-            sys.exit("the tests fail without a fault; see `make test`")
+        if report := pool.submit(in_a_copy, lambda folder: failing(folder, tests)).result():
+            sys.exit(f"{report}\nthese tests fail without a fault")
         killed = 0
         found = pool.map(lambda m: in_a_copy(noticed, m), mutants)
         for mutant, was_noticed in zip(mutants, found, strict=True):
