@@ -310,11 +310,12 @@ for name, label in (("b2", "B2"), ("b2_to_noise", "to noise")):
         now = losses(network, name)
         change = now - before
         error = change.std() / len(change) ** 0.5
+        more = f"{change.mean():+.4f} ± {error:.4f}"
         rows.append(
             [
                 f"{label}, {kind}",
                 f"{now.mean():.4f}",
-                f"{change.mean():+.4f} ± {error:.4f}",
+                "–" if network is weights[name] else more,
                 f"{first_estimate(network, name):.2f}",
             ]
         )
@@ -326,7 +327,7 @@ table(
 )
 
 # %% [markdown]
-# With statistics of its own, the loss of either average is a little below that of the last weights, by several standard errors. So the average is the better network. With copied statistics it loses
+# With statistics of its own, the loss of either average is a little below that of the last weights, by several standard errors. So the average is, by this measure, the better network. With copied statistics it loses
 # that, and in the second training its loss is clearly larger. The last column shows where the harm is largest. Pure noise tells the network nothing, so the best $\hat x_0$ is the mean of all digits, and
 # its mean pixel is that of the training digits. With the schedule that ends at pure noise, the last weights see something darker than black, and the average with copied statistics something
 # brighter than white. Later steps correct most of it, or no digit would come out.
