@@ -328,7 +328,9 @@ table(
 
 # %% [markdown]
 # In {numref}`fig-limits-statistics` its own statistics close a few gaps, such as those of the fourth digit in the upper pair, and open one in the ninth. The table says more. With statistics of its own, the loss of either average is a little below that of the last weights, by several standard errors. So the average is, by this measure, the better network. With copied statistics it loses
-# that, and in the second training its loss is clearly larger. The last column shows where the harm is largest. Pure noise tells the network nothing, so the best $\hat x_0$ is the mean of all digits, and
+# that, and in the second training its loss is clearly larger.
+#
+# The last column shows where the harm is largest. Pure noise tells the network nothing, so the best $\hat x_0$ is the mean of all digits, and
 # its mean pixel is that of the training digits. With the schedule that ends at pure noise, the last weights see something darker than black, and the average with copied statistics something
 # brighter than white. Later steps correct most of it, or no digit would come out.
 #
