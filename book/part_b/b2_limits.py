@@ -100,7 +100,7 @@ grid([*drawn.values(), test_digits[:10]], labels=[*drawn, "real digits"])
 #
 # Training shows the network noised digits, by (N.1) at the last timestep $T-1$. Sampling starts from pure noise:
 #
-# $$ x_{T-1} = \sqrt{\bar\alpha_{T-1}}\,x_0 + \sqrt{1-\bar\alpha_{T-1}}\,\epsilon \quad\text{in training,} \qquad x_{T-1} = \epsilon \quad\text{in sampling.} \tag{B2.3} $$
+# $$ \begin{aligned} \text{training:} \quad x_{T-1} &= \sqrt{\bar\alpha_{T-1}}\,x_0 + \sqrt{1-\bar\alpha_{T-1}}\,\epsilon \\ \text{sampling:} \quad x_{T-1} &= \epsilon \end{aligned} \tag{B2.3} $$
 #
 # The two agree where $\sqrt{\bar\alpha_{T-1}}$, the share of the clean digit $x_0$ that is left, is 0. In B2 it is not.
 
@@ -170,8 +170,8 @@ table(
 
 # %% [markdown]
 # So little of a digit is left at $t = 299$ that most samples in the third row of {numref}`fig-limits-start` are other digits than those above them. Still the start matters. From noised digits the
-# distance is smaller by more than a third, which is several times its standard deviation; the judge is not measurably surer. This is an upper limit of what a better start can bring. A noised
-# digit gives the sampler a little of a real digit, and pure noise does not.
+# distance is smaller by more than a third, which is several times its standard deviation; the judge is not measurably surer. A better start from pure noise can hardly
+# bring more: a noised digit gives the sampler a little of a real digit, and pure noise does not.
 #
 # The second training has a schedule for which pure noise is the right start: its $\beta_t$ grows to 0.067 instead of 0.02. All else is B2's recipe.
 #
@@ -212,7 +212,7 @@ found = {(row["recipe"], row["average"]): row for row in limits["rows"]}
 
 def with_ratio(row):
     times = row["fid"]["mean"] / floor["fid"]["mean"]
-    return f"{distance(row)} ({times:.1f} times the floor)"
+    return f"{distance(row)} ({times:.1f} ×)"
 
 
 table(
@@ -222,7 +222,7 @@ table(
     ]
     + [["real digits, the floor", distance(floor), distance(floor)]],
     ["", "B2's schedule", "schedule to pure noise"],
-    f"Fréchet distance to test digits, mean ± standard deviation over five sets of them; {limits['images']:,} samples, {T} steps.",
+    f"Fréchet distance to test digits, mean ± standard deviation over five sets of them; {limits['images']:,} samples, {T} steps. In brackets: how many times the floor.",
 )
 
 # %% [markdown]
@@ -310,11 +310,12 @@ for name, label in (("b2", "B2"), ("b2_to_noise", "to noise")):
         now = losses(network, name)
         change = now - before
         error = change.std() / len(change) ** 0.5
+        more = f"{change.mean():+.4f} ± {error:.4f}"
         rows.append(
             [
                 f"{label}, {kind}",
                 f"{now.mean():.4f}",
-                f"{change.mean():+.4f} ± {error:.4f}",
+                "–" if network is weights[name] else more,
                 f"{first_estimate(network, name):.2f}",
             ]
         )
@@ -326,8 +327,10 @@ table(
 )
 
 # %% [markdown]
-# With statistics of its own, the loss of either average is a little below that of the last weights, by several standard errors. So the average is the better network. With copied statistics it loses
-# that, and in the second training its loss is clearly larger. The last column shows where the harm is largest. Pure noise tells the network nothing, so the best $\hat x_0$ is the mean of all digits, and
+# In {numref}`fig-limits-statistics` its own statistics close a few gaps, such as those of the fourth digit in the upper pair, and open one in the ninth. The table says more. With statistics of its own, the loss of either average is a little below that of the last weights, by several standard errors. So the average is, by this measure, the better network. With copied statistics it loses
+# that, and in the second training its loss is clearly larger.
+#
+# The last column shows where the harm is largest. Pure noise tells the network nothing, so the best $\hat x_0$ is the mean of all digits, and
 # its mean pixel is that of the training digits. With the schedule that ends at pure noise, the last weights see something darker than black, and the average with copied statistics something
 # brighter than white. Later steps correct most of it, or no digit would come out.
 #

@@ -112,7 +112,7 @@ show_drawn(5)
 show_drawn(0.5)
 
 # %% [markdown]
-# At $\gamma = 0.5$ the class is a hint: among the eights stand a 9 and a 4, and some strokes are no digit at all. In both figures the later epoch has fewer
+# At $\gamma = 0.5$ the class is a hint: among the eights stand nines, and some strokes are no digit at all. The later epoch has fewer
 # fragments and stray dots. An independent classifier can count how many are right:
 
 # %% tags=["remove-input"]
@@ -283,7 +283,7 @@ table(
 
 # %% [markdown]
 # Hardly any pixel leaves the range of ink and paper, even with the largest $\gamma$. It is the strokes that give way. Follow a column of {numref}`fig-b3-too-much` downwards: the digit settles, then
-# its strokes get thicker, until the 0 is nearly filled and the 5 has come apart.
+# the strokes of most get thicker and ragged, until the 0 has a line in its hole, and the 5 and the 9 have come apart.
 #
 # ## Digits coming out of noise
 
@@ -302,7 +302,7 @@ animation(
 )
 
 # %% [markdown]
-# As in [B2](b2_time_conditioned.ipynb), $x_t$ looks like noise for about half of the way. The class changes nothing about that: how much noise is left at $t$ is the schedule's choice.
+# As in [B2](b2_time_conditioned.ipynb), $x_t$ looks like noise for more than a third of the way. The class changes nothing about that: how much noise is left at $t$ is the schedule's choice.
 #
 # ## Try it
 #
