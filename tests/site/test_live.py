@@ -390,9 +390,9 @@ def test_pictures_do_not_move_where_motion_is_unwelcome(browser, page):
     feature = {"name": "prefers-reduced-motion", "value": "reduce"}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
     try:
-        box.fill(steps=300)  # long enough to look at it on the way
+        box.fill(steps=150)  # long enough to look at it on the way
         box.press("Start")
-        box.wait(lambda: "of 300" in box.says)
+        box.wait(lambda: "of 150" in box.says)
         assert (box.levels(0) == before).all()
         box.wait(lambda: "the last" in box.says)
         assert (box.levels(0) != before).any()

@@ -32,9 +32,11 @@ export function prompt(text, value, known) {
   return field(text, input);
 }
 
+export const row = (...parts) => element("div", { className: "live-row" }, ...parts);
+
 export function form(fields, submit, ...buttons) {
   const labels = Object.values(fields).map(({ label }) => label);
-  const made = element("form", {}, ...labels, element("div", { className: "live-buttons" }, ...buttons));
+  const made = element("form", {}, ...labels, row(...buttons));
   made.onsubmit = (event) => { // the browser has checked the fields
     event.preventDefault();
     submit();

@@ -9,7 +9,7 @@ export function guided(conditional, unconditional, gamma) {
   };
 }
 
-// What several denoisers make of one x_t, side by side
+// What several denoisers make of one x_t
 const estimates = (denoisers, xt, t) => Promise.all(denoisers.map((denoise) => denoise(xt, t)));
 
 export const viewed = (denoise, view) => async (xt, t) =>

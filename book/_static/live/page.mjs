@@ -1,5 +1,5 @@
 // The live pages: a box of a chapter becomes controls and pictures once its reader asks for it.
-import { button, choice, element, field, form, number, prompt, read, readPicture, Screen, screens, Sketch } from "./controls.mjs";
+import { button, choice, element, field, form, number, prompt, read, readPicture, row, Screen, screens, Sketch } from "./controls.mjs";
 import { VIEWS } from "./denoisers.mjs";
 import { about, isFetched, load, MB, size } from "./files.mjs";
 import { digit, digitSteps, estimate, isPrepared, leftOut, picture, pictureSteps } from "./models.mjs";
@@ -54,7 +54,7 @@ function sampler(box, task, say) {
       say(error.message);
     }
   }
-  box.append(form(fields, start, ...buttons), screens(...shown), ...below);
+  box.append(form(fields, start, ...buttons), screens(...shown), row(...below));
 }
 
 // Texts whose conditions do not ship need the text encoder -> a sentence on what it leaves out
