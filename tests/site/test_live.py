@@ -95,6 +95,10 @@ class Box:
     def says(self):
         return self.element.find_element(By.CSS_SELECTOR, "[role=status]").text
 
+    @property
+    def step(self):
+        return int(re.search(r"Step (\d+)", self.says)[1])
+
     def wait(self, condition, seconds=240):
         WebDriverWait(self.browser, seconds, 0.1).until(lambda _: condition())
 
@@ -271,10 +275,10 @@ def test_a_run_is_stopped_and_looked_through(page):
     box = page["b3"]
     box.fill(steps=300)
     box.press("Start")
-    box.wait(lambda: "Step 3" in box.says)
+    box.wait(lambda: "of 300" in box.says and box.step >= 3)
     box.press("Stop")
     box.wait(lambda: box.shown("input[type=range]")[0].is_enabled())
-    at = int(re.search(r"Step (\d+)", box.says)[1])
+    at = box.step
     later = box.levels(0)
     box.press("Back")
     assert f"Step {at - 1} of 300" in box.says and (box.levels(0) != later).any()
@@ -283,7 +287,7 @@ def test_a_run_is_stopped_and_looked_through(page):
     box.press("Step")
     box.wait(lambda: f"Step {at + 1} of 300" in box.says)
     box.press("Go on")
-    box.wait(lambda: f"Step {at + 3} of 300" in box.says)
+    box.wait(lambda: box.step >= at + 3)
     box.press("Stop")
 
 
@@ -359,7 +363,7 @@ def test_a_prompt_that_is_too_long_is_cut_and_said(page):
     box = page["generate"]
     long = "a very long prompt about " + "a mushroom and " * 5 + "a panda"
     box.run(prompt=long, steps=11)
-    assert "pieces of its words are left out." in box.says
+    assert "its end is left out." in box.says
 
 
 @pytest.fixture

@@ -45,8 +45,8 @@ async function encoded(prompt) {
   return { ...found, mask: firstOnes(Uint8Array, kept.length) };
 }
 
-// How many pieces of words the encoder leaves out of a prompt
-export const leftOut = (prompt) => isPrepared(prompt) ? 0 : Math.max(0, tokenized(prompt).length - TOKENS);
+// Whether the encoder leaves out the end of a prompt
+export const isTooLong = (prompt) => !isPrepared(prompt) && tokenized(prompt).length > TOKENS;
 
 async function promptDenoiser(prompt, schedule) {
   const words = await condition(prompt);

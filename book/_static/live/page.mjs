@@ -2,7 +2,7 @@
 import { button, choice, element, field, form, number, prompt, read, readPicture, row, Screen, screens, Sketch } from "./controls.mjs";
 import { VIEWS } from "./denoisers.mjs";
 import { about, isFetched, load, MB, size } from "./files.mjs";
-import { digit, digitSteps, estimate, isPrepared, leftOut, picture, pictureSteps } from "./models.mjs";
+import { digit, digitSteps, estimate, isPrepared, isTooLong, picture, pictureSteps } from "./models.mjs";
 import { Generator, unitNoise } from "./noise.mjs";
 import { Player } from "./player.mjs";
 import { mix } from "./schedule.mjs";
@@ -57,15 +57,15 @@ function sampler(box, task, say) {
   box.append(form(fields, start, ...buttons), screens(...shown), row(...below));
 }
 
-// Texts whose conditions do not ship need the text encoder -> a sentence on what it leaves out
+// Texts whose conditions do not ship need the text encoder -> a sentence, where it leaves out an end
 async function understood(prompts, say) {
   const other = prompts.find((text) => !isPrepared(text)), encoder = ["text.onnx", "vocabulary.txt"];
   if (!other) return "";
   const question = `“${other}” is none of the prompts that are prepared; any other text needs the text encoder`;
   if (!isFetched(encoder) && !confirm(`${question}. Fetch it, ${MB(size(encoder))}?`)) throw new Error(`${question}.`);
   await load(encoder, say);
-  const long = prompts.find(leftOut);
-  return long ? ` “${long}” is longer than the model reads: the last ${leftOut(long)} pieces of its words are left out.` : "";
+  const long = prompts.find(isTooLong);
+  return long ? ` “${long}” is longer than the model reads; its end is left out.` : "";
 }
 
 // The picture of image to image and of inpainting: one that ships, a white page, or the reader's own.
