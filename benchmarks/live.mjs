@@ -1,4 +1,4 @@
-// Called by live.py: the time of a step of each network under the runtime of the live pages.
+// Called by live.py: the time of the fastest step of each network under the runtime of the live pages.
 import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 
@@ -21,10 +21,13 @@ for (const [name, [path, calls]] of Object.entries(networks)) {
   const step = async () => {
     for (let call = 0; call < calls; call++) await session.run(inputs);
   };
-  await step();
-  const begun = process.cpuUsage();
-  for (let i = 0; i < repeats; i++) await step();
-  const { user, system } = process.cpuUsage(begun);
-  times[name] = (user + system) / 1000 / repeats;
+  const each = [];
+  for (let i = 0; i < repeats; i++) {
+    const begun = process.cpuUsage();
+    await step();
+    const { user, system } = process.cpuUsage(begun);
+    each.push((user + system) / 1000);
+  }
+  times[name] = Math.min(...each);
 }
 console.log(JSON.stringify(times));

@@ -30,7 +30,6 @@ WIDGETS = {
     "inpaint": ("Paint a hole into a picture and fill it.", [*EMOJI64, "pictures.bin"]),
     "anagram": ("Make a visual anagram.", EMOJI64),
     "hybrid": ("Make a hybrid image.", EMOJI64),
-    "emoji64": ("All that Part A does with Emoji-64.", [*EMOJI64, "pictures.bin"]),
 }
 BOX = """<div class="live" data-live="{name}" data-files="{files}">
 <p>{title} <button type="button" hidden>Run it here, {megabytes} MB</button>

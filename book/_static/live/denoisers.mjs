@@ -4,30 +4,24 @@ import { mix } from "./schedule.mjs";
 export function guided(conditional, unconditional, gamma) {
   if (gamma === 1) return conditional; // the other estimate would cancel
   return async (xt, t) => {
-    const epsC = await conditional(xt, t), epsU = await unconditional(xt, t);
+    const [epsC, epsU] = await estimates([conditional, unconditional], xt, t);
     return epsU.map((u, i) => u + gamma * (epsC[i] - u)); // (N.6)
   };
 }
 
+// What several denoisers make of one x_t
+const estimates = (denoisers, xt, t) => Promise.all(denoisers.map((denoise) => denoise(xt, t)));
+
 export const viewed = (denoise, view) => async (xt, t) =>
   view.invert(await denoise(view.apply(xt), t));
 
-export function averaged(...denoisers) {
-  return async (xt, t) => {
-    let sum = new Float32Array(xt.length);
-    for (const denoise of denoisers) sum = mix(1, sum, 1, await denoise(xt, t));
-    return sum.map((value) => value / denoisers.length); // (A.2)
-  };
-}
+export const averaged = (...denoisers) => async (xt, t) =>
+  (await estimates(denoisers, xt, t)).reduce(added).map((sum) => sum / denoisers.length); // (A.2)
 
-export function blended(denoisers, bands) {
-  return async (xt, t) => {
-    let sum = new Float32Array(xt.length);
-    for (const [i, denoise] of denoisers.entries())
-      sum = mix(1, sum, 1, bands[i](await denoise(xt, t)));
-    return sum; // (A.3)
-  };
-}
+export const blended = (denoisers, bands) => async (xt, t) =>
+  (await estimates(denoisers, xt, t)).map((eps, i) => bands[i](eps)).reduce(added); // (A.3)
+
+const added = (x, y) => mix(1, x, 1, y);
 
 const SIDE = 64;
 

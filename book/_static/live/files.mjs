@@ -1,7 +1,25 @@
 // The files of the live pages, fetched from the site when they are first needed and kept by the browser.
 
 const folder = new URL(".", import.meta.url);
+const fetched = new Map(); // {name: bytes}
+export let about; // live.json, what there is: files, schedules, prompts, pictures
+
+export const file = (name) => fetched.get(name);
+export const isFetched = (names) => names.every((name) => fetched.has(name));
+export const size = (names) => names.reduce((sum, name) => sum + about.files[name].bytes, 0);
 export const MB = (bytes) => `${Math.ceil(bytes / 1e6)} MB`;
+
+// Fetch files unless they are there; progress(text) is told how far it is.
+export async function load(names, progress) {
+  about ??= await (await ask("live.json", "no-cache")).json();
+  const wanted = names.filter((name) => !fetched.has(name)), all = MB(size(wanted));
+  for (const [i, name] of wanted.entries()) {
+    const before = size(wanted.slice(0, i));
+    const bytes = await fetchFile(about.files[name], (got) =>
+      progress(`Fetched ${Math.floor((before + got) / 1e6)} of ${all} ...`));
+    fetched.set(name, name.endsWith(".gz") ? await unpacked(bytes) : bytes);
+  }
+}
 
 async function ask(path, cache) {
   const response = await fetch(new URL(path, folder), { cache }).catch(() => {
@@ -11,13 +29,8 @@ async function ask(path, cache) {
   return response;
 }
 
-// What there is: files, schedules, prompts, pictures.
-export async function readAbout() {
-  return (await ask("live.json", "no-cache")).json();
-}
-
-// The bytes of a file; its name changes with its content, so that a kept one is never old.
-export async function fetchFile({ path, bytes }, progress) {
+// A file's name changes with its content, so that a kept one is never old.
+async function fetchFile({ path, bytes }, progress) {
   const reader = (await ask(path, "force-cache")).body.getReader();
   const parts = [];
   let got = 0;
@@ -34,17 +47,17 @@ export async function fetchFile({ path, bytes }, progress) {
 }
 
 // A gzipped file's content; some servers have unpacked it already.
-export async function unpacked(bytes) {
+async function unpacked(bytes) {
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
-// Numbers of half precision as single precision
-export function fromHalf(bytes) {
-  const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-  return Float32Array.from(halves, (h) => {
-    const sign = h >> 15 ? -1 : 1, exponent = (h >> 10) & 31, fraction = (h & 1023) / 1024;
+// So many numbers of a file in half precision, from one of them on, in single precision
+export function halves(name, start, count) {
+  const { buffer, byteOffset } = fetched.get(name);
+  return Float32Array.from(new Uint16Array(buffer, byteOffset + 2 * start, count), (half) => {
+    const sign = half >> 15 ? -1 : 1, exponent = (half >> 10) & 31, fraction = (half & 1023) / 1024;
     return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction) : 2 ** -14 * fraction);
   });
 }

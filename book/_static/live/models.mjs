@@ -1,126 +1,80 @@
-// The networks, and the denoisers that they make.
-import * as ort from "./ort.mjs";
+// The networks as denoisers, and the steps of what a page asks for.
 import { guided, VIEWS } from "./denoisers.mjs";
-import { fetchFile, fromHalf, readAbout, unpacked } from "./files.mjs";
+import { about, file, halves } from "./files.mjs";
+import { run } from "./networks.mjs";
 import { generate, hybrid, inpaint, sdedit, visualAnagram } from "./sampling.mjs";
 import { Schedule, spacedTimesteps, stridedTimesteps } from "./schedule.mjs";
 import { plainPrompt, Tokenizer } from "./tokenizer.mjs";
 
 const TOKENS = 12, WIDTH = 384; // of a prompt, and of a token
-const loaded = new Map(); // {name of a file: what was made of it}
-let about;
 
-const made = {
-  "ort.wasm.gz": async (bytes) => (ort.env.wasm.wasmBinary = await unpacked(bytes)),
-  onnx: (bytes) => ort.InferenceSession.create(bytes),
-  "prompts.bin": fromHalf,
-  "pictures.bin": fromHalf,
-  "digits.bin": (bytes) => Float32Array.from(bytes, (value) => value / 255),
-  "vocabulary.txt": (bytes) => new Tokenizer(new TextDecoder().decode(bytes)),
-};
-
-// Fetch files unless they are there; progress(got, all) is told bytes.
-export async function load(names, progress) {
-  about ??= await readAbout();
-  ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
-  ort.env.logLevel = "error";
-  const wanted = names.filter((name) => !loaded.has(name));
-  const all = wanted.reduce((sum, name) => sum + about.files[name].bytes, 0);
-  let before = 0;
-  for (const name of wanted) {
-    const bytes = await fetchFile(about.files[name], (got) => progress(before + got, all));
-    loaded.set(name, await (made[name] ?? made[name.split(".").pop()])(bytes));
-    before += about.files[name].bytes;
-  }
-  return about;
-}
-
-export const picture = (i) => loaded.get("pictures.bin").slice(i * 12288, (i + 1) * 12288);
-export const digit = (i) => loaded.get("digits.bin").slice(i * 784, (i + 1) * 784);
-
-const floats = (data, ...shape) => new ort.Tensor("float32", Float32Array.from(data), shape);
-
-async function run(name, inputs) {
-  return (await loaded.get(`${name}.onnx`).run(inputs)).out.data;
-}
+export const picture = (name) => halves("pictures.bin", 12288 * about.pictures.indexOf(name), 12288);
+export const digit = (i) => Float32Array.from(file("digits.bin").slice(i * 784, (i + 1) * 784), (v) => v / 255);
 
 // B1's network: a noisy digit -> its estimate of the clean one
-export const estimate = (z) => run("b1", { x: floats(z, 1, 1, 28, 28) });
+export const estimate = async (z) => (await run("b1", { x: z })).out;
 
-// B2's or B3's network; a digit of -1 is no class.
-function digitDenoiser(name, digit) {
-  const oneHot = Array.from({ length: 10 }, (_, i) => Number(i === digit));
-  const c = name === "b3" ? { c: floats(oneHot, 1, 10) } : {};
-  return (x, t) => run(name, { x: floats(x, 1, 1, 28, 28), t: floats([t / about.schedules.mnist.length], 1), ...c });
+// B2's or B3's network; "none" is no class.
+function digitDenoiser(name, schedule, digit) {
+  const c = Float32Array.from({ length: 10 }, (_, i) => Number(i === digit));
+  return async (x, t) => (await run(name, { x, t: Float32Array.of(t / schedule.T), c })).out;
 }
+
+export const isPrepared = (prompt) => plainPrompt(prompt) in about.prompts;
 
 // The condition of a prompt: as it ships, or from the text encoder.
 async function condition(prompt) {
-  const key = plainPrompt(prompt);
-  if (!(key in about.prompts)) return encoded(prompt);
-  const prompts = Object.keys(about.prompts), values = loaded.get("prompts.bin");
+  if (!isPrepared(prompt)) return encoded(prompt);
+  const key = plainPrompt(prompt), prompts = Object.keys(about.prompts), count = about.prompts[key];
   const before = prompts.slice(0, prompts.indexOf(key));
   const start = before.reduce((sum, other) => sum + about.prompts[other] + 1, 0) * WIDTH;
-  const end = start + about.prompts[key] * WIDTH;
-  return prompted(values.slice(start, end), about.prompts[key], values.slice(end, end + WIDTH));
+  const tokens = new Float32Array(TOKENS * WIDTH);
+  tokens.set(halves("prompts.bin", start, count * WIDTH));
+  return { tokens, mask: firstOnes(Uint8Array, count), pooled: halves("prompts.bin", start + count * WIDTH, WIDTH) };
 }
+
+const firstOnes = (Type, count) => Type.from({ length: TOKENS }, (_, i) => i < count);
+const tokenized = (prompt) => new Tokenizer(new TextDecoder().decode(file("vocabulary.txt"))).encode(prompt);
 
 async function encoded(prompt) {
-  const ids = loaded.get("vocabulary.txt").encode(prompt), end = ids.at(-1);
-  const cut = ids.length > TOKENS ? [...ids.slice(0, TOKENS - 1), end] : ids;
-  const padded = (values) => Int32Array.from({ length: TOKENS }, (_, i) => values[i] ?? 0);
-  const ints = (values) => new ort.Tensor("int32", padded(values), [1, TOKENS]);
-  const text = loaded.get("text.onnx");
-  const { tokens, pooled } = await text.run({ ids: ints(cut), mask: ints(cut.map(() => 1)) });
-  return prompted(tokens.data, cut.length, pooled.data);
+  const all = tokenized(prompt);
+  const kept = all.length > TOKENS ? [...all.slice(0, TOKENS - 1), all.at(-1)] : all;
+  const ids = new Int32Array(TOKENS);
+  ids.set(kept);
+  const found = await run("text", { ids, mask: firstOnes(Int32Array, kept.length) });
+  return { ...found, mask: firstOnes(Uint8Array, kept.length) };
 }
 
-function prompted(tokens, count, pooled) {
-  const mask = Uint8Array.from({ length: TOKENS }, (_, i) => i < count);
-  const padded = new Float32Array(TOKENS * WIDTH);
-  padded.set(tokens);
-  return {
-    tokens: floats(padded, 1, TOKENS, WIDTH),
-    mask: new ort.Tensor("bool", mask, [1, TOKENS]),
-    pooled: floats(pooled, 1, WIDTH),
-  };
-}
+// Whether the encoder leaves out the end of a prompt
+export const isTooLong = (prompt) => !isPrepared(prompt) && tokenized(prompt).length > TOKENS;
 
-// How many tokens the encoder leaves out of a prompt
-export function leftOut(prompt) {
-  const tokenizer = loaded.get("vocabulary.txt");
-  return plainPrompt(prompt) in about.prompts || !tokenizer
-    ? 0
-    : Math.max(0, tokenizer.encode(prompt).length - TOKENS);
-}
-
-async function promptDenoiser(prompt) {
-  const schedule = new Schedule(about.schedules.emoji64), parts = await condition(prompt);
+async function promptDenoiser(prompt, schedule) {
+  const words = await condition(prompt);
   return async (x, t) => {
-    const v = await run("emoji64", { x: floats(x, 1, 3, 64, 64), t: floats([t], 1), ...parts });
+    const { out: v } = await run("emoji64", { x, t: Float32Array.of(t), ...words });
     return schedule.noiseFromVelocity(x, t, v);
   };
 }
 
-// The steps of what a page asks for.
-export async function steps(asked) {
-  const { task, gamma, seed, image } = asked;
-  if (task === "b2" || task === "b3") {
-    const schedule = new Schedule(about.schedules.mnist);
-    const timesteps = spacedTimesteps(schedule.T, asked.steps);
-    const none = digitDenoiser(task, -1);
-    const denoise = asked.digit >= 0 ? guided(digitDenoiser(task, asked.digit), none, gamma) : none;
-    return generate(denoise, 784, timesteps, schedule, seed);
-  }
-  const schedule = new Schedule(about.schedules.emoji64);
-  const timesteps = stridedTimesteps(990, 990 / asked.steps);
-  const unconditional = await promptDenoiser("");
-  const conditionals = await Promise.all(asked.prompts.map(promptDenoiser));
-  const denoise = {
-    anagram: () => visualAnagram(conditionals, unconditional, VIEWS[asked.view], gamma),
-    hybrid: () => hybrid(conditionals, unconditional, asked.sigma, gamma),
-  }[task]?.() ?? guided(conditionals[0], unconditional, gamma);
-  if (task === "sdedit") return sdedit(denoise, image, asked.iStart, timesteps, schedule, seed);
-  if (task === "inpaint") return inpaint(denoise, image, asked.mask, asked.times, timesteps, schedule, seed);
-  return generate(denoise, 12288, timesteps, schedule, seed);
+// The steps of B2's and B3's networks
+export function digitSteps({ task, digit, gamma, steps, seed }) {
+  const schedule = new Schedule(about.schedules.mnist);
+  const none = digitDenoiser(task, schedule, "none");
+  const denoise = digit >= 0 ? guided(digitDenoiser(task, schedule, digit), none, gamma) : none;
+  return generate(denoise, 784, spacedTimesteps(schedule.T, steps), schedule, seed);
+}
+
+// The steps of Emoji-64
+export async function pictureSteps({ task, prompts, gamma, steps, seed, image, mask, iStart, times, view, sigma }) {
+  const schedule = new Schedule(about.schedules.emoji64), timesteps = stridedTimesteps(990, 990 / steps);
+  const [none, ...towards] = await Promise.all(["", ...prompts].map((prompt) => promptDenoiser(prompt, schedule)));
+  const guide = guided(towards[0], none, gamma);
+  const drawn = (denoise) => generate(denoise, 12288, timesteps, schedule, seed);
+  return {
+    generate: () => drawn(guide),
+    sdedit: () => sdedit(guide, image, iStart, timesteps, schedule, seed),
+    inpaint: () => inpaint(guide, image, mask, times, timesteps, schedule, seed),
+    anagram: () => drawn(visualAnagram(towards, none, VIEWS[view], gamma)),
+    hybrid: () => drawn(hybrid(towards, none, sigma, gamma)),
+  }[task]();
 }

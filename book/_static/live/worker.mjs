@@ -1,27 +1,22 @@
-// Computes beside the page, which never waits for it: each message {id, call, args} is answered.
-import * as models from "./models.mjs";
+// Runs networks beside the page, which never waits for it: a message {name, inputs} is answered by the outputs.
+import * as ort from "./ort.mjs";
 
-const runs = new Map(); // {a number that the page gives: the steps}
-let queue = Promise.resolve(); // one call at a time
+ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
+ort.env.logLevel = "error";
+const sessions = new Map(); // {name of a network: what runs it}
 
-const calls = {
-  load: (names, progress) => models.load(names, progress),
-  picture: models.picture,
-  digit: models.digit,
-  leftOut: models.leftOut,
-  estimate: models.estimate,
-  begin: async (run, asked) => void runs.set(run, await models.steps(asked)),
-  // the next step of a run; whoever stops asking has stopped it
-  next: async (run) => (await runs.get(run).next()).value,
-};
-
-onmessage = ({ data: { id, call, args } }) => {
-  const progress = (got, all) => postMessage({ id, got, all });
-  queue = queue.then(async () => {
-    try {
-      postMessage({ id, result: await calls[call](...args, progress) });
-    } catch (error) {
-      postMessage({ id, error: error.message });
+onmessage = async ({ data: { name, inputs, runtime, network } }) => {
+  try {
+    if (network) {
+      ort.env.wasm.wasmBinary = runtime;
+      sessions.set(name, await ort.InferenceSession.create(network));
     }
-  });
+    const session = sessions.get(name), tensors = {}, outputs = {};
+    for (const { name, type, shape } of session.inputMetadata)
+      tensors[name] = new ort.Tensor(type, inputs[name], shape);
+    for (const [name, { data }] of Object.entries(await session.run(tensors))) outputs[name] = data;
+    postMessage({ outputs });
+  } catch (error) {
+    postMessage({ error: error.message });
+  }
 };
