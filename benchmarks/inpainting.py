@@ -1,8 +1,8 @@
 """Whether resampling smooths the seam of inpainting: python -m benchmarks.inpainting.
 
 Fills the holes of chapter 1.7.2 from several seeds with the name of the picture as the prompt, taking
-each step 1, 2, 4 and 8 times, without guidance and with it, and writes benchmarks/results/inpainting.json: the seam of each result, and of
-the pictures as they are.
+each step 1, 2, 4 and 8 times, without guidance and with it, and writes the seam of each result, and of
+the pictures as they are, to benchmarks/results/inpainting.json.
 """
 
 import argparse

@@ -1,6 +1,5 @@
 """The U-Net of Part B: small convolutional blocks, read top to bottom in `UNet.forward`."""
 
-import copy
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -213,20 +212,3 @@ def unet_denoiser(unet, T, labels=None):
         raise ValueError("this network knows no classes; leave labels out")
     condition = [one_hot([-1] if labels is None else labels, classes)] if classes else []
     return Conditional(NoiseNetwork(unet, T), *condition)
-
-
-def with_own_statistics(network, batches):
-    """A copy in eval mode whose BatchNorm has the mean statistics of these batches: no weight changes.
-
-    An average of weights needs it, since the statistics in training are those of other weights.
-    batches: inputs of the network, one list a batch. Source: Izmailov et al. 2018, section 3.2.
-    """
-    network = copy.deepcopy(network).train()
-    for layer in network.modules():
-        if isinstance(layer, nn.BatchNorm2d):
-            layer.reset_running_stats()
-            layer.momentum = None  # the mean over all batches
-    with torch.no_grad():
-        for inputs in batches:
-            network(*inputs)
-    return network.eval()
