@@ -72,8 +72,7 @@ PLANTED = [
     ),
     # The core
     *of(
-        "diffusion_utils/schedule.py",
-        "tests/test_schedule.py tests/test_tasks.py::test_noising_on_is_noising",
+        "diffusion_utils/schedule.py", "tests/test_schedule.py",
         ("a step has the upper variance", "variance = (1 - alpha_bar_prev) / (1 - alpha_bar) * beta",
          "variance = beta"),
         ("the learned variance is read upside down", "share = (nu + 1) / 2", "share = (1 - nu) / 2"),
