@@ -96,10 +96,7 @@ def main(repeats=40):
     pytorch = {name: in_pytorch(held, repeats) for name, held in INSTRUCTIONS.items()}
     print("ms per step    browser" + "".join(f"{name:>16}" for name in pytorch))
     for name, there in browser.items():
-        cells = (
-            f"{here[name]:8.0f} ({there / here[name]:4.1f}x)"
-            for here in pytorch.values()
-        )
+        cells = (f"{here[name]:8.0f} ({there / here[name]:4.1f}x)" for here in pytorch.values())
         print(f"{name:12}{there:10.0f}" + "".join(f"{cell:>16}" for cell in cells))
 
 

@@ -150,9 +150,7 @@ def in_half_on_disk(model):
         if values.dtype == np.float32 and (half == values).all():
             name, stored = tensor.name, f"{tensor.name} in half"
             tensor.CopyFrom(numpy_helper.from_array(half, stored))
-            casts.append(
-                helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT)
-            )
+            casts.append(helper.make_node("Cast", [stored], [name], to=onnx.TensorProto.FLOAT))
     nodes = casts + list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend(nodes)
@@ -204,9 +202,7 @@ def conditions(encoder, prompts):
 
 def pictures():
     """The pictures that ship, in half precision."""
-    return (
-        torch.stack([shipped_image(name) for name in PICTURES]).half().numpy().tobytes()
-    )
+    return torch.stack([shipped_image(name) for name in PICTURES]).half().numpy().tobytes()
 
 
 def digits():
@@ -291,8 +287,7 @@ def export(folder):
             with atomic(path) as partial:
                 partial.write_bytes(make())
     listed = {
-        name: {"path": path.name, "bytes": path.stat().st_size}
-        for name, path in files.items()
+        name: {"path": path.name, "bytes": path.stat().st_size} for name, path in files.items()
     }
     # lies beside the scripts; behind its name is what makes a browser fetch another one
     runtime = f"{RUNTIME.name}?{fingerprint([RUNTIME])}"

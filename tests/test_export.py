@@ -78,11 +78,7 @@ def test_the_network_of_part_a(encoder, t):
 @pytest.mark.parametrize("prompt", ["a rocket ship", "", "eleven words " * 6])
 def test_the_text_encoder(encoder, prompt):
     text = encoder.tokenizer(
-        [prompt],
-        padding="max_length",
-        truncation=True,
-        max_length=12,
-        return_tensors="pt",
+        [prompt], padding="max_length", truncation=True, max_length=12, return_tensors="pt"
     )
     ids, mask = text["input_ids"].int(), text["attention_mask"].int()
     tokens, pooled = run(export.text_network(encoder), ids=ids, mask=mask)
@@ -97,21 +93,15 @@ def test_the_prompts_that_ship_are_those_of_the_encoder(encoder):
     values = np.frombuffer(export.conditions(encoder, prompts[:3]), np.float16)
     counts = list(export.about()["prompts"].values())[:3]
     expected = encoder(prompts[:3])
-    for i, parts in enumerate(
-        np.split(values, np.cumsum([384 * (n + 1) for n in counts]))[:3]
-    ):
-        tokens, pooled = torch.from_numpy(parts.astype(np.float32)).split(
-            [384 * counts[i], 384]
-        )
+    for i, parts in enumerate(np.split(values, np.cumsum([384 * (n + 1) for n in counts]))[:3]):
+        tokens, pooled = torch.from_numpy(parts.astype(np.float32)).split([384 * counts[i], 384])
         here = expected[0][i, : counts[i]]
         assert_close(tokens.view(-1, 384), here, atol=2e-3, rtol=1e-3)
         assert_close(pooled, expected[2][i], atol=2e-3, rtol=1e-3)
         assert expected[1][i].sum() == counts[i]
 
 
-def test_a_file_that_is_made_from_something_else_now_is_made_anew(
-    tmp_path, monkeypatch
-):
+def test_a_file_that_is_made_from_something_else_now_is_made_anew(tmp_path, monkeypatch):
     source, made = tmp_path / "weights", []
 
     def make():

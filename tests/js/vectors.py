@@ -75,9 +75,7 @@ def runs(schedule):
     x_T = unit_noise(shape, hole)
     constrain = keep_outside(mask, image, schedule, hole)
     path = resampled(timesteps, 2)
-    *_, inpainted = trajectory(
-        guide, x_T, path, schedule, generators=hole, constrain=constrain
-    )
+    *_, inpainted = trajectory(guide, x_T, path, schedule, generators=hole, constrain=constrain)
     edit = generators([3])
     x_t = schedule.forward(image, timesteps[1], unit_noise(shape, edit))
     *_, edited = trajectory(guide, x_t, timesteps[1:], schedule, generators=edit)

@@ -27,14 +27,7 @@ from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import HOLES, hole, shipped_image, to_unit
 from diffusion_utils.sampling import generators, sample, unit_noise
 from diffusion_utils.schedule import Schedule, spaced_timesteps, strided_timesteps
-from diffusion_utils.tasks import (
-    generate,
-    hybrid,
-    inpaint,
-    prompted,
-    sdedit,
-    visual_anagram,
-)
+from diffusion_utils.tasks import generate, hybrid, inpaint, prompted, sdedit, visual_anagram
 from diffusion_utils.text_to_image import load_pretrained
 
 # a fixture is named where it is used
@@ -83,9 +76,7 @@ class Box:
 
     @property
     def element(self):
-        return self.browser.find_element(
-            By.CSS_SELECTOR, f".live[data-live={self.name}]"
-        )
+        return self.browser.find_element(By.CSS_SELECTOR, f".live[data-live={self.name}]")
 
     def shown(self, selector):
         found = self.element.find_elements(By.CSS_SELECTOR, selector)
@@ -108,9 +99,7 @@ class Box:
 
     def click(self, one):
         """Click what the page's header would hide."""
-        self.browser.execute_script(
-            "arguments[0].scrollIntoView({block: 'center'})", one
-        )
+        self.browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", one)
         one.click()
 
     def open(self):
@@ -189,10 +178,7 @@ def test_nothing_is_fetched_before_a_button_is_pressed(browser, site):
     assert not errors
     front = (SITE / "book" / "index.html").read_text()
     assert ("live/start.js" in front) == ('class="live"' in front)
-    added = sum(
-        (SITE / "_static/live" / name).stat().st_size
-        for name in ("live.css", "start.js")
-    )
+    added = sum((SITE / "_static/live" / name).stat().st_size for name in ("live.css", "start.js"))
     assert added < 30_000
 
 
@@ -204,9 +190,7 @@ def test_a_page_from_disk_says_that_it_cannot(browser):
     assert not browser.get_log("browser")
 
 
-def test_a_lost_connection_is_said_and_the_button_works_again(
-    browser, site, monkeypatch
-):
+def test_a_lost_connection_is_said_and_the_button_works_again(browser, site, monkeypatch):
     browser.execute_cdp_cmd("Network.clearBrowserCache", {})
     open_page(browser, site + PAGE)
     box = Box(browser, "b3")
@@ -214,8 +198,7 @@ def test_a_lost_connection_is_said_and_the_button_works_again(
     box.press("Run it here")
     box.wait(lambda: "lost" in box.says)
     assert re.fullmatch(
-        r"The connection was lost after \d MB of 5 MB; press the button again\.",
-        box.says,
+        r"The connection was lost after \d MB of 5 MB; press the button again\.", box.says
     )
     monkeypatch.setattr(Site, "cut", None)
     box.open()
@@ -307,12 +290,8 @@ def drawn(model, task):
     return {
         "generate": lambda: generate(model, guide, seeds, ELEVEN),
         "sdedit": lambda: sdedit(model, guide, image, 4, seeds, ELEVEN),
-        "inpaint": lambda: inpaint(
-            model, guide, image, hole(*HOLES["sailboat"]), seeds, 2, ELEVEN
-        ),
-        "anagram": lambda: generate(
-            model, visual_anagram(model, PROMPTS), seeds, ELEVEN
-        ),
+        "inpaint": lambda: inpaint(model, guide, image, hole(*HOLES["sailboat"]), seeds, 2, ELEVEN),
+        "anagram": lambda: generate(model, visual_anagram(model, PROMPTS), seeds, ELEVEN),
         "hybrid": lambda: generate(model, hybrid(model, PROMPTS), seeds, ELEVEN),
     }[task]()[0]
 
