@@ -215,7 +215,8 @@ grid(
 # ## Closer, or only sharper?
 #
 # How close a result is to the original is the PSNR of [1.2](a1_2_classical_denoising.ipynb). Its **sharpness** is the mean brightness jump at its strongest edges, divided by the same of the original: 1 is as sharp as the original.
-# (The strongest edges are the largest twentieth of all differences between neighbouring pixels.)
+# (The strongest edges are the largest twentieth of all differences between neighbouring pixels. The table also has the structural similarity, SSIM {cite:p}`wang2004`, which compares small windows instead of single
+# values; 1 means equal.)
 
 # %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Left: how close the result is to the original. Right: how sharp it is. Mean and standard error over the drawings of the table below; stored by `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t, highest for one step. Right, many steps stay sharp while one step and the blur get softer with t."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
