@@ -173,11 +173,13 @@ plt.show()
 data = emoji()
 drawings = plain(data, torch.arange(len(data.images)))
 mean = drawings.mean(0)
-S = torch.fft.fft2(drawings - mean, norm="ortho").abs().square().mean((0, 1))
+S = torch.fft.fft2(drawings - mean, norm="ortho")
+S = S.abs().square().mean((0, 1))
 
 
 def wiener(x, n):
-    return mean + torch.fft.ifft2(torch.fft.fft2(x - mean) * S / (S + n)).real
+    waves = torch.fft.fft2(x - mean) * S / (S + n)
+    return mean + torch.fft.ifft2(waves).real
 
 
 # %% [markdown]
@@ -245,7 +247,7 @@ table(
 )
 
 # %% [markdown]
-# The Wiener filter is ahead of the blur everywhere, but not by much. No filter that treats all places alike can do better on average, if all that it knows of pictures is how strong their waves are. The last two know a little more: that
+# The Wiener filter is ahead of the blur everywhere, but not by much. No filter that treats all places alike can do better on average over such drawings, if all that it knows of pictures is how strong their waves are. The last two know a little more: that
 # pictures have plain areas with edges between them, and that parts of them repeat. That helps at $t = 250$. At $t = 750$ so much is covered that it helps no more.
 #
 # To do better, one has to know what pictures look like. That is what a diffusion model has learned: [1.3](a1_3_one_step_denoising.ipynb).

@@ -251,10 +251,10 @@ grid(
 # ## More
 #
 # ```{dropdown} Why the best answer is a mean
-# For a given $x_t$, every other number $a$ in place of the mean $m = \mathbb E[\epsilon \mid x_t]$ is worse:
+# For a given $x_t$, every other number $a$ in place of the mean $\mu = \mathbb E[\epsilon \mid x_t]$ is worse:
 #
-# $$ \mathbb E\big[(\epsilon - a)^2 \mid x_t\big] = \mathbb E\big[(\epsilon - m)^2 \mid x_t\big] + (m - a)^2, $$
+# $$ \mathbb E\big[(\epsilon - a)^2 \mid x_t\big] = \mathbb E\big[(\epsilon - \mu)^2 \mid x_t\big] + (\mu - a)^2, $$
 #
-# since the mixed term $2(m - a)\,\mathbb E[\epsilon - m \mid x_t]$ is 0. So the best network answers with $\mathbb E[\epsilon \mid x_t]$, and (N.2) turns it into
+# since the mixed term $2(\mu - a)\,\mathbb E[\epsilon - \mu \mid x_t]$ is 0. So the best network answers with $\mathbb E[\epsilon \mid x_t]$, and (N.2) turns it into
 # $\hat x_0 = \mathbb E[x_0 \mid x_t]$, the mean of all clean pictures, weighted by how well they fit.
 # ```

@@ -125,7 +125,7 @@ table(
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
-# * $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ says how much of the picture is left from $t'$ to $t$, and $\beta = 1 - \alpha$. (For neighbours, $t' = t - 1$, this is the $\alpha_t$ of other books.)
+# * $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ says how much of the picture is left from $t'$ to $t$, and $\beta = 1 - \alpha$. (For neighbours, $t' = t - 1$, this is the $\alpha_t$ of the DDPM paper.)
 # * $\hat x_0$ is the clean picture that the network sees in $x_t$, by (N.2).
 # * $z \sim \mathcal N(0, I)$ is fresh noise, and $\tilde\beta$ ("beta tilde") is its variance.
 #
@@ -283,12 +283,12 @@ table(
 )
 
 # %% [markdown]
-# One step is ahead in PSNR, and it has to be. Its answer is close to the mean of all pictures that fit, and no other answer has a smaller mean squared error. A perfect loop would draw *one* of these pictures at random, and
+# One step is ahead in PSNR, and the judge names its pictures no less often. In PSNR it has to be ahead. Its answer is close to the mean of all pictures that fit, and no other answer has a smaller mean squared error. A perfect loop would draw *one* of these pictures at random, and
 # the original is another one of them. Two random draws are farther apart than a draw and the mean, exactly by a factor of two in the squared error:
 #
-# $$ \mathbb E \lVert x - x_0 \rVert^2 = 2\, \mathbb E \lVert m - x_0 \rVert^2 $$
+# $$ \mathbb E \lVert x - x_0 \rVert^2 = 2\, \mathbb E \lVert \mu - x_0 \rVert^2 $$
 #
-# where $x$ is what the loop draws and $m$ is the mean of all pictures that fit. A factor of two is 3 dB. Our loop loses less (last column but one), and its pictures are less sharp than the originals: they are still
+# where $x$ is what the loop draws and $\mu$ is the mean of all pictures that fit. A factor of two is 3 dB. Our loop loses less (last column but one), and its pictures are less sharp than the originals: they are still
 # partly averages.
 #
 # **So why take many steps?** If you want a noisy picture back as it was, one step is the better tool. But where nothing is left to bring back, one step has only its grey spot. The loop makes a picture there, and with a
@@ -359,6 +359,6 @@ grid(
 # ```
 #
 # ```{dropdown} Why exactly a factor of two
-# Given a noisy picture, let $x$ and $x_0$ be two independent draws from the pictures that fit, with mean $m$. Then $x - x_0 = (x - m) - (x_0 - m)$. Both parts have mean 0 and the same expected square, and they are independent, so
-# $\mathbb E \lVert x - x_0 \rVert^2 = 2\, \mathbb E \lVert x_0 - m \rVert^2$.
+# Given a noisy picture, let $x$ and $x_0$ be two independent draws from the pictures that fit, with mean $\mu$. Then $x - x_0 = (x - \mu) - (x_0 - \mu)$. Both parts have mean 0 and the same expected square, and they are independent, so
+# $\mathbb E \lVert x - x_0 \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2$.
 # ```
