@@ -355,7 +355,7 @@ grid(
 #
 # ```{dropdown} Networks that learn the variance
 # Some networks, as the coursework's own, also answer with a variance of the fresh noise. Then it takes the place of $\tilde\beta$, see (N.5) of the [notation](../notation.md); in code it is the second part of a
-# network's answer, `nu`. Emoji-64 uses (N.4) as it is.
+# network's answer, `nu`. Emoji-64 uses (N.4) as it is. The loop above leaves `nu` out; `trajectory` uses it.
 # ```
 #
 # ```{dropdown} Why exactly a factor of two
