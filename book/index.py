@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Fun with Diffusion Models
 #
-# **How does a computer draw a picture that nobody has drawn before?** It learns to remove noise, and then it removes noise from nothing but noise.
+# **How does a computer draw a picture?** It learns to remove noise. Then it starts from nothing but noise, and removes that.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -47,6 +47,8 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import torch
 
@@ -57,10 +59,16 @@ from diffusion_utils.mnist.release import released
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
+from diffusion_utils.sampling import (
+    generators,
+    noise_like,
+    sample,
+    trajectory,
+    unit_noise,
+)
 from diffusion_utils.schedule import spaced_timesteps, strided_timesteps
 from diffusion_utils.show import grid, unit_range
-from diffusion_utils.tasks import generate, prompted
+from diffusion_utils.tasks import prompted
 from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained("emoji64")
@@ -77,7 +85,7 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of a sailboat and the same with more and more noise (seed 0). Below, from right to left: the way back. It starts from other noise (seed 1), and a network that was told \"a sailboat\" removes a little of it at a time; every fifth of 34 timesteps is shown, $\\gamma = 4$.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes a new picture towards the left."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of a sailboat and the same with more and more noise. Below, from right to left: the way back, from other noise, by a network that was told \"a sailboat\". It takes 33 small steps, and the pictures on the way at the same timesteps $t$ are shown. The noise is drawn at random: seed 0 above, seed 1 below, where a **seed** is the number that the random generator starts from, so that the same seed gives the same picture again. $\\gamma = 4$, where $\\gamma$ (gamma) says how strongly the network is held to its prompt ([1.6](part_a/a1_6_guidance.ipynb)).", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes another sailboat towards the left."}} tags=["remove-input"]
 grid(
     [unit_range(torch.cat(there)), unit_range(torch.cat(back))],
     titles=["$x_0$", *(f"$t={t}$" for t in columns[1:])],
@@ -86,31 +94,49 @@ grid(
 )
 
 # %% [markdown]
-# The upper row of {numref}`fig-index-strip` is easy: take a picture and add noise, again and again, until nothing of it is left. Everybody can do that. The lower row is the
+# The upper row of {numref}`fig-index-strip` is easy: take a picture and add noise, again and again, until nothing of it is left. The lower row is the
 # difficult way, from right to left. It starts from noise that has no picture in it. A network has looked at many noisy pictures and has learned to say
-# what in them is noise. It takes a little of that noise away, looks again, and takes a little more. What appears on the left is a picture that was not there before. Such a network,
+# what in them is noise. It takes a little of that noise away, looks again, and takes a little more. Such a network,
 # together with the loop around it, is a **diffusion model**.
+#
+# The boat on the lower left was not in the noise. It comes from what the network has learned, which here is 3,060 drawings. So small a model mostly draws again what it has seen, with changes; the
+# [appendix](appendix/emoji64.ipynb) measures how close its pictures are to those drawings.
 #
 # ## What the network predicts
 #
-# Write $x_0$ for the clean picture, $\epsilon$ for the noise, and $x_t$ for the noisy picture at timestep $t$. The network sees $x_t$ and $t$ and answers with its guess of $\epsilon$.
+# Write $x_0$ for the clean picture, $\epsilon$ for the noise, and $x_t$ for the noisy picture at timestep $t$. The network sees $x_t$, $t$ and a prompt, and answers with its guess of the noise, $\epsilon_\theta$.
 # Whoever knows the noise can take it away, so each guess of the noise is also a guess of the clean picture, $\hat x_0$.
 
-# %% mystnb={"figure": {"caption": "One look of the network, on the way back of {numref}`fig-index-strip`: the noisy picture, the noise that it sees there (grey is zero), and the clean picture that follows.", "name": "fig-index-predicts"}, "image": {"alt": "Three small pictures side by side: a noisy picture, noise, and a soft picture without noise."}} tags=["remove-input"]
-t = by_profile(600, 660)
+# %% mystnb={"figure": {"caption": "What the network answers on the way back of {numref}`fig-index-strip`, asked for \"a sailboat\" ($\\gamma = 1$: its answer as it is). Top: the noisy picture. Middle: the noise that it sees there (grey is zero). Bottom: the clean picture that follows.", "name": "fig-index-predicts"}, "image": {"alt": "Three rows of five. Top, noise in which a sailboat appears from left to right. Middle, noise. Bottom, a blurred sailboat on the left that gets clearer from picture to picture."}} tags=["remove-input"]
+looks = by_profile([990, 900, 750, 600, 300], [990, 660, 330])
+ask = model.denoiser("a sailboat")
 with torch.no_grad():
-    guess = denoise(path[t].to(model.device), t).eps.cpu()
-x0_hat = schedule.predict_x0(path[t], t, guess)
-titles = [f"$x_{{{t}}}$", r"$\epsilon_\theta$, its answer", r"$\hat x_0$, what follows"]
+    answers = [ask(path[t].to(model.device), t).eps.cpu() for t in looks]
+guesses = [
+    schedule.predict_x0(path[t], t, answer)
+    for t, answer in zip(looks, answers, strict=True)
+]
 grid(
-    [unit_range(torch.cat([path[t], guess / 3, x0_hat.clamp(-1, 1)]))],
-    titles=titles,
-    size=2,
+    [
+        unit_range(torch.cat([path[t] for t in looks])),
+        unit_range(torch.cat(answers) / 3),
+        unit_range(torch.cat(guesses)),
+    ],
+    titles=[f"$t={t}$" for t in looks],
+    labels=["$x_t$", r"$\epsilon_\theta$", r"$\hat x_0$"],
+    size=1.3,
 )
 
 # %% [markdown]
-# The guess $\hat x_0$ is soft at first: many pictures could hide behind so much noise, and the network answers with their average. That is why one look is not enough
-# ([B1](part_b/b1_one_step_denoiser.ipynb) shows it with digits).
+# At $t = 990$ the guess is blurred: there is nothing to see in the noise, so the network answers with the average of all sailboats that it knows. Each step settles a little more, and the average becomes one boat.
+# That is why one look is not enough ([B1](part_b/b1_one_step_denoiser.ipynb) shows it with digits).
+#
+# The network is trained by one number: how far its guess is from the noise that was really added,
+#
+# $$ \lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2. $$
+#
+# The answer that makes this smallest is the average of all noises that fit. (Emoji-64, the model of Part A, has another output, the velocity $v$, from which $\epsilon_\theta$ is computed:
+# [1.3](part_a/a1_3_one_step_denoising.ipynb) says why.)
 #
 # ## What the alphas do
 #
@@ -131,22 +157,33 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# On the left of {numref}`fig-index-alphas` the picture's factor is 1 and the noise's is 0; on the right it is the other way round. From one timestep to the next a little is lost: with
-# $\beta_t$ for the noise that timestep $t$ adds, $\alpha_t = 1 - \beta_t$ is the share that stays, and $\bar\alpha_t = \alpha_0 \alpha_1 \cdots \alpha_t$ is what is left of all these shares.
-# The way back uses the same numbers: they say how much of the guess $\hat x_0$ to mix into the picture at hand.
+# On the left of {numref}`fig-index-alphas` the picture's factor is 1 and the noise's is 0; on the right it is the other way round. The way back uses the same numbers: they say how much of the guess
+# $\hat x_0$ to mix into the picture at hand.
 #
-# ## Pictures from nothing
+# ## One loop
 #
-# Tell the network a prompt, start from noise, and go all the way back:
+# Start from noise, and repeat: guess the noise, see the clean picture behind it, take a step. A step goes a little way towards the guess and also adds a little new noise, for a reason that
+# [1.4](part_a/a1_4_iterative_denoising.ipynb) explains. This loop draws eight pictures at once, from $t = 990$ to $0$ in steps of 30:
 
-# %% mystnb={"figure": {"caption": "Part A: pictures of eight prompts, drawn by a model that [two processor cores trained](appendix/emoji64.ipynb); $\\gamma = 4$, seeds 0 to 7, timesteps 990, 960, .., 0. Nothing was selected.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["remove-input"]
+# %% tags=["remove-input"]
 things = ["red apple", "broccoli", "campfire", "penguin"]
 things += ["fish", "cactus", "sailboat", "ninja"]
-prompts = [f"{article(name)} {name}" for name in things]
-pictures = generate(model, prompted(model, prompts, gamma=4), range(8), timesteps)
-grid([unit_range(pictures)], titles=things, size=1.1)
+denoise = prompted(model, [f"{article(name)} {name}" for name in things], gamma=4)
+torch.set_grad_enabled(False)
 
-# %% mystnb={"figure": {"caption": "Part B: two samples of each digit from a network trained on MNIST from scratch ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 19, 100 steps.", "name": "fig-index"}, "image": {"alt": "Two rows of ten generated handwritten digits, zero to nine."}} tags=["remove-input"]
+# %%
+noise = generators(range(8))  # seeds 0 to 7
+x = unit_noise(model.shape, noise).to(model.device)
+for t, t_prev in pairwise(timesteps):
+    eps = denoise(x, t).eps
+    x0_hat = schedule.predict_x0(x, t, eps)
+    z = noise_like(x, noise)
+    x = schedule.step(x, x0_hat, t, t_prev, z)
+
+# %% mystnb={"figure": {"caption": "Part A: pictures of eight prompts (\"a red apple\" and so on), drawn by a model that [two processor cores trained](appendix/emoji64.ipynb); $\\gamma = 4$, seeds 0 to 7. The prompts were chosen, the pictures were not.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["remove-input"]
+grid([unit_range(x)], titles=things, size=1.1)
+
+# %% mystnb={"figure": {"caption": "Part B: two samples of each digit from a network trained on MNIST from scratch ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 19, 100 steps. Nothing was selected: one of the fives is broken.", "name": "fig-index"}, "image": {"alt": "Two rows of ten generated handwritten digits, zero to nine."}} tags=["remove-input"]
 networks, _ = released("b3")
 net, digits = networks[max(networks)], torch.arange(10).repeat(2)
 T = MNIST_SCHEDULE.T
@@ -155,21 +192,15 @@ few = spaced_timesteps(T, by_profile(full=100, fast=3))
 grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10))
 
 # %% [markdown]
-# ## One loop, three knobs
+# The digits come from the same loop with another network. Every figure of this book that is drawn in steps does.
 #
-# Every figure of this book that is drawn in steps comes from the same few lines. From a timestep `t` to the next, `t_prev`: guess the noise, take a step to a less noisy picture, repeat.
+# ## Three knobs
 #
-# ```{literalinclude} ../diffusion_utils/sampling.py
-# :pyobject: trajectory
-# :start-at: for t, t_prev in pairwise
-# :dedent:
-# ```
-#
-# The first lines are for lists of timesteps that also go back up, which [inpainting](part_a/a1_7_2_inpainting.ipynb) needs. The rest has three knobs. A task is a choice of each:
+# A task is a choice of three things:
 #
 # * **where you start**: the `x` and the timestep that come in,
 # * **how you denoise**: the function `denoise`,
-# * **what you enforce** after each step: the function `constrain`.
+# * **what you enforce** on `x` after each step, for example that a part of it stays as it is.
 #
 # | task | start | denoiser | constraint |
 # |---|---|---|---|
@@ -185,13 +216,15 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 #
 # ## Chapters
 #
+# The book works through a well-known coursework on diffusion models, project 5 of UC Berkeley's CS180/280A. [What was asked, and where it is](deliverables.md) lists each item.
+#
 # **Part A: a pretrained text-to-image model taken apart**
 #
 # * [1.1](part_a/a1_1_forward.ipynb) to [1.4](part_a/a1_4_iterative_denoising.ipynb): what does noise take away, and how much of it can be brought
 #   back by a [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in many?
 # * [1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb): can the loop start from nothing, and how do we make it listen?
-# * [1.7](part_a/a1_7_image_to_image.ipynb), with drawings (1.7.1), [1.7.2](part_a/a1_7_2_inpainting.ipynb) and [1.7.3](part_a/a1_7_3_text_conditional.ipynb): can it edit a picture, fill a hole, or
-#   turn a picture into what a prompt says?
+# * Can it edit a picture? [1.7](part_a/a1_7_image_to_image.ipynb) changes pictures and hand drawings, [1.7.2](part_a/a1_7_2_inpainting.ipynb) fills holes, and
+#   [1.7.3](part_a/a1_7_3_text_conditional.ipynb) turns a picture into what a prompt says.
 # * [1.8](part_a/a1_8_visual_anagrams.ipynb), [1.9](part_a/a1_9_hybrid_images.ipynb): can one picture be two things?
 #
 # The model ships with the book; the [appendix](appendix/emoji64.ipynb) says what it was trained on, and for how long.

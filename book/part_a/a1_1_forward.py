@@ -52,6 +52,7 @@ import torch
 
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
+from diffusion_utils.schedule import Schedule
 from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.text_to_image import load_pretrained
 
@@ -88,7 +89,11 @@ grid(
 #
 # $$ q(x_t \mid x_0) = \mathcal N\!\left(\sqrt{\bar\alpha_t}\, x_0,\; (1 - \bar\alpha_t)\, I\right). $$
 #
-# In code it is two lines:
+# This jumps from $x_0$ to $x_t$ at once. It is the same as walking there in small steps, each of which adds a little noise, of variance $\beta_t$:
+#
+# $$ q(x_t \mid x_{t-1}) = \mathcal N\!\left(\sqrt{1 - \beta_t}\; x_{t-1},\; \beta_t I\right), \qquad \bar\alpha_t = \prod_{s \le t} (1 - \beta_s). $$
+#
+# In code the jump is two lines:
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.forward
@@ -96,24 +101,32 @@ grid(
 # :dedent:
 # ```
 #
-# `schedule` holds the number $\bar\alpha_t$ for each timestep. It belongs to the pretrained model: a model can only remove noise that follows
+# This function belongs to the `schedule` (in the code, `self`), which holds the number $\bar\alpha_t$ for each timestep. The schedule belongs to the pretrained model: a model can only remove noise that follows
 # the schedule it was trained with. The model of Part A is [Emoji-64](../appendix/emoji64.ipynb), which ships with this book. (The coursework's own model,
 # DeepFloyd IF, [can be used instead](../appendix/deepfloyd.md).)
 #
 # ## What to see
 #
-# Look at {numref}`fig-a11-noisy` from left to right. The small waves are lost at $t = 500$, where hull and sails can still be seen. At $t = 750$ the red of the sails and the
-# blue of the water are left. At $t = 990$ there is nothing to see but noise. **Details go first, large shapes last.**
-#
+# Look at {numref}`fig-a11-noisy` from left to right. At $t = 500$ hull and sails can still be seen. At $t = 750$ the red of the sails and the
+# blue of the water are left. At $t = 990$ there is nothing to see but noise. **Details go first, large shapes last.** The small waves in the water are lost before $t = 250$:
+
+# %% mystnb={"figure": {"caption": "The water of the test image, 24x24 pixels enlarged, with the noise of seed 0.", "name": "fig-a11-waves"}, "image": {"alt": "Four enlarged cuts. In the first, dark wavy lines on blue; in the second they are under light grain; in the third they can hardly be found; in the fourth there is only grain."}} tags=["hide-input"]
+early = [0, 50, 100, 250]
+water = torch.cat([schedule.forward(x_0, t, eps) for t in early])[..., 36:60, 10:34]
+grid([unit_range(water)], titles=[f"$t={t}$" for t in early], size=1.7)
+
+# %% [markdown]
 # ## How much is left
 #
-# The squares of the two factors in (N.1) add up to 1: what the picture loses, the noise gains.
+# $\bar\alpha_t$ is the share of the picture's variance that is left, and $1 - \bar\alpha_t$ is the variance of the noise. They add up to 1, so a picture of variance 1 would keep its variance.
 
-# %% mystnb={"figure": {"caption": "$\\bar\\alpha_t$, the share of the picture's variance that is left at timestep $t$. The dots are the timesteps of {numref}`fig-a11-noisy`.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "$\\bar\\alpha_t$ of Emoji-64, a squared cosine. The dots are the timesteps of {numref}`fig-a11-noisy`. Dashed: the schedule of the first DDPM paper, with $\\beta_t$ on a straight line from 0.0001 to 0.02, which destroys the picture sooner.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990. A dashed curve lies below it."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
-ax.plot(schedule.alpha_bar)
-ax.plot(levels, schedule.alpha_bar[levels], "o")
+ax.plot(schedule.alpha_bar, label="cosine (Emoji-64)")
+ax.plot(levels, schedule.alpha_bar[levels], "o", color="C0")
+ax.plot(Schedule.linear(T=1000).alpha_bar, "--", color="C1", label="linear (DDPM)")
 ax.set(xlabel="$t$", ylabel=r"$\bar\alpha_t$")
+ax.legend()
 plt.show()
 
 # %% tags=["hide-input"]
@@ -126,15 +139,15 @@ for t in levels:
     )
 table(
     rows,
-    ["t", "ᾱ", "picture × √ᾱ", "noise × √(1−ᾱ)", "variance of picture : noise"],
-    "The factors of (N.1) at the timesteps of the figure. Last column: the variance of the test image after shrinking, divided by that of the noise.",
+    ["t", "ᾱ", "factor of the picture, √ᾱ", "factor of the noise, √(1−ᾱ)", "ratio"],
+    "The factors of (N.1). Ratio: the variance of the test image after shrinking, divided by that of the noise.",
 )
 
 # %% [markdown]
 # Why do details go first? A picture can be split into waves, from long ones (large shapes) to short ones (details). In the test image
 # the long waves are much stronger than the short ones. Noise is equally strong at all wavelengths, so it drowns the short ones first.
 
-# %% mystnb={"figure": {"caption": "How strong the waves of the test image are, against the number of waves that fit into the picture's width (mean over directions and colours). Below a dashed line, the noise at that timestep is stronger than the picture.", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How strong the waves of the test image are, against the number of waves that fit into the picture's width (mean over directions and colours). Dashed: the noise, after $x_t$ was divided by $\\sqrt{\\bar\\alpha_t}$ so that the picture has its own strength again; the noise then has the variance $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Below a dashed line, noise is stronger than the picture. (The line for $t = 990$ would lie far above the plot.)", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 spectrum = torch.fft.fft2(x_0 - x_0.mean((2, 3), keepdim=True), norm="ortho")
 power = spectrum.abs().square().mean((0, 1))
 f = torch.fft.fftfreq(64, 1 / 64)
@@ -160,25 +173,19 @@ plt.show()
 # %% [markdown]
 # ## Where it fails
 #
-# It cannot be turned back. At $t = 990$ two different pictures with the same noise look the same:
+# The way back cannot be found by looking. Here are two pictures at $t = 990$, each with two different noises. Which two are the boat?
 
-# %% mystnb={"figure": {"caption": "Two pictures, and both at $t = 990$ with the noise of seed 0.", "name": "fig-a11-lost"}, "image": {"alt": "A sailboat and a mushroom; beside each a square of coloured noise. The two squares of noise look the same."}} tags=["hide-input"]
-pair = torch.stack([shipped_image("sailboat"), shipped_image("mushroom")])
-lost = schedule.forward(pair, 990, eps.expand_as(pair))
-grid(
-    [unit_range(torch.stack([pair[0], lost[0], pair[1], lost[1]]))],
-    titles=["sailboat", "its $x_{990}$", "mushroom", "its $x_{990}$"],
-    size=1.7,
-)
-
-# %%
-difference = (lost[0] - lost[1]).abs().mean()
-print(f"mean difference of the two noisy pictures: {difference:.3f}")
-print(f"standard deviation of each: {lost[0].std():.3f}, {lost[1].std():.3f}")
+# %% mystnb={"figure": {"caption": "The test image and a mushroom at $t = 990$, each with two noises (seeds 0 to 3), in mixed order.", "name": "fig-a11-lost"}, "image": {"alt": "Four squares of coloured noise in which nothing can be recognised."}} tags=["hide-input"]
+pair = torch.stack([shipped_image(name) for name in ("sailboat", "mushroom")])
+mixed = pair[[1, 0, 0, 1]]
+lost = schedule.forward(mixed, 990, unit_noise(model.shape, generators(range(4))))
+grid([unit_range(lost)], titles=["A", "B", "C", "D"], size=1.7)
 
 # %% [markdown]
-# Nothing in the noise tells the eye which picture was there. To get a picture back one has to know what pictures look like. The network of
-# [1.3](a1_3_one_step_denoising.ipynb) has learned that. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without it.
+# They are B and C. A trace of the picture is left in each (the table above has its factor), but no eye finds it under so much noise.
+#
+# So given $x_{990}$, the boat is gone. A network that starts there will not recover a picture. It will have to make one up, and for that it has to know what pictures look like.
+# [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without it.
 #
 # ## Try it
 #
@@ -189,8 +196,7 @@ print(f"standard deviation of each: {lost[0].std():.3f}, {lost[1].std():.3f}")
 # ## More
 #
 # ```{dropdown} Why one formula is enough for many steps of noise
-# The forward process is usually defined in small steps. Each takes away a little of the picture and adds a little noise, with a small
-# number $\beta_t$:
+# One small step, written with its noise $\epsilon_t$, is
 #
 # $$ x_t = \sqrt{1 - \beta_t}\, x_{t-1} + \sqrt{\beta_t}\, \epsilon_t. $$
 #
@@ -199,9 +205,7 @@ print(f"standard deviation of each: {lost[0].std():.3f}, {lost[1].std():.3f}")
 # $$ x_t = \sqrt{(1 - \beta_t)(1 - \beta_{t-1})}\, x_{t-2} + \sqrt{(1-\beta_t)\beta_{t-1}}\, \epsilon_{t-1} + \sqrt{\beta_t}\, \epsilon_t. $$
 #
 # The last two terms are independent Gaussians, so their sum is one Gaussian, and the variances add up:
-# $(1-\beta_t)\beta_{t-1} + \beta_t = 1 - (1-\beta_t)(1-\beta_{t-1})$. Going on like this down to $x_0$ gives (N.1), with
-#
-# $$ \bar\alpha_t = \prod_{s \le t} (1 - \beta_s). $$
+# $(1-\beta_t)\beta_{t-1} + \beta_t = 1 - (1-\beta_t)(1-\beta_{t-1})$. Going on like this down to $x_0$ gives (N.1).
 # ```
 #
 # ```{dropdown} Where the numbers $\bar\alpha_t$ come from

@@ -15,6 +15,9 @@
 # # 1.3 One-step denoising
 #
 # How much better is a denoiser that has seen many pictures?
+#
+# The denoiser is the pretrained network [Emoji-64](../appendix/emoji64.ipynb). It was trained on drawings, each with a caption, and it wants a prompt. Here the prompt is "a high quality photo", which the coursework
+# uses for "any picture". Emoji-64 has learned it that way: now and then its training drawings were called by this phrase, or one like it, instead of their name.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -49,7 +52,9 @@ sys.path.insert(0, str(books[0]))
 # %% tags=["remove-input"]
 import torch
 
-from diffusion_utils.metrics import psnr, ssim
+from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.judge import plain
+from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, table, unit_range
@@ -97,13 +102,23 @@ grid(
 )
 
 # %% [markdown]
+# Compare the two lower rows. The blur has to soften every edge. The network knows that drawings have sharp edges and plain areas, so it can
+# clean an area and keep its edge. The more noise there is, the more it has to guess, and the softer its picture becomes.
+#
 # ## The idea
 #
-# The pretrained network gets a noisy picture $x_t$, the timestep $t$ and a prompt. It answers with its guess of the noise in the picture. If we know the noise, we can take it away. Solving (N.1) for the clean picture gives
+# **Training.** Take a drawing $x_0$. Draw a timestep $t$ and noise $\epsilon$, and make the noisy picture $x_t$ by (N.1). Show the network $x_t$, $t$ and the caption, and ask it for the noise. Change its weights $\theta$ a
+# little, so that its error gets smaller:
+#
+# $$ \lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2 $$
+#
+# Repeat this many thousand times.
+#
+# **Use.** If we know the noise, we can take it away. Solving (N.1) for the clean picture gives
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 #
-# * $\epsilon_\theta(x_t, t)$ is the network's guess of the noise; $\theta$ stands for its weights. The prompt is not written out.
+# * $\epsilon_\theta(x_t, t)$ is the network's guess of the noise; $\theta$ stands for its weights. The prompt is left out of the formula to keep it short.
 # * $\hat x_0$ ("x zero hat") is the clean picture that follows from it. The hat says that it is an estimate.
 # * $\bar\alpha_t$ is the number of [1.1](a1_1_forward.ipynb): how much of the picture is left.
 #
@@ -118,48 +133,100 @@ denoise = model.denoiser("a high quality photo")
 x_t = noisy[500].to(model.device)
 x0_hat = schedule.predict_x0(x_t, 500, denoise(x_t, 500).eps)
 
+# %% tags=["remove-input"]
+amplified = ((1 - schedule.at(990)) / schedule.at(990)).sqrt()
+table(
+    [[f"{schedule.at(990).sqrt():.3f}", f"{amplified:.0f}"]],
+    ["√ᾱ at t = 990", "an error of ε grows in x̂₀ by"],
+    "What (N.2) divides by when there is much noise.",
+)
+
 # %% [markdown]
-# The prompt "a high quality photo" stands for "any picture". Emoji-64 has learned it that way: now and then its training drawings were called by this phrase, or one like it,
-# instead of their name.
-#
-# ## What to see
-#
-# In {numref}`fig-a13-one-step`, compare the two lower rows. The blur has to soften every edge. The network knows that drawings have sharp edges and plain areas, so it can
-# clean an area and keep its edge. The more noise there is, the more it has to guess, and the softer its picture becomes.
+# With much noise, (N.2) divides by a small number and makes each error of the noise much larger. This is why Emoji-64 does not answer with the noise itself. It answers with a mixture of noise and picture, the velocity
+# $v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0$ {cite:p}`salimans2022`, and $\epsilon_\theta$ is computed from that.
 #
 # ## How much closer?
 
-
 # %% tags=["hide-input"]
-def pm(values, digits=1):
-    return f"{values.mean():.{digits}f} ± {values.std():.{digits}f}"
+gain = {
+    t: psnr(seen[t], clean, peak=2) - psnr(blurred[t], clean, peak=2) for t in levels
+}
 
 
-rows = []
-for t in levels:
-    for name, estimate in ("one step", seen[t]), ("best blur", blurred[t]):
-        p, s = psnr(estimate, clean, peak=2), ssim(estimate, clean, peak=2)
-        rows.append([t, name, pm(p), pm(s, 2)])
+def pm(values):
+    return f"{values.mean():.1f} ± {values.std() / len(values) ** 0.5:.1f}"
+
+
+rows = [
+    ["one step", *(pm(psnr(seen[t], clean, peak=2)) for t in levels)],
+    ["best blur", *(pm(psnr(blurred[t], clean, peak=2)) for t in levels)],
+    ["gain", *(pm(gain[t]) for t in levels)],
+]
+rows += [
+    [
+        f"gain: {name.replace('-cat', '')}",
+        *(f"{gain[t].view(-1, 2)[i].mean():.1f}" for t in levels),
+    ]
+    for i, name in enumerate(names)
+]
 table(
     rows,
-    ["t", "method", "PSNR, dB", "SSIM"],
-    "Mean and standard deviation over four pictures (sailboat, mushroom, cactus, photograph of a cat) and two seeds (0, 1). Higher is closer to the original.",
+    ["PSNR, dB", *(f"t = {t}" for t in levels)],
+    "Upper three rows: mean ± its standard error over four pictures with two seeds each (0, 1); the gain is taken picture by picture. Below: the gain for each picture, mean of both seeds.",
 )
 
 # %% [markdown]
 # The width of the blur was chosen with the clean pictures at hand, so the table is fair to the blur.
 #
-# ## Where it fails
+# ## The guess is an average
 #
-# **The guess is an average.** Many clean pictures fit the same noisy one. In training the network was rewarded for a small *squared* error, and the best answer then is
-# the mean of all pictures that fit. With little noise they are all alike and their mean is sharp. With much noise they differ, and their mean is a blur:
+# Many clean pictures fit the same noisy one. The squared error is smallest for the mean of all of them, each weighted by how well it fits. If the training drawings were all pictures there are, this mean could be computed
+# exactly. The weight of drawing $x_0$ is
+#
+# $$ w(x_0) \propto e^{-\lVert x_t - \sqrt{\bar\alpha_t}\, x_0 \rVert^2 / (2 (1 - \bar\alpha_t))}. $$
+#
+# (Here $\lVert\cdot\rVert^2$ is the sum over pixels.) In code, with all 3,060 drawings on white:
 
-# %% mystnb={"figure": {"caption": "The clean picture that the network sees in the noisy test image as $t$ grows. Seed 0, \"a high quality photo\".", "name": "fig-a13-average"}, "image": {"alt": "Estimates of the sailboat at six timesteps. They lose their edges from left to right; the last is a pale spot without a shape."}} tags=["hide-input"]
-more = [250, 500, 650, 800, 900, 990]
-estimates = [one_step(schedule.forward(clean[:1], t, eps[:1]), t) for t in more]
-grid([unit_range(torch.cat(estimates))], titles=[f"$t={t}$" for t in more], size=1.4)
+# %%
+data = emoji()
+drawings = plain(data, torch.arange(len(data.images))).flatten(1)
+
+
+def exact_mean(x_t, t):
+    alpha_bar = schedule.at(t).item()
+    scaled = alpha_bar**0.5 * drawings
+    distance = torch.cdist(x_t.flatten(1), scaled) ** 2
+    weights = (-distance / (2 * (1 - alpha_bar))).softmax(1)
+    return (weights @ drawings).view_as(x_t)
+
+
+# %% mystnb={"figure": {"caption": "The test image at more and more noise (seed 0). Top: the exact mean over the 3,060 training drawings. Bottom: the network's answer in one step, \"a high quality photo\".", "name": "fig-a13-average"}, "image": {"alt": "Two rows of six. Top: another sailboat, up to t = 800; a sailboat with a ferry shining through it; a hospital; two buildings in one; a grey spot. Bottom: the red sailboat of the test image, softer and softer from left to right, and a grey spot at the end."}} tags=["hide-input"]
+more = [500, 800, 850, 900, 950, 990]
+steps = [schedule.forward(clean[:1], t, eps[:1]) for t in more]
+exact = [exact_mean(x_t, t) for x_t, t in zip(steps, more, strict=True)]
+estimates = [one_step(x_t, t) for x_t, t in zip(steps, more, strict=True)]
+grid(
+    [unit_range(torch.cat(exact)), unit_range(torch.cat(estimates))],
+    titles=[f"$t={t}$" for t in more],
+    labels=["exact", "network"],
+    size=1.2,
+)
 
 # %% [markdown]
+# At $t = 990$ everything fits, and both rows show the same grey spot: the mean of all drawings. At $t = 850$ and 950 the upper row shows a mean of two or three drawings, one shining through the other. At $t = 500$ and 800 hardly more than one drawing is left, the
+# nearest one. It is a sailboat, but not this one.
+#
+# There the network is closer to the test image than the exact mean is. It does not only look its drawings up. It has learned what they have in common, and answers as if there were many more of them, so the sails stay red.
+# The price is that its answer gets soft long before $t = 990$.
+#
+# Two facts that later chapters use. The best guess is $\hat x_0 = \mathbb E[x_0 \mid x_t]$, the mean of all clean pictures that fit. And it also says in which direction a noisy picture becomes more probable (Tweedie's formula):
+#
+# $$ \mathbb E[x_0 \mid x_t] = \frac{x_t + (1 - \bar\alpha_t)\, \nabla_{\!x_t} \log p(x_t)}{\sqrt{\bar\alpha_t}}. $$
+#
+# Here $p(x_t)$ is the probability density of noisy pictures. Beside (N.2) this says that $\epsilon_\theta$ stands for $-\sqrt{1 - \bar\alpha_t}\; \nabla \log p(x_t)$. The gradient $\nabla \log p$ is called the **score**.
+#
+# ## Where it fails
+#
 # **It knows only what it has seen.** Emoji-64 was trained on drawings, and a photograph is something else:
 
 # %% mystnb={"figure": {"caption": "A photograph at three timesteps, seed 0, and what the network and the best blur make of it.", "name": "fig-a13-photograph"}, "image": {"alt": "A cat's face, and the same under noise. Below, the network's version, in which the eyes can be seen at t = 250 and the face is lost at t = 750; and the blur's, which is softer still."}} tags=["hide-input"]
@@ -170,41 +237,24 @@ grid(
     size=1.45,
 )
 
-# %% tags=["hide-input"]
-gain = {
-    t: psnr(seen[t], clean, peak=2) - psnr(blurred[t], clean, peak=2) for t in levels
-}
-table(
-    [
-        [
-            name.replace("-cat", ""),
-            *(f"{gain[t].view(-1, 2)[i].mean():+.1f}" for t in levels),
-        ]
-        for i, name in enumerate(names)
-    ],
-    ["picture", *(f"t = {t}" for t in levels)],
-    "PSNR of one step minus PSNR of the best blur, in dB, mean of seeds 0 and 1.",
-)
-
 # %% [markdown]
-# The network gains least on the photograph (last row). What it cannot know it replaces by what drawings have, and at $t = 750$ its answer is no face any more.
+# The network gains least on the photograph (last row of the table). What it cannot know it replaces by what drawings have, and at $t = 750$ its answer is no face any more.
 #
 # One step must answer with an average. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps, and can choose one picture.
 #
 # ## Try it
 #
 # * In the code of {numref}`fig-a13-one-step`, ask for `model.denoiser("a sailboat")`. The pictures hardly change: at these timesteps the
-#   noisy picture says more than the prompt. [1.5](a1_5_sampling.ipynb) measures where the prompt counts.
-# * Set `levels = [50, 100, 150]`. With so little noise the network brings back nearly everything, and even the narrowest blur does harm.
+#   noisy picture says more than the prompt. [1.5](a1_5_sampling.ipynb) shows where the prompt counts.
+# * In the code of {numref}`fig-a13-average`, replace `clean[:1]` by `clean[6:7]`, the cat. The exact mean answers with a door and a postbox.
 #
 # ## More
 #
 # ```{dropdown} Why the best answer is a mean
-# The network is trained to make $\mathbb E \lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$ small. For a given $x_t$, every other number $a$ in place of the mean $m = \mathbb E[\epsilon \mid x_t]$
-# is worse:
+# For a given $x_t$, every other number $a$ in place of the mean $\mu = \mathbb E[\epsilon \mid x_t]$ is worse:
 #
-# $$ \mathbb E\big[(\epsilon - a)^2 \mid x_t\big] = \mathbb E\big[(\epsilon - m)^2 \mid x_t\big] + (m - a)^2, $$
+# $$ \mathbb E\big[(\epsilon - a)^2 \mid x_t\big] = \mathbb E\big[(\epsilon - \mu)^2 \mid x_t\big] + (\mu - a)^2, $$
 #
-# since the mixed term $2(m - a)\,\mathbb E[\epsilon - m \mid x_t]$ is 0. So the best network answers with $\mathbb E[\epsilon \mid x_t]$, and (N.2) turns it into
+# since the mixed term $2(\mu - a)\,\mathbb E[\epsilon - \mu \mid x_t]$ is 0. So the best network answers with $\mathbb E[\epsilon \mid x_t]$, and (N.2) turns it into
 # $\hat x_0 = \mathbb E[x_0 \mid x_t]$, the mean of all clean pictures, weighted by how well they fit.
 # ```

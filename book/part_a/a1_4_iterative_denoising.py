@@ -57,7 +57,7 @@ import torch
 from diffusion_utils.files import ROOT
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.sampling import noise_like
+from diffusion_utils.sampling import generators, last, noise_like, trajectory
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, table, unit_range
 from diffusion_utils.tasks import denoise_from, noised
@@ -70,61 +70,89 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 110)
 )
 i_start = by_profile(full=10, fast=3)
-
-# %% mystnb={"figure": {"caption": "The test image noised to larger and larger $t$, then denoised in one step (top) and in many steps of 30 timesteps each (bottom). Seed 0, \"a high quality photo\", no guidance.", "name": "fig-a14-starts"}, "image": {"alt": "Top, from left to right, a sailboat that dissolves into a pale spot. Bottom, pictures that keep clear outlines, but are less and less like the sailboat."}} tags=["hide-input"]
-boat = shipped_image("sailboat")[None].to(model.device)
-photo = model.denoiser("a high quality photo")
 i_starts = by_profile(full=[10, 7, 4, 2, 0], fast=[3, 0])
-both = []
+
+# %% mystnb={"figure": {"caption": "The test image noised to larger and larger $t$ (seed 0), then denoised in three ways: in one step, and in many steps of 30 timesteps each, with the prompt \"a high quality photo\" and with \"a sailboat\". No guidance.", "name": "fig-a14-starts"}, "image": {"alt": "Top, from left to right, a sailboat that dissolves into a pale spot. Middle, pictures that keep their edges, but turn from the sailboat into something without a name. Bottom, a sailboat in each column; to the right it is another boat than the one to the left."}} tags=["hide-input"]
+boat = shipped_image("sailboat")[None].to(model.device)
+photo, sailboat = map(model.denoiser, ("a high quality photo", "a sailboat"))
+columns = []
 for i in i_starts:
     one, *_, many = denoise_from(model, photo, boat[0], i, [0], timesteps)
-    both.append((one.x0_hat, many.x))
+    *_, told = denoise_from(model, sailboat, boat[0], i, [0], timesteps)
+    columns.append((one.x0_hat, many.x, told.x))
 grid(
-    [unit_range(torch.cat(row)) for row in zip(*both, strict=True)],
+    [unit_range(torch.cat(row)) for row in zip(*columns, strict=True)],
     titles=[f"$t={timesteps[i]}$" for i in i_starts],
-    labels=["one step", "many steps"],
-    size=1.4,
+    labels=["one step", "many steps", 'many steps,\n"a sailboat"'],
+    size=1.3,
 )
 
 # %% [markdown]
+# **One step is closer to the original, many steps are sharper.** Both are measured below. The difference is largest on the right, where nothing of the boat is left: there one step answers with a grey spot, and
+# many steps make a picture out of the same noise. If the network is told what to draw (bottom row), it is a picture of that.
+#
 # ## The idea
 #
 # One step has to guess the whole picture at once, so it answers with an average of all that fit ([1.3](a1_3_one_step_denoising.ipynb)). Many steps need not. Each goes only a little way towards the guess,
-# to a picture with a bit less noise. There the network looks again, sees more, and guesses better. Small decisions add up: the picture becomes one that could be real, and is no average any more.
+# to a picture with a bit less noise. There the network looks again, sees more, and guesses better.
 #
-# We visit every 30th timestep: 990, 960, .., 30, 0. A step goes from $t$ to the next one, $t'$. It mixes the guess $\hat x_0$ with the noisy picture $x_t$, and adds a little fresh noise {cite:p}`ho2020`:
+# We visit every 30th timestep: 990, 960, .., 30, 0. All chapters of Part A use this list. (At $t = 0$ a trace of noise is left, too weak to be seen.) A step goes from $t$ to the next timestep $t'$ of the list.
+# It mixes the guess $\hat x_0$ with the noisy picture $x_t$ that is at hand, and adds a little fresh noise $z$ {cite:p}`ho2020`:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
+#
+# The three factors at the start, in the middle and at the end of the list:
+
+# %% tags=["remove-input"]
+rows = []
+for i in by_profile(full=(0, 16, 32), fast=(0, 4, 8)):
+    t, t_prev = timesteps[i : i + 2]
+    x0_hat, x_t, z = torch.eye(
+        3
+    ).double()  # a step is linear: each factor, one at a time
+    factors = schedule.step(x_t, x0_hat, t, t_prev, z)
+    rows.append([f"{t} → {t_prev}", *(f"{factor:.3f}" for factor in factors)])
+table(
+    rows,
+    ["step", "a, of the guess", "b, of the noisy picture", "√β̃, of fresh noise"],
+    "At first a step takes a little of the guess and much fresh noise. In the middle it keeps most of the noisy picture. In the end the guess is nearly all.",
+)
+
+# %% [markdown]
+# They follow from the forward process:
 #
 # $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
-# * $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ is the share of the picture's variance that survives from $t'$ to $t$, and $\beta = 1 - \alpha$.
+# * $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ says how much of the picture is left from $t'$ to $t$, and $\beta = 1 - \alpha$. (For neighbours, $t' = t - 1$, this is the $\alpha_t$ of the DDPM paper.)
 # * $\hat x_0$ is the clean picture that the network sees in $x_t$, by (N.2).
 # * $z \sim \mathcal N(0, I)$ is fresh noise, and $\tilde\beta$ ("beta tilde") is its variance.
+#
+# In code $t'$ is called `t_prev`, and $x_{t'}$ is `mean + variance.sqrt() * z`:
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
 # :start-at: alpha_bar, alpha_bar_prev
+# :end-at: (N.4)
 # :dedent:
 # ```
 #
-# (A network may also learn the variance. Then $\tilde\beta$ is replaced by (N.5) of the [notation](../notation.md), and `nu` says by how much. Emoji-64 leaves `nu` empty.)
+# **Why add noise again?** The guess has no noise, so the mixture of guess and noisy picture has less noise than belongs to $t'$. The network was trained with the full amount. The fresh noise makes up what is missing.
 #
-# The loop around it has six lines. Here it denoises the sailboat from $t = 690$ on, which is number 10 of the list (`i_start`, counted from 0):
+# The loop around the step is short. Here it denoises the sailboat from $t = 690$ on, which is number 10 of the list (`i_start`, counted from 0):
 
 # %%
 x, noise = noised(model, boat, i_start, [0], timesteps)
 path = []
 for t, t_prev in pairwise(timesteps[i_start:]):
-    eps, nu = photo(x, t)
+    eps = photo(x, t).eps
     x0_hat = schedule.predict_x0(x, t, eps)  # (N.2)
-    z = noise_like(x, noise)
     path.append((t, x, x0_hat))
-    x = schedule.step(x, x0_hat, t, t_prev, z, nu)  # (N.3)
+    z = noise_like(x, noise)
+    x = schedule.step(x, x0_hat, t, t_prev, z)  # (N.3)
 
-# %% mystnb={"figure": {"caption": "The loop at work on the test image: $x_t$ at every fifth step (top) and the clean picture $\\hat x_0$ that the network sees in it (bottom). Seed 0, \"a high quality photo\", timesteps 690, 660, .., 0.", "name": "fig-a14-steps"}, "image": {"alt": "Top, a noisy sailboat becomes a clean picture from left to right; bottom, a soft estimate becomes sharp."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The loop at work on the test image: $x_t$ at every fifth step (top) and the clean picture $\\hat x_0$ that the network sees in it (bottom). Seed 0, \"a high quality photo\".", "name": "fig-a14-steps"}, "image": {"alt": "Top, a noisy sailboat becomes a clean picture from left to right; bottom, a soft estimate becomes sharp."}} tags=["hide-input"]
 shown = path[::5]
 grid(
     [
@@ -136,24 +164,22 @@ grid(
     size=1.35,
 )
 
-# %% mystnb={"figure": {"caption": "The same, every other step. Left: $x_t$; right: $\\hat x_0$.", "name": "fig-a14-animation"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The same loop, every other step down to $t = 90$. Left: $x_t$; right: $\\hat x_0$.", "name": "fig-a14-animation"}} tags=["hide-input"]
+early = [step for step in path[::2] if step[0] >= 90]
 animation(
-    [unit_range(torch.cat([x_t, x0_hat], 3)) for _, x_t, x0_hat in path[::2]]
-    + [unit_range(torch.cat([x, path[-1][2]], 3))],
+    [unit_range(torch.cat([x_t, x0_hat], 3)) for _, x_t, x0_hat in early],
     alt="Left, noise fades from a picture; right, the estimate of the clean picture sharpens.",
-    captions=[f"t = {t}" for t, *_ in path[::2]] + [f"t = {timesteps[-1]}"],
+    captions=[f"t = {t}" for t, *_ in early],
 )
 
 # %% [markdown]
-# All chapters from here on use this loop. In the package it is called `trajectory`. There it can also enforce a condition after each step, which [1.7.2](a1_7_2_inpainting.ipynb) needs.
+# All chapters from here on use this loop. In the package it is called `trajectory`. DDIM {cite:p}`song2021` is the same loop with other factors and without $z$: there the start alone decides which picture comes out.
 #
 # ## What to see
 #
-# In {numref}`fig-a14-starts`, one step ends at the average of all pictures, a pale spot. Many steps always end at a picture with clear outlines. But the less is left of the boat, the less it is a boat.
-#
-# In the bottom row of {numref}`fig-a14-steps` the guess gets sharper from step to step. Here is the end of that loop for three pictures, beside one step and a blur:
+# In {numref}`fig-a14-steps` the noise of the upper row fades, and the guess in the lower row gets sharper edges. Here is the end of the loop for three pictures, beside one step and a blur:
 
-# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, and 23 small steps. Prompt \"a high quality photo\", no guidance.", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in five columns: the original; the noisy one; a blur, in which only colours are left; one step, soft; many steps, sharp."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, and 23 small steps. Prompt \"a high quality photo\", no guidance.", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in five columns: the original; the noisy one; a blur, in which only colours are left; one step, soft; many steps, sharper."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus"]
 clean = torch.stack([shipped_image(name) for name in names]).to(model.device)
 noisy, _ = noised(model, clean, i_start, [0, 0, 0], timesteps)
@@ -172,9 +198,6 @@ grid(
     size=1.4,
 )
 
-# %% [markdown]
-# At $t = 690$ one step does well too. The difference is in the edges. Enlarged:
-
 # %% mystnb={"figure": {"caption": "Parts of {numref}`fig-a14-compare`, 24x24 pixels, enlarged.", "name": "fig-a14-crops"}, "image": {"alt": "Cuts from the three pictures. Edges that are soft after one step are sharper after many, though not always at the same place as in the original."}} tags=["hide-input"]
 corners = [(4, 16), (2, 6), (20, 8)]  # top and left of each part
 compared = [ways[name] for name in ("original", "blur", "one step", "many steps")]
@@ -191,8 +214,9 @@ grid(
 # %% [markdown]
 # ## Closer, or only sharper?
 #
-# Both questions have a number. **Closer**: the PSNR of [1.2](a1_2_classical_denoising.ipynb). **Sharper**: take all differences between neighbouring pixels, and of these the largest twentieth, which are the edges of
-# the picture. Their mean, as a share of the same number of the original, is the sharpness: 1 is as sharp as the original.
+# How close a result is to the original is the PSNR of [1.2](a1_2_classical_denoising.ipynb). Its **sharpness** is the mean brightness jump at its strongest edges, divided by the same of the original: 1 is as sharp as the original.
+# (The strongest edges are the largest twentieth of all differences between neighbouring pixels. The table also has the structural similarity, SSIM {cite:p}`wang2004`, which compares small windows instead of single
+# values; 1 means equal.)
 
 # %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Left: how close the result is to the original. Right: how sharp it is. Mean and standard error over the drawings of the table below; stored by `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t, highest for one step. Right, many steps stay sharp while one step and the blur get softer with t."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
@@ -237,53 +261,65 @@ def named(kind, way, t):
     return f"{(rank == 1).mean():.0%}"
 
 
+def pm(x, digits, sign=""):
+    return f"{x.mean():{sign}.{digits}f} ± {error(x):.{digits}f}"
+
+
 t = starts[0]
+rows = []
+for kind in ("drawings", "unseen"):
+    for way in ("blur", "one step", "many steps"):
+        found = [values(kind, t, way, m) for m in ("psnr", "ssim", "sharpness")]
+        less = found[0] - values(kind, t, "one step", "psnr")
+        numbers = [pm(x, digits) for x, digits in zip(found, (1, 2, 2), strict=True)]
+        numbers.append("" if way == "one step" else pm(less, 1, "+"))
+        rows.append([f"{kind}: {way}", *numbers, named(kind, way, t)])
 table(
-    [
-        [
-            f"{kind}: {way}",
-            *(
-                f"{values(kind, t, way, m).mean():.{d}f} ± {error(values(kind, t, way, m)):.{d}f}"
-                for m, d in (("psnr", 1), ("ssim", 2), ("sharpness", 2))
-            ),
-            named(kind, way, t),
-        ]
-        for kind in ("drawings", "unseen")
-        for way in ("blur", "one step", "many steps")
-    ],
-    ["", "PSNR, dB", "SSIM", "sharpness", "named"],
-    f"Start at t = {t}. Mean and standard error over {len(stored['drawings'][t]['blur']['psnr'])} drawings, which the network was trained on, and over three unseen pictures "
-    f"({len(stored['unseen'][t]['blur']['psnr']) // 3} seeds each). Named: how often an independent network gives the picture its right name; "
+    rows,
+    ["", "PSNR, dB", "SSIM", "sharpness", "PSNR against one step", "named"],
+    f"Start at t = {t}. Mean ± its standard error over {len(stored['drawings'][t]['blur']['psnr'])} drawings, which the network was trained on, and over three unseen pictures with "
+    f"{len(stored['unseen'][t]['blur']['psnr']) // 3} seeds each (the error says nothing about other pictures). Named: how often the judge, a network that was trained to name drawings, gives the right name first; "
     f"the originals: {named('drawings', 'original', None)} and {named('unseen', 'original', None)}.",
 )
 
 # %% [markdown]
-# **One step is closer, many steps are sharper.** In the left plot one step is ahead. For a good network it has to be: its answer is the mean of all pictures that fit, and no other answer has a smaller mean squared error. In the right plot many steps are
-# ahead: with more noise one step gets softer and softer, while many steps stay nearly as sharp as before. The loop gives up the mean and picks one of the pictures that fit. That one is sharp, but it is rarely the original.
+# One step is ahead in PSNR, and the judge names its pictures no less often. In PSNR it has to be ahead. Its answer is close to the mean of all pictures that fit, and no other answer has a smaller mean squared error. A perfect loop would draw *one* of these pictures at random, and
+# the original is another one of them. Two random draws are farther apart than a draw and the mean, exactly by a factor of two in the squared error:
+#
+# $$ \mathbb E \lVert x - x_0 \rVert^2 = 2\, \mathbb E \lVert \mu - x_0 \rVert^2 $$
+#
+# where $x$ is what the loop draws and $\mu$ is the mean of all pictures that fit. A factor of two is 3 dB. Our loop loses less (last column but one), and its pictures are less sharp than the originals: they are still
+# partly averages.
+#
+# **So why take many steps?** If you want a noisy picture back as it was, one step is the better tool. But where nothing is left to bring back, one step has only its grey spot. The loop makes a picture there, and with a
+# prompt ([1.5](a1_5_sampling.ipynb)) and guidance ([1.6](a1_6_guidance.ipynb)) it makes a good one.
 #
 # ## Where it fails
 #
-# What the noise has covered, the loop must make up. Another seed makes up something else:
+# What the noise has covered, the loop must make up, and each run makes up something else:
 
-# %% mystnb={"figure": {"caption": "The test image, noised and denoised from $t = 690$ with four seeds (\"a high quality photo\"), and how much the four results differ: the standard deviation over seeds, white where it is largest.", "name": "fig-a14-seeds"}, "image": {"alt": "Four sailboats that differ in hull, sail and water, and a map of their differences, bright at the outlines."}} tags=["hide-input"]
-*_, four = denoise_from(model, photo, boat[0], i_start, range(4), timesteps)
-spread = four.x.clamp(-1, 1).std(0).mean(0).expand(1, 3, -1, -1)
+# %% mystnb={"figure": {"caption": "The test image from $t = 690$, \"a high quality photo\". Top: one noisy picture (seed 0), and four runs of the loop that differ in the fresh noise only (seeds 1 to 4). Bottom: four noisy pictures (seeds 0 to 3), and the same fresh noise (seed 1) in each run. Right: the standard deviation over the four, white where it is largest.", "name": "fig-a14-seeds"}, "image": {"alt": "Two rows of four sailboats that differ in hull, sail and sky, each with a map of their differences, bright at hull and sail."}} tags=["hide-input"]
+later, many = timesteps[i_start:], by_profile(full=4, fast=2)
+rows = []
+for noising, fresh in ([0] * many, range(1, 1 + many)), (range(many), [1] * many):
+    x_t, _ = noised(model, boat[0], i_start, noising, timesteps)
+    ends = last(trajectory(photo, x_t, later, schedule, generators=generators(fresh)))
+    spread = ends.clamp(-1, 1).std(0).mean(0).expand(1, 3, -1, -1)
+    rows.append(torch.cat([unit_range(ends), spread / spread.max()]))
 grid(
-    [torch.cat([unit_range(four.x), (spread / spread.max()).cpu()])],
-    titles=[*(f"seed {s}" for s in range(4)), "where they differ"],
-    size=1.5,
+    rows,
+    titles=[*[""] * many, "where they differ"],
+    labels=["one noisy\npicture", "four noisy\npictures"],
+    size=1.4,
 )
 
 # %% [markdown]
-# The four agree on what could still be seen in the noise: something red above something blue. They differ in the rest, and nothing in a single result says which of its parts are made up.
-# A denoised picture is a plausible picture. It is no evidence of what was there.
-#
-# [1.5](a1_5_sampling.ipynb) takes this to the end, and starts from noise alone.
+# All eight agree on what could still be seen in the noise: something red above something blue. They differ in the rest, also in the top row, where all four started from the same noisy picture. Nothing in a single result
+# says which of its parts are made up. A denoised picture is a plausible picture. It is no evidence of what was there.
 #
 # ## Try it
 #
-# * In the loop, replace `i_start` by 3 in both places. At $t = 900$ little is left of the boat. The result
-#   keeps some of its colours, but shows another thing.
+# * In the loop, replace `z = noise_like(x, noise)` by `z = torch.zeros_like(x)`. Without fresh noise the picture turns into a few plain patches: the network takes what noise is missing for plain areas.
 # * Take larger steps: in the loop, replace `timesteps[i_start:]` by `[690, 460, 230, 0]`. With only three steps the result
 #   is closer to that of one step: its edges are softer.
 #
@@ -315,4 +351,14 @@ grid(
 # ```{dropdown} What steps of 30 cost
 # (N.4) takes the guess $\hat x_0$ for the truth. With small steps that does little harm. With steps of 30 the results spread too little, even with a perfect network:
 # [B2](../part_b/b2_time_conditioned.ipynb) measures it on data for which the perfect denoiser is known.
+# ```
+#
+# ```{dropdown} Networks that learn the variance
+# Some networks, as the coursework's own, also answer with a variance of the fresh noise. Then it takes the place of $\tilde\beta$, see (N.5) of the [notation](../notation.md); in code it is the second part of a
+# network's answer, `nu`. Emoji-64 uses (N.4) as it is. The loop above leaves `nu` out; `trajectory` uses it.
+# ```
+#
+# ```{dropdown} Why exactly a factor of two
+# Given a noisy picture, let $x$ and $x_0$ be two independent draws from the pictures that fit, with mean $\mu$. Then $x - x_0 = (x - \mu) - (x_0 - \mu)$. Both parts have mean 0 and the same expected square, and they are independent, so
+# $\mathbb E \lVert x - x_0 \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2$.
 # ```
