@@ -119,9 +119,7 @@ x = unit_noise(model.shape, noise).to(model.device)
 *_, until = trajectory(
     asked, x, timesteps[: k + 1], model.schedule, generators=noise, constrain=known
 )
-(step,) = trajectory(
-    asked, until.x, [t, t_next], model.schedule, generators=noise
-)
+(step,) = trajectory(asked, until.x, [t, t_next], model.schedule, generators=noise)
 eps = unit_noise(model.shape, noise).to(model.device)
 around = model.schedule.forward(boat, t_next, eps)
 

@@ -122,13 +122,14 @@ show(first, drawn[:: len(seeds)], ["a house", "a fish"])
 #
 # ## What to see
 #
-# Read {numref}`fig-a17-prompts` from right to left. At $i = 20$ the drawing is redrawn: the strokes of the pen have become smooth areas, and everything is where it was. The more noise, the more the model may change. @@SEE
-# **How much noise we add decides how much may change.**
+# Read {numref}`fig-a17-prompts` from right to left. At $i = 20$ the drawing is redrawn: the strokes of the pen have become smooth areas, and everything is where it was. The more noise, the more the model may change. At $i = 10$ the sun over the house and the waves under
+# the fish are gone, and the orange of the fish fades. At $i = 1$ the model draws a house and a fish of its own. **How much noise we add decides how much may change.**
 #
 # ## Close to the drawing, or a good drawing?
 #
 # We want both. So we measure both, over three seeds for each drawing: how close the result is to the drawing (PSNR), and how often **the judge** puts the name of the prompt first. The judge is a second
-# network that was trained to name drawings; [1.6](a1_6_guidance.ipynb) says more about it.
+# network that was trained to name drawings; [1.6](a1_6_guidance.ipynb) says more about it. It learned from
+# the same drawings as the model, so it says whether the prompt is obeyed, not whether the picture is good.
 
 # %% tags=["hide-input"]
 judge = load_evaluator()
@@ -154,7 +155,8 @@ table(
 )
 
 # %% [markdown]
-# The PSNR rises with $i$: the less noise, the closer is the result. @@TABLE
+# The PSNR rises with $i$: the less noise, the closer is the result. The judge knows neither of the two pen drawings as it is: it has not learned strokes of a pen. From $i = 10$ down it
+# names all results. So of these six starts, $i = 10$ is the one that stays closest to the drawing and is still always recognised. At $i = 20$ the result is closer, but half a scribble.
 #
 # ## Without a name
 #
