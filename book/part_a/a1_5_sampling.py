@@ -104,7 +104,7 @@ apple = generate(model, denoise, [0], timesteps)
 # Each column of {numref}`fig-a15-prompts` has the colours and the rough shape of the thing that was asked for. How does it come out of the noise? In each step the network makes a guess $\hat x_0$ of the clean
 # picture ([1.3](a1_3_one_step_denoising.ipynb)). Here are some of its guesses.
 
-# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a soft spot that becomes an apple."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a soft red shape that becomes an apple."}} tags=["hide-input"]
 noise = generators([0])
 x = unit_noise(model.shape, noise).to(model.device)
 steps = list(trajectory(denoise, x, timesteps, schedule, generators=noise))
@@ -122,7 +122,7 @@ grid(
 )
 
 # %% [markdown]
-# The first guess is a soft spot, an average of all pictures that fit the prompt. Then a shape and its colours appear. Towards the end only details change.
+# Already the first guess has the right colour and a soft outline: it is an average of the pictures that fit the prompt. Then the outline and the leaf become clear. Towards the end only details change.
 #
 # ## When does the prompt decide?
 #

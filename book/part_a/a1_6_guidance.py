@@ -224,7 +224,10 @@ table(
         [
             title,
             of,
-            *("{:.0%} ({:.0%} to {:.0%})".format(r[k], *wilson(r[k], of)) for k in ("top1", "top5")),
+            *(
+                "{:.0%} ({:.0%} to {:.0%})".format(r[k], *wilson(r[k], of))
+                for k in ("top1", "top5")
+            ),
         ]
         for title, of, r in runs
     ],
