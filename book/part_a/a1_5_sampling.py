@@ -201,6 +201,7 @@ grid([unit_range(row) for row in again.split(4)], size=1.6)
 #
 # ## Try it
 #
-# * **Another pair.** In the code of {numref}`fig-a15-switch`, set `apples, rockets = model.denoiser("a sunflower"), model.denoiser("a penguin")`.
+# * **Another pair.** In the code of {numref}`fig-a15-switch`, set `apples, rockets = model.denoiser("a sunflower"), model.denoiser("a penguin")`. At $k = 4$, seed 0 is a brown penguin; at $k = 10$
+#   it is a sunflower.
 # * **Fewer steps.** In the code of {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)` instead of `timesteps`. Ten timesteps instead of 34 give softer pictures, closer to the average
 #   of one step.

@@ -68,7 +68,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Three prompts at five guidance scales $\\gamma$. Each row starts from the same noise (seeds 0, 1, 2 from top to bottom), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of five pictures. At gamma 0 they show no particular thing; with growing gamma they become a rocket, a red apple and a penguin; at 15 their colours are glaring."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three prompts at five guidance scales $\\gamma$. Each row starts from the same noise (seeds 0, 1, 2 from top to bottom), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of five pictures. At gamma 0 they show no particular thing; with growing gamma they become a rocket, a red apple and a penguin; at 15 their edges are ragged."}} tags=["hide-input"]
 prompts = ["a rocket ship", "a red apple", "a penguin"]
 gammas = by_profile(full=[0, 1, 4, 7, 15], fast=[0, 7])
 with_prompt, without = model.denoiser(prompts), model.denoiser("")
@@ -150,7 +150,7 @@ plt.show()
 # ## What to see
 #
 # In {numref}`fig-a16-gammas` the first column does not know the prompt. At $\gamma = 1$ the colours and the rough shape of the thing are there. At $\gamma = 4$ and 7 the thing is clearer, with stronger colours and harder outlines.
-# At 15 the colours are glaring.
+# At 15 the edges are ragged and the colours are at their limits.
 #
 # The coursework asks for $\gamma = 7$ with "a high quality photo":
 
@@ -169,8 +169,8 @@ grid(
 )
 
 # %% [markdown]
-# Here guidance does harm ({numref}`fig-a16-samples`). "A high quality photo" names no thing, so there is nothing good to go towards. Guidance still enlarges whatever difference there is between the two estimates: colours and dark blotches
-# grow until they fill the picture. Guide with a prompt that names a thing.
+# Here guidance does not help ({numref}`fig-a16-samples`). "A high quality photo" names no thing, so there is nothing good to go towards. Guidance still enlarges whatever difference there is between the two estimates. Some
+# pictures change, but none becomes easier to name. Guide with a prompt that names a thing.
 #
 # ## How often is the prompt obeyed?
 #
@@ -236,11 +236,11 @@ table(
 )
 
 # %% [markdown]
-# The largest gain is from $\gamma = 1$ to 2. (The numbers are those of Emoji-64, whichever model drew the figures above. What people see in the pictures is in the [appendix](../appendix/emoji64.ipynb).)
+# The judge names most of the pictures already at $\gamma = 1$, where we find them vague. Guidance makes more difference to our eyes than to the judge: with 64 names, most of the intervals overlap. (The numbers are those of Emoji-64, whichever model drew the figures above. What people see in the pictures is in the [appendix](../appendix/emoji64.ipynb).)
 #
 # ## Where it fails
 #
-# **The pictures become alike.** Guidance goes towards what is most typical of the prompt, from every seed.
+# **The pictures become alike.** Guidance goes towards what is most typical of the prompt, from every seed. With a large $\gamma$, even six seeds bring little that is new.
 
 # %% mystnb={"figure": {"caption": "\"A bird\" from six seeds, 0 to 5, at three guidance scales.", "name": "fig-a16-diversity"}, "image": {"alt": "Three rows of six pictures asked for as a bird. The higher gamma, the more the six are alike."}} tags=["hide-input"]
 bird, many = model.denoiser("a bird"), by_profile(full=range(6), fast=range(2))
@@ -267,9 +267,9 @@ table(
 # %% [markdown]
 # [B3](../part_b/b3_class_conditioned.ipynb) measures the same for digits.
 #
-# **The colours become glaring.** The values leave the range from $-1$ to $1$ that a picture can have, and the screen cuts them off.
+# **The colours leave their range.** The values leave the range from $-1$ to $1$ that a picture can have, and the screen cuts them off.
 
-# %% mystnb={"figure": {"caption": "The pictures of {numref}`fig-a16-gammas` at the largest $\\gamma$. Below, in black, the pixels of which at least one colour is more than 0.1 outside $[-1, 1]$.", "name": "fig-a16-outside"}, "image": {"alt": "Three pictures with glaring colours, and below each a map of the pixels whose values are out of range."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The pictures of {numref}`fig-a16-gammas` at the largest $\\gamma$. Below, in black, the pixels of which at least one colour is more than 0.1 outside $[-1, 1]$.", "name": "fig-a16-outside"}, "image": {"alt": "Three pictures with hard colours, and below each a map of the pixels whose values are out of range."}} tags=["hide-input"]
 outside = (columns[-1].abs() > 1.1).any(1, keepdim=True).float().expand(-1, 3, -1, -1)
 grid([unit_range(columns[-1]), 1 - outside], titles=prompts, size=1.5)
 

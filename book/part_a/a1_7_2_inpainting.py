@@ -303,7 +303,7 @@ table(
 )
 
 # %% [markdown]
-# The further to the right, the lower is the seam. It is lower without guidance than with it. A cap on a stem has a border of its own, so the mushroom keeps a high seam. And a lower seam is not a better picture: a hole that is filled with plain background has no seam either.
+# On the mean of the three pictures, each repeat lowers the seam, and it is lower without guidance than with it. A cap on a stem has a border of its own, so the mushroom keeps a high seam. And a lower seam is not a better picture: a hole that is filled with plain background has no seam either.
 #
 # ```{dropdown} Whose ideas these are
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There
@@ -314,4 +314,5 @@ table(
 #
 # * **Turn the mask around.** In the code of {numref}`fig-a172-prompts`, pass `1 - mask` instead of `mask` to `inpaint`. Now what was in the hole stays, and the model draws new surroundings
 #   for it.
-# * **Ask for something else.** In the code of {numref}`fig-a172-others`, set `others = ["a strawberry", "a birthday cake", "a broccoli", "a tent"]`.
+# * **Ask for something else.** In the code of {numref}`fig-a172-others`, set `others = ["a strawberry", "a birthday cake", "a broccoli", "a tent"]`. The strawberry and the cake sit well on
+#   the stem. The tent on the boat can hardly be made out.

@@ -208,4 +208,5 @@ show(redrawn, drawings, [name.split("-")[1] for name in found])
 #   show(edited(mine, prompted(model, "a cat", 3), [0]), mine, ["mine"])
 #   ```
 #   Take a photo of a drawing on white paper, and name what it shows.
-# * **Ask for another thing.** In the code of {numref}`fig-a17-prompts`, replace `("a house", "a fish")` by `("a castle", "a shark")`.
+# * **Ask for another thing.** In the code of {numref}`fig-a17-prompts`, replace `("a house", "a fish")` by `("a castle", "a shark")`. At $i = 5$ both are clear, in the place of the house and
+#   the fish. At $i = 10$ the shark gets lost. (The table then counts castles and sharks.)
