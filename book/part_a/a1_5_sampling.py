@@ -47,16 +47,13 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
-import matplotlib.pyplot as plt
 import torch
 
-from diffusion_utils.emoji64.captions import called
-from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.judge import held_out
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import animation, grid, tile, unit_range
+from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.tasks import enlarged, generate
 from diffusion_utils.text_to_image import load_pretrained
 
@@ -65,11 +62,121 @@ schedule = model.schedule
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
+seeds = range(4)
 
-# %% mystnb={"figure": {"caption": "Five samples from pure noise: \"a high quality photo\", no guidance, seeds 0 to 4, timesteps 990, 960, .., 0.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures of single things on plain backgrounds."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above, four times nothing but noise (seeds 0 to 3). Below, what the loop makes of it with four prompts.", "name": "fig-a15-prompts"}, "image": {"alt": "Four squares of noise, and below them four small pictures on plain backgrounds, asked for as a red apple, a pencil, a rocket ship and a snowman."}} tags=["hide-input"]
+prompts = ["a red apple", "a pencil", "a rocket ship", "a snowman"]
+noise = unit_noise(model.shape, generators(seeds))
+pictures = generate(model, model.denoiser(prompts), seeds, timesteps)
+grid(
+    [unit_range(noise), unit_range(pictures)],
+    titles=prompts,
+    labels=["$x_{990}$", "$x_0$"],
+    size=1.5,
+)
+
+# %% [markdown]
+# ## The idea
+#
+# [1.4](a1_4_iterative_denoising.ipynb) noised a picture to $t = 690$ and let the loop bring it back. At $t = 990$ almost nothing of a picture is left. So we leave the picture out and start from pure noise:
+#
+# $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I), $$
+#
+# and then take step (N.3) from each timestep to the next: 990, 960, .., 0. The network has never seen pure noise. In training a trace of a picture was left at $t = 990$, here there is none: the difference is small, though not nothing
+# ([1.1](a1_1_forward.ipynb) says how much is left).
+#
+# ```{literalinclude} ../../diffusion_utils/sampling.py
+# :pyobject: sample
+# :start-at: noise =
+# :dedent:
+# ```
+#
+# What comes out is a sample of $p(x \mid \text{prompt})$, the distribution of pictures for this prompt, as far as the model has learned it from its training drawings. The **seed** chooses the noise, and with it the sample: the
+# same seed gives the same picture again.
+
+# %%
+denoise = model.denoiser("a red apple")
+apple = generate(model, denoise, [0], timesteps)
+
+# %% [markdown]
+# ## What to see
+#
+# Each column of {numref}`fig-a15-prompts` has the colours and the rough shape of the thing that was asked for. How does it come out of the noise? In each step the network makes a guess $\hat x_0$ of the clean
+# picture ([1.3](a1_3_one_step_denoising.ipynb)). Here are some of its guesses.
+
+# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a soft red shape that becomes an apple."}} tags=["hide-input"]
+noise = generators([0])
+x = unit_noise(model.shape, noise).to(model.device)
+steps = list(trajectory(denoise, x, timesteps, schedule, generators=noise))
+shown = by_profile(full=[0, 3, 6, 13, 23], fast=[0, 1])
+xs = [x, *(step.x for step in steps)]
+guesses = [steps[k].x0_hat for k in shown] + [xs[-1]]
+grid(
+    [
+        unit_range(torch.cat([*(xs[k] for k in shown), xs[-1]])),
+        unit_range(torch.cat(guesses)),
+    ],
+    titles=[f"$t={timesteps[k]}$" for k in shown] + ["end"],
+    labels=["$x_t$", r"$\hat x_0$"],
+    size=1.1,
+)
+
+# %% [markdown]
+# Already the first guess has the right colour and a soft outline: it is an average of the pictures that fit the prompt. Then the outline and the leaf become clear. Towards the end only details change.
+#
+# ## When does the prompt decide?
+#
+# We can test it. Start with one prompt, and change to another in the middle of the loop. Which thing comes out?
+
+# %% mystnb={"figure": {"caption": "The first $k$ of 33 steps with \"a red apple\", all others with \"a rocket ship\". Three seeds, 0 to 2.", "name": "fig-a15-switch"}, "image": {"alt": "Three rows of pictures. On the left the prompt changes at once, on the right never; from left to right rockets become apples."}} tags=["hide-input"]
+apples, rockets = model.denoiser("a red apple"), model.denoiser("a rocket ship")
+changes = by_profile(full=[0, 2, 4, 6, 10, 15, 33], fast=[0, 1, 3])
+many = by_profile(full=range(6), fast=range(3))
+
+
+def after(k):
+    """The apple's denoiser for k steps, then the rocket's."""
+    return lambda x_t, t: (apples if t > timesteps[k] else rockets)(x_t, t)
+
+
+switched = [generate(model, after(k), many, timesteps) for k in changes]
+grid(
+    unit_range(torch.stack(switched, 1)[:3]),
+    titles=[f"$k={k}$" for k in changes],
+    labels=[f"seed {s}" for s in range(3)],
+    size=1.0,
+)
+
+# %% tags=["hide-input"]
+judge = load_evaluator()
+
+
+def first(pictures, name):
+    ranks = name_ranks(judge, pictures, [name] * len(pictures))
+    return sum(rank == 1 for rank in ranks)
+
+
+table(
+    [
+        [name, *(first(pictures, called) for pictures in switched)]
+        for name, called in [("a rocket ship", "rocket"), ("a red apple", "red apple")]
+    ],
+    ["named first", *(f"k = {k}" for k in changes)],
+    f"How many of {len(many)} pictures the judge, a network that was trained to name drawings (1.6), calls a rocket or a red apple.",
+)
+
+# %% [markdown]
+# Look at each row of {numref}`fig-a15-switch` from left to right. After two steps of the apple, all results are still rockets. After ten steps most are apples, although two thirds of the steps asked for a rocket. So **the
+# prompt decides in the first third of the loop**, and most of all in the first six steps. Later the outline and the colours can be seen in $x_t$, and the prompt cannot turn them into another thing any more.
+#
+# ## Nothing in particular
+#
+# The coursework asks for "a high quality photo", and no guidance.
+
+# %% mystnb={"figure": {"caption": "The coursework's row: five samples from pure noise, \"a high quality photo\", no guidance, seeds 0 to 4.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures of single things on plain backgrounds."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
-grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=1.7)
+grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=1.4)
 
 # %% tags=["remove-cell"]
 # A model with a second stage, such as DeepFloyd IF, draws the same with 256x256 pixels.
@@ -78,104 +185,23 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# ## The idea
-#
-# [1.4](a1_4_iterative_denoising.ipynb) noised a picture to $t = 690$ and let the loop bring it back. At $t = 990$ so little of a picture is left that we can leave the picture out
-# and start from pure noise. The loop does not notice. It removes noise from a picture that was never there:
-#
-# $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I), $$
-#
-# and then step (N.3) from each timestep to the next, down to $t = 0$.
-#
-# ```{literalinclude} ../../diffusion_utils/sampling.py
-# :pyobject: sample
-# :lines: 1,3-
-# ```
-#
-# The **seed** chooses the noise, and with it the picture: the same seed gives the same picture again. So far the prompt was "a high quality photo", which stands for any picture. Any other prompt goes the same way:
-
-# %%
-prompts = ["a red apple", "a pencil", "a rocket ship", "a snowman"]
-denoise = model.denoiser(prompts)  # one prompt for each picture
-noise = generators([0, 1, 2, 3])
-x = unit_noise(model.shape, noise).to(model.device)
-loop = trajectory(denoise, x, timesteps, schedule, generators=noise)
-steps = list(loop)
-
-# %% mystnb={"figure": {"caption": "Four prompts, no guidance, seeds 0 to 3, timesteps 990, 960, .., 0.", "name": "fig-a15-prompts"}, "image": {"alt": "Four small pictures on plain backgrounds, asked for as a red apple, a pencil, a rocket ship and a snowman."}} tags=["hide-input"]
-grid([unit_range(steps[-1].x)], titles=prompts, size=1.7)
-
-# %% mystnb={"figure": {"caption": "How the pictures of {numref}`fig-a15-prompts` come out of the noise: $x_t$ (top), and the clean picture $\\hat x_0$ that the network saw just before (bottom). Every third step.", "name": "fig-a15-animation"}} tags=["hide-input"]
-kept = (
-    steps[:-1:3] + steps[-1:]
-)  # noise does not compress: fewer frames, a lighter page
-animation(
-    [unit_range(torch.cat([tile(s.x, 4), tile(s.x0_hat, 4)], 2)) for s in kept],
-    alt="Four squares of noise turn into pictures; below each, the clean picture that the network sees in it.",
-    captions=[f"t = {s.t}" for s in kept],
-    width=560,
-)
-
-# %% [markdown]
-# ## What to see
-#
-# Each seed gives another picture. All have what the training drawings share: one thing in the middle, on a white background. But the prompt of {numref}`fig-a15-samples` asks for nothing in particular, and most of the things that it shows are
-# hard to name. In {numref}`fig-a15-prompts` the prompt names a thing, and the pictures have its colours and its rough shape.
-#
-# Play {numref}`fig-a15-animation`. At first the network sees a soft spot, an average of all pictures that fit the prompt, as at the end of [1.3](a1_3_one_step_denoising.ipynb). Then a shape and its colours
-# appear. Towards the end only details change.
-#
-# ## How much does the prompt matter?
-#
-# We take twelve of the drawings that the network was trained on, add noise that we know, and ask the network for this noise three times: with the right name, with the name of another drawing, and with no name (the empty prompt). The better its guess, the smaller the error.
-
-# %% mystnb={"figure": {"caption": "Mean squared error of the network's noise estimate with a prompt, compared with the empty prompt. Below zero the prompt helps. Mean and standard error over twelve drawings that the network was trained on, spread evenly over the list of names, seeds 0 to 11.", "name": "fig-a15-prompt-error"}, "image": {"alt": "Two curves over t. The one for the right name is below zero, furthest at large t; the one for a wrong name is above zero at large t. Both approach zero at small t."}} tags=["hide-input"]
-known = emoji()
-every = len(known.names) // 12
-drawings = held_out(known)[0][: 12 * every : every].to(model.device)
-right = [called(name) for name in known.names[: 12 * every : every]]
-eps = unit_noise(model.shape, generators(range(12))).to(model.device)
-asked = {"right name": right, "wrong name": right[1:] + right[:1], "empty": ""}
-asked = {name: model.denoiser(prompt) for name, prompt in asked.items()}
-
-
-@torch.no_grad()
-def errors(ask, t):
-    """The mean squared error of the noise estimate at t, for each picture."""
-    x_t = schedule.forward(drawings, t, eps)
-    return (ask(x_t, t).eps - eps).square().mean((1, 2, 3)).cpu()
-
-
-ts = by_profile(full=[60, 210, 360, 510, 660, 810, 960], fast=[60, 960])
-empty = torch.stack([errors(asked["empty"], t) for t in ts])
-fig, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
-for name in ("right name", "wrong name"):
-    change = torch.stack([errors(asked[name], t) for t in ts]) / empty - 1
-    spread = 100 * change.std(1) / change.shape[1] ** 0.5
-    ax.errorbar(ts, 100 * change.mean(1), spread, marker="o", capsize=2, label=name)
-ax.axhline(0, color="black", lw=0.8)
-ax.set(xlabel="$t$", ylabel="change of the error, %")
-ax.legend()
-plt.show()
-
-# %% [markdown]
-# In {numref}`fig-a15-prompt-error` the right name makes the guess better, and a wrong name makes it worse. Both matter most at large $t$, where the noisy picture itself says little. Near $t = 0$ neither makes a
-# difference: the network can see what is in the picture. So **the prompt decides at the start of the loop**, and the rest of the loop works out the details.
+# All have what the training drawings share: one thing in the middle, on a white background. But the prompt asks for nothing in particular, and most of the things are hard to name.
 #
 # ## Where it fails
 #
-# Without guidance many pictures are unclear. Ask for the same thing from eight seeds:
+# Even with a name many pictures are unclear. Ask for the same thing from eight seeds:
 
-# %% mystnb={"figure": {"caption": "\"a snowman\", no guidance, seeds 0 to 7, timesteps 990, 960, .., 0.", "name": "fig-a15-snowmen"}, "image": {"alt": "Eight pictures asked for as a snowman; some are clear, in others the parts run into each other."}} tags=["hide-input"]
-seeds = by_profile(full=range(8), fast=range(2))
-again = generate(model, model.denoiser("a snowman"), seeds, timesteps)
-grid([unit_range(again)], titles=[f"seed {s}" for s in seeds], size=1.05)
+# %% mystnb={"figure": {"caption": "\"a snowman\", no guidance, seeds 0 to 7.", "name": "fig-a15-snowmen"}, "image": {"alt": "Eight pictures asked for as a snowman; some are clear, in others the parts run into each other."}} tags=["hide-input"]
+eight = by_profile(full=range(8), fast=range(4))
+again = generate(model, model.denoiser("a snowman"), eight, timesteps)
+grid([unit_range(row) for row in again.split(4)], size=1.6)
 
 # %% [markdown]
-# Some of these are easy to name, others are not. [1.6](a1_6_guidance.ipynb) makes the prompt count for more.
+# Some of these are easy to name, others are not. [1.6](a1_6_guidance.ipynb) changes that: *guidance* exaggerates what the prompt changes.
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a15-samples`, replace `range(5)` by `range(5, 10)`: five other pictures, again of no particular thing.
-# * In the same place, set `timesteps = strided_timesteps(990, 110)`. Ten timesteps instead of 34 give softer
-#   pictures with fewer colours, closer to the average of one step.
+# * **Another pair.** In the code of {numref}`fig-a15-switch`, set `apples, rockets = model.denoiser("a sunflower"), model.denoiser("a penguin")`. At $k = 4$, seed 0 is a brown penguin; at $k = 10$
+#   it is a sunflower.
+# * **Fewer steps.** In the code of {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)` instead of `timesteps`. Ten timesteps instead of 34 give softer pictures, closer to the average
+#   of one step.

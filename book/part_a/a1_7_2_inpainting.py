@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.7.2 Inpainting
 #
-# Can we replace one part of a picture and keep the rest exactly as it is?
+# Can we cut a hole into a picture, say what should be in it, and keep the rest exactly as it is?
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -67,20 +67,26 @@ model = load_pretrained()
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
-
-# %% mystnb={"figure": {"caption": "The picture, the mask (white is new), the picture with the hole, and the result of a single pass. \"A high quality photo\", $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0.", "name": "fig-a172-single"}, "image": {"alt": "Three rows of four: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and the picture with new content in the hole."}} tags=["hide-input"]
 names = list(HOLES)
 images = torch.stack([shipped_image(name) for name in names])
 masks = torch.stack([hole(*corners) for corners in HOLES.values()])
-photo = prompted(model, "a high quality photo")
-single = inpaint(model, photo, images, masks, range(3), timesteps=timesteps)
-columns = [unit_range(images), masks.expand_as(images)]
-columns += [unit_range(images * (1 - masks)), unit_range(single)]
+holes = images * (1 - masks)
+
+# %% mystnb={"figure": {"caption": "A picture, the same with a hole (grey), and three fillings from three seeds each. The prompts are \"a sailboat\", \"a mushroom\" and \"a cactus\"; $\\gamma = 3$, seeds 0 to 2, a single pass.", "name": "fig-a172-prompts"}, "image": {"alt": "Three rows. A sailboat without its sails, a mushroom without its cap and a cactus without its top; beside each, three pictures in which the hole is filled."}} tags=["hide-input"]
+seeds = range(3)
+wanted = [f"a {name}" for name in names]
+filled = [
+    inpaint(model, prompted(model, prompt, 3), image, mask, seeds, timesteps=timesteps)
+    for prompt, image, mask in zip(wanted, images, masks, strict=True)
+]
 grid(
-    torch.stack(columns, 1),
-    titles=["picture", "mask $m$", "hole", "result"],
-    labels=names,
-    size=1.5,
+    [
+        unit_range(torch.cat([image[None], cut[None], new]))
+        for image, cut, new in zip(images, holes, filled, strict=True)
+    ],
+    titles=["picture", "hole"] + [f"seed {s}" for s in seeds],
+    labels=wanted,
+    size=1.3,
 )
 
 # %% [markdown]
@@ -90,8 +96,8 @@ grid(
 # %% [markdown]
 # ## The idea
 #
-# Let the model draw the whole picture, from pure noise, but after every step overwrite what lies outside the hole. There we know what should
-# be: the given picture, with as much noise as this step has left {cite:p}`lugmayr2022`.
+# Let the model draw the whole picture, from pure noise, and towards a prompt. But after every step overwrite what lies outside the hole. There we know what
+# should be: the given picture, with as much noise as this step has left.
 #
 # $$ x_t \leftarrow m\, x_t + (1 - m)\left(\sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon\right) \tag{A.1} $$
 #
@@ -99,18 +105,21 @@ grid(
 # * $x_t$ is what the step has made, with the noise of timestep $t$.
 # * $x_0$ is the given picture. The bracket is the forward process (N.1): the given picture with the noise of the same timestep.
 # * $\epsilon$ is fresh noise.
+#
+# Why does the filling fit? The network looks at the whole picture in every step. It sees the hull below the hole, through the noise, and guesses sails that stand on it.
 
-# %% mystnb={"figure": {"caption": "One step of inpainting, from $t = 510$ to 480. Above, the model's step; below, the given picture with as much noise; the mask takes the hole from the one and the surroundings from the other. The sailboat of {numref}`fig-a172-single`, seed 0.", "name": "fig-a172-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, an arrow named denoise one step, a less noisy picture, times m, the inside of the hole. Below: the sailboat, an arrow named add noise, the noisy sailboat, times one minus m, the surroundings. Both lead to the sum on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One step of inpainting, from $t = 510$ to 480. Above, the model's step; below, the given picture with as much noise; the mask takes the hole from the one and the surroundings from the other. The sailboat of {numref}`fig-a172-prompts`, seed 0.", "name": "fig-a172-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, an arrow named denoise one step, a less noisy picture, times m, the inside of the hole. Below: the sailboat, an arrow named add noise, the noisy sailboat, times one minus m, the surroundings. Both lead to the sum on the right."}} tags=["hide-input"]
 k = by_profile(full=16, fast=1)
 t, t_next = timesteps[k : k + 2]
+asked = prompted(model, "a sailboat", 3)
 boat, m = images[:1].to(model.device), masks[:1].to(model.device)
 noise = generators([0])
 known = keep_outside(m, boat, model.schedule, noise)
 x = unit_noise(model.shape, noise).to(model.device)
 *_, until = trajectory(
-    photo, x, timesteps[: k + 1], model.schedule, generators=noise, constrain=known
+    asked, x, timesteps[: k + 1], model.schedule, generators=noise, constrain=known
 )
-(step,) = trajectory(photo, until.x, [t, t_next], model.schedule, generators=noise)
+(step,) = trajectory(asked, until.x, [t, t_next], model.schedule, generators=noise)
 eps = unit_noise(model.shape, noise).to(model.device)
 around = model.schedule.forward(boat, t_next, eps)
 
@@ -144,43 +153,82 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # :dedent:
 # ```
 #
+# So inpainting is this loop with one line more:
+#
+# ```python
+# asked = prompted(model, "a mushroom", gamma=3)
+# new = inpaint(model, asked, images[1], masks[1], seeds=[0])
+# ```
+#
 # ## What to see
 #
-# Outside the hole each result of {numref}`fig-a172-single` is the given picture. In the hole is something new. It need not be what stood there before: the prompt names no thing, so the model may draw anything.
+# Each filling continues what stands beside the hole. The sails stand on the hull, the cap sits on its stem, and the cactus grows on. But it is not what stood there before: the new sails are yellow, and the
+# new cap has other spots. Nothing but the prompt and the surroundings tells the model what to draw. On the boat one can see where the hole was. Behind the new sails the sky is white, as the
+# background is in all the drawings that the model was trained on.
 #
-# Is the rest kept exactly? The list of timesteps ends at $t = 0$, where a little noise is left, and nothing more than that differs outside the hole:
+# Is the rest kept exactly? The list of timesteps ends at $t = 0$, where a little noise is left. Nothing more than that differs outside the hole:
 
 # %% tags=["hide-input"]
-change = (single - images).abs()
-inside = masks.bool().expand_as(images)
+change = (torch.stack(filled) - images[:, None]).abs().transpose(1, 2)
 table(
     [
-        [name, f"{d[~hole].mean():.4f}", f"{d[hole].mean():.3f}"]
-        for name, d, hole in zip(names, change, inside, strict=True)
+        [name, f"{d[:, :, ~m].mean():.4f}", f"{d[:, :, m].mean():.3f}"]
+        for name, d, m in zip(names, change, masks[:, 0].bool(), strict=True)
     ],
     ["picture", "outside the hole", "in the hole"],
-    f"Mean difference between result and picture, on a range of 2. The noise at t = 0 has a standard deviation of {(1 - model.schedule.at(0)).sqrt():.4f}.",
+    f"Mean difference between result and picture, on a range of 2, over three seeds. The noise at t = 0 has a standard deviation of {(1 - model.schedule.at(0)).sqrt():.4f}.",
 )
+
+# %% mystnb={"figure": {"caption": "The mushroom before and after; move the slider. \"A mushroom\", $\\gamma = 3$, seed 0, a single pass.", "name": "fig-a172-slider"}} tags=["hide-input"]
+comparison(
+    unit_range(images[1:2]),
+    unit_range(filled[1][:1]),
+    captions=("original", "inpainted"),
+    alt="A mushroom, and the same stem with a new cap.",
+)
+
+# %% [markdown]
+# The hole can also hold something that was never there.
+
+# %% mystnb={"figure": {"caption": "The same pictures and holes with other prompts; $\\gamma = 3$, seed 0, a single pass.", "name": "fig-a172-others"}, "image": {"alt": "Four pictures: things asked for as an apple and an ice cream cone on the stem of the mushroom, a pineapple on the stump of the cactus, and a castle on the boat."}} tags=["hide-input"]
+others = ["a red apple", "an ice cream cone", "a pineapple", "a castle"]
+rows = [1, 1, 2, 0]  # the mushroom, the mushroom, the cactus, the sailboat
+asked = prompted(model, others, 3)
+new = [images[rows], masks[rows], [0] * 4]
+grid([unit_range(inpaint(model, asked, *new, timesteps=timesteps))], others, size=1.75)
 
 # %% [markdown]
 # ## Where it fails
 #
-# What has come into the holes does not belong to the picture. The boat carries a lump instead of a sail, and the stem of the mushroom ends under something that is no cap. One can see where the hole was.
-#
-# The network does see the surroundings. But they are drawn anew in every step, without regard to what has begun to grow in the hole, and the hole has only
-# one step at each noise level to react to them.
+# Now leave out what makes it work: the name of the thing. The coursework asks for "a high quality photo", which may be anything.
+
+# %% mystnb={"figure": {"caption": "The coursework's row: the picture, the mask (white is new), the picture with the hole, and the result of a single pass. \"A high quality photo\", $\\gamma = 1$ (no guidance), seeds 0 to 2.", "name": "fig-a172-single"}, "image": {"alt": "Three rows of four: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and the picture with new content in the hole."}} tags=["hide-input"]
+photo = prompted(model, "a high quality photo", 1)
+single = inpaint(model, photo, images, masks, range(3), timesteps=timesteps)
+columns = [unit_range(images), masks.expand_as(images)]
+columns += [unit_range(holes), unit_range(single)]
+grid(
+    torch.stack(columns, 1),
+    titles=["picture", "mask $m$", "hole", "result"],
+    labels=names,
+    size=1.3,
+)
+
+# %% [markdown]
+# It is hard to name what has come into these holes, and it does not follow the stem or the trunk below it. One reason is that the surroundings are drawn anew in every step, without regard to what has begun to grow in the hole. The hole has only one step at each noise level to react
+# to them.
 #
 # ## Taking each step several times
 #
-# RePaint {cite:p}`lugmayr2022` goes back and forth: after a step from $t$ to $t'$ it adds noise to hole and surroundings together until they are at $t$ again, and takes the step once
-# more. The hole gets several chances to fit. With $n$ for how often each step is taken (`times` in the code), the single pass is $n = 1$. Going back is the forward process between
-# two timesteps:
+# RePaint {cite:p}`lugmayr2022` goes back and forth. After a step from $t$ to $t'$ it adds noise to hole and surroundings together until they are at $t$ again, and takes the step once
+# more. The hole gets several chances to fit. Let $n$ be how often each step is taken (`times` in the code); the single pass is $n = 1$. Going up again, towards more noise, is the
+# forward process between two timesteps:
 #
 # $$ x_t = \sqrt{\alpha}\, x_{t'} + \sqrt{1 - \alpha}\, z, \qquad \alpha = \bar\alpha_t / \bar\alpha_{t'} \tag{N.7} $$
 #
 # * $x_{t'}$ is the picture after the step, at the smaller timestep $t'$,
 # * $z$ is fresh noise, and
-# * $\alpha$ is what the way back leaves of the signal's variance.
+# * $\alpha$ is what going up again leaves of the signal's variance.
 #
 # The loop stays as it is. Only the list of timesteps changes: it goes up again in places.
 #
@@ -190,35 +238,33 @@ table(
 # :dedent:
 # ```
 
-# %%
+# %% tags=["remove-cell"]
 n = by_profile(full=4, fast=2)
+
+# %%
 repaint = inpaint(model, photo, images, masks, range(3), n, timesteps)
 
-# %% mystnb={"figure": {"caption": "The same holes in a single pass (above), and with each step taken four times (below); \"a high quality photo\", $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Two rows of three pictures with filled holes, above in a single pass, below with resampling."}} tags=["hide-input"]
+# %% tags=["remove-cell"]
+asked = prompted(model, wanted, 3)
+named = inpaint(model, asked, images, masks, [0] * 3, n, timesteps)
+
+# %% mystnb={"figure": {"caption": "The same holes in a single pass (above), and with each step taken four times (below). Left three: \"a high quality photo\", $\\gamma = 1$, seeds 0 to 2. Right three: \"a sailboat\", \"a mushroom\" and \"a cactus\", $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Two rows of six pictures with filled holes, above in a single pass, below with each step taken four times."}} tags=["hide-input"]
+once = torch.cat([single, torch.stack([results[0] for results in filled])])
 grid(
-    [unit_range(single), unit_range(repaint)],
+    [unit_range(once), unit_range(torch.cat([repaint, named]))],
     labels=["$n=1$", f"$n={n}$"],
-    titles=names,
-    size=2.0,
+    titles=['"a photo"'] * 3 + wanted,
+    size=1.15,
 )
 
 # %% [markdown]
-# Compare the borders of the holes in the two rows of {numref}`fig-a172-repaint`. In the lower row the hole had four chances at each noise level to follow its surroundings. What it shows need not make more sense:
-# repeating cannot add what the model does not know. With the slider of {numref}`fig-a172-slider` you can check that nothing changes outside the hole.
+# Compare the two rows of {numref}`fig-a172-repaint`. With four chances, the fillings of the left half take up what stands next to them: what grows on the stem has the colour of the stem, and the green of the cactus goes
+# on. They make no more sense than before, since repeating cannot add what nobody has asked for.
+#
+# How much does repeating help? One number is the **seam**: the mean jump between neighbouring pixels across the border of the hole, divided by the mean jump elsewhere in the picture. At 1 the border does not
+# stand out. `python -m benchmarks.inpainting` fills the three holes from ten seeds each:
 
-# %% mystnb={"figure": {"caption": "The sailboat before and after; move the slider. Each step taken four times, \"a high quality photo\", $\\gamma = 7$, seed 0.", "name": "fig-a172-slider"}} tags=["hide-input"]
-comparison(
-    unit_range(images[:1]),
-    unit_range(repaint[:1]),
-    captions=("original", "inpainted"),
-    alt="The sailboat, and the same picture with new content where the sails were.",
-)
-
-# %% [markdown]
-# How much does it help? One number is the **seam**: the mean jump between neighbouring pixels across the border of the hole, divided by the mean jump elsewhere in the picture. At 1 the border does not stand out.
-# `python -m benchmarks.inpainting` fills the three holes from ten seeds each:
-
-# %% mystnb={"figure": {"caption": "The seam against how often each step is taken, with guidance ($\\gamma = 7$) and without ($\\gamma = 1$): mean and standard error of seeds 0 to 9. Dashed: the picture as it is. \"A high quality photo\", timesteps 990, 960, .., 0; from `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with two curves each: the seam against n from 1 to 8, at gamma 1 and at gamma 7."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The seam against how often each step is taken, with the name of the picture as the prompt (\"a sailboat\", \"a mushroom\", \"a cactus\"): mean and standard error of seeds 0 to 9. Dashed: the picture as it is. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with a curve for each guidance scale: the seam against n from 1 to 8, and a dashed line."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
 seams = {
     (row["picture"], row["gamma"], row["times"]): np.array(row["seam"])
@@ -253,31 +299,20 @@ table(
         for gamma in gammas
     ],
     ["", *(f"n = {n}" for n in repeats)],
-    f"Mean seam over the three pictures, {result['seeds']} seeds each.",
+    f"Mean seam over the three pictures, {result['seeds']} seeds each. The pictures as they are: {np.mean([*result['original'].values()]):.2f}.",
 )
 
 # %% [markdown]
-# A lower seam is not a better picture: a hole that is filled with plain background has no seam either. With guidance the seam stays higher than without. The likely reason is that guidance exaggerates what is in the hole at
-# every repeat, while the surroundings are put back as they are.
+# On the mean of the three pictures, each repeat lowers the seam, and it is lower without guidance than with it. A cap on a stem has a border of its own, so the mushroom keeps a high seam. And a lower seam is not a better picture: a hole that is filled with plain background has no seam either.
 #
-# ## With a prompt
-#
-# The prompt decides what goes into the hole.
-
-# %% mystnb={"figure": {"caption": "The same holes, each with a prompt of its own, in a single pass with $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0.", "name": "fig-a172-prompts"}, "image": {"alt": "The sailboat with other sails, the mushroom's stem with a red apple on it, the cactus with a tulip beside it."}} tags=["hide-input"]
-prompts = ["a sailboat", "a red apple", "a tulip"]
-asked = inpaint(
-    model, prompted(model, prompts), images, masks, range(3), timesteps=timesteps
-)
-grid([unit_range(asked)], titles=prompts, size=2.0)
-
-# %% [markdown]
-# In {numref}`fig-a172-prompts` the boat has new sails, the stem of the mushroom carries a red apple, and a tulip grows beside the cactus. The apple has the size and the place of the cap, since
-# its surroundings ask for that.
+# ```{dropdown} Whose ideas these are
+# Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There
+# the loop has 250 steps, goes up by 10 of them at a time, and does so 10 times. Ours has 34 timesteps and goes up by one.
+# ```
 #
 # ## Try it
 #
-# * **Turn the mask around.** In the code of {numref}`fig-a172-single`, pass `1 - masks` instead of `masks` to `inpaint`. Now what was in the hole stays, and the model
-#   draws new surroundings for it.
-# * **Ask for something else.** In the code of {numref}`fig-a172-prompts`, set `prompts = ["a butterfly", "an ice cream cone", "a snowman"]`. The ice cream sits well on the stem. The butterfly and the snowman
-#   are cut off by the border of their holes, and can hardly be made out: a thing that is cut off is not what the model has learned to draw.
+# * **Turn the mask around.** In the code of {numref}`fig-a172-prompts`, pass `1 - mask` instead of `mask` to `inpaint`. Now what was in the hole stays, and the model draws new surroundings
+#   for it.
+# * **Ask for something else.** In the code of {numref}`fig-a172-others`, set `others = ["a strawberry", "a birthday cake", "a broccoli", "a tent"]`. The strawberry and the cake sit well on
+#   the stem. The tent on the boat can hardly be made out.

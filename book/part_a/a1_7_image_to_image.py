@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.7 Image to image
 #
-# Can the model change a picture that already exists?
+# Can the model turn a scribble into a good drawing?
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -49,6 +49,7 @@ sys.path.insert(0, str(books[0]))
 # %% tags=["remove-input"]
 import torch
 
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
@@ -56,34 +57,33 @@ from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.tasks import prompted, sdedit
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import bands
 
 model = load_pretrained()
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
+seeds = by_profile(full=range(3), fast=range(1))
 
 
-# %% mystnb={"figure": {"caption": "Three pictures (right), noised and denoised again from six starts: $i = 1$ is almost pure noise, $i = 20$ a little of it. \"A high quality photo\", $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows for a sailboat, a mushroom and a cactus. On the left the results have nothing to do with the picture; from left to right they take on its colours, then its outline, then its details."}} tags=["hide-input"]
-def edited(pictures, labels, size=1.1):
-    """SDEdit of each picture from each start, drawn as a grid -> {i: results}."""
-    seeds = range(len(pictures))
-    edits = {i: sdedit(model, photo, pictures, i, seeds, timesteps) for i in starts}
+# %% mystnb={"figure": {"caption": "Two felt-pen drawings (right), noised and denoised again with the prompts \"a house\" and \"a fish\". $i = 1$ starts at $t = 960$, from almost pure noise; $i = 20$ at $t = 390$. $\\gamma = 3$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "Two rows, for a house and a fish in felt pen. From left to right the results come closer to the drawing, which stands on the right."}} tags=["hide-input"]
+def edited(pictures, denoise, seeds):
+    """SDEdit of each picture from each start -> {i: results}."""
+    return {i: sdedit(model, denoise, pictures, i, seeds, timesteps) for i in starts}
+
+
+def show(edits, pictures, labels):
     columns = torch.stack([*edits.values(), pictures], 1)
-    grid(
-        unit_range(columns),
-        titles=[f"$i={i}$" for i in starts] + ["original"],
-        labels=labels,
-        size=size,
-    )
-    return edits
+    titles = [f"$i={i}$\n$t={timesteps[i]}$" for i in starts] + ["original"]
+    grid(unit_range(columns), titles=titles, labels=labels, size=1.1)
 
 
-photo = prompted(model, "a high quality photo")
-names = ["sailboat", "mushroom", "cactus"]
-images = torch.stack([shipped_image(name) for name in names])
-edits = edited(images, names)
+drawn = [shipped_image("drawn-house"), shipped_image("drawn-fish")]
+drawn = torch.stack([picture for picture in drawn for _ in seeds])
+prompts = [prompt for prompt in ("a house", "a fish") for _ in seeds]
+edits = edited(drawn, prompted(model, prompts, 3), [*seeds] * 2)
+first = {i: results[:: len(seeds)] for i, results in edits.items()}
+show(first, drawn[:: len(seeds)], ["a house", "a fish"])
 
 # %% [markdown]
 # ```{live} sdedit
@@ -92,9 +92,9 @@ edits = edited(images, names)
 # %% [markdown]
 # ## The idea
 #
-# Until now every picture began as pure noise. Now we begin with a picture. Add noise to it, but stop before nothing is left of it, and denoise it
-# as before. What can still be seen through the noise stays. What the noise has covered, the model has to invent. This is called SDEdit
-# {cite:p}`meng2022`.
+# In [1.4](a1_4_iterative_denoising.ipynb) we noised a picture and asked the loop to bring it back. Now we want something else: a picture that is close to the given one and is a good drawing too.
+# The steps are the same. Add noise to the picture, but stop before nothing is left of it, and denoise it with a prompt. What can still be seen through the noise stays. What the noise has covered, the model
+# draws anew. This is called SDEdit {cite:p}`meng2022`.
 #
 # The first step is the forward process (N.1) of [1.1](a1_1_forward.ipynb):
 #
@@ -102,8 +102,8 @@ edits = edited(images, names)
 #
 # * $x_0$ is the picture that we want to change.
 # * $\epsilon$ is fresh noise.
-# * $t$ is the timestep at which we start. It is the entry number $i$ of the list 990, 960, .., 0 that [1.4](a1_4_iterative_denoising.ipynb) goes through:
-#   $i = 1$ means $t = 960$, and $i = 20$ means $t = 390$. In code $i$ is `i_start`.
+# * $t$ is the timestep at which we start. It is the entry number $i$ of the list 990, 960, .., 0 that the loop goes through. In code $i$ is `i_start`. The paper calls it $t_0$, and other
+#   programs have a *strength* from 0 to 1 instead, which says what part of the loop is run.
 # * $\bar\alpha_t$ says how much of the picture is left at $t$.
 # * $x_t$ is where the loop starts.
 #
@@ -122,41 +122,68 @@ edits = edited(images, names)
 #
 # ## What to see
 #
-# Read {numref}`fig-a17-objects` from left to right. At $i = 1$ the model sees next to nothing of the picture and draws something of its own. Then the picture comes back, coarse things first: large areas of
-# colour, then the outline, then the parts. At $i = 20$ it is the picture again, redrawn; only small details are invented. **How much noise we add decides how much may change.**
+# Read {numref}`fig-a17-prompts` from right to left. At $i = 20$ the drawing is redrawn: the strokes of the pen have become smooth areas, and everything is where it was. The more noise, the more the model may change. At $i = 10$ the sun over the house and the waves under
+# the fish are gone, and the orange of the fish fades. At $i = 1$ the model draws a house and a fish of its own. **How much noise we add decides how much may change.**
 #
-# ## How close the result is
+# ## Close to the drawing, or a good drawing?
 #
-# The more of the picture is left at the start, the closer is the result.
+# We want both. So we measure both, over three seeds for each drawing: how close the result is to the drawing (PSNR), and how often **the judge** puts the name of the prompt first. The judge is a second
+# network that was trained to name drawings; [1.6](a1_6_guidance.ipynb) says more about it. It learned from
+# the same drawings as the model, so it says whether the prompt is obeyed, not whether the picture is good.
 
 # %% tags=["hide-input"]
+judge = load_evaluator()
+things = [prompt.removeprefix("a ") for prompt in prompts]
+
+
+def named(pictures):
+    ranks = name_ranks(judge, pictures, things)
+    return f"{sum(rank == 1 for rank in ranks)} of {len(ranks)}"
+
+
 rows = []
 for i, results in edits.items():
-    score = psnr(results.clamp(-1, 1), images, peak=2)
-    left = model.schedule.at(timesteps[i])
-    rows.append([i, timesteps[i], f"{left:.3f}", *(f"{s:.1f}" for s in score)])
+    close = psnr(results.clamp(-1, 1), drawn, peak=2).split(len(seeds))
+    left = f"{model.schedule.at(timesteps[i]):.3f}"
+    dB = [f"{part.mean():.1f}" for part in close]
+    rows.append([i, timesteps[i], left, *dB, named(results)])
+rows.append(["the drawing", "", "1", "", "", named(drawn)])
 table(
     rows,
-    ["i", "t", "ᾱ", *(f"{name} (dB)" for name in names)],
-    "The share of the picture's variance that is left at the start, and the PSNR between result and original.",
+    ["i", "t", "ᾱ", "house (dB)", "fish (dB)", "named first"],
+    f"Mean PSNR to the drawing, and how often the judge puts the right name first of {len(judge[1])}. ᾱ is the share of the picture's variance that is left at the start. The last row counts the drawing itself once for each seed.",
 )
 
 # %% [markdown]
+# The PSNR rises with $i$: the less noise, the closer is the result. The judge knows neither of the two pen drawings as it is: it has not learned strokes of a pen. From $i = 10$ down it
+# names all results. So of these six starts, $i = 10$ is the one that stays closest to the drawing and is still always recognised. At $i = 20$ the result is closer, but half a scribble.
+#
+# ## Without a name
+#
+# The coursework asks for the prompt "a high quality photo", which names no thing, and for three pictures.
+
+# %% mystnb={"figure": {"caption": "The coursework's rows: three pictures (right) from six starts. \"A high quality photo\", $\\gamma = 1$ (no guidance), seeds 0 to 2.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows for a sailboat, a mushroom and a cactus. On the left the results have nothing to do with the picture; from left to right they take on its colours, then its outline."}} tags=["hide-input"]
+photo = prompted(model, "a high quality photo", 1)
+names = ["sailboat", "mushroom", "cactus"]
+images = torch.stack([shipped_image(name) for name in names])
+show(edited(images, photo, range(3)), images, names)
+
+# %% [markdown]
+# At $i = 1$ the model sees next to nothing of the picture and draws something of its own. Then the picture comes back, coarse things first: large areas of colour, then the outline, then the parts.
+#
 # (sec-hand-drawn)=
 # ## 1.7.1 Hand-drawn and web images
 #
-# The picture can come from anywhere. {numref}`fig-a171-drawings` has a drawing found on the web, of a style that the model was not trained on, and two felt-pen
-# drawings that were made for this book.
+# The picture can come from anywhere. {numref}`fig-a171-drawings` has a drawing found on the web, of a style that the model was not trained on, and the two felt-pen drawings once more, now
+# without their names.
 
-# %% mystnb={"figure": {"caption": "A found drawing (lighthouse) and two drawings made for this book (house, fish). \"A high quality photo\", $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a171-drawings"}, "image": {"alt": "Three rows for a lighthouse and for a house and a fish in felt pen: from left to right the results come closer to the drawing, which stands on the right."}} tags=["hide-input"]
-drawn = ["found-lighthouse", "drawn-house", "drawn-fish"]
-drawings = torch.stack([shipped_image(name) for name in drawn])
-redrawn = edited(drawings, [name.split("-")[1] for name in drawn])
+# %% mystnb={"figure": {"caption": "A found drawing (lighthouse) and two drawings made for this book (house, fish). \"A high quality photo\", $\\gamma = 1$ (no guidance), seeds 0 to 2. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a171-drawings"}, "image": {"alt": "Three rows for a lighthouse and for a house and a fish in felt pen: from left to right the results come closer to the drawing, which stands on the right."}} tags=["hide-input"]
+found = ["found-lighthouse", "drawn-house", "drawn-fish"]
+drawings = torch.stack([shipped_image(name) for name in found])
+redrawn = edited(drawings, photo, range(3))
+show(redrawn, drawings, [name.split("-")[1] for name in found])
 
 # %% [markdown]
-# At $i = 20$ all three are redrawn in the style of the model: the strokes of the pen have become smooth areas, and the roof, the door and the fins are where they were. Strokes are fine detail, so they are the first to go. At $i = 10$ the
-# lighthouse still has its beam, but the house is falling apart, and at $i = 1$ nothing is left of any of the three.
-#
 # ```{dropdown} How the two drawings were made
 # Not with ink on paper. Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
 # a thin one. The points of each stroke were set one by one; a small program drew a smooth curve through them and added what a hand adds: a slow drift, a slight tremor, and ends that
@@ -165,45 +192,10 @@ redrawn = edited(drawings, [name.split("-")[1] for name in drawn])
 #
 # ## Where it fails
 #
-# The model knows drawings only. What does it do with a photograph?
-
-# %% mystnb={"figure": {"caption": "A photograph of a cat (\"Chelsea\", CC0). \"A high quality photo\", $\\gamma = 7$, seed 0, timesteps 990, 960, .., 0.", "name": "fig-a17-cat"}, "image": {"alt": "A cat's face from free invention on the left to the photograph on the right: fur and whiskers are missing in all but the photograph."}} tags=["hide-input"]
-cat = shipped_image("photograph-cat")[None]
-recat = edited(cat, ["cat"])
-
-# %% [markdown]
-# In {numref}`fig-a17-cat` the large areas of colour are right at $i = 20$, and the rest is lost: fur, whiskers, and most of the eyes. The model can only put what it knows in the place of what the noise has covered, and it knows no fur. The
-# next table shows the same in numbers.
-
-# %% tags=["hide-input"]
-fine = bands(1.0)[1]
-
-
-def detail(x):
-    return fine(x).var((1, 2, 3))
-
-
-rows = [
-    [
-        i,
-        *(
-            f"{s:.2f}"
-            for s in (
-                *detail(redrawn[i]) / detail(drawings),
-                *detail(recat[i]) / detail(cat),
-            )
-        ),
-    ]
-    for i in starts
-]
-table(
-    rows,
-    ["i", *(name.split("-")[1] for name in drawn), "cat"],
-    "Fine detail of the result as a multiple of the original's: the variance of what a blur of 1 pixel takes away. Below 1: smoother than the original.",
-)
-
-# %% [markdown]
-# There is one more limit. There is only one knob, and it trades the whole picture at once: we cannot keep the shape and free the colours, or keep one corner and free the rest. For the second, see
+# Compare the house and the fish in {numref}`fig-a171-drawings` with {numref}`fig-a17-prompts`. Without a name, the results at small $i$ show no house and no fish: nothing tells the model what it is looking at. The name
+# is what keeps the thing together when the noise has covered it.
+#
+# There is one more limit. There is only one knob, and it acts on the whole picture at once. We cannot keep the shape and free the colours, or keep one corner and free the rest. For the second, see
 # [1.7.2](a1_7_2_inpainting.ipynb).
 #
 # ## Try it
@@ -212,8 +204,9 @@ table(
 #   ```python
 #   from diffusion_utils.pictures import load_image
 #
-#   edited(load_image("my-drawing.jpg")[None], ["mine"])
+#   mine = load_image("my-drawing.jpg")[None]
+#   show(edited(mine, prompted(model, "a cat", 3), [0]), mine, ["mine"])
 #   ```
-#   Take a photo of a drawing on white paper. Expect its colours and its outline at $i = 20$, and something else in these colours at $i = 5$.
-# * **Change the seed.** In the function `edited` set `seeds = range(10, 10 + len(pictures))`. The results at $i = 1$ become other things altogether. Those at $i = 20$ hardly change: there, the
-#   picture decides.
+#   Take a photo of a drawing on white paper, and name what it shows.
+# * **Ask for another thing.** In the code of {numref}`fig-a17-prompts`, replace `("a house", "a fish")` by `("a castle", "a shark")`. At $i = 5$ both are clear, in the place of the house and
+#   the fish. At $i = 10$ the shark gets lost. (The table then counts castles and sharks.)
