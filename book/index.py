@@ -166,10 +166,10 @@ plt.show()
 # [1.4](part_a/a1_4_iterative_denoising.ipynb) explains. This loop draws eight pictures at once, from $t = 990$ to $0$ in steps of 30:
 
 # %% tags=["remove-input"]
+torch.set_grad_enabled(False)
 things = ["red apple", "broccoli", "campfire", "penguin"]
 things += ["fish", "cactus", "sailboat", "ninja"]
 denoise = prompted(model, [f"{article(name)} {name}" for name in things], gamma=4)
-torch.set_grad_enabled(False)
 
 # %%
 noise = generators(range(8))  # seeds 0 to 7

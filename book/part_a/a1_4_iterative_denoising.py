@@ -262,7 +262,7 @@ def named(kind, way, t):
 
 
 def pm(x, digits, sign=""):
-    return f"{x.mean():{sign}.{digits}f} ± {error(x):.{digits}f}"
+    return f"{x.mean():{sign}.{digits}f} ± {error(x):.{digits}f}".replace(" ", "\u00a0")
 
 
 t = starts[0]
@@ -276,7 +276,7 @@ for kind in ("drawings", "unseen"):
         rows.append([f"{kind}: {way}", *numbers, named(kind, way, t)])
 table(
     rows,
-    ["", "PSNR, dB", "SSIM", "sharpness", "PSNR against one step", "named"],
+    ["", "PSNR, dB", "SSIM", "sharpness", "against one step, dB", "named"],
     f"Start at t = {t}. Mean ± its standard error over {len(stored['drawings'][t]['blur']['psnr'])} drawings, which the network was trained on, and over three unseen pictures with "
     f"{len(stored['unseen'][t]['blur']['psnr']) // 3} seeds each (the error says nothing about other pictures). Named: how often the judge, a network that was trained to name drawings, gives the right name first; "
     f"the originals: {named('drawings', 'original', None)} and {named('unseen', 'original', None)}.",
