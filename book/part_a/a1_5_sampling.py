@@ -82,7 +82,7 @@ grid(
 #
 # $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I), $$
 #
-# and then take step (N.3) from each timestep to the next: 990, 960, .., 0. The network has never seen pure noise. In training a trace of a picture was left at $t = 990$, here there is none: the difference is small, though not nothing
+# and then take step (N.3) from each timestep to the next: 990, 960, .., 0. In training a trace of a picture was left at $t = 990$, here there is none: the difference is small, though not nothing
 # ([1.1](a1_1_forward.ipynb) says how much is left).
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py

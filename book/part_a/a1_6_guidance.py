@@ -68,7 +68,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Three prompts at five guidance scales $\\gamma$. Each row starts from the same noise (seeds 0, 1, 2 from top to bottom), timesteps 990, 960, .., 0.", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of five pictures. At gamma 0 they show no particular thing; with growing gamma they become a rocket, a red apple and a penguin; at 15 their edges are ragged."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three prompts at five guidance scales $\\gamma$. Each row starts from the same noise (seeds 0, 1, 2 from top to bottom).", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of five pictures. At gamma 0 they show no particular thing; with growing gamma they become a rocket, a red apple and a penguin; at 15 their edges are ragged."}} tags=["hide-input"]
 prompts = ["a rocket ship", "a red apple", "a penguin"]
 gammas = by_profile(full=[0, 1, 4, 7, 15], fast=[0, 7])
 with_prompt, without = model.denoiser(prompts), model.denoiser("")
@@ -127,8 +127,8 @@ plt.show()
 # How does one network give both answers? In training, one prompt in ten is left out, and the network learns to answer without it.
 #
 # ```{dropdown} Why does this work? Two sentences of Bayes
-# The noise is a slope in disguise: $\epsilon_\theta(x_t, t) \approx -\sqrt{1-\bar\alpha_t}\,\nabla \log p(x_t)$, and with a prompt the same of $p(x_t \mid \text{prompt})$. By Bayes' rule the difference $\epsilon_c - \epsilon_u$ is then the
-# slope of $\log p(\text{prompt} \mid x_t)$, so (N.6) follows the slope of $p(x_t)\,p(\text{prompt} \mid x_t)^\gamma$: it raises to the power $\gamma$ how well the picture fits the prompt.
+# The noise is a slope in disguise: $\epsilon_\theta(x_t, t) \approx -\sqrt{1-\bar\alpha_t}\,\nabla \log p(x_t)$, and with a prompt the same of $p(x_t \mid \text{prompt})$. By Bayes' rule the difference $\epsilon_c - \epsilon_u$ is then, up to the
+# same factor, the slope of $\log p(\text{prompt} \mid x_t)$, so (N.6) follows the slope of $p(x_t)\,p(\text{prompt} \mid x_t)^\gamma$: it raises to the power $\gamma$ how well the picture fits the prompt.
 #
 # The loop does not sample this distribution exactly, since noising it would not give the same kind of product at the next timestep. In the paper $\gamma$ is written $1 + w$.
 # ```
@@ -159,7 +159,7 @@ prompt = "a high quality photo"
 denoise = guided(model.denoiser(prompt), model.denoiser(""), gamma=7)
 samples = generate(model, denoise, range(5), timesteps)
 
-# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\", seeds 0 to 4, without guidance (the pictures of {numref}`fig-a15-samples`) and with $\\gamma = 7$; timesteps 990, 960, .., 0.", "name": "fig-a16-samples"}, "image": {"alt": "Two rows of five pictures from the same noise. With guidance the colours change; the things that they show are not easier to name."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\", seeds 0 to 4, without guidance (the pictures of {numref}`fig-a15-samples`) and with $\\gamma = 7$.", "name": "fig-a16-samples"}, "image": {"alt": "Two rows of five pictures from the same noise. With guidance the colours change; the things that they show are not easier to name."}} tags=["hide-input"]
 plain = generate(model, model.denoiser(prompt), range(5), timesteps)
 grid(
     [unit_range(plain), unit_range(samples)],
