@@ -177,7 +177,7 @@ def evaluating(model):
 
 @dataclass(frozen=True)
 class NoiseNetwork:
-    """A trained noise-predicting `UNet` as a network of `Conditional`: (x_t, t, *c) -> NoiseEstimate.
+    """A trained noise-predicting `UNet` as a network of `Conditional`: `(x_t, t, *c) -> NoiseEstimate`.
 
     It is called in eval mode, on the device where it is; images come from and go back to theirs.
     Two that are of the same U-Net are equal, so that `denoisers.together` asks them in one batch.
