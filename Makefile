@@ -58,7 +58,7 @@ quick: $(DEV)
 # Plants faults in a copy of the code, one at a time, and says which of them the tests notice.
 mutants: export OMP_NUM_THREADS = 1
 mutants: $(DEV)
-	$(BIN)/python tests/mutants/run.py
+	$(BIN)/python tests/mutants/plant.py
 
 lint: $(DEV)
 	$(BIN)/ruff check .

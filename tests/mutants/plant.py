@@ -1,6 +1,6 @@
 """Plant each fault of planted.py in a copy of this folder and see whether its tests fail: make mutants.
 
-`python tests/mutants/run.py WORD` plants those alone whose fault or file has the word in it.
+`python tests/mutants/plant.py WORD` plants those alone whose fault or file has the word in it.
 """
 
 import os
