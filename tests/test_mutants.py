@@ -8,8 +8,8 @@ import pytest
 from diffusion_utils.files import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "mutants"))
-from planted import PLANTED, Mutant  # noqa: E402
 from plant import planted  # noqa: E402
+from planted import PLANTED, Mutant  # noqa: E402
 
 
 @pytest.mark.parametrize("mutant", PLANTED, ids=lambda m: m.fault)
