@@ -1,4 +1,4 @@
-"""Ways to look at an image: views that an anagram is read in, and bands of frequencies."""
+"""Ways to look at an image: views for anagrams, bands of frequencies, and grey and colour."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -120,3 +120,18 @@ def bands(*sigmas, kernel_size=33):
 
     inner = [between(b, a) for a, b in pairwise(blurs)]
     return [blurs[0], *inner, between(same, blurs[-1])]
+
+
+def grey(x):
+    """A picture without its colour, the mean of the three at each pixel: (B, 3, H, W) -> same.
+
+    >>> x = torch.randn(1, 3, 64, 64)
+    >>> torch.allclose(grey(x) + colour(x), x, atol=1e-6)
+    True
+    """
+    return x.mean(1, keepdim=True).expand_as(x)
+
+
+def colour(x):
+    """What `grey` takes away: (B, 3, H, W) -> same."""
+    return x - grey(x)

@@ -94,3 +94,18 @@ def test_coarse_bands_keep_constants_and_fine_ones_drop_them():
 def test_bands_that_make_no_sense_are_refused(sigmas):
     with pytest.raises(ValueError, match="decrease"):
         views.bands(*sigmas)
+
+
+@pytest.mark.parametrize("part", [views.grey, views.colour])
+def test_grey_and_colour_are_linear(part, x):
+    y = x.flip(0)
+    assert_close(part(2 * x - 3 * y), 2 * part(x) - 3 * part(y), atol=1e-5, rtol=0)
+    assert_close(part(part(x)), part(x), atol=1e-6, rtol=0)  # what is taken once stays
+
+
+def test_grey_and_colour_add_up_to_the_image(x):
+    grey, colour = views.grey(x), views.colour(x)
+    assert_close(grey + colour, x, atol=1e-6, rtol=0)
+    assert_close(grey[:, 0], (x[:, 0] + x[:, 1] + x[:, 2]) / 3, atol=1e-6, rtol=0)
+    assert_close(grey[:, 0], grey[:, 2], atol=0, rtol=0)
+    assert_close(colour.sum(1), torch.zeros(2, 64, 64), atol=1e-5, rtol=0)
