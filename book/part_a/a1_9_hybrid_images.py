@@ -107,8 +107,8 @@ grid(
 # %% [markdown]
 # ## The idea
 #
-# From afar the eye sees only the coarse parts of a picture: large areas and soft shadows. From close by it looks at the fine parts: outlines and details. Pictures mixed from the coarse parts of one photograph and the fine
-# parts of another are known for this {cite:p}`oliva2006`. A diffusion model can draw such a picture {cite:p}`geng2024b`: ask it about both prompts, and take the coarse part of the one answer and the fine part of the other.
+# From afar the eye sees only the coarse parts of a picture: large areas and soft shadows. From close by it looks at the fine parts: outlines and details. Pictures that mix the coarse
+# parts of one photograph with the fine parts of another use this {cite:p}`oliva2006`. A diffusion model can draw one {cite:p}`geng2024b`: ask it about both prompts, and take the coarse part of the one answer and the fine part of the other.
 #
 # $$ \epsilon = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2), \qquad f_{\text{high}}(\epsilon) = \epsilon - f_{\text{low}}(\epsilon) \tag{A.3} $$
 #
