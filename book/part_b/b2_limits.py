@@ -98,9 +98,11 @@ grid([*drawn.values(), test_digits[:10]], labels=[*drawn, "real digits"])
 #
 # ## First suspect: the start
 #
-# Training shows the network noised digits, by (N.1) at the last timestep $T-1$. Sampling starts from pure noise:
+# Training shows the network noised digits. At the last timestep $T-1$ they are, by (N.1),
 #
-# $$ \begin{aligned} \text{training:} \quad x_{T-1} &= \sqrt{\bar\alpha_{T-1}}\,x_0 + \sqrt{1-\bar\alpha_{T-1}}\,\epsilon \\ \text{sampling:} \quad x_{T-1} &= \epsilon \end{aligned} \tag{B2.3} $$
+# $$ x_{T-1} = \sqrt{\bar\alpha_{T-1}}\,x_0 + \sqrt{1-\bar\alpha_{T-1}}\,\epsilon. \tag{B2.3} $$
+#
+# Sampling starts from pure noise, $x_{T-1} = \epsilon$.
 #
 # The two agree where $\sqrt{\bar\alpha_{T-1}}$, the share of the clean digit $x_0$ that is left, is 0. In B2 it is not.
 
