@@ -88,7 +88,7 @@ drawn = generate(model, prompted(model, prompts, gamma=4), [0] * len(shown), tim
 fig, axes = plt.subplots(
     -(-len(shown) // 6),
     6,
-    figsize=(8, 1.55 * -(-len(shown) // 6)),
+    figsize=(7, 1.38 * -(-len(shown) // 6)),
     squeeze=False,
     layout="compressed",
 )
@@ -98,7 +98,7 @@ for ax, picture, name in zip(
     axes.flat, to_pixels(unit_range(drawn)), shown, strict=False
 ):
     ax.imshow(picture)
-    ax.set_title(name, fontsize=9)
+    ax.set_title(name, fontsize=8)
 plt.show()
 
 # %% [markdown]
