@@ -28,6 +28,7 @@ from diffusion_utils.emoji64.network import pooled
 from diffusion_utils.emoji64.text import TOKENS, TextEncoder, unit_variance
 from diffusion_utils.files import ROOT, atomic
 from diffusion_utils.mnist.data import MNIST_FOLDER, mnist
+from diffusion_utils.mnist.objectives import MNIST_SCHEDULE
 from diffusion_utils.mnist.release import MODELS, released
 from diffusion_utils.pictures import HOLES, IMAGES, shipped_image
 from diffusion_utils.schedule import Schedule
@@ -35,7 +36,6 @@ from diffusion_utils.schedule import Schedule
 RUNTIME = ROOT / "book" / "_static" / "live" / "ort.wasm.gz"
 TOKENIZER = EMOJI64 / "tokenizer" / "tokenizer.json"
 PICTURES = sorted(path.stem for path in IMAGES.glob("*.png"))
-MNIST_SCHEDULE = Schedule.linear(1e-4, 0.02, T=300)
 
 
 class FoldedConv(nn.Module):

@@ -105,6 +105,17 @@ def test_class_objective():
     assert abs(dropped[late].float().mean() - dropped[~late].float().mean()) < 0.03
 
 
+@pytest.mark.parametrize("name", ["b2", "b3"])
+def test_a_batch_is_noised_by_the_schedule_of_its_recipe(name):
+    recipe = replace(RECIPES[name], beta_end=0.067)
+    x_0, labels = torch.rand(500, 1, 2, 2, generator=seeded(1)), torch.arange(500) % 10
+    (x_t, times, *_), eps = recipe.objective(x_0, labels, seeded())
+    alpha_bar = (1 - torch.linspace(1e-4, 0.067, 300, dtype=torch.float64)).cumprod(0).float()
+    alpha_bar = alpha_bar[(times * 300).round().long()].view(-1, 1, 1, 1)
+    expected = alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps
+    assert_close(x_t, expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("p_uncond, kept", [(0.0, 50), (1.0, 0)])
 def test_class_is_dropped_always_or_never(p_uncond, kept):
     (_, _, c), _ = class_objective(

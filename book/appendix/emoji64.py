@@ -407,6 +407,9 @@ grid(
 # %% [markdown]
 # It cannot count, write, or put two things together, and it knows no photographs. Nothing of the kind was in the data: each drawing shows one thing, and each caption names it.
 #
+# Three things went wrong too often when a reader looked at sheets of pictures with their prompts. Asked for a coloured background, the model mostly finds the colour, but a cat, a flower or a T-shirt on it is often lost.
+# Many words that are near to a name but no name, such as "a hound", are not understood. And "a 3d render" and "a glossy drawing" look much like the plain drawings.
+#
 # ## Try it
 #
 # * Change `prompts` to `[f"a blue {name}" for name in shown]`. The things should turn blue.

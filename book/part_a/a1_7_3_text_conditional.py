@@ -82,8 +82,8 @@ grid(
 # %% [markdown]
 # ## The idea
 #
-# In [1.7](a1_7_image_to_image.ipynb) the prompt was "a high quality photo", which names no thing. The model was free to make anything that fits what was left of
-# the picture. Now the prompt names a thing. Nothing else changes: noise the picture to the timestep $t$ that belongs to the start $i$, and denoise with guidance,
+# In [1.7](a1_7_image_to_image.ipynb) the prompt named what the picture shows, or no thing at all. Now it names another thing. Nothing else changes: noise the picture to the timestep $t$ that belongs to the start $i$,
+# and denoise with guidance,
 #
 # $$ \epsilon = \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u), $$
 #

@@ -196,7 +196,7 @@ table(counts(search["anagram"]), header, "All pairs, the surest first.")
 
 # %% [markdown]
 # A judge that only guesses would put both names first once in a quarter of a million pictures, so the pairs at the top of the list are no luck. What they share is an outline that reads both
-# ways. The folded list has all 30 pairs. At its end are pairs that we expected to work, and that never do. Judge and eye can disagree: it often takes a light bulb that is also a pear for something else.
+# ways. The folded list has all 30 pairs. At its end are pairs that we expected to work, and that never do. Judge and eye can disagree: the light bulb that is also a pear is easy to see, but the judge rarely puts both names first.
 #
 # ## Other views
 #

@@ -21,11 +21,11 @@ def noise_objective(x_0, generator, schedule=MNIST_SCHEDULE):
     return (schedule.forward(x_0, t, eps), t / schedule.T), eps  # (B2.1)
 
 
-def class_objective(x_0, labels, generator, p_uncond=0.1):
+def class_objective(x_0, labels, generator, p_uncond=0.1, schedule=MNIST_SCHEDULE):
     """B3: (x_t, t/T, c) -> eps, with c dropped with probability p_uncond. Returns (inputs, target).
 
     Source: Ho & Salimans 2022, algorithm 1.
     """
-    (x_t, times), eps = noise_objective(x_0, generator)
+    (x_t, times), eps = noise_objective(x_0, generator, schedule)
     keep = torch.rand(len(x_0), generator=generator) >= p_uncond
     return (x_t, times, one_hot(labels) * keep[:, None]), eps  # (B3.1)

@@ -56,7 +56,7 @@ class Recipe:
     def objective(self, x, labels, generator):
         """(inputs, target) of the recipe's network: digits (B, 1, 28, 28) in [0, 1], labels (B,)."""
         if self.num_classes:
-            return class_objective(x, labels, generator)
+            return class_objective(x, labels, generator, schedule=self.schedule)
         if self.time:
             return noise_objective(x, generator, self.schedule)
         return denoising_objective(x, generator)

@@ -183,9 +183,7 @@ def test_no_formula_begins_left_of_its_box_and_its_end_can_be_reached(browser, o
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if "<pre" in (SITE / p).read_text()])
-def test_no_visible_line_of_code_wraps_at_1200(browser, of_width, page, request):
-    if page.startswith(("book/part_a/", "book/appendix/emoji64")):
-        request.applymarker(pytest.mark.xfail(reason="is still to be rewritten"))
+def test_no_visible_line_of_code_wraps_at_1200(browser, of_width, page):
     of_width(1200)
     open_page(browser, on_disk(page))
     wrapped = browser.execute_script(

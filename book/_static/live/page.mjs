@@ -23,11 +23,11 @@ const FIELDS = {
   inpaint: () => ({
     prompt: text("prompt", "a butterfly"), ...emoji64(), times: number("times that each step is taken", 1, 1, 10) }),
   anagram: () => ({
-    prompt: text("as it is", "a pickup truck"), second: text("turned", "a croissant"), ...emoji64(),
+    prompt: text("as it is", "a light bulb"), second: text("turned", "a pear"), ...emoji64(),
     view: choice("view", Object.keys(VIEWS)) }),
   hybrid: () => ({
-    prompt: text("from afar", "a panda"), second: text("from close by", "a soccer ball"), ...emoji64(),
-    sigma: number("σ of the blur", 2, 0.5, 8, "any") }),
+    prompt: text("from afar", "a dog face"), second: text("from close by", "a tiger face"), ...emoji64(),
+    sigma: number("σ of the blur", 3, 0.5, 8, "any") }),
 };
 
 // All but B1: fields, buttons and pictures of a run.
