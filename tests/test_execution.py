@@ -274,3 +274,14 @@ def test_the_pages_of_the_book_are_those_of_its_table_of_contents():
     assert found[0] == "book/index.ipynb" and "book/appendix/references.md" in found
     assert all(path.exists() for path in toc.pages())
     assert {path.suffix for path in toc.chapters()} == {".ipynb"}
+
+
+def test_a_result_that_is_written_deletes_no_other(tmp_path):
+    cache = execute.Results(tmp_path / "cache")
+    cache.change_cache_limit(1)
+    for number in range(3):
+        path = tmp_path / f"{number}.ipynb"
+        code = nbformat.v4.new_code_cell(str(number), execution_count=1)
+        nbformat.write(nbformat.v4.new_notebook(cells=[code]), path)
+        cache.cache_notebook_file(path, check_validity=False)
+    assert len(cache.list_cache_records()) == 3

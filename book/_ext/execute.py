@@ -11,6 +11,7 @@ from multiprocessing import Pool
 from pathlib import Path
 
 from jupyter_cache import get_cache
+from jupyter_cache.cache.main import JupyterCacheBase
 from jupyter_cache.executors.basic import (
     ExecutionWorkerLocalMProc,
     JupyterExecutorLocalMproc,
@@ -25,6 +26,16 @@ from _ext.toc import ROOT, chapters
 GB_PER_CHAPTER = 1.0
 # Kernels that start side by side race for TCP ports. Windows has no other way.
 TRANSPORT = "tcp" if os.name == "nt" else "ipc"
+
+
+class Results(JupyterCacheBase):
+    """A cache that deletes nothing where it is written to; `stale` drops what is no longer wanted.
+
+    The original looks twice at what there is, and deletes what another worker wrote in between.
+    """
+
+    def truncate_caches(self):
+        pass
 
 
 class Worker(ExecutionWorkerLocalMProc):
@@ -98,7 +109,7 @@ def fill(root, build):
     """
     drop_stale(root, build)
     folder = cache_folder(build)
-    cache, times = get_cache(folder), recall(folder / "seconds.json")
+    cache, times = get_cache(folder, Results), recall(folder / "seconds.json")
     names = [path.relative_to(root).as_posix() for path in chapters(root)]
     uris = [str(root / name) for name in longest_first(names, times)]
     # a cell that trains takes hours

@@ -82,7 +82,8 @@ shown = data.names[:: by_profile(21, 200)][:24]
 
 # %%
 prompts = [called(name) for name in shown]
-drawn = generate(model, prompted(model, prompts, gamma=4), [0] * len(shown), timesteps)
+asked = prompted(model, prompts, gamma=4)
+drawn = generate(model, asked, [0] * len(shown), timesteps)
 
 # %% mystnb={"figure": {"caption": "Every 21st of the 508 names that the model knows, in alphabetical order, nothing selected. The prompt is the name with its article; $\\gamma = 4$, seed 0, timesteps 990, 960, .., 0.", "name": "fig-e64-unselected"}, "image": {"alt": "Four rows of six small pictures on white, each with its name above."}} tags=["remove-input"]
 fig, axes = plt.subplots(
