@@ -1,5 +1,6 @@
 """How Emoji-64 is trained: what a batch is made of, the two tasks, and the command."""
 
+import math
 import shutil
 import signal
 import sys
@@ -21,7 +22,8 @@ from diffusion_utils.emoji64 import train as command_line
 from diffusion_utils.emoji64.captions import ANYTHING, PLAIN_STYLES, STYLES, captions
 from diffusion_utils.emoji64.dataset import Emoji
 from diffusion_utils.emoji64.network import EmojiUNet
-from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
+from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe, near
+from diffusion_utils.emoji64.release import release
 from diffusion_utils.files import digest, load_tensors
 from diffusion_utils.training.loop import train
 from diffusion_utils.training.muon import Muon
@@ -94,7 +96,7 @@ def solved(inputs, v):
 @pytest.mark.parametrize("stage", ["base", "refiner"])
 def test_a_batch_shows_each_drawing_under_its_own_caption(of_one_colour, stage):
     """In the middle, where a drawing is that is moved a little, its colour tells which it is."""
-    recipe = Recipe(stage, batch_size=14, paint=0, background=0)
+    recipe = Recipe(stage, batch_size=14, paint=0, background=0, text_noise=0)
     encoder = Numbered()
     batches = Batches(recipe, of_one_colour, encoder)
     middle = slice(recipe.size // 4, -recipe.size // 4)
@@ -215,9 +217,9 @@ def hashed(prompts):
     return (pooled[:, None].expand(-1, 12, -1), torch.ones(len(prompts), 12).bool(), pooled)
 
 
-def run(recipe, folder, steps, begin=None, **options):
+def run(recipe, folder, steps, **options):
     """The rows of a run up to a step, and the average it yields."""
-    task = EmojiTask(recipe, Batches(recipe, some_drawings(), hashed), begin)
+    task = EmojiTask(recipe, Batches(recipe, some_drawings(), hashed))
     rows = []
     for step in train(task, folder, Accelerator(cpu=True), **options):
         rows.append(step)
@@ -270,19 +272,21 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path, recipe):
 
 
 def test_a_refiner_is_trained_on_a_base_that_stays(tmp_path):
-    begin = EmojiUNet((8, 16, 32))
-    torch.nn.init.normal_(begin.base.out[-1].weight, std=0.1)
-    batches = Batches(REFINER, some_drawings(), hashed)
-    task = EmojiTask(REFINER, batches, begin.state_dict())
+    network = EmojiUNet((8, 16, 32))
+    torch.nn.init.normal_(network.base.out[-1].weight, std=0.1)
+    task = EmojiTask(REFINER, Batches(REFINER, some_drawings(), hashed))
+    command_line.begin(tmp_path, task, network, None)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     *_, (_, networks) = train(task, tmp_path, Accelerator(cpu=True), steps=3)
     shown = networks["ema"]
     state, _ = load_tensors(tmp_path / "checkpoint.safetensors")
-    for name, before in begin.base.state_dict().items():
-        for network in ("model", "ema"):
-            assert state[f"{network}.base.{name}"].equal(before), name
-        assert shown.base.state_dict()[name].equal(before)
-    before = REFINER.network().refiner.state_dict()
-    changed = [n for n, p in shown.refiner.named_parameters() if not p.equal(before[n])]
+    for name, tensor in before.items():
+        if name.startswith("base."):
+            for of in ("model", "ema"):
+                assert state[f"{of}.{name}"].equal(tensor), name
+            assert shown.state_dict()[name].equal(tensor)
+    parameters = shown.refiner.named_parameters()
+    changed = [n for n, p in parameters if not p.equal(before[f"refiner.{n}"])]
     assert len(changed) > 10
 
 
@@ -304,6 +308,7 @@ def command(folder, stage, *options):
 
 def ended(folder, *arguments):
     """Run the command to its end -> what it showed."""
+    folder.mkdir(exist_ok=True)
     shown = folder / "stderr"
     assert finish(begin(command(folder, *arguments), shown)) == [0], shown.read_text()
     return shown.read_text()
@@ -387,9 +392,57 @@ def test_a_refiner_by_the_command(base, tmp_path):
     assert "holds a run of another recipe" in (tmp_path / "stderr").read_text()
 
 
+def test_a_run_goes_on_from_released_weights_and_their_history(base, tmp_path):
+    ended(tmp_path, "refiner", "--base", str(base / "base"), "--steps", "3")
+    shown = tmp_path / "released"
+    release(base / "base", tmp_path / "refiner", shown)
+    begun = "--start", str(shown)
+    ended(tmp_path / "next", "base", *begun, "--steps", "7")
+    rows, before = (read_history(f / "base" / "history.csv") for f in (tmp_path / "next", shown))
+    assert [row.step for row in rows] == list(range(1, 8)) and rows[:6] == before
+    assert rows[6].seconds > before[-1].seconds
+    state, about = load_tensors(tmp_path / "next" / "base" / "checkpoint.safetensors")
+    assert about["recipe"]["start"] == digest(shown / "unet" / "model.safetensors")
+    weights, _ = load_tensors(shown / "unet" / "model.safetensors")
+    far = [(state[f"model.{n[5:]}"] - w).abs().max() for n, w in weights.items() if "base." in n]
+    assert 0 < max(far) < 0.01  # one step at a small rate
+    # a refiner on its released base, and on another
+    ended(tmp_path / "next", "refiner", *begun, "--steps", "4")
+    state, about = load_tensors(tmp_path / "next" / "refiner" / "checkpoint.safetensors")
+    assert about["step"] == 4
+    assert all(state[f"ema.{n}"].equal(w.float()) for n, w in weights.items() if "base." in n)
+    other = "--base", str(tmp_path / "next" / "base")
+    ended(tmp_path / "other", "refiner", *begun, *other, "--steps", "4")
+    _, about = load_tensors(tmp_path / "other" / "refiner" / "checkpoint.safetensors")
+    assert len(about["recipe"]["start"].split()) == 2 and about["step"] == 4
+
+
 @pytest.mark.parametrize("arguments", [["refiner"], ["base", "--base", "runs/x"]])
 def test_a_refiner_and_nothing_else_needs_a_base(monkeypatch, capsys, arguments):
     monkeypatch.setattr(sys, "argv", ["train", *arguments])
     with pytest.raises(SystemExit):
         command_line.main()
-    assert "needs --base, the run of its base" in capsys.readouterr().err
+    assert "--base" in capsys.readouterr().err
+
+
+def test_noise_brings_prompts_near_others_and_keeps_their_size():
+    g = torch.Generator().manual_seed(0)
+    tokens, pooled = torch.randn(2000, 3, 384, generator=g), torch.randn(2000, 384, generator=g)
+    mask = torch.ones(2000, 3, dtype=torch.bool)
+    words, same, whole = near(tokens, mask, pooled, 0.8, g)
+    assert same.equal(mask)
+    for noisy in (words, whole):
+        assert noisy.square().mean().item() == pytest.approx(1, abs=0.01)
+    # with noise of relative size u in [0, 0.8], the cosine is 1 / sqrt(1 + u^2): its mean, an integral
+    expected = math.asinh(0.8) / 0.8
+    pairs = (whole, pooled), (words[:, 1], tokens[:, 1])
+    for noisy, clean in pairs:
+        cosine = F.cosine_similarity(noisy, clean)
+        assert cosine.mean().item() == pytest.approx(expected, abs=0.005)
+        assert cosine.min() > 0.7 and cosine.max() > 0.999
+    # the words of one prompt get as much noise as the prompt as a whole, not the same noise
+    assert torch.corrcoef(torch.stack([F.cosine_similarity(*p) for p in pairs]))[0, 1] > 0.9
+    errors = torch.stack([(whole - pooled)[0], (words - tokens)[0, 0], (words - tokens)[0, 1]])
+    assert torch.corrcoef(errors).triu(1).abs().max() < 0.4
+    for clean, kept in zip((tokens, pooled), near(tokens, mask, pooled, 0, g)[::2], strict=True):
+        assert kept.equal(clean)

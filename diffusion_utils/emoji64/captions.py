@@ -37,7 +37,7 @@ SYNONYMS = {
     "bicycle": ["bike"],
     "birthday cake": ["cake"],
     "black cat": ["dark cat"],
-    "blossom": ["yellow flower"],
+    "blossom": ["flower", "yellow flower"],
     "boar": ["wild pig"],
     "bowl of ice cream": ["ice cream sundae"],
     "bowl of rice": ["rice"],

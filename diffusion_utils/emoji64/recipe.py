@@ -32,6 +32,7 @@ class Recipe:
     step `cool_from` on. high_noise: the density of the timesteps is 1 + high_noise t/T.
     drop_text, anything: how often the caption is left out, or says nothing particular.
     paint, background: how often a drawing is shown in another colour, or on one, and the caption says so.
+    text_noise: the most noise that a prompt is shown with, see `near`.
     start: the SHA-256 of each file of weights that the run began with; empty if it began anew.
     """
 
@@ -46,8 +47,9 @@ class Recipe:
     high_noise: float = 1.0
     drop_text: float = 0.1
     anything: float = 0.02
-    paint: float = 0.12
-    background: float = 0.1
+    paint: float = 0.14
+    background: float = 0.2
+    text_noise: float = 0.8
     seed: int = 64
     start: str = ""
 
@@ -114,7 +116,8 @@ class Batches:
         eps = torch.randn(x_0.shape, generator=generator)
         x_t = SCHEDULE.forward(x_0, t, eps)
         x_t = x_t.contiguous(memory_format=torch.channels_last)
-        return (x_t, t, *self.encoded(texts)), SCHEDULE.velocity(x_0, t, eps)
+        prompt = near(*self.encoded(texts), self.recipe.text_noise, generator)
+        return (x_t, t, *prompt), SCHEDULE.velocity(x_0, t, eps)
 
     def choose(self, step):
         """Which drawings: pass after pass, each in its own order, without those that fill no batch."""
@@ -150,9 +153,12 @@ class Batches:
             if u < self.recipe.paint + self.recipe.background:
                 return on_background(first, colour), None, colour
         # mostly the plain name, which is what people type
-        usual = which < 0.6 or not others
-        text = first if usual else others[int((which - 0.6) / 0.4 * len(others))]
-        return text, None, None
+        if which < 0.55 or not others:
+            return first, None, None
+        styled, *words = others
+        if which < 0.8:
+            return styled, None, None
+        return words[int((which - 0.8) / 0.2 * len(words))], None, None
 
     def caption(self, text, generator):
         """The text, or now and then nothing, or nothing particular."""
@@ -172,26 +178,42 @@ class Batches:
         return (u * SCHEDULE.T).long().clamp(max=SCHEDULE.T - 1)
 
 
+def near(tokens, mask, pooled, strength, generator):
+    """Prompts with noise, as if other words of a like meaning had been said -> tokens, mask, pooled.
+
+    Each prompt gets between no noise and `strength`, where 1 is as much noise as there is meaning.
+
+    Args:
+        tokens (B, L, D), mask (B, L), pooled (B, D): what a `TextEncoder` returns.
+    """
+    scale = strength * torch.rand(len(pooled), 1, generator=generator)
+
+    def noisy(x, scale):
+        noise = torch.randn(x.shape, generator=generator)
+        return (x + scale * noise) / (1 + scale**2).sqrt()  # of unit variance as before
+
+    return noisy(tokens, scale[..., None]), mask, noisy(pooled, scale)
+
+
 class EmojiTask:
     """A recipe and its batches, for `training.loop.train`.
 
     Args:
         recipe: a `Recipe`.
         batches: `Batches` of it.
-        begin: the weights of an `EmojiUNet` that a new run begins with, or None.
     """
 
     max_norm = 1.0
 
-    def __init__(self, recipe, batches, begin=None):
-        self.recipe, self.batches, self.begin = recipe, batches, begin
+    def __init__(self, recipe, batches):
+        self.recipe, self.batches = recipe, batches
         self.batch, self.lr_at, self.ema_at = batches.at, recipe.lr_at, recipe.ema_at
 
     def network(self):
-        """The part that is trained: the base, or the whole network around a frozen base."""
-        network = self.recipe.network()
-        if self.begin is not None:
-            network.load_state_dict(self.begin)
+        return self.trained(self.recipe.network())
+
+    def trained(self, network):
+        """The part of an `EmojiUNet` that is trained: the base, or the whole around a frozen base."""
         if self.recipe.stage == "base":
             return network.base
         network.base.requires_grad_(False)

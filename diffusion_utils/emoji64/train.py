@@ -1,6 +1,7 @@
 """Train Emoji-64: python -m diffusion_utils.emoji64.train base --hours 8, then refiner."""
 
 import argparse
+import copy
 import math
 import os
 import sys
@@ -21,7 +22,7 @@ from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.tasks import prompted
 from diffusion_utils.training.loop import train
-from diffusion_utils.training.runs import CHECKPOINT, part
+from diffusion_utils.training.runs import CHECKPOINT, part, read_history, save_state
 from diffusion_utils.training.runtime import (
     accelerator,
     best_precision,
@@ -72,8 +73,8 @@ def recipe_of(run):
     return Recipe(**values | {"channels": tuple(values["channels"])})
 
 
-def weights_to_begin_with(args, recipe):
-    """What a new run begins with: released weights, the base of another run -> (state or None, SHA-256s)."""
+def beginning(args, recipe):
+    """The network that a new run begins with, and the recipe that says which: an `EmojiUNet`, a `Recipe`."""
     network, sources = recipe.network(), []
     if args.start:
         path = args.start / "unet" / "model.safetensors"
@@ -83,7 +84,19 @@ def weights_to_begin_with(args, recipe):
         path = args.base / CHECKPOINT
         network.base.load_state_dict(part(load_tensors(path)[0], "ema"))
         sources.append(digest(path))
-    return (network.state_dict() if sources else None), " ".join(sources)
+    return network, replace(recipe, start=" ".join(sources))
+
+
+def begin(run, task, network, released):
+    """Write what a run goes on from: a network, and the history of the model that it was released with."""
+    done = 0
+    if released:
+        history = released / task.recipe.stage / "history.csv"
+        done = read_history(history)[-1].step
+        copy_file(history, run / "history.csv")
+    model = task.trained(network)
+    networks = {"model": model, "ema": copy.deepcopy(model)}
+    save_state(run, task.recipe, done, networks, task.optimizer(model))
 
 
 def smoke(data, recipe):
@@ -107,14 +120,20 @@ def parsed():
         help="let the learning rate of a copy of the run fall to zero over so many steps",
     )
     parser.add_argument("--base", type=Path, help="run of the base that the refiner is trained on")
-    parser.add_argument("--start", type=Path, help="a released model that a new run begins with")
+    parser.add_argument(
+        "--start",
+        type=Path,
+        help="a released model that a new run goes on from, its hours included",
+    )
     parser.add_argument("--smoke", action="store_true", help="in small, for tests")
     parser.add_argument("--checkpoint-steps", type=positive, default=200)
     parser.add_argument("--sheet-steps", type=positive, default=2000)
     parser.add_argument("--precision", choices=["no", "bf16"], default=best_precision())
     args = parser.parse_args()
-    if (args.stage == "refiner") != (args.base is not None):
-        parser.error("a refiner, and nothing else, needs --base, the run of its base")
+    if args.stage == "base" and args.base:
+        parser.error("--base is the run whose base a refiner is trained on")
+    if args.stage == "refiner" and not (args.base or args.start):
+        parser.error("a refiner needs a base: --base, its run, or --start, a released model")
     return args
 
 
@@ -126,15 +145,17 @@ def main():
     recipe = Recipe() if args.stage == "base" else Recipe("refiner", high_noise=0.0)
     if args.smoke:
         data, recipe = smoke(data, recipe)
-    run, steps, begin = args.out / args.stage, args.steps, None
+    run, steps, network = args.out / args.stage, args.steps, None
     if args.cooldown:
         run, recipe = cooled(run, args.cooldown)
         steps = recipe.cool_from + recipe.cooldown
     else:
-        begin, start = weights_to_begin_with(args, recipe)
-        recipe = replace(recipe, start=start)
+        network, recipe = beginning(args, recipe)
     encoder = TextEncoder(FOLDER)
-    task = EmojiTask(recipe, Batches(recipe, data, encoder), begin)
+    task = EmojiTask(recipe, Batches(recipe, data, encoder))
+    if recipe.start and network and device.is_main_process and not (run / CHECKPOINT).exists():
+        begin(run, task, network, args.start)
+    device.wait_for_everyone()
     options = {"hours": args.hours, "checkpoint_steps": args.checkpoint_steps}
     rows = train(task, run, device, steps=steps, **options)
     total = None if math.isinf(steps) else steps
