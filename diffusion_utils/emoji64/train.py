@@ -142,7 +142,8 @@ def main():
     keep_freed_memory()
     device = accelerator(args.precision)
     data = emoji()
-    recipe = Recipe() if args.stage == "base" else Recipe("refiner", high_noise=0.0)
+    # the base decides where there is much noise, the refiner errs where there is little
+    recipe = Recipe() if args.stage == "base" else Recipe("refiner", high_noise=-0.5)
     if args.smoke:
         data, recipe = smoke(data, recipe)
     run, steps, network = args.out / args.stage, args.steps, None
