@@ -163,6 +163,10 @@ PLANTED = [
         ("a history keeps what came after the checkpoint", "if row.step <= done]", "if row.step]"),
     ),
     *of(
+        f"{TRAINING}/runs.py", "tests/test_release.py",
+        ("what is as well finished is replaced", "if steps <= before:", "if steps < before:"),
+    ),
+    *of(
         f"{TRAINING}/muon.py", "tests/test_muon.py",
         ("Muon takes the last layer too", '{"time", "conv_in", "out"}', '{"time", "conv_in"}'),
         ("a step of Muon is scaled by the smaller side",
@@ -194,10 +198,6 @@ PLANTED = [
         f"{MNIST}/unet.py", "tests/test_unet.py",
         ("the class is not multiplied in at 7x7", "h = c1 * h + t1", "h = h + t1"),
         ("samples are drawn in train mode", "    model.eval()\n", "    model.train()\n"),
-    ),
-    *of(
-        f"{MNIST}/release.py", "tests/test_release.py",
-        ("what is as well finished is replaced", "if done <= shipped:", "if done < shipped:"),
     ),
     # The emoji
     *of(
