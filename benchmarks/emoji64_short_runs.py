@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 import torch
 import torch.nn.functional as F
 
+from benchmarks._results import RESULTS, store
 from diffusion_utils.emoji64.captions import called
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import load_evaluator, plain, ranks, top
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.recipe import SCHEDULE, Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import ROOT, atomic
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.tasks import prompted
@@ -30,7 +30,6 @@ from diffusion_utils.training.runtime import (
     progress,
 )
 
-RESULTS = ROOT / "benchmarks" / "results" / "emoji64_short_runs.json"
 NAMES, TIMESTEPS = 64, (950, 800, 650, 450, 200)
 RECIPES = {
     "AdamW, batch 32, rate 0.001": Recipe(batch_size=32, lr=1e-3, warmup=100),
@@ -122,8 +121,7 @@ def main():
         run(what, recipe, args.minutes, data, encoder, judge) for what, recipe in RECIPES.items()
     ]
     result = {"minutes": args.minutes, "timesteps": TIMESTEPS, "runs": runs}
-    with atomic(RESULTS) as partial:
-        partial.write_text(json.dumps(result, indent=1) + "\n")
+    store(RESULTS / "emoji64_short_runs.json", result)
     print(json.dumps(result, indent=1))
 
 
