@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from benchmarks._results import RESULTS, store
 from diffusion_utils.emoji64.captions import called
-from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.dataset import chosen, emoji
 from diffusion_utils.emoji64.judge import load_evaluator, plain, ranks, top
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.recipe import SCHEDULE, Batches, EmojiTask, Recipe
@@ -54,16 +54,6 @@ class ShortTask(EmojiTask):
     def falling(self, step):
         left = (1 - self.spent / self.seconds) / 0.3
         return self.recipe.lr_at(step) * min(1, max(0, left))
-
-
-def first_names(data, count):
-    """The drawings of the first names, in alphabetical order."""
-    kept = data.name_index < count
-    return data._replace(
-        images=data.images[kept],
-        name_index=data.name_index[kept],
-        style_index=data.style_index[kept],
-    )
 
 
 @torch.no_grad()
@@ -115,7 +105,8 @@ def main():
     parser.add_argument("--minutes", type=float, default=5)
     args = parser.parse_args()
     keep_freed_memory()
-    data, encoder = first_names(emoji(), NAMES), TextEncoder(FOLDER)
+    everything, encoder = emoji(), TextEncoder(FOLDER)
+    data = chosen(everything, everything.name_index < NAMES)
     judge = load_evaluator()[0]
     runs = [
         run(what, recipe, args.minutes, data, encoder, judge) for what, recipe in RECIPES.items()

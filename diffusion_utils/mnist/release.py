@@ -118,14 +118,14 @@ def released(name, folder=MODELS, device="cpu"):
     return networks, read_history(Path(folder) / name / "history.csv")
 
 
-def released_average(name, folder=MODELS, device="cpu"):
+def released_average(name, folder=MODELS):
     """The running average of the weights of "b2" or "b2_to_noise" -> network in eval mode.
 
     Raises:
         FileNotFoundError, ValueError: none is recorded, or as `load_network`.
     """
     path = Path(folder) / name / "average.safetensors"
-    return load_network(path, recorded_sha256(path)).to(device)
+    return load_network(path, recorded_sha256(path))
 
 
 def load_network(path, sha256=None):
