@@ -8,15 +8,15 @@ network has), and three pictures that neither has seen, each from sixteen seeds.
 """
 
 import argparse
-import json
 
 import torch
 from tqdm import tqdm
 
+from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.judge import WEIGHTS, held_out, load_evaluator, name_ranks
-from diffusion_utils.emoji64.model import FOLDER
-from diffusion_utils.files import ROOT, atomic, digest
+from diffusion_utils.emoji64.judge import WEIGHTS as JUDGE
+from diffusion_utils.emoji64.judge import held_out, load_evaluator, name_ranks
+from diffusion_utils.emoji64.model import WEIGHTS
 from diffusion_utils.metrics import psnr, ssim
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.tasks import TIMESTEPS, denoise_from, noised
@@ -24,7 +24,6 @@ from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import low_pass
 
-RESULTS = ROOT / "benchmarks" / "results" / "denoising.json"
 PROMPT = "a high quality photo"
 STARTS = (10, 6, 3)  # i_start: t = 690 as in chapter 1.4, 810, 900
 WIDTHS = (2, 3, 4, 6, 8)  # of the blur, in pixels
@@ -101,17 +100,14 @@ def main():
     names = judge[1][:: args.every]
     again = [name for name in UNSEEN for _ in range(args.seeds)]
     unseen = torch.stack([shipped_image(name) for name in again])
-    used = [FOLDER / "unet" / "model.safetensors", WEIGHTS]
     sets = {
         "drawings": (drawings, names, range(len(drawings))),
         "unseen": (unseen, again, [*range(args.seeds)] * len(UNSEEN)),
     }
-    sha256 = {path.relative_to(ROOT).as_posix(): digest(path) for path in used}
-    record = {"prompt": PROMPT, "sha256": sha256}
+    record = {"prompt": PROMPT, "sha256": digests(WEIGHTS, JUDGE)}
     for kind, (clean, right, seeds) in sets.items():
         record[kind] = compared(model, judge, clean, right, seeds)
-    with atomic(RESULTS) as partial:
-        partial.write_text(json.dumps(record) + "\n")
+    store(RESULTS / "denoising.json", record, indent=None)
 
 
 if __name__ == "__main__":

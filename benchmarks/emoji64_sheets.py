@@ -8,24 +8,23 @@ an answer is right if it is the name or one of its synonyms in benchmarks/naming
 
 import argparse
 import json
-from pathlib import Path
 from textwrap import fill
 
 import matplotlib.pyplot as plt
 import torch
-from tqdm import tqdm
 
+from benchmarks._results import RESULTS, digests, store
+from benchmarks.emoji64_quality import draw
 from diffusion_utils.emoji64.captions import COLOURS, STYLES, called, coloured, on_background
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.model import FOLDER
-from diffusion_utils.files import ROOT, atomic, digest
-from diffusion_utils.tasks import generate, prompted
+from diffusion_utils.emoji64.model import FOLDER, WEIGHTS
+from diffusion_utils.files import ROOT, atomic
+from diffusion_utils.tasks import TIMESTEPS
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
 
 GAMMA = 4
 OUT = FOLDER / "naming"
-WEIGHTS = FOLDER / "unet" / "model.safetensors"
 SYNONYMS = ROOT / "benchmarks" / "naming.json"
 THINGS = "car, apple, t-shirt, cat, flower, house, umbrella, fish".split(", ")
 WORDS = (
@@ -42,16 +41,6 @@ PROMPTS = (
     "rocket ship, broccoli, ninja, snowman, red apple, pencil, penguin, dog, "
     "mushroom, cactus, sailboat, butterfly, campfire, skull, house"
 ).split(", ")
-
-
-def draw(model, prompts, seeds, batch=16):
-    """One picture for each prompt -> (n, 3, 64, 64) in [-1, 1]."""
-    pictures = []
-    for i in tqdm(range(0, len(prompts), batch)):
-        some = slice(i, i + batch)
-        denoise = prompted(model, prompts[some], GAMMA)
-        pictures.append(generate(model, denoise, seeds[some]))
-    return torch.cat(pictures).clamp(-1, 1)
 
 
 def sheet(path, pictures, labels, columns):
@@ -75,7 +64,7 @@ def shuffled(count):
 
 def naming_sheets(model, names):
     """Every fifth name, seed 0, plain prompt, shuffled and numbered from 1, 34 pictures a sheet."""
-    pictures = draw(model, list(map(called, names)), [0] * len(names))
+    pictures = draw(model, list(map(called, names)), [0] * len(names), GAMMA, TIMESTEPS)
     order = shuffled(len(names))
     for first in range(0, len(order), 34):
         part = order[first : first + 34]
@@ -98,7 +87,7 @@ def prompt_sheets(model):
     for name, prompts in sheets.items():
         columns = {"styles": 7, "prompts": 5}.get(name, 8)
         seeds = [i % columns for i in range(len(prompts))]
-        pictures = draw(model, prompts, seeds)
+        pictures = draw(model, prompts, seeds, GAMMA, TIMESTEPS)
         sheet(OUT / f"{name}.png", pictures, prompts, columns)
 
 
@@ -128,14 +117,12 @@ def main():
     if args.count:
         found = {path.name: count(path, names) for path in OUT.glob("answers-*.txt")}
         result = {
-            "sha256": {WEIGHTS.relative_to(ROOT).as_posix(): digest(WEIGHTS)},
+            "sha256": digests(WEIGHTS),
             "pictures": len(names),
             "right": {name: number for name, (number, _) in found.items()},
             "wrong": {name: wrong for name, (_, wrong) in found.items()},
         }
-        path = ROOT / "benchmarks" / "results" / "emoji64_naming.json"
-        with atomic(path) as partial:
-            Path(partial).write_text(json.dumps(result, indent=1) + "\n")
+        store(RESULTS / "emoji64_naming.json", result)
         print(json.dumps(result, indent=1))
         return
     keep_freed_memory()

@@ -12,13 +12,13 @@ from tempfile import TemporaryDirectory
 import torch
 import torch.nn.functional as F
 
+from benchmarks._results import RESULTS, store
 from diffusion_utils.emoji64.captions import called
-from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.dataset import chosen, emoji
 from diffusion_utils.emoji64.judge import load_evaluator, plain, ranks, top
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.recipe import SCHEDULE, Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import ROOT, atomic
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.tasks import prompted
@@ -30,7 +30,6 @@ from diffusion_utils.training.runtime import (
     progress,
 )
 
-RESULTS = ROOT / "benchmarks" / "results" / "emoji64_short_runs.json"
 NAMES, TIMESTEPS = 64, (950, 800, 650, 450, 200)
 RECIPES = {
     "AdamW, batch 32, rate 0.001": Recipe(batch_size=32, lr=1e-3, warmup=100),
@@ -55,16 +54,6 @@ class ShortTask(EmojiTask):
     def falling(self, step):
         left = (1 - self.spent / self.seconds) / 0.3
         return self.recipe.lr_at(step) * min(1, max(0, left))
-
-
-def first_names(data, count):
-    """The drawings of the first names, in alphabetical order."""
-    kept = data.name_index < count
-    return data._replace(
-        images=data.images[kept],
-        name_index=data.name_index[kept],
-        style_index=data.style_index[kept],
-    )
 
 
 @torch.no_grad()
@@ -116,14 +105,14 @@ def main():
     parser.add_argument("--minutes", type=float, default=5)
     args = parser.parse_args()
     keep_freed_memory()
-    data, encoder = first_names(emoji(), NAMES), TextEncoder(FOLDER)
+    everything, encoder = emoji(), TextEncoder(FOLDER)
+    data = chosen(everything, everything.name_index < NAMES)
     judge = load_evaluator()[0]
     runs = [
         run(what, recipe, args.minutes, data, encoder, judge) for what, recipe in RECIPES.items()
     ]
     result = {"minutes": args.minutes, "timesteps": TIMESTEPS, "runs": runs}
-    with atomic(RESULTS) as partial:
-        partial.write_text(json.dumps(result, indent=1) + "\n")
+    store(RESULTS / "emoji64_short_runs.json", result)
     print(json.dumps(result, indent=1))
 
 

@@ -11,15 +11,14 @@ from itertools import product
 
 from tqdm import tqdm
 
-from diffusion_utils.emoji64.model import FOLDER
-from diffusion_utils.files import ROOT, atomic, digest
+from benchmarks._results import RESULTS, digests, store
+from diffusion_utils.emoji64.model import WEIGHTS
 from diffusion_utils.metrics import seam
 from diffusion_utils.pictures import HOLES, IMAGES, hole, shipped_image
 from diffusion_utils.tasks import inpaint, prompted
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
 
-RESULTS = ROOT / "benchmarks" / "results" / "inpainting.json"
 PROMPT = "a {}"  # what stands in the picture
 GAMMAS = (1, 3)
 TIMES = (1, 2, 4, 8)
@@ -43,8 +42,6 @@ def main():
     args = parser.parse_args()
     keep_freed_memory()
     model = load_pretrained("emoji64")
-    used = [FOLDER / "unet" / "model.safetensors"]
-    used += [IMAGES / f"{name}.png" for name in HOLES]
     result = {
         "prompt": PROMPT,
         "seeds": args.seeds,
@@ -53,10 +50,9 @@ def main():
             for name, corners in HOLES.items()
         },
         "rows": [row for name in HOLES for row in rows(model, name, range(args.seeds))],
-        "sha256": {path.relative_to(ROOT).as_posix(): digest(path) for path in used},
+        "sha256": digests(WEIGHTS, *(IMAGES / f"{name}.png" for name in HOLES)),
     }
-    with atomic(RESULTS) as partial:
-        partial.write_text(json.dumps(result, indent=1) + "\n")
+    store(RESULTS / "inpainting.json", result)
     print(json.dumps(result["rows"]))
 
 

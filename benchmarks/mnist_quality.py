@@ -14,14 +14,14 @@ import json
 import torch
 from tqdm import tqdm
 
+from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.denoisers import NoiseEstimate, guided
-from diffusion_utils.files import ROOT, atomic, recorded_sha256
 from diffusion_utils.metrics import accuracy, confidence, diversity, fid, in_batches, psnr, ssim
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
 from diffusion_utils.mnist.recipes import RECIPES
-from diffusion_utils.mnist.release import MODELS, released, released_average
+from diffusion_utils.mnist.release import MODELS, released, released_average, steps_of
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.sampling import generators, last, sample, trajectory, unit_noise
@@ -29,7 +29,6 @@ from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import low_pass
 
-RESULTS = ROOT / "benchmarks" / "results"
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
@@ -191,7 +190,23 @@ def real_digits(count):
     }
 
 
-def main():
+def weights_of(kind):
+    """The files of weights that a measurement is of, the judge's among them."""
+    released = {
+        name: [path for path, _ in steps_of(MODELS / name).values()]
+        for name in ("b1", "b2", "b2_to_noise", "b3")
+    }
+    averages = [MODELS / name / "average.safetensors" for name in ("b2", "b2_to_noise")]
+    return {
+        "b1": [released["b1"][-1]],
+        "b2": [released["b2"][-1], WEIGHTS],
+        "b2_judge": [*released["b2"], WEIGHTS],
+        "b2_limits": [released["b2"][-1], released["b2_to_noise"][-1], *averages, WEIGHTS],
+        "b3": [released["b3"][-1], WEIGHTS],
+    }[kind]
+
+
+def parsed():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -201,36 +216,32 @@ def main():
     parser.add_argument("--judge", action="store_true", help="of b2: how sure the classifier is")
     parser.add_argument("--limits", action="store_true", help="of b2: average and schedule")
     args = parser.parse_args()
+    args.kind = f"{args.name}{'_judge' * args.judge}{'_limits' * args.limits}"
+    if args.kind not in ("b1", "b2", "b2_judge", "b2_limits", "b3"):
+        parser.error("--judge and --limits are of b2, one at a time")
+    return args
+
+
+def main():
+    args = parsed()
     keep_freed_memory()
-    networks, history = released(args.name, device=DEVICE)
+    networks = released(args.name, device=DEVICE)[0]
     epoch, network = list(networks.items())[-1]
-    result = {"epoch": epoch, "images": args.images}
-    if args.name == "b1":
-        result["rows"] = list(denoising(network, to_unit(mnist(train=False)[0][: args.images])))
-    judge = args.judge and args.name == "b2"
-    if judge:
-        rows = list(judged(networks, args.images, args.steps))
-        result |= {"steps": args.steps, "rows": rows}
-    elif args.limits:
-        result |= {"rows": list(limits(args.images)), "real": floor(args.images)}
-    elif args.name == "b2":
-        result |= {"rows": list(strided(network, args.images)), "real": floor(args.images)}
-    if args.name == "b3":
-        result |= {"steps": args.steps, "rows": list(guidance(network, args.images, args.steps))}
-        result["real"] = real_digits(args.images)
-    used = [MODELS / args.name / f"step-{len(history):05d}.safetensors"] + [WEIGHTS] * (
-        args.name != "b1"
-    )
-    if judge:
-        first = min(networks) * RECIPES["b2"].steps_per_epoch
-        used.append(MODELS / "b2" / f"step-{int(first):05d}.safetensors")
-    if args.limits:
-        last = MODELS / "b2_to_noise" / f"step-{len(history):05d}.safetensors"
-        used += [last, *(MODELS / n / "average.safetensors" for n in ("b2", "b2_to_noise"))]
-    name = f"mnist_{args.name}{'_judge' * judge}{'_limits' * args.limits}.json"
-    result["sha256"] = {path.relative_to(ROOT).as_posix(): recorded_sha256(path) for path in used}
-    with atomic(RESULTS / name) as partial:
-        partial.write_text(json.dumps(result, indent=1) + "\n")
+    count, steps = args.images, args.steps
+    measure = {
+        "b1": lambda: {"rows": [*denoising(network, to_unit(mnist(train=False)[0][:count]))]},
+        "b2": lambda: {"rows": [*strided(network, count)], "real": floor(count)},
+        "b2_judge": lambda: {"steps": steps, "rows": [*judged(networks, count, steps)]},
+        "b2_limits": lambda: {"rows": [*limits(count)], "real": floor(count)},
+        "b3": lambda: {
+            "steps": steps,
+            "rows": [*guidance(network, count, steps)],
+            "real": real_digits(count),
+        },
+    }[args.kind]
+    result = {"epoch": epoch, "images": count} | measure()
+    result["sha256"] = digests(*weights_of(args.kind))
+    store(RESULTS / f"mnist_{args.kind}.json", result)
     print(json.dumps(result["rows"], indent=1))
 
 

@@ -18,10 +18,11 @@ from typing import NamedTuple
 import torch
 from tqdm import tqdm
 
-from benchmarks.emoji64_quality import digests
+from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.emoji64.captions import called, on_background
+from diffusion_utils.emoji64.judge import WEIGHTS as JUDGE
 from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
-from diffusion_utils.files import ROOT, atomic
+from diffusion_utils.emoji64.model import WEIGHTS
 from diffusion_utils.metrics import in_batches
 from diffusion_utils.pictures import save_sheet
 from diffusion_utils.tasks import generate, hybrid, visual_anagram
@@ -29,7 +30,7 @@ from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import FLIP, VIEWS, low_pass, same
 
-RESULTS = ROOT / "benchmarks" / "results" / "pairs.json"
+FILE = RESULTS / "pairs.json"
 SEEDS = range(16)
 
 # as it is, and upside down
@@ -129,7 +130,7 @@ def surest(sure):
     return sorted(range(len(sure)), key=lambda i: -min(sure[i]))
 
 
-def measured(model, judge, name, sheets, most=16):
+def measured(model, judge, name, sheets, most):
     """The rows of one kind, the surest pair first, and its sheet for the eye; at most so many seeds."""
     kind = KINDS[name]
     seeds = kind.seeds[:most]
@@ -167,16 +168,16 @@ def main():
         parser.error(f"unknown kind {unknown.pop()}; there are {', '.join(KINDS)}")
     keep_freed_memory()
     model, judge = load_pretrained("emoji64"), load_evaluator()
-    record = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    if record.get("sha256") != digests():
-        record = {"sha256": digests()}
+    sha256 = digests(WEIGHTS, JUDGE)
+    record = json.loads(FILE.read_text()) if FILE.exists() else {}
+    if record.get("sha256") != sha256:
+        record = {"sha256": sha256}
     for name in args.kinds or KINDS:
         record[name] = measured(model, judge, name, args.sheets, args.seeds)
         for row in record[name]:
             counts = [both_within(row, first) for first in (1, 5)]
             print(name, *row["pair"], "best seed", row["best"], "first, in five", *counts)
-        with atomic(RESULTS) as part:
-            part.write_text(json.dumps(record) + "\n")
+        store(FILE, record, indent=None)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ result is written to benchmarks/results/mnist_precision.json, which chapter B1 p
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from dataclasses import replace
@@ -16,13 +15,11 @@ from dataclasses import replace
 import numpy as np
 from accelerate.state import AcceleratorState
 
-from diffusion_utils.files import ROOT, atomic
+from benchmarks._results import RESULTS, store
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES, DigitTask
 from diffusion_utils.training.loop import train
 from diffusion_utils.training.runtime import accelerator, keep_freed_memory, progress
-
-RESULTS = ROOT / "benchmarks" / "results" / "mnist_precision.json"
 
 
 def losses(recipe, precision, steps):
@@ -59,8 +56,7 @@ def main():
         result = {"steps": args.steps, "window": args.window, "apart": {}}
         for name in ("bf16", "fp32, another seed"):
             result["apart"][name] = apart[name].mean()
-        with atomic(RESULTS) as partial:
-            partial.write_text(json.dumps(result, indent=1) + "\n")
+        store(RESULTS / "mnist_precision.json", result)
     if apart["bf16"].mean() > apart["fp32, another seed"].mean():
         sys.exit("bf16 is further from fp32 than another seed is: do not train in it")
 

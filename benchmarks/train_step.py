@@ -23,8 +23,6 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-RESULTS = Path(__file__).parent / "results" / "mnist_train_step.json"
-
 # Nothing of torch or of the package is imported here: ours sets what torch reads when it is loaded, as
 # the commands do, and a plain loop must not have it.
 
@@ -227,10 +225,9 @@ def main():
         f"emoji64: 32x32, batch {e['batch_size']}, {e['batch_size'] / step:.1f} images/s, "
         f"{e['gflop'] / step:.0f} GFLOP/s"
     )
-    from diffusion_utils.files import atomic
+    from benchmarks._results import RESULTS, store
 
-    with atomic(RESULTS) as partial:
-        partial.write_text(json.dumps({"networks": networks}, indent=1) + "\n")
+    store(RESULTS / "mnist_train_step.json", {"networks": networks})
 
 
 def compared(name, D, batch_size, steps):

@@ -32,12 +32,13 @@ def to_pixels(images):
 
 
 IMAGES = ROOT / "data" / "images"
+SIZE = 64  # pixels, of a picture that a model takes
 # a phone's picture has up to 200 million; a file of far more is a trap, or fills the memory
 MAX_PIXELS = 500_000_000
 
 
-def load_image(path, size=64):
-    """Read any picture -> (3, size, size) in [-1, 1], its middle square, on white where transparent.
+def load_image(path):
+    """Read any picture -> (3, 64, 64) in [-1, 1], its middle square, on white where transparent.
 
     Grey of more than 8 bit is read as 0 .. 65535, or as 0 .. 1 if it is float.
 
@@ -47,7 +48,7 @@ def load_image(path, size=64):
             than MAX_PIXELS.
     """
     path = Path(path)
-    ample = 16 * size  # shrinking to this by whole blocks is not seen in the result
+    ample = 16 * SIZE  # shrinking to this by whole blocks is not seen in the result
     try:
         with pixel_limit(MAX_PIXELS), Image.open(path) as file:
             file.draft(None, (ample, ample))  # a JPEG is decoded that small at once
@@ -68,7 +69,7 @@ def load_image(path, size=64):
             "save it again as PNG or JPEG"
         ) from error
     picture = center_crop(on_white(picture), min(picture.size))
-    pixels = resize(pil_to_tensor(picture).float(), [size, size], antialias=True)
+    pixels = resize(pil_to_tensor(picture).float(), [SIZE, SIZE], antialias=True)
     return pixels.div(127.5).sub(1).clamp(-1, 1)
 
 
@@ -154,16 +155,16 @@ def shipped_image(name):
 HOLES = {"sailboat": (12, 4, 48, 34), "mushroom": (4, 2, 60, 38), "cactus": (12, 2, 52, 34)}
 
 
-def hole(left, top, right, bottom, size=64):
-    """A mask (1, size, size) that is 1 in a rectangle, in pixels, and 0 around it.
+def hole(left, top, right, bottom):
+    """A mask (1, 64, 64) that is 1 in a rectangle, in pixels, and 0 around it.
 
     Raises:
         ValueError: the rectangle is empty, or not inside the picture.
     """
-    if not (0 <= left < right <= size and 0 <= top < bottom <= size):
+    if not (0 <= left < right <= SIZE and 0 <= top < bottom <= SIZE):
         raise ValueError(
-            f"a hole is left, top, right, bottom within 0 .. {size}, got {left}, {top}, {right}, {bottom}"
+            f"a hole is left, top, right, bottom within 0 .. {SIZE}, got {left}, {top}, {right}, {bottom}"
         )
-    mask = torch.zeros(1, size, size)
+    mask = torch.zeros(1, SIZE, SIZE)
     mask[:, top:bottom, left:right] = 1
     return mask

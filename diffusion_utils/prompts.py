@@ -10,6 +10,13 @@ log = logging.getLogger(__name__)
 INVISIBLE = dict.fromkeys(map(ord, "\u200d\ufe0f"))
 
 
+def tokenized(prompts, tokenizer, tokens):
+    """Prompts, each made `readable`, as a text encoder takes them: its inputs by name, (n, tokens)."""
+    texts = [readable(prompt, tokenizer, tokens).strip() for prompt in prompts]
+    options = {"padding": "max_length", "truncation": True, "return_tensors": "pt"}
+    return tokenizer(texts, max_length=tokens, **options)
+
+
 def readable(prompt, tokenizer, tokens):
     """The prompt as a text encoder can read it: an emoji character that it does not know is spelled out.
 

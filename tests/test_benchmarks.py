@@ -14,6 +14,7 @@ import torch
 from accelerate import Accelerator
 
 from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, precision, train_step
+from benchmarks._results import RESULTS
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.files import ROOT
 from diffusion_utils.mnist.data import mnist
@@ -99,8 +100,8 @@ def test_a_run_that_is_measured_again_replaces_the_one_before(tmp_path, monkeypa
     for other in {"weights": "x"}, {"names": 64}, {"gamma": 1}, {"sampling_steps": 9}:
         assert not emoji64_quality.same_run(run, run | other)
     known = {"sha256": {"unet": "w", judge: "j"}, "runs": [run], "ranks": {}}
-    monkeypatch.setattr(emoji64_quality, "RESULTS", tmp_path / "results.json")
-    emoji64_quality.RESULTS.write_text(json.dumps(known))
+    monkeypatch.setattr(emoji64_quality, "FILE", tmp_path / "results.json")
+    emoji64_quality.FILE.write_text(json.dumps(known))
     assert emoji64_quality.earlier(known["sha256"]) == known
     kept = emoji64_quality.earlier({"unet": "x", judge: "j"})
     assert kept["runs"] == [run] and "ranks" not in kept
@@ -150,7 +151,7 @@ def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):
     assert [(row["gamma"], row["times"]) for row in [*as_it_is, last]] == [
         (gamma, times) for gamma in (1, 3) for times in (1, 2, 4, 8)
     ]
-    known = json.loads(inpainting.RESULTS.read_text())["original"]["sailboat"]
+    known = json.loads((RESULTS / "inpainting.json").read_text())["original"]["sailboat"]
     for row in as_it_is:
         assert row["picture"] == "sailboat"
         assert row["seam"] == pytest.approx([known] * 2)

@@ -193,7 +193,7 @@ def test_a_release_that_fails_leaves_the_one_before(folder, trained, tmp_path):
 
 def test_weights_that_were_trained_for_longer_stay_unless_told(folder, trained):
     runs, before = (trained / "base", trained / "refiner"), content(folder)
-    with pytest.raises(ValueError, match="2 steps.*weights of 2; .*--replace"):
+    with pytest.raises(ValueError, match="has 2 steps.*has 2; .*--replace"):
         release.release(*runs, folder)
     assert content(folder) == before
     sheet = folder / "base" / "sheet-000001.png"

@@ -195,7 +195,6 @@ def test_it_learns_the_right_names_of_what_is_disturbed(monkeypatch):
         return shown
 
     monkeypatch.setattr(judge, "views", recorded)
-    monkeypatch.setattr(judge, "tqdm", lambda steps, **_: Steps(steps))
     model = judge.train_evaluator(data, steps=40, batch_size=12)
     with torch.no_grad():
         found = model(judge.plain(data, torch.arange(24))).argmax(1)
@@ -203,11 +202,6 @@ def test_it_learns_the_right_names_of_what_is_disturbed(monkeypatch):
     # it never saw a drawing as it is stored for long
     as_it_is = [(x - judge.plain(data, c)).flatten(1).abs().amax(1) for c, x in seen]
     assert (torch.cat(as_it_is) < 0.02).float().mean() < 0.05
-
-
-class Steps(list):
-    def set_postfix(self, **_):
-        pass
 
 
 def test_the_judge_that_is_stored_is_the_one_that_was_measured(tmp_path, monkeypatch):

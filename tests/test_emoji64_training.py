@@ -396,6 +396,8 @@ def test_a_run_goes_on_from_released_weights_and_their_history(base, tmp_path):
     ended(tmp_path, "refiner", "--base", str(base / "base"), "--steps", "3")
     shown = tmp_path / "released"
     release(base / "base", tmp_path / "refiner", shown)
+    with pytest.raises(ValueError, match="has 6 steps.*has 6.*--replace"):
+        release(base / "base", tmp_path / "refiner", shown)
     begun = "--start", str(shown)
     ended(tmp_path / "next", "base", *begun, "--steps", "7")
     rows, before = (read_history(f / "base" / "history.csv") for f in (tmp_path / "next", shown))

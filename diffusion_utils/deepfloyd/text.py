@@ -9,7 +9,7 @@ from transformers import BitsAndBytesConfig, T5EncoderModel, T5Tokenizer
 
 from diffusion_utils.deepfloyd import weights
 from diffusion_utils.files import load_tensors, save_tensors
-from diffusion_utils.prompts import readable
+from diffusion_utils.prompts import tokenized
 
 TOKENS = 77
 # the 8 bit, and the hub's tokenizer, which transformers reads with the other two
@@ -28,13 +28,7 @@ class PromptEncoder:
             with weights.memory_of(self.device):
                 self.loaded = self.load()
         tokenizer, encoder = self.loaded
-        text = tokenizer(
-            readable(prompt.lower(), tokenizer, TOKENS).strip(),
-            padding="max_length",
-            truncation=True,
-            max_length=TOKENS,
-            return_tensors="pt",
-        )
+        text = tokenized([prompt.lower()], tokenizer, TOKENS)
         return (encoder(**text.to(self.device)).last_hidden_state,)
 
     def load(self):

@@ -23,13 +23,15 @@ class Emoji(NamedTuple):
     style_index: torch.Tensor  # (N,)
 
 
+def chosen(data, which):
+    """The drawings of a set that a slice or a mask (N,) chooses, under the same names."""
+    parts = ("images", "name_index", "style_index")
+    return data._replace(**{part: getattr(data, part)[which] for part in parts})
+
+
 def first(data, count):
     """The first drawings of a set, under the same names."""
-    return data._replace(
-        images=data.images[:count],
-        name_index=data.name_index[:count],
-        style_index=data.style_index[:count],
-    )
+    return chosen(data, slice(count))
 
 
 def emoji(path=PATH):

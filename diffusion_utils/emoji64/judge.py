@@ -16,7 +16,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torchvision.transforms import v2
-from tqdm import tqdm
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.files import (
@@ -30,11 +29,13 @@ from diffusion_utils.files import (
 )
 from diffusion_utils.metrics import conv, in_batches
 from diffusion_utils.pictures import to_unit
+from diffusion_utils.training.classifier import fit
 from diffusion_utils.training.loop import generator_for
 from diffusion_utils.training.runtime import best_precision, keep_freed_memory
 
 WEIGHTS = ROOT / "models" / "emoji64_evaluator" / "evaluator.safetensors"
 HELD_OUT = "twemoji"
+SEED = 7
 
 
 def Evaluator(num_names):
@@ -87,32 +88,29 @@ def plain(data, chosen):
     return 2 * (alpha * rgb + 1 - alpha) - 1
 
 
-def train_evaluator(data, steps=6000, batch_size=64, seed=7):
+def train_evaluator(data, steps, batch_size=64):
     """An evaluator trained on all styles but the one held out."""
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return optimise(data, steps, batch_size, seed)
+        torch.manual_seed(SEED)
+        return fit(
+            Evaluator(len(data.names)),
+            batches(data, steps, batch_size),
+            steps,
+            weight_decay=0.05,
+            label_smoothing=0.1,
+            precision=best_precision(),
+        )
 
 
-def optimise(data, steps, batch_size, seed):
-    model = Evaluator(len(data.names)).to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.05)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
+def batches(data, steps, batch_size):
+    """Drawings of the styles that are not held out, as `views` shows them, and their names' indices."""
     disturb = disturbances()
     seen = (data.style_index != data.styles.index(HELD_OUT)).nonzero()[:, 0]
-    for step in (bar := tqdm(range(steps), desc="evaluator")):
-        g = generator_for(seed, step)
+    for step in range(steps):
+        g = generator_for(SEED, step)
         chosen = seen[torch.randint(len(seen), (batch_size,), generator=g)]
         x = views(data, chosen, disturb).contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16, enabled=best_precision() == "bf16"):
-            logits = model(x)
-        loss = F.cross_entropy(logits.float(), data.name_index[chosen], label_smoothing=0.1)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        schedule.step()
-        bar.set_postfix(loss=f"{loss.item():.3f}")
-    return model.eval()
+        yield x, data.name_index[chosen]
 
 
 @torch.no_grad()

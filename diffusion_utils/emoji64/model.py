@@ -13,6 +13,7 @@ from diffusion_utils.schedule import Schedule
 from diffusion_utils.text_to_image import TextToImage
 
 FOLDER = ROOT / "models" / "emoji64"
+WEIGHTS = FOLDER / "unet" / "model.safetensors"
 
 
 class VelocityNetwork:

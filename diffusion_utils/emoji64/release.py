@@ -12,7 +12,7 @@ from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.recipe import Recipe
 from diffusion_utils.files import atomic_folder, copy_file, digest, load_tensors, record_sha256
-from diffusion_utils.training.runs import CHECKPOINT, part, read_history
+from diffusion_utils.training.runs import CHECKPOINT, check_longer, part
 
 WEIGHTS = "*/*.safetensors"
 # of sentence-transformers/all-MiniLM-L6-v2 at revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41
@@ -64,13 +64,8 @@ def release(base, refiner, folder=FOLDER, replace=False):
     base_state, base_about = load_tensors(base / CHECKPOINT)
     if not same(part(state, "base"), part(base_state, "ema")):
         raise ValueError(f"{refiner} was trained on another base than that in {base}")
-    before = folder / "base" / "history.csv"
-    done = read_history(before)[-1].step if before.exists() else 0
-    if base_about["step"] <= done and not replace:
-        raise ValueError(
-            f"{base} has {base_about['step']:,} steps, and {folder} holds weights of {done:,}; "
-            "the released weights stay (--replace replaces them)"
-        )
+    if not replace:
+        check_longer(base, base_about["step"], folder / "base")
     unet = EmojiUNet(channels)
     unet.load_state_dict(state)
     scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")

@@ -3,7 +3,7 @@
 import torch
 from transformers import AutoModel, AutoTokenizer
 
-from diffusion_utils.prompts import readable
+from diffusion_utils.prompts import tokenized
 
 TOKENS = 12
 
@@ -35,13 +35,7 @@ class TextEncoder:
         Raises:
             ValueError: a prompt that is not empty holds nothing that is known.
         """
-        text = self.tokenizer(
-            [readable(prompt, self.tokenizer, TOKENS) for prompt in prompts],
-            padding="max_length",
-            truncation=True,
-            max_length=TOKENS,
-            return_tensors="pt",
-        )
+        text = tokenized(prompts, self.tokenizer, TOKENS)
         mask = text["attention_mask"].bool()
         tokens = self.model(**text).last_hidden_state
         pooled = (tokens * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)

@@ -9,47 +9,37 @@ import sys
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torchvision.transforms import v2
-from tqdm import tqdm
 
 from diffusion_utils.files import ROOT, load_tensors, record_sha256, recorded_sha256, save_tensors
 from diffusion_utils.metrics import DigitClassifier, accuracy
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.pictures import to_unit
+from diffusion_utils.training.classifier import fit
 from diffusion_utils.training.runtime import keep_freed_memory
 
 WEIGHTS = ROOT / "models" / "mnist" / "classifier.safetensors"
 GOOD_ENOUGH = 0.993  # of the test digits named right, to judge others by
+BATCH_SIZE = 128
 
 
-def train_classifier(epochs=5, seed=180):
+def train_classifier(epochs):
     """A `DigitClassifier` trained on the 60,000 digits, shifted, turned and scaled a little."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return optimise(epochs)
-
-
-def optimise(epochs):
     images, labels = mnist(train=True)
-    model = DigitClassifier().to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=0.01)
-    starts = range(0, len(images), 128)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, 3e-3, total_steps=epochs * len(starts)
-    )
+    steps = epochs * -(-len(images) // BATCH_SIZE)
+    with torch.random.fork_rng():
+        torch.manual_seed(180)
+        model = DigitClassifier()
+        return fit(model, batches(images, labels, epochs), steps, weight_decay=0.01)
+
+
+def batches(images, labels, epochs):
+    """Images (B, 1, 28, 28) in [0, 1] as the judge sees them in training, and their labels (B,)."""
     augment = v2.RandomAffine(10, translate=(0.08, 0.08), scale=(0.9, 1.1))
-    for epoch in range(epochs):
-        order = torch.randperm(len(images))
-        for start in tqdm(starts, desc=f"epoch {epoch + 1} of {epochs}"):
-            chosen = order[start : start + 128]
-            batch = torch.cat([augment(part) for part in to_unit(images[chosen]).split(16)])
-            loss = F.cross_entropy(model(batch), labels[chosen])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-    return model.eval()
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(images)).split(BATCH_SIZE):
+            parts = to_unit(images[chosen]).split(16)  # one disturbance for each
+            yield torch.cat([augment(part) for part in parts]), labels[chosen]
 
 
 def accuracy_on_test_digits(model):

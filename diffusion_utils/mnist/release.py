@@ -23,7 +23,7 @@ from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES, Recipe
 from diffusion_utils.mnist.train import train_digits
 from diffusion_utils.mnist.unet import UNet
-from diffusion_utils.training.runs import CHECKPOINT, part, read_history
+from diffusion_utils.training.runs import CHECKPOINT, check_longer, part, read_history
 from diffusion_utils.training.runtime import (
     accelerator,
     best_precision,
@@ -64,8 +64,8 @@ def release(run, folder=MODELS, replace=False):
         )
     target = Path(folder) / recipe.name
     check_complete(run, recipe, found)
-    if not replace and target.exists():
-        check_better(run, recipe, found, target)
+    if not replace:
+        check_longer(run, max(found), target)
     lines = (Path(run) / "history.csv").read_text().splitlines(keepends=True)
     with atomic_folder(target) as new:
         for path in new.glob("*.safetensors"):
@@ -87,16 +87,6 @@ def check_complete(run, recipe, found):
         step = epoch * recipe.steps_per_epoch
         if step < max(found) and step not in found:
             raise ValueError(f"{run} lacks the weights of epoch {epoch}; what ships stays")
-
-
-def check_better(run, recipe, found, target):
-    """Raises a ValueError if a run is no better finished than what ships in a folder."""
-    done, shipped = max(found), max(steps_of(target), default=0)
-    if done <= shipped:
-        raise ValueError(
-            f"{run} has {done:,} of {recipe.steps:,} steps, and what ships has {shipped:,}; it stays, "
-            "unless you add --replace"
-        )
 
 
 def steps_of(folder):
@@ -128,14 +118,14 @@ def released(name, folder=MODELS, device="cpu"):
     return networks, read_history(Path(folder) / name / "history.csv")
 
 
-def released_average(name, folder=MODELS, device="cpu"):
+def released_average(name, folder=MODELS):
     """The running average of the weights of "b2" or "b2_to_noise" -> network in eval mode.
 
     Raises:
         FileNotFoundError, ValueError: none is recorded, or as `load_network`.
     """
     path = Path(folder) / name / "average.safetensors"
-    return load_network(path, recorded_sha256(path)).to(device)
+    return load_network(path, recorded_sha256(path))
 
 
 def load_network(path, sha256=None):

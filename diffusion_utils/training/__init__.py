@@ -1,1 +1,1 @@
-"""One training loop for Part B and Emoji-64, a run on disk, and what runs on which machine."""
+"""One training loop for the networks that draw, one for the judges, runs on disk, and the machine."""

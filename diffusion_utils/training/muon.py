@@ -4,6 +4,7 @@ import torch
 
 AT_THE_BORDER = {"time", "conv_in", "out"}  # the layers that AdamW keeps
 NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
+MOMENTUM = 0.95
 
 
 class Muon(torch.optim.AdamW):
@@ -16,15 +17,14 @@ class Muon(torch.optim.AdamW):
     2025, https://arxiv.org/abs/2502.16982, eq. 4.
     """
 
-    def __init__(self, network, lr, betas=(0.9, 0.99), weight_decay=0.01, momentum=0.95):
+    def __init__(self, network, lr, weight_decay=0.01):
         matrices, others = [], []
         for name, p in network.named_parameters():
             inner = p.ndim >= 2 and not AT_THE_BORDER & set(name.split("."))
             if p.requires_grad:
                 (matrices if inner else others).append(p)
         groups = [{"params": matrices}, {"params": others}]
-        super().__init__(groups, lr, betas, weight_decay=weight_decay)
-        self.momentum = momentum
+        super().__init__(groups, lr, betas=(0.9, 0.99), weight_decay=weight_decay)
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -36,8 +36,8 @@ class Muon(torch.optim.AdamW):
                 # AdamW wants a count of steps in every state that it loads
                 self.state[p]["step"] = torch.tensor(0.0)
                 self.state[p]["momentum"] = torch.zeros_like(p)
-            mean = self.state[p]["momentum"].lerp_(p.grad, 1 - self.momentum)
-            direction = orthogonalised(p.grad.lerp(mean, self.momentum).flatten(1))
+            mean = self.state[p]["momentum"].lerp_(p.grad, 1 - MOMENTUM)
+            direction = orthogonalised(p.grad.lerp(mean, MOMENTUM).flatten(1))
             size = 0.2 * max(direction.shape) ** 0.5
             p.mul_(1 - group["lr"] * group["weight_decay"])
             p.sub_(direction.view_as(p), alpha=group["lr"] * size)
@@ -45,13 +45,13 @@ class Muon(torch.optim.AdamW):
         return super().step(closure)
 
 
-def orthogonalised(matrix, iterations=5):
-    """The matrix with all its singular values brought near 1: (m, n) -> (m, n), by Newton-Schulz."""
+def orthogonalised(matrix):
+    """The matrix with its singular values brought near 1, (m, n) -> (m, n): 5 steps of Newton-Schulz."""
     a, b, c = NEWTON_SCHULZ
     x = (matrix / matrix.norm().clamp(min=1e-7)).bfloat16()
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
-    for _ in range(iterations):
+    for _ in range(5):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
     return (x.T if tall else x).to(matrix)

@@ -100,3 +100,14 @@ def read_history(path):
         TrainStep(*(kind(value) for kind, value in zip(types, row, strict=True)))
         for row in csv.reader(whole[1:])
     ]
+
+
+def check_longer(run, steps, released):
+    """Raises a ValueError if a run has no more steps than the one whose history is in a folder, if any."""
+    history = Path(released) / "history.csv"
+    before = read_history(history)[-1].step if history.exists() else 0
+    if steps <= before:
+        raise ValueError(
+            f"{run} has {steps:,} steps, and what ships has {before:,}; it stays, "
+            "unless you add --replace"
+        )

@@ -163,6 +163,10 @@ PLANTED = [
         ("a history keeps what came after the checkpoint", "if row.step <= done]", "if row.step]"),
     ),
     *of(
+        f"{TRAINING}/runs.py", "tests/test_release.py",
+        ("what is as well finished is replaced", "if steps <= before:", "if steps < before:"),
+    ),
+    *of(
         f"{TRAINING}/muon.py", "tests/test_muon.py",
         ("Muon takes the last layer too", '{"time", "conv_in", "out"}', '{"time", "conv_in"}'),
         ("a step of Muon is scaled by the smaller side",
@@ -173,8 +177,7 @@ PLANTED = [
         f"{MNIST}/judge.py",
         "tests/test_models.py::test_the_judge_of_digits_learns_their_names_shifted_turned_and_scaled",
         ("the judge of digits learns wrong labels",
-         "F.cross_entropy(model(batch), labels[chosen])",
-         "F.cross_entropy(model(batch), labels[: len(batch)])"),
+         "for part in parts]), labels[chosen]", "for part in parts]), labels[: len(chosen)]"),
         ("the judge of digits sees no disturbance",
          "augment(part) for part in", "part for part in"),
     ),
@@ -196,16 +199,12 @@ PLANTED = [
         ("the class is not multiplied in at 7x7", "h = c1 * h + t1", "h = h + t1"),
         ("samples are drawn in train mode", "    model.eval()\n", "    model.train()\n"),
     ),
-    *of(
-        f"{MNIST}/release.py", "tests/test_release.py",
-        ("what is as well finished is replaced", "if done <= shipped:", "if done < shipped:"),
-    ),
     # The emoji
     *of(
         f"{EMOJI64}/judge.py",
         "tests/test_emoji64_judge.py::test_it_learns_the_right_names_of_what_is_disturbed",
         ("the judge of emoji learns wrong labels",
-         "logits.float(), data.name_index[chosen],", "logits.float(), data.name_index[chosen - 1],"),
+         "yield x, data.name_index[chosen]", "yield x, data.name_index[chosen - 1]"),
         ("the judge of emoji sees no disturbance",
          "views(data, chosen, disturb).contiguous", "views(data, chosen, lambda x: x).contiguous"),
     ),
