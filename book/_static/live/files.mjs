@@ -1,4 +1,4 @@
-// The files of the live pages, fetched from the site when they are first needed and kept by the browser.
+// The files of the live pages, fetched when they are first needed and kept by the browser.
 
 const folder = new URL(".", import.meta.url);
 const fetched = new Map(); // {name: bytes}
@@ -29,29 +29,24 @@ async function ask(path, cache) {
   return response;
 }
 
+const content = async (stream) => new Uint8Array(await new Response(stream).arrayBuffer());
+
 // A file's name changes with its content, so that a kept one is never old.
 async function fetchFile({ path, bytes }, progress) {
-  const reader = (await ask(path, "force-cache")).body.getReader();
-  const parts = [];
   let got = 0;
-  const cut = () => new Error(
-    `The connection was lost after ${MB(got)} of ${MB(bytes)}; press the button again.`);
-  for (;;) {
-    const { done, value } = await reader.read().catch(() => { throw cut(); });
-    if (done) break;
-    parts.push(value);
-    progress((got += value.length));
-  }
-  if (got < bytes) throw cut();
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+  const count = (part, stream) => {
+    progress((got += part.length));
+    stream.enqueue(part);
+  };
+  const { body } = await ask(path, "force-cache");
+  const all = await content(body.pipeThrough(new TransformStream({ transform: count }))).catch(() => {});
+  if (all && got >= bytes) return all;
+  throw new Error(`The connection was lost after ${MB(got)} of ${MB(bytes)}; press the button again.`);
 }
 
 // A gzipped file's content; some servers have unpacked it already.
-async function unpacked(bytes) {
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes;
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
+const unpacked = (bytes) => bytes[0] !== 0x1f || bytes[1] !== 0x8b ? bytes
+  : content(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip")));
 
 // So many numbers of a file in half precision, from one of them on, in single precision
 export function halves(name, start, count) {

@@ -1,4 +1,5 @@
-// A prompt in the pieces of words that the text encoder knows: BERT's tokenizer, without capitals or accents.
+// A prompt in the pieces of words that the text encoder knows: BERT's tokenizer, without capitals
+// or accents.
 
 export class Tokenizer {
   // vocabulary: one piece a line, in the order of their ids
@@ -8,8 +9,8 @@ export class Tokenizer {
 
   // the ids of a prompt, its start and end marks included
   encode(prompt) {
-    const ids = words(prompt).flatMap((word) => this.pieces(word));
-    return ["[CLS]", ...ids, "[SEP]"].map((piece) => this.ids.get(piece));
+    const pieces = words(prompt).flatMap((word) => this.pieces(word));
+    return ["[CLS]", ...pieces, "[SEP]"].map((piece) => this.ids.get(piece));
   }
 
   // Each time the longest piece that fits; a word that cannot be put together is unknown.
@@ -25,20 +26,16 @@ export class Tokenizer {
   }
 }
 
-// Capitals and space around it make no difference to the encoder.
-export const plainPrompt = (prompt) => prompt.trim().toLowerCase();
+// Chinese characters, each a word
+const HAN = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
 
-function words(prompt) {
-  const ideographs = /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
-  const marks = /[!-/:-@[-`{-~]|\p{P}/gu;
-  return prompt
-    .replace(/[\t\n\r]/g, " ")
-    .replace(/\p{C}|\ufffd/gu, "")
-    .replace(ideographs, " $& ")
-    .normalize("NFD")
-    .replace(/\p{Mn}/gu, "")
-    .toLowerCase()
-    .replace(marks, " $& ")
-    .split(/\s+/u)
-    .filter(Boolean);
-}
+const words = (prompt) => prompt
+  .replace(/[\t\n\r]/g, " ")
+  .replace(/\p{C}|\ufffd/gu, "")
+  .replace(HAN, " $& ")
+  .normalize("NFD")
+  .replace(/\p{Mn}/gu, "")
+  .toLowerCase()
+  .replace(/[!-/:-@[-`{-~]|\p{P}/gu, " $& ")
+  .split(/\s+/u)
+  .filter(Boolean);
