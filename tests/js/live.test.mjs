@@ -8,7 +8,7 @@ const { guided, VIEWS } = await import(new URL("denoisers.mjs", live));
 const { Generator, unitNoise } = await import(new URL("noise.mjs", live));
 const sampling = await import(new URL("sampling.mjs", live));
 const { Schedule, spacedTimesteps, stridedTimesteps } = await import(new URL("schedule.mjs", live));
-const { Tokenizer } = await import(new URL("tokenizer.mjs", live));
+const { tokenize } = await import(new URL("tokenizer.mjs", live));
 
 const vectors = JSON.parse(readFileSync(new URL("vectors.json", import.meta.url)));
 const schedule = new Schedule(vectors.alpha_bar);
@@ -93,7 +93,7 @@ test("prompts become the tokenizer's ids", () => {
   const { vocab } = JSON.parse(
     readFileSync(new URL("../../models/emoji64/tokenizer/tokenizer.json", import.meta.url)),
   ).model;
-  const tokenizer = new Tokenizer(Object.keys(vocab).sort((a, b) => vocab[a] - vocab[b]).join("\n"));
+  const vocabulary = Object.keys(vocab).sort((a, b) => vocab[a] - vocab[b]).join("\n");
   for (const [prompt, ids] of vectors.tokens)
-    assert.deepEqual(tokenizer.encode(prompt), ids, prompt);
+    assert.deepEqual(tokenize(prompt, vocabulary), ids, prompt);
 });

@@ -31,18 +31,16 @@ const moved = (x, from) => x.map((_, i) => {
   return x[i - pixel + row * SIDE + column];
 });
 
-const view = (from, back = from) => ({
-  apply: (x) => moved(x, from),
-  invert: (x) => moved(x, back),
-});
-
-const negative = (x) => x.map((value) => -value);
+const view = (apply, invert = apply) => ({ apply, invert });
 
 export const VIEWS = {
-  "upside down": view((row, column) => [last - row, column]),
-  "quarter turn": view((row, column) => [column, last - row], (row, column) => [last - column, row]),
-  "half turn": view((row, column) => [last - row, last - column]),
-  negative: { apply: negative, invert: negative },
+  "upside down": view((x) => moved(x, (row, column) => [last - row, column])),
+  "quarter turn": view(
+    (x) => moved(x, (row, column) => [column, last - row]),
+    (x) => moved(x, (row, column) => [last - column, row]),
+  ),
+  "half turn": view((x) => moved(x, (row, column) => [last - row, last - column])),
+  negative: view((x) => x.map((value) => -value)),
 };
 
 // A Gaussian blur of 33 pixels that mirrors the picture at its edges

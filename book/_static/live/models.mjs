@@ -4,7 +4,7 @@ import { about, file, halves } from "./files.mjs";
 import { run } from "./networks.mjs";
 import { generate, hybrid, inpaint, sdedit, visualAnagram } from "./sampling.mjs";
 import { Schedule, spacedTimesteps, stridedTimesteps } from "./schedule.mjs";
-import { Tokenizer } from "./tokenizer.mjs";
+import { tokenize } from "./tokenizer.mjs";
 
 const TOKENS = 12, WIDTH = 384; // of a prompt, and of a token
 
@@ -55,7 +55,7 @@ const plain = (prompt) => prompt.trim().toLowerCase();
 export const isPrepared = (prompt) => Object.hasOwn(about.prompts, plain(prompt));
 
 const tokenized = (prompt) =>
-  new Tokenizer(new TextDecoder().decode(file("vocabulary.txt"))).encode(prompt);
+  tokenize(prompt, new TextDecoder().decode(file("vocabulary.txt")));
 
 // Whether the encoder leaves out the end of a prompt
 export const isTooLong = (prompt) => !isPrepared(prompt) && tokenized(prompt).length > TOKENS;

@@ -33,7 +33,8 @@ export const painted = (canvas) =>
 // Show the middle square of any picture file, on white where it is transparent.
 export async function showFile(canvas, file) {
   const picture = await createImageBitmap(file).catch(() => {
-    throw new Error(`${file.name} cannot be read as a picture; save it as PNG or JPEG, or smaller.`);
+    throw new Error(
+      `${file.name} cannot be read as a picture; save it as PNG or JPEG, or smaller.`);
   });
   const { width, height } = picture, square = Math.min(width, height), side = canvas.width;
   const [left, top] = [(width - square) / 2, (height - square) / 2];
