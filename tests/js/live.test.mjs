@@ -56,6 +56,12 @@ test("each view undoes itself", () => {
   }
 });
 
+test("the form offers the views that there are", () => {
+  const forms = readFileSync(new URL("../../_ext/forms.py", live), "utf8");
+  const [, offered] = forms.match(/^VIEWS = (\[.*\])$/m);
+  assert.deepEqual(JSON.parse(offered), Object.keys(VIEWS));
+});
+
 // The stand-in for a network that vectors.py has.
 const towards = (value) => async (x, t) =>
   x.map((here, i) => Math.sin(here - value * x[i % 64 === 63 ? i - 63 : i + 1]));

@@ -4,7 +4,8 @@ document.addEventListener("DOMContentLoaded", () => {
   for (const box of document.querySelectorAll(".live")) {
     const button = box.querySelector("button"), status = box.querySelector("[role=status]");
     const say = (text) => (status.textContent = text);
-    const lost = () => say("The connection is lost, or this browser is too old; press again.");
+    const lost = () => // a browser does not ask for a script twice
+      say("The connection is lost, or this browser is too old; load the page again.");
     const onDisk =
       "A page opened from disk may not run this: open the book's site, or serve the folder.";
     button.hidden = false;
