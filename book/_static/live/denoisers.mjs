@@ -50,8 +50,8 @@ function lowPass(sigma) {
   const mirrored = (i) => last - Math.abs(last - Math.abs(i));
   const along = (x, stride) => x.map((_, place) => {
     const at = Math.floor(place / stride) % SIDE, line = place - at * stride;
-    const seen = weights.map((weight, i) => weight * x[line + mirrored(at + i - 16) * stride]);
-    return seen.reduce((a, b) => a + b) / total;
+    return weights.reduce((sum, weight, i) =>
+      sum + weight * x[line + mirrored(at + i - 16) * stride], 0) / total;
   });
   return (x) => along(along(x, 1), SIDE);
 }
