@@ -1,7 +1,7 @@
 """Sphinx extension: the directive {live} puts a network on the page, which runs in the reader's browser.
 
 Its argument is one of WIDGETS. The files come from `diffusion_utils.export`; the page holds a button that names their
-size, and the script that waits for it.
+size, the script that waits for it, and the form of `forms` as a template, which is not shown before.
 """
 
 import json
@@ -15,6 +15,8 @@ from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+
+from _ext.forms import forms
 
 RUNTIME = ["ort.wasm.gz"]
 EMOJI64 = [*RUNTIME, "emoji64.onnx", "prompts.bin"]
@@ -34,6 +36,7 @@ WIDGETS = {
 BOX = """<div class="live" data-live="{name}" data-files="{files}">
 <p>{title} <button type="button" hidden>Run it here, {megabytes} MB</button>
 <noscript>(This needs JavaScript.)</noscript></p>
+<template>{form}</template>
 <p class="live-status" role="status"></p>
 </div>
 """
@@ -59,7 +62,7 @@ def exported(folder):
     # in a process of its own: autodoc has put what it prints in place of default values by now
     command = [sys.executable, "-m", "diffusion_utils.export", str(folder)]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    return json.loads((folder / "live.json").read_text())["files"]
+    return json.loads((folder / "live.json").read_text())
 
 
 def folder(app):
@@ -68,13 +71,14 @@ def folder(app):
 
 def box(translator, node):
     title, names = WIDGETS[node["name"]]
-    files = exported(folder(translator.builder.app))
-    size = sum(files[name]["bytes"] for name in names)
+    about = exported(folder(translator.builder.app))
+    size = sum(about["files"][name]["bytes"] for name in names)
     translator.body.append(
         BOX.format(
             name=node["name"],
             files=" ".join(names),
             title=escape(title),
+            form=forms(about["pictures"])[node["name"]],
             megabytes=math.ceil(size / 1e6),
         )
     )

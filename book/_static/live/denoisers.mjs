@@ -1,5 +1,10 @@
-// diffusion_utils.denoisers and views: a denoiser is a function (x_t, t) -> eps, and so is a technique.
+// diffusion_utils.denoisers and views: a denoiser is (x_t, t) -> eps, and so is a technique.
 import { mix } from "./schedule.mjs";
+
+// What several denoisers make of one x_t
+const estimates = (denoisers, xt, t) => Promise.all(denoisers.map((denoise) => denoise(xt, t)));
+
+const sum = (pictures) => pictures.reduce((x, y) => mix(1, x, 1, y));
 
 export function guided(conditional, unconditional, gamma) {
   if (gamma === 1) return conditional; // the other estimate would cancel
@@ -9,62 +14,49 @@ export function guided(conditional, unconditional, gamma) {
   };
 }
 
-// What several denoisers make of one x_t
-const estimates = (denoisers, xt, t) => Promise.all(denoisers.map((denoise) => denoise(xt, t)));
-
 export const viewed = (denoise, view) => async (xt, t) =>
   view.invert(await denoise(view.apply(xt), t));
 
 export const averaged = (...denoisers) => async (xt, t) =>
-  (await estimates(denoisers, xt, t)).reduce(added).map((sum) => sum / denoisers.length); // (A.2)
+  sum(await estimates(denoisers, xt, t)).map((value) => value / denoisers.length); // (A.2)
 
 export const blended = (denoisers, bands) => async (xt, t) =>
-  (await estimates(denoisers, xt, t)).map((eps, i) => bands[i](eps)).reduce(added); // (A.3)
+  sum((await estimates(denoisers, xt, t)).map((eps, i) => bands[i](eps))); // (A.3)
 
-const added = (x, y) => mix(1, x, 1, y);
+const SIDE = 64, last = SIDE - 1;
 
-const SIDE = 64;
+// The picture that has at (row, column) what x has at from(row, column)
+const moved = (x, from) => x.map((_, i) => {
+  const pixel = i % SIDE ** 2, [row, column] = from(Math.floor(pixel / SIDE), pixel % SIDE);
+  return x[i - pixel + row * SIDE + column];
+});
 
-// A view that moves pixels: from(row, column) is the place in x of what is seen there.
-function moved(from) {
-  const order = Array.from({ length: SIDE * SIDE }, (_, place) => {
-    const [row, column] = from(Math.floor(place / SIDE), place % SIDE);
-    return row * SIDE + column;
-  });
-  const channel = (i) => i - (i % order.length);
-  return {
-    apply: (x) => x.map((_, i) => x[channel(i) + order[i % order.length]]),
-    invert(x) {
-      const back = new Float32Array(x.length);
-      x.forEach((value, i) => (back[channel(i) + order[i % order.length]] = value));
-      return back;
-    },
-  };
-}
+const view = (apply, invert = apply) => ({ apply, invert });
 
-const last = SIDE - 1;
 export const VIEWS = {
-  "upside down": moved((row, column) => [last - row, column]),
-  "quarter turn": moved((row, column) => [column, last - row]),
-  "half turn": moved((row, column) => [last - row, last - column]),
-  negative: { apply: (x) => x.map((value) => -value), invert: (x) => x.map((value) => -value) },
+  "upside down": view((x) => moved(x, (row, column) => [last - row, column])),
+  "quarter turn": view(
+    (x) => moved(x, (row, column) => [column, last - row]),
+    (x) => moved(x, (row, column) => [last - column, row]),
+  ),
+  "half turn": view((x) => moved(x, (row, column) => [last - row, last - column])),
+  negative: view((x) => x.map((value) => -value)),
 };
 
-// A Gaussian blur of 33 pixels that mirrors the picture at its edges.
-export function lowPass(sigma, kernelSize = 33) {
-  const half = (kernelSize - 1) / 2;
-  const weights = Array.from({ length: kernelSize }, (_, i) => Math.exp(-0.5 * ((i - half) / sigma) ** 2));
+// A Gaussian blur of 33 pixels that mirrors the picture at its edges
+function lowPass(sigma) {
+  const weights = Array.from({ length: 33 }, (_, i) => Math.exp(-0.5 * ((i - 16) / sigma) ** 2));
   const total = weights.reduce((a, b) => a + b);
-  const mirrored = (i) => (i < 0 ? -i : i > last ? 2 * last - i : i);
+  const mirrored = (i) => last - Math.abs(last - Math.abs(i));
   const along = (x, stride) => x.map((_, place) => {
-    const at = Math.floor(place / stride) % SIDE;
+    const at = Math.floor(place / stride) % SIDE, line = place - at * stride;
     return weights.reduce((sum, weight, i) =>
-      sum + weight * x[place + (mirrored(at + i - half) - at) * stride], 0) / total;
+      sum + weight * x[line + mirrored(at + i - 16) * stride], 0) / total;
   });
   return (x) => along(along(x, 1), SIDE);
 }
 
-// Filters that split a picture into a coarse and a fine band that add up to it.
+// Filters that split a picture into a coarse and a fine band that add up to it
 export function bands(sigma) {
   const blur = lowPass(sigma);
   return [blur, (x) => mix(1, x, -1, blur(x))];

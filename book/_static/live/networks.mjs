@@ -1,27 +1,26 @@
-// The worker that runs the networks, one call at a time.
+// The networks, which the runtime runs in a worker beside the page, one call at a time.
 import { file } from "./files.mjs";
+import * as ort from "./ort.mjs";
 
-const known = new Set(); // networks that the worker has
-let worker, last = Promise.resolve();
+ort.env.logLevel = "error";
+ort.env.wasm.proxy = true; // in a worker
+ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
+const sessions = new Map(); // {name of a network: what runs it}
+let last = Promise.resolve();
 
 // A network's outputs for its inputs, {name: its numbers} both
 export function run(name, inputs) {
-  const answer = last.then(() => ask(name, inputs));
+  const answer = last.then(() => outputs(name, inputs));
   last = answer.catch(() => {});
   return answer;
 }
 
-function ask(name, inputs) {
-  worker ??= new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
-  const message = { name, inputs };
-  if (!known.has(name)) Object.assign(message, { runtime: file("ort.wasm.gz"), network: file(`${name}.onnx`) });
-  return new Promise((resolve, reject) => {
-    worker.onerror = () => reject(new Error("This browser cannot run the network; a newer version of it can."));
-    worker.onmessage = ({ data: { outputs, error } }) => {
-      if (error) return reject(new Error(error));
-      known.add(name);
-      resolve(outputs);
-    };
-    worker.postMessage(message);
-  });
+async function outputs(name, inputs) {
+  ort.env.wasm.wasmBinary ??= file("ort.wasm.gz");
+  if (!sessions.has(name)) // what the worker is given is gone here, so it gets a copy
+    sessions.set(name, await ort.InferenceSession.create(file(`${name}.onnx`).slice()));
+  const session = sessions.get(name), tensors = session.inputMetadata.map(({ name, type, shape }) =>
+    [name, new ort.Tensor(type, inputs[name].slice(), shape)]);
+  const found = await session.run(Object.fromEntries(tensors));
+  return Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, data]));
 }

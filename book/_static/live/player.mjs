@@ -1,21 +1,22 @@
-// A run of the sampler on a page: it asks for one step after the other, and shows any of those it has.
-import { button, number, Screen } from "./controls.mjs";
+// A run of the sampler on a page: one step after the other is asked for, and any of them is shown.
+import { show } from "./pictures.mjs";
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Player {
   steps = []; // those that have been computed
+  total = 0; // that the run has
   at = -1; // the one that is shown
-  go = button("Stop", () => (this.playing ? (this.until = 0) : this.play(this.total)));
-  back = button("Back", () => this.look(this.at - 1));
-  forward = button("Step", () =>
-    this.at + 1 < this.steps.length ? this.look(this.at + 1) : this.play(this.steps.length + 1));
-  slider = number("step", 0, 0, 0, 1, "range");
 
-  constructor(side, channels) {
-    this.x = new Screen("x, the picture on its way", side, channels);
-    this.x0Hat = new Screen("x̂₀, the clean picture that the network sees in it", side, channels);
-    this.slider.oninput = () => this.look(this.slider.valueAsNumber);
+  constructor(form) {
+    this.controls = form.elements;
+    this.figures = [...form.querySelectorAll("figure")].slice(-2);
+    const { go, back, forward, step } = this.controls;
+    go.onclick = () => (this.playing ? (this.until = 0) : this.play(this.total));
+    back.onclick = () => this.look(this.at - 1);
+    forward.onclick = () => this.at + 1 < this.steps.length
+      ? this.look(this.at + 1) : this.play(this.steps.length + 1);
+    step.oninput = () => this.look(step.valueAsNumber);
     this.update();
   }
 
@@ -27,12 +28,12 @@ export class Player {
 
   // Compute steps until there are so many.
   async play(until) {
-    const { steps } = this;
+    const { steps, generator } = this;
     Object.assign(this, { until, playing: true });
     this.update();
     try {
       while (steps.length < this.until) {
-        const begun = performance.now(), { value } = await this.generator.next();
+        const begun = performance.now(), { value } = await generator.next();
         if (steps !== this.steps) return; // another run has begun
         steps.push(value);
         this.milliseconds = Math.round(performance.now() - begun);
@@ -47,11 +48,11 @@ export class Player {
 
   // Show a step; where motion is unwelcome, not those on the way.
   look(place) {
-    const { steps, total, until, playing } = this, { t, x, x0Hat } = steps[place];
+    const { steps, total, until, playing, figures } = this, { t, x, x0Hat } = steps[place];
     if (!(calm.matches && playing && place + 1 < until)) {
       this.at = place;
-      this.x.show(x, t < 0 ? "x, no noise left" : `x at t = ${t}`);
-      this.x0Hat.show(x0Hat, "x̂₀, seen in the x before");
+      show(figures[0], x, t < 0 ? "x, no noise left" : `x at t = ${t}`);
+      show(figures[1], x0Hat, "x̂₀, seen in the x before");
     }
     const end = place + 1 === total ? ", the last" : "";
     this.say(`Step ${place + 1} of ${total}${end}; ${this.milliseconds} ms a step.`);
@@ -59,11 +60,12 @@ export class Player {
   }
 
   update() {
-    const { playing, steps, at, total } = this;
-    this.go.textContent = playing || !total ? "Stop" : "Go on";
-    this.go.disabled = !playing && (!total || steps.length === total);
-    this.back.disabled = playing || at < 1;
-    this.forward.disabled = playing || !total || at + 1 === total;
-    Object.assign(this.slider, { max: Math.max(0, steps.length - 1), value: at, disabled: playing || steps.length < 2 });
+    const { playing, steps, at, total, controls: { go, back, forward, step } } = this;
+    go.textContent = playing || !total ? "Stop" : "Go on";
+    go.disabled = !playing && steps.length === total;
+    back.disabled = playing || at < 1;
+    forward.disabled = playing || at + 1 >= total;
+    Object.assign(step, { max: Math.max(0, steps.length - 1), value: at });
+    step.disabled = playing || steps.length < 2;
   }
 }

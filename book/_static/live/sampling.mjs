@@ -3,10 +3,10 @@ import { averaged, bands, blended, guided, viewed } from "./denoisers.mjs";
 import { Generator, unitNoise } from "./noise.mjs";
 import { mix } from "./schedule.mjs";
 
-export const free = (x) => x;
+const free = (x) => x;
 
 // Denoise x along timesteps; yields {t, x, x0Hat} after each step.
-export async function* trajectory(denoise, x, timesteps, schedule, generator, constrain = free) {
+async function* trajectory(denoise, x, timesteps, schedule, generator, constrain = free) {
   for (let i = 0; i + 1 < timesteps.length; i++) {
     const t = timesteps[i], tPrev = timesteps[i + 1];
     if (tPrev > t) {
@@ -20,19 +20,18 @@ export async function* trajectory(denoise, x, timesteps, schedule, generator, co
   }
 }
 
-// Timesteps that take each step but the last so many times, noising again in between.
+// Timesteps that take each step but the last so many times, noising again in between
 export function resampled(timesteps, times) {
   const path = [timesteps[0]];
-  for (let i = 1; i < timesteps.length; i++) {
-    const again = i + 1 < timesteps.length ? times - 1 : 0;
-    for (let n = 0; n < again; n++) path.push(timesteps[i], timesteps[i - 1]);
+  for (let i = 1; i + 1 < timesteps.length; i++) {
     path.push(timesteps[i]);
+    for (let n = 1; n < times; n++) path.push(timesteps[i - 1], timesteps[i]);
   }
-  return path;
+  return [...path, timesteps.at(-1)];
 }
 
-// The constraint of inpainting: new content where mask is 1, the noised image where it is 0.
-export function keepOutside(mask, image, schedule, generator) {
+// The constraint of inpainting: new content where mask is 1, the noised image where it is 0
+function keepOutside(mask, image, schedule, generator) {
   return (x, t) => {
     const noised = schedule.forward(image, t, unitNoise(image.length, generator));
     return x.map((value, i) => (mask[i % mask.length] ? value : noised[i])); // (A.1)
@@ -62,13 +61,13 @@ export function inpaint(denoise, image, mask, times, timesteps, schedule, seed) 
   return trajectory(denoise, xT, resampled(timesteps, times), schedule, generator, constrain);
 }
 
-// The denoiser of a picture that shows the first prompt as it is, the second in a view.
+// The denoiser of a picture that shows the first prompt as it is, the second in a view
 export function visualAnagram([first, second], unconditional, view, gamma) {
   const turned = viewed(guided(second, unconditional, gamma), view);
   return averaged(guided(first, unconditional, gamma), turned);
 }
 
-// The denoiser of a picture that shows the first prompt from afar, the second from close by.
+// The denoiser of a picture that shows the first prompt from afar, the second from close by
 export function hybrid(conditionals, unconditional, sigma, gamma) {
   return guided(blended(conditionals, bands(sigma)), unconditional, gamma);
 }

@@ -1,7 +1,7 @@
 // diffusion_utils.schedule: how much noise, and everything that follows from it.
 // A picture is a Float32Array, channel by channel and row by row.
 
-export const CLEAN = -1; // the timestep before 0: no noise is left
+const CLEAN = -1; // the timestep before 0: no noise is left
 
 // a x + b y, pixel by pixel
 export const mix = (a, x, b, y) => x.map((value, i) => a * value + b * y[i]);
@@ -17,8 +17,7 @@ export class Schedule {
   }
 
   forward(x0, t, eps) {
-    const alphaBar = this.at(t);
-    return mix(Math.sqrt(alphaBar), x0, Math.sqrt(1 - alphaBar), eps); // (N.1)
+    return mix(Math.sqrt(this.at(t)), x0, Math.sqrt(1 - this.at(t)), eps); // (N.1)
   }
 
   renoise(x, t, later, eps) {
@@ -27,13 +26,11 @@ export class Schedule {
   }
 
   predictX0(xt, t, eps) {
-    const alphaBar = this.at(t);
-    return mix(1 / Math.sqrt(alphaBar), xt, -Math.sqrt(1 / alphaBar - 1), eps); // (N.2)
+    return mix(1 / Math.sqrt(this.at(t)), xt, -Math.sqrt(1 / this.at(t) - 1), eps); // (N.2)
   }
 
   noiseFromVelocity(xt, t, v) {
-    const alphaBar = this.at(t);
-    return mix(Math.sqrt(alphaBar), v, Math.sqrt(1 - alphaBar), xt); // (E.5)
+    return mix(Math.sqrt(this.at(t)), v, Math.sqrt(1 - this.at(t)), xt); // (E.5)
   }
 
   step(xt, x0Hat, t, tPrev, z) {
@@ -49,18 +46,13 @@ export class Schedule {
 }
 
 // 990, 960, .., 0 for a start of 990 and a stride of 30
-export function stridedTimesteps(start, stride) {
-  return Array.from({ length: start / stride + 1 }, (_, i) => start - i * stride);
-}
+export const stridedTimesteps = (start, stride) =>
+  Array.from({ length: start / stride + 1 }, (_, i) => start - i * stride);
 
 // T-1 .. 0 in so many steps, then CLEAN; halves are rounded to even, as torch does
 export function spacedTimesteps(T, steps) {
-  const spaced = Array.from({ length: steps }, (_, i) =>
-    roundHalfToEven(i ? ((T - 1) * (steps - 1 - i)) / (steps - 1) : T - 1));
+  const even = (t) => (t % 1 === 0.5 ? 2 * Math.round(t / 2) : Math.round(t));
+  const gaps = Math.max(1, steps - 1);
+  const spaced = Array.from({ length: steps }, (_, i) => even(T - 1 - (i * (T - 1)) / gaps));
   return [...spaced, CLEAN];
-}
-
-function roundHalfToEven(x) {
-  const rounded = Math.round(x);
-  return x % 1 === 0.5 && rounded % 2 ? rounded - 1 : rounded;
 }
