@@ -84,7 +84,8 @@ def unet_plan(network):
             return f"c{n} · h + t{n}" if classes else f"h + t{n}"
         return f"{name}\n{size(shapes[name][1])}"
 
-    boxes = {"x": Box(0, len(up) - 1, f"x\n{size(inputs[0].shape[1:])}", JOIN)}
+    image = "$x_t$" if time else "$z$"  # as chapters B2 and B3, and B1, call it
+    boxes = {"x": Box(0, len(up) - 1, f"{image}\n{size(inputs[0].shape[1:])}", JOIN)}
     for name in [*down][1:]:
         boxes[name] = Box(0, up.index(down[name]), text(name))
     for row, name in enumerate(up):
