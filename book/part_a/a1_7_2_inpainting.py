@@ -60,7 +60,7 @@ from diffusion_utils.pictures import HOLES, hole, shipped_image
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, keep_outside, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import comparison, grid, table, unit_range
+from diffusion_utils.show import comparison, grid, unit_range
 from diffusion_utils.tasks import inpaint, prompted
 from diffusion_utils.text_to_image import load_pretrained
 
