@@ -155,7 +155,7 @@ table(
 #
 # The coursework asks for the prompt "a high quality photo", which names no thing, for three pictures, and in 1.7.1 for a picture found on the web and two hand drawings. All six start from the same noise.
 
-# %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (right) from six starts. \"A high quality photo\", $\\gamma = 3$ as above (the coursework takes 7, which makes this model's pictures harsher), seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. On the left the results have nothing to do with the picture; from left to right they take on its colours, then its outline."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (right) from six starts. \"A high quality photo\", $\\gamma = 3$ as above, where the coursework takes 7; seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. On the left the results have nothing to do with the picture; from left to right they take on its colours, then its outline."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus"]
 names += ["found-lighthouse", "drawn-house", "drawn-fish"]
 images = torch.stack([shipped_image(name) for name in names])
@@ -164,7 +164,7 @@ labels = [name.split("-")[-1] for name in names]
 show(edited(images, photo, [0] * len(names)), images, labels)
 
 # %% [markdown]
-# At $t = 960$ the six results are nearly the same, since the noise is the same and next to nothing of the pictures is left. Then the picture comes back, coarse things first: large areas of colour, then the outline, then the parts.
+# At $t = 960$ the six results are much alike, since the noise is the same and next to nothing of the pictures is left. Then the picture comes back, coarse things first: large areas of colour, then the outline, then the parts.
 
 # %% [markdown]
 # ```{dropdown} How the two drawings were made
