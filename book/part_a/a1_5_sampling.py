@@ -14,7 +14,8 @@
 # %% [markdown]
 # # 1.5 Sampling
 #
-# Can the loop draw a picture when it starts from nothing but noise?
+# Can the loop draw a picture when it starts from nothing but noise? **Yes, and it is the loop of
+# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt decides what appears, and it decides early.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -64,47 +65,41 @@ timesteps = by_profile(
 )
 seeds = range(4)
 
-# %% mystnb={"figure": {"caption": "Above, four times nothing but noise (seeds 0 to 3). Below, what the loop makes of it with four prompts.", "name": "fig-a15-prompts"}, "image": {"alt": "Four squares of noise, and below them four small pictures on plain backgrounds, asked for as a red apple, a pencil, a rocket ship and a snowman."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above, four times nothing but noise (seeds 0 to 3). Below, what the loop makes of it with four prompts. No guidance: the network's answer is used as it is, which the next page calls $\\gamma = 1$.", "name": "fig-a15-prompts"}, "image": {"alt": "Four squares of noise, and below them four small pictures on plain backgrounds, asked for as a red apple, a pencil, a rocket ship and a snowman."}} tags=["hide-input"]
 prompts = ["a red apple", "a pencil", "a rocket ship", "a snowman"]
 noise = unit_noise(model.shape, generators(seeds))
 pictures = generate(model, model.denoiser(prompts), seeds, timesteps)
 grid(
     [unit_range(noise), unit_range(pictures)],
     titles=prompts,
-    labels=["$x_{990}$", "$x_0$"],
+    labels=["$x_{990}$", "result"],
     size=1.5,
 )
 
 # %% [markdown]
 # ## The idea
 #
-# [1.4](a1_4_iterative_denoising.ipynb) noised a picture to $t = 690$ and let the loop bring it back. At $t = 990$ almost nothing of a picture is left. So we leave the picture out and start from pure noise:
+# In 1.4 we noised a picture to $t = 690$ and let the loop bring it back. At $t = 990$ almost nothing of a picture is left. So we leave the picture out, start from pure noise, and go through the timesteps 990, 960, .., 0:
 #
-# $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I), $$
-#
-# and then take step (N.3) from each timestep to the next: 990, 960, .., 0. In training a trace of a picture was left at $t = 990$, here there is none: the difference is small, though not nothing
-# ([1.1](a1_1_forward.ipynb) says how much is left).
+# $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I). $$
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
 # :pyobject: sample
-# :start-at: noise =
-# :dedent:
+# :lines: 1,4-
 # ```
 #
-# What comes out is a sample of $p(x \mid \text{prompt})$, the distribution of pictures for this prompt, as far as the model has learned it from its training drawings. The **seed** chooses the noise, and with it the sample: the
-# same seed gives the same picture again.
-
-# %%
-denoise = model.denoiser("a red apple")
-apple = generate(model, denoise, [0], timesteps)
-
-# %% [markdown]
-# ## What to see
+# Here `trajectory` takes the steps (N.3) one after another, and `last` returns the picture after the last of them. The **seed** fixes all the noise, that at the start and that of every step. So the same seed and prompt give the same picture again.
+#
+# How does a text get into the network? A second network, which was trained on sentences, turns each word of the prompt into a list of 384 numbers. The denoiser gets these numbers as a further input, beside $x_t$ and $t$ (the
+# [appendix on Emoji-64](../appendix/emoji64.ipynb) has the details). So it samples from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt, as far as it has learned it from its training drawings.
+#
+# ## What you see
 #
 # Each column of {numref}`fig-a15-prompts` has the colours and the rough shape of the thing that was asked for. How does it come out of the noise? In each step the network makes a guess $\hat x_0$ of the clean
-# picture ([1.3](a1_3_one_step_denoising.ipynb)). Here are some of its guesses.
+# picture ([1.3](a1_3_one_step_denoising.ipynb)). {numref}`fig-a15-strip` shows six of them.
 
-# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a soft red shape that becomes an apple."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop. No guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a soft red shape that becomes an apple."}} tags=["hide-input"]
+denoise = model.denoiser("a red apple")
 noise = generators([0])
 x = unit_noise(model.shape, noise).to(model.device)
 steps = list(trajectory(denoise, x, timesteps, schedule, generators=noise))
@@ -122,26 +117,34 @@ grid(
 )
 
 # %% [markdown]
-# Already the first guess has the right colour and a soft outline: it is an average of the pictures that fit the prompt. Then the outline and the leaf become clear. Towards the end only details change.
+# Already the first guess has the right colour and a soft outline. Then the outline becomes clear, and in the end only details change. So the thing is chosen early.
 #
 # ## When does the prompt decide?
 #
-# We can test it. Start with one prompt, and change to another in the middle of the loop. Which thing comes out?
+# We can test that. Start with one prompt, and change to another in the middle of the loop. Which thing comes out?
 
-# %% mystnb={"figure": {"caption": "The first $k$ of 33 steps with \"a red apple\", all others with \"a rocket ship\". Three seeds, 0 to 2.", "name": "fig-a15-switch"}, "image": {"alt": "Three rows of pictures. On the left the prompt changes at once, on the right never; from left to right rockets become apples."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first $k$ of 33 steps with \"a red apple\", all others with \"a rocket ship\". No guidance; the first three of the six seeds that the table counts.", "name": "fig-a15-switch"}, "image": {"alt": "Three rows of pictures. On the left the prompt changes at once, on the right never; from left to right rockets become apples."}} tags=["hide-input"]
 apples, rockets = model.denoiser("a red apple"), model.denoiser("a rocket ship")
 changes = by_profile(full=[0, 2, 4, 6, 10, 15, 33], fast=[0, 1, 3])
 many = by_profile(full=range(6), fast=range(3))
 
 
-def after(k):
-    """The apple's denoiser for k steps, then the rocket's."""
-    return lambda x_t, t: (apples if t > timesteps[k] else rockets)(x_t, t)
+def switched(first, second):
+    """Samples of the first denoiser for k steps and then of the second, for each k."""
+    return [
+        generate(
+            model,
+            lambda x_t, t, k=k: (first if t > timesteps[k] else second)(x_t, t),
+            many,
+            timesteps,
+        )
+        for k in changes
+    ]
 
 
-switched = [generate(model, after(k), many, timesteps) for k in changes]
+forth, back = switched(apples, rockets), switched(rockets, apples)
 grid(
-    unit_range(torch.stack(switched, 1)[:3]),
+    unit_range(torch.stack(forth, 1)[:3]),
     titles=[f"$k={k}$" for k in changes],
     labels=[f"seed {s}" for s in range(3)],
     size=1.0,
@@ -151,25 +154,27 @@ grid(
 judge = load_evaluator()
 
 
-def first(pictures, name):
+def named(pictures, name):
+    """How many of the pictures the judge calls by this name."""
     ranks = name_ranks(judge, pictures, [name] * len(pictures))
     return sum(rank == 1 for rank in ranks)
 
 
 table(
     [
-        [name, *(first(pictures, called) for pictures in switched)]
-        for name, called in [("a rocket ship", "rocket"), ("a red apple", "red apple")]
+        [order, name, *(named(pictures, name) for pictures in samples)]
+        for order, samples in [("apple, rocket", forth), ("rocket, apple", back)]
+        for name in ("red apple", "rocket")
     ],
-    ["named first", *(f"k = {k}" for k in changes)],
-    f"How many of {len(many)} pictures the judge, a network that was trained to name drawings (1.6), calls a rocket or a red apple.",
+    ["prompts", "named", *(f"k = {k}" for k in changes)],
+    f"How many of {len(many)} pictures (seeds 0 to {len(many) - 1}) are named a red apple or a rocket by the judge, a network that was trained to name drawings (1.6). The first k steps have the first prompt.",
 )
 
 # %% [markdown]
-# Look at each row of {numref}`fig-a15-switch` from left to right. After two steps of the apple, all results are still rockets. After ten steps most are apples, although two thirds of the steps asked for a rocket. So **the
-# prompt decides in the first third of the loop**, and most of all in the first six steps. Later the outline and the colours can be seen in $x_t$, and the prompt cannot turn them into another thing any more.
+# Two steps of the first prompt leave most of the pictures to the second one. After fifteen steps it is the other way round, although more than half of the steps are still to come, and this holds in both orders. So, for this pair, **the
+# prompt decides in the first half of the loop**. Later the outline and the colours can be seen in $x_t$, and a new prompt cannot turn them into another thing.
 #
-# ## Nothing in particular
+# ## Where it fails
 #
 # The coursework asks for "a high quality photo", and no guidance.
 
@@ -185,23 +190,11 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# All have what the training drawings share: one thing in the middle, on a white background. But the prompt asks for nothing in particular, and most of the things are hard to name.
-#
-# ## Where it fails
-#
-# Even with a name many pictures are unclear. Ask for the same thing from eight seeds:
-
-# %% mystnb={"figure": {"caption": "\"a snowman\", no guidance, seeds 0 to 7.", "name": "fig-a15-snowmen"}, "image": {"alt": "Eight pictures asked for as a snowman; some are clear, in others the parts run into each other."}} tags=["hide-input"]
-eight = by_profile(full=range(8), fast=range(4))
-again = generate(model, model.denoiser("a snowman"), eight, timesteps)
-grid([unit_range(row) for row in again.split(4)], size=1.6)
-
-# %% [markdown]
-# Some of these are easy to name, others are not. [1.6](a1_6_guidance.ipynb) changes that: *guidance* exaggerates what the prompt changes.
+# Each has what the training drawings share, one thing in the middle of a plain background. But most of them are hard to name. The loop is the same as in {numref}`fig-a15-prompts`; what is missing is a name. Emoji-64 knows drawings of 508
+# things, and it learned this phrase as one that may stand for any of them. Even with a name the pictures are soft. For that, [1.6](a1_6_guidance.ipynb) exaggerates what the prompt changes.
 #
 # ## Try it
 #
-# * **Another pair.** In the code of {numref}`fig-a15-switch`, set `apples, rockets = model.denoiser("a sunflower"), model.denoiser("a penguin")`. At $k = 4$, seed 0 is a brown penguin; at $k = 10$
-#   it is a sunflower.
+# * **Another pair.** In the code of {numref}`fig-a15-switch`, set `apples, rockets = model.denoiser("a sunflower"), model.denoiser("a penguin")`. At which $k$ does the penguin become a sunflower?
 # * **Fewer steps.** In the code of {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)` instead of `timesteps`. Ten timesteps instead of 34 give softer pictures, closer to the average
 #   of one step.

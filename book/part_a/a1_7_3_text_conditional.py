@@ -14,7 +14,8 @@
 # %% [markdown]
 # # 1.7.3 Text-conditional image to image
 #
-# Can a text decide what a picture turns into?
+# Can a text decide what a picture turns into? **Yes, if the loop starts early enough: the earlier it starts, the more
+# the prompt decides.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -64,7 +65,7 @@ timesteps = by_profile(
 )
 starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
 
-# %% mystnb={"figure": {"caption": "Three pictures (right), each towards the prompt that stands beside it, from six starts: the sailboat towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja. $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: on the left a rocket, a broccoli and a ninja; from left to right they take on the colours and the outlines of a sailboat, a mushroom and a cactus."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures (right), each towards the prompt that stands beside it, from six starts ($i = 1, 3, 5, 7, 10, 20$): the sailboat towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja. $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: on the left a rocket, a broccoli and a ninja; from left to right they take on the colours and the outlines of a sailboat, a mushroom and a cactus."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus"]
 prompts = ["a rocket ship", "a broccoli", "a ninja"]
 images = torch.stack([shipped_image(name) for name in names])
@@ -74,7 +75,7 @@ edits = {
 }
 grid(
     unit_range(torch.stack([*edits.values(), images], 1)),
-    titles=[f"$i={i}$" for i in starts] + ["original"],
+    titles=[f"$t={timesteps[i]}$" for i in starts] + ["original"],
     labels=prompts,
     size=1.1,
 )
@@ -82,25 +83,21 @@ grid(
 # %% [markdown]
 # ## The idea
 #
-# In [1.7](a1_7_image_to_image.ipynb) the prompt named what the picture shows, or no thing at all. Now it names another thing. Nothing else changes: noise the picture to the timestep $t$ that belongs to the start $i$,
-# and denoise with guidance,
-#
-# $$ \epsilon = \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u), $$
-#
-# * $\epsilon_c$ is the noise that the network sees when it is told the prompt, "a rocket ship",
-# * $\epsilon_u$ what it sees when it is told nothing, and
-# * $\gamma = 7$ how far to go from the second to the first and beyond, as in [1.6](a1_6_guidance.ipynb).
+# In [1.7](a1_7_image_to_image.ipynb) the prompt named what the picture shows, or no thing at all. Now it names another thing. Nothing else changes: noise the picture to the timestep $t$ at which the loop starts,
+# and denoise with guidance (N.6), $\gamma = 7$. The list of timesteps is 990, 960, .., 0, and its entry number $i$ is $t = 990 - 30\,i$.
 #
 # So two forces pull at the result: the picture, through what the noise has left of it, and the prompt, at every step.
+
+# %% tags=["remove-cell"]
+i_start = by_profile(full=7, fast=2)
 
 # %%
 boat = shipped_image("sailboat")
 rocket = prompted(model, "a rocket ship", gamma=7.0)
-i_start = by_profile(full=7, fast=2)
 six = sdedit(model, rocket, boat, i_start, range(6), timesteps)
 none = generate(model, rocket, range(6), timesteps)
 
-# %% mystnb={"figure": {"caption": "Above: the sailboat towards \"a rocket ship\" from $i = 7$, six times with other noise. Below: \"a rocket ship\" from the same noise alone, without the boat. $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of six rockets. Those above have colours of the sailboat, those below do not."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the sailboat towards \"a rocket ship\" from $t = 780$ ($i = 7$), six times with other noise. Below: \"a rocket ship\" from the same noise alone, without the boat. $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of six rockets. Those above have colours of the sailboat, those below do not."}} tags=["hide-input"]
 grid(
     [unit_range(six), unit_range(none)],
     titles=[f"seed {s}" for s in range(6)],
@@ -109,14 +106,13 @@ grid(
 )
 
 # %% [markdown]
-# ## What to see
+# ## What you see
 #
-# Look at the two ends of each row in {numref}`fig-a173-prompts` first. At $i = 20$ the picture wins: a sailboat, a mushroom and a cactus, redrawn. At $i = 1$ the prompt wins: a rocket, a broccoli and a ninja. In
-# between lie mixtures. At $i = 7$ and 10 the broccoli turns red and pink, like the cap of the mushroom. The rocket and the ninja hardly mix: up to $i = 10$ they stay what they are, a little paler. **The earlier the start, the
-# more the prompt decides. The later, the more the picture.**
+# Look at the two ends of each row in {numref}`fig-a173-prompts` first. At $t = 390$ the picture wins: a sailboat, a mushroom and a cactus, redrawn. At $t = 960$ the prompt wins: a rocket, a broccoli and a ninja. In
+# between lie mixtures. The broccoli takes on the red of the cap at $t = 690$. The rocket and the ninja hardly mix with the picture.
 #
-# How much of the rocket comes from the boat? {numref}`fig-a173-seeds` has a control: the lower row never saw the boat. The pose is the same in both rows, so it is the model's own, and not that of the sail. Only
-# the upper row comes from the boat: most of its rockets are bluer, and have lost the window.
+# How much of the rocket comes from the boat? {numref}`fig-a173-seeds` has a control: the lower row never saw the boat. The pose is much the same in both rows, so it is the model's own, and not that of the sail. What comes from the
+# boat is a little colour.
 #
 # ## Picture against prompt
 #
@@ -130,11 +126,11 @@ for i, results in edits.items():
     close = psnr(results.clamp(-1, 1), images, peak=2)
     ranks = name_ranks(judge, results, ["rocket", "broccoli", "ninja"])
     pairs = zip(close, ranks, strict=True)
-    rows.append([i, *(cell for p, r in pairs for cell in (f"{p:.1f}", r))])
+    rows.append([timesteps[i], *(cell for p, r in pairs for cell in (f"{p:.1f}", r))])
 table(
     rows,
     [
-        "i",
+        "t",
         "sailboat (dB)",
         "rocket",
         "mushroom (dB)",
@@ -146,15 +142,15 @@ table(
 )
 
 # %% [markdown]
-# Going down the table, the results come closer to the picture, and on the whole the name of the prompt falls back in the list of the judge. Each place is of one seed, so single steps of it mean little. Which mixture is best is a question of taste.
+# Going down the table, each picture comes closer to the original. The judge keeps to the prompt's name for a long time and then loses it at once, somewhere between $t = 690$ and 390. Mixtures are to be found there.
 #
 # ## Where it fails
 #
-# Can a late start be forced, by guiding more? Here the sailboat goes towards a rocket ship from $i = 10$, with larger and larger $\gamma$:
+# Can a late start be forced, by guiding more? Here the sailboat goes towards a rocket ship from $t = 540$, with larger and larger $\gamma$:
 
-# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\" from $i = 10$, with five guidance scales; seed 0, timesteps 990, 960, .., 0.", "name": "fig-a173-gammas"}, "image": {"alt": "Five results: on the left a torn boat on blue water, twice; then a rocket, three times, with ever harsher colours."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\" from $t = 540$ ($i = 15$), with five guidance scales; seed 0, timesteps 990, 960, .., 0.", "name": "fig-a173-gammas"}, "image": {"alt": "Five results: on the left a boat on blue water; to the right it falls apart into streaks of a rocket, with ever harsher colours."}} tags=["hide-input"]
 gammas = [1, 3, 7, 15, 30]
-late = by_profile(full=10, fast=2)
+late = by_profile(full=15, fast=2)
 forced = [
     sdedit(model, prompted(model, "a rocket ship", g), boat, late, [0], timesteps)
     for g in gammas
@@ -164,11 +160,11 @@ grid(
 )
 
 # %% [markdown]
-# Yes, but the boat pays for it ({numref}`fig-a173-gammas`). At $\gamma = 1$ and 3 there is a torn boat on the water, and no rocket. From $\gamma = 7$ on there is a rocket, and next to nothing of the boat. At $\gamma = 30$ the colours
-# are harsh. None of the five shows both things.
+# Yes, but the boat pays for it ({numref}`fig-a173-gammas`). With a small $\gamma$ there is a boat on the water. As $\gamma$ grows, the boat falls apart and red and white streaks of a rocket appear, in ever harsher colours. None of the five
+# shows both things well.
 #
 # ## Try it
 #
-# * **Other prompts.** Set `prompts = ["a shark", "a strawberry", "a palm tree"]` in the code of {numref}`fig-a173-prompts`. These share more with the pictures, colour or outline, so
-#   expect to see them at larger $i$ than the rocket, the broccoli and the ninja.
-# * **An earlier start.** In the cell above {numref}`fig-a173-seeds`, set `full=3`. Expect six rockets with nothing of the boat left but a colour here and there.
+# * **Other prompts.** Set `prompts = ["a shark", "a strawberry", "a palm tree"]` in the code of {numref}`fig-a173-prompts`. These share more with the pictures, colour or outline. Do they last to smaller $t$ than the rocket, the broccoli and
+#   the ninja?
+# * **Between the two.** In the cell above {numref}`fig-a173-seeds`, write 12, 14 or 16 in place of `i_start`. At which start does the rocket become a boat?

@@ -14,7 +14,8 @@
 # %% [markdown]
 # # 1.7 Image to image
 #
-# Can the model turn a scribble into a good drawing?
+# Can the model turn a scribble into a good drawing? **Yes: add noise to the scribble and denoise it. How much noise
+# we add decides how much may change.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -66,7 +67,7 @@ starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
 seeds = by_profile(full=range(3), fast=range(1))
 
 
-# %% mystnb={"figure": {"caption": "Two felt-pen drawings (right), noised and denoised again with the prompts \"a house\" and \"a fish\". $i = 1$ starts at $t = 960$, from almost pure noise; $i = 20$ at $t = 390$. $\\gamma = 3$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "Two rows, for a house and a fish in felt pen. From left to right the results come closer to the drawing, which stands on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two felt-pen drawings (right), noised and denoised again with the prompts \"a house\" and \"a fish\". The loop starts at the timestep $t$ above each column (`i_start` = 1, 3, 5, 7, 10, 20). $\\gamma = 3$, seed 0. The drawings were made for this book, of pen strokes that are stored as paths.", "name": "fig-a17-prompts"}, "image": {"alt": "Two rows, for a house and a fish in felt pen. From left to right the results come closer to the drawing, which stands on the right."}} tags=["hide-input"]
 def edited(pictures, denoise, seeds):
     """SDEdit of each picture from each start -> {i: results}."""
     return {i: sdedit(model, denoise, pictures, i, seeds, timesteps) for i in starts}
@@ -74,7 +75,7 @@ def edited(pictures, denoise, seeds):
 
 def show(edits, pictures, labels):
     columns = torch.stack([*edits.values(), pictures], 1)
-    titles = [f"$i={i}$\n$t={timesteps[i]}$" for i in starts] + ["original"]
+    titles = [f"$t={timesteps[i]}$" for i in starts] + ["original"]
     grid(unit_range(columns), titles=titles, labels=labels, size=1.1)
 
 
@@ -96,16 +97,8 @@ show(first, drawn[:: len(seeds)], ["a house", "a fish"])
 # The steps are the same. Add noise to the picture, but stop before nothing is left of it, and denoise it with a prompt. What can still be seen through the noise stays. What the noise has covered, the model
 # draws anew. This is called SDEdit {cite:p}`meng2022`.
 #
-# The first step is the forward process (N.1) of [1.1](a1_1_forward.ipynb):
-#
-# $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon $$
-#
-# * $x_0$ is the picture that we want to change.
-# * $\epsilon$ is fresh noise.
-# * $t$ is the timestep at which we start. It is the entry number $i$ of the list 990, 960, .., 0 that the loop goes through. In code $i$ is `i_start`. The paper calls it $t_0$, and other
-#   programs have a *strength* from 0 to 1 instead, which says what part of the loop is run.
-# * $\bar\alpha_t$ says how much of the picture is left at $t$.
-# * $x_t$ is where the loop starts.
+# The first step is the forward process (N.1) of [1.1](a1_1_forward.ipynb), with the given picture as $x_0$. The timestep $t$ at which we start is an entry of the list 990, 960, .., 0 that the loop goes through. The code
+# gives its place in the list, `i_start`: number 10 is $t = 690$.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: noised
@@ -120,10 +113,10 @@ show(first, drawn[:: len(seeds)], ["a house", "a fish"])
 # :lines: 1,3-
 # ```
 #
-# ## What to see
+# ## What you see
 #
-# Read {numref}`fig-a17-prompts` from right to left. At $i = 20$ the drawing is redrawn: the strokes of the pen have become smooth areas, and everything is where it was. The more noise, the more the model may change. At $i = 10$ the sun over the house and the waves under
-# the fish are gone, and the orange of the fish fades. At $i = 1$ the model draws a house and a fish of its own. **How much noise we add decides how much may change.**
+# Read {numref}`fig-a17-prompts` from right to left, from little noise to much. At $t = 390$ the strokes of the pen have become smooth areas, and the large things are where they were; small ones get lost. At $t = 690$ more of the
+# drawing is gone. At $t = 960$ the model draws a house and a fish of its own.
 #
 # ## Close to the drawing, or a good drawing?
 #
@@ -144,44 +137,34 @@ def named(pictures):
 rows = []
 for i, results in edits.items():
     close = psnr(results.clamp(-1, 1), drawn, peak=2).split(len(seeds))
-    left = f"{model.schedule.at(timesteps[i]):.3f}"
     dB = [f"{part.mean():.1f}" for part in close]
-    rows.append([i, timesteps[i], left, *dB, named(results)])
-rows.append(["the drawing", "", "1", "", "", named(drawn)])
+    rows.append([timesteps[i], *dB, named(results)])
+rows.append(["the drawing", "", "", named(drawn)])
 table(
     rows,
-    ["i", "t", "ᾱ", "house (dB)", "fish (dB)", "named first"],
-    f"Mean PSNR to the drawing, and how often the judge puts the right name first of {len(judge[1])}. ᾱ is the share of the picture's variance that is left at the start. The last row counts the drawing itself once for each seed.",
+    ["start t", "house (dB)", "fish (dB)", "named first"],
+    f"Mean PSNR to the drawing, and how often the judge puts the right name first of {len(judge[1])}. The last row counts each drawing itself, once for each seed.",
 )
 
 # %% [markdown]
-# The PSNR rises with $i$: the less noise, the closer is the result. The judge knows neither of the two pen drawings as it is: it has not learned strokes of a pen. From $i = 10$ down it
-# names all results. So of these six starts, $i = 10$ is the one that stays closest to the drawing and is still always recognised. At $i = 20$ the result is closer, but half a scribble.
-#
-# ## Without a name
-#
-# The coursework asks for the prompt "a high quality photo", which names no thing, and for three pictures.
-
-# %% mystnb={"figure": {"caption": "The coursework's rows: three pictures (right) from six starts. \"A high quality photo\", $\\gamma = 1$ (no guidance), seeds 0 to 2.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows for a sailboat, a mushroom and a cactus. On the left the results have nothing to do with the picture; from left to right they take on its colours, then its outline."}} tags=["hide-input"]
-photo = prompted(model, "a high quality photo", 1)
-names = ["sailboat", "mushroom", "cactus"]
-images = torch.stack([shipped_image(name) for name in names])
-show(edited(images, photo, range(3)), images, names)
-
-# %% [markdown]
-# At $i = 1$ the model sees next to nothing of the picture and draws something of its own. Then the picture comes back, coarse things first: large areas of colour, then the outline, then the parts.
+# Going down the table, there is less noise and the result is closer to the drawing. But a result close to a scribble is half a scribble, and the judge has not learned strokes of a pen. So a good start is the last one, going down, at which the results
+# are still named right.
 #
 # (sec-hand-drawn)=
-# ## 1.7.1 Hand-drawn and web images
+# ## Without a name, and 1.7.1 Hand-drawn and web images
 #
-# The picture can come from anywhere. {numref}`fig-a171-drawings` has a drawing found on the web, of a style that the model was not trained on, and the two felt-pen drawings once more, now
-# without their names.
+# The coursework asks for the prompt "a high quality photo", which names no thing, for three pictures, and in 1.7.1 for a picture found on the web and two hand drawings. All six start from the same noise.
 
-# %% mystnb={"figure": {"caption": "A found drawing (lighthouse) and two drawings made for this book (house, fish). \"A high quality photo\", $\\gamma = 1$ (no guidance), seeds 0 to 2. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a171-drawings"}, "image": {"alt": "Three rows for a lighthouse and for a house and a fish in felt pen: from left to right the results come closer to the drawing, which stands on the right."}} tags=["hide-input"]
-found = ["found-lighthouse", "drawn-house", "drawn-fish"]
-drawings = torch.stack([shipped_image(name) for name in found])
-redrawn = edited(drawings, photo, range(3))
-show(redrawn, drawings, [name.split("-")[1] for name in found])
+# %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (right) from six starts. \"A high quality photo\", $\\gamma = 3$ as above, where the coursework takes 7; seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. On the left the results have nothing to do with the picture; from left to right they take on its colours, then its outline."}} tags=["hide-input"]
+names = ["sailboat", "mushroom", "cactus"]
+names += ["found-lighthouse", "drawn-house", "drawn-fish"]
+images = torch.stack([shipped_image(name) for name in names])
+photo = prompted(model, "a high quality photo", 3)
+labels = [name.split("-")[-1] for name in names]
+show(edited(images, photo, [0] * len(names)), images, labels)
+
+# %% [markdown]
+# At $t = 960$ the six results are much alike, since the noise is the same and next to nothing of the pictures is left. Then the picture comes back, coarse things first: large areas of colour, then the outline, then the parts.
 
 # %% [markdown]
 # ```{dropdown} How the two drawings were made
@@ -192,11 +175,10 @@ show(redrawn, drawings, [name.split("-")[1] for name in found])
 #
 # ## Where it fails
 #
-# Compare the house and the fish in {numref}`fig-a171-drawings` with {numref}`fig-a17-prompts`. Without a name, the results at small $i$ show no house and no fish: nothing tells the model what it is looking at. The name
+# Compare the house and the fish in {numref}`fig-a17-objects` with {numref}`fig-a17-prompts`: same noise, same $\gamma$, but no name. From an early start they are no house and no fish. The name
 # is what keeps the thing together when the noise has covered it.
 #
-# There is one more limit. There is only one knob, and it acts on the whole picture at once. We cannot keep the shape and free the colours, or keep one corner and free the rest. For the second, see
-# [1.7.2](a1_7_2_inpainting.ipynb).
+# And the start acts on the whole picture at once. We cannot keep one corner and free the rest; for that, see [1.7.2](a1_7_2_inpainting.ipynb).
 #
 # ## Try it
 #
@@ -208,5 +190,5 @@ show(redrawn, drawings, [name.split("-")[1] for name in found])
 #   show(edited(mine, prompted(model, "a cat", 3), [0]), mine, ["mine"])
 #   ```
 #   Take a photo of a drawing on white paper, and name what it shows.
-# * **Ask for another thing.** In the code of {numref}`fig-a17-prompts`, replace `("a house", "a fish")` by `("a castle", "a shark")`. At $i = 5$ both are clear, in the place of the house and
-#   the fish. At $i = 10$ the shark gets lost. (The table then counts castles and sharks.)
+# * **Ask for another thing.** In the code of {numref}`fig-a17-prompts`, replace `("a house", "a fish")` by `("a castle", "a shark")`. From which start on is the
+#   drawing stronger than the prompt? (The table then counts castles and sharks.)
