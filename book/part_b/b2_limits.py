@@ -233,6 +233,7 @@ table(
 #
 # ```{literalinclude} ../../diffusion_utils/training/loop.py
 # :pyobject: average
+# :lines: 1-2,7-
 # ```
 #
 # ## Where it fails: a better distance, a worse loss

@@ -260,7 +260,7 @@ for t in (200, 20, 0):
 table(
     rows,
     ["step", "weight of x̂₀", "weight of x_t", "√β̃, of z"],
-    "What (N.3) mixes. Early a step hardly moves towards the estimate; near the end it moves a lot; the last step takes the estimate alone.",
+    "What (N.3) mixes. The smaller t, the more of the estimate. The last step takes the estimate alone.",
 )
 
 # %% [markdown]
@@ -360,7 +360,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# From {numref}`fig-b2-fid` no loss can be told: even the ends of the curve differ by no more than the ± of a difference. So 50 steps are enough for many uses, at a sixth of the time. And more steps are not what brings samples nearer to the floor.
+# From {numref}`fig-b2-fid` no loss can be told: even the ends of the curve differ by only about the ± of a difference. So 50 steps, a sixth of the work, serve as well by this measure. And more steps are not what brings samples nearer to the floor.
 # [What limits B2](b2_limits.ipynb) looks for what does. {numref}`fig-b2-strided` has samples of each kind.
 
 # %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["remove-input"]
