@@ -57,9 +57,11 @@ import torch
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.diagrams import draw, unet_plan
 from diffusion_utils.files import ROOT
+from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
 from diffusion_utils.mnist.release import trained
 from diffusion_utils.mnist.unet import unet_denoiser
+from diffusion_utils.pictures import to_unit
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
 from diffusion_utils.schedule import Schedule, spaced_timesteps
@@ -75,7 +77,7 @@ path = list(
     trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise)
 )
 
-# %% mystnb={"figure": {"caption": "One sample on its way: the image $x_t$ (above) and the clean image $\\hat x_0$ that the step to it used (below), after the step to timestep $t$; $-1$ is the end. Seed 0, 300 steps, weights of epoch 20.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One sample on its way. Above: the image $x_t$. Below: the network's estimate $\\hat x_0$ of the clean image, from the step before. At $t=-1$ all noise is gone. Seed 0, 300 steps, weights of epoch 20.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["remove-input"]
 shown = [path[i] for i in np.linspace(0, len(path) - 1, by_profile(9, 3)).astype(int)]
 rows = [
     torch.cat([step.x[:1] for step in shown]),
@@ -88,9 +90,8 @@ grid(rows, titles=[f"$t={step.t}$" for step in shown], labels=["$x_t$", r"$\hat 
 # ```
 
 # %% [markdown]
-# Yes. Read {numref}`fig-b2-trajectory` from left to right. The upper row starts as pure noise, and 300 steps later it is a 7. The lower row shows what the network
-# believes to be behind the noise. At first that is a soft average, as in [B1](b1_one_step_denoiser.ipynb). Each step commits to a little more, and an early decision can be
-# taken back: at $t = 224$ the estimate looks like a 9, at $t = 112$ its foot has a hook, and at $t = 74$ the hook is gone.
+# **Yes: after 300 small steps most of what comes out can be read as a digit, though not all.** Read {numref}`fig-b2-trajectory` from left to right. The upper row begins one step after pure noise and ends as a 7 with a bent top. The lower row shows what the network
+# believes to be behind the noise. At first that is a speckled cloud, then a soft digit, then a sharp one. The network can change its mind: at $t = 112$ the foot has a hook, and at $t = 74$ the hook is gone.
 #
 # This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for sixteen digits.
 
@@ -114,8 +115,8 @@ animation(
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# $x_0$ is the clean digit and $\epsilon$ is the noise. The number $\bar\alpha_t$ says how much of the digit's variance is left, and the noise fills up the rest. It is the product of
-# $1 - \beta_s$ over all $s \le t$, where $\beta_t$ is the noise that timestep $t$ adds: it grows on a line from $10^{-4}$ to $0.02$.
+# $x_0$ is the clean digit and $\epsilon$ is the noise. The digit's amplitude shrinks by $\sqrt{\bar\alpha_t}$, its variance by $\bar\alpha_t$. Here $\bar\alpha_t$ is the product of
+# $1 - \beta_s$ over all $s \le t$, and $\beta_t$ is the variance of the noise that timestep $t$ adds. It grows linearly from $10^{-4}$ to $0.02$.
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
 left = schedule.alpha_bar.sqrt()
@@ -124,9 +125,9 @@ ax.plot(left, label=r"$\sqrt{\bar\alpha_t}$, the image")
 ax.plot((1 - schedule.alpha_bar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$, the noise")
 ax.plot(T - 1, left[-1], "o", color="C0", clip_on=False)
 ax.annotate(
-    f"{left[-1]:.2f} of the image is left",
+    f"amplitude {left[-1]:.2f},\nvariance {left[-1] ** 2:.3f}",
     (T - 1, left[-1]),
-    (200, 0.12),
+    (215, 0.02),
     arrowprops={"arrowstyle": "-"},
 )
 ax.set(xlabel="$t$", ylabel="factor", ylim=(0, 1.05), xlim=(0, T - 1))
@@ -134,7 +135,7 @@ fig.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The left end of {numref}`fig-b2-schedule` is a nearly clean digit. The right end is not quite pure noise: a part of the image is left. [What limits B2](b2_limits.ipynb) comes back to this, because sampling will start from pure noise.
+# The left end of {numref}`fig-b2-schedule` is a nearly clean digit. The right end is not quite pure noise: a little of the digit is left. Sampling will start from pure noise, and [What limits B2](b2_limits.ipynb) tests whether that matters.
 #
 # ## Training: guess the noise
 #
@@ -146,11 +147,11 @@ plt.show()
 # 4. Take a step of gradient descent on $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$, with $x_t$ from (N.1).
 # ```
 #
-# So the network $\epsilon_\theta$ sees the noisy digit and the time, and shall say which noise was added. On average its loss is
+# So the network $\epsilon_\theta$ sees the noisy digit and the time, and says which noise was added. (The time goes in as $t/T$, a number from 0 to 1.) Its loss, on average over all three draws, is
 #
 # $$ L(\theta) = \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
-# Asking for the noise is as good as asking for the digit. Whoever knows $x_t$ and one of the two can solve (N.1) for the other:
+# B1 asked for the digit, this page asks for the noise. The one gives the other, because (N.1) can be solved for $x_0$:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
@@ -186,12 +187,30 @@ table(
 )
 
 # %% [markdown]
-# The loss of single steps in {numref}`fig-b2-loss` stays noisy, because a batch with many small $t$ is harder than one with few: a little noise in a nearly
-# clean image is hard to see.
-#
-# The parameters of this network sit in unexpected places. The layer `unflatten` alone holds two fifths of them: it has a weight for each of its 49 places, each channel in and each channel out.
+# The loss of single steps in {numref}`fig-b2-loss` is noisy, because each batch draws other timesteps, and these are not equally hard. {numref}`fig-b2-loss-t` shows it: the loss is largest at small $t$, where
+# there is little noise to see. At equal steps its loss is a little above the range that the course staff reports.
 
-# %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
+# %% mystnb={"figure": {"caption": "Loss on test digits at twelve timesteps, with the standard error; weights of epoch 20.", "name": "fig-b2-loss-t"}, "image": {"alt": "The loss falls steeply over the first timesteps and slowly after that."}} tags=["remove-input"]
+count = by_profile(full=500, fast=8)
+test_digits = to_unit(mnist(train=False)[0][-count:])
+eps = unit_noise((1, 28, 28), generators(range(count)))
+times = [0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, T - 1]
+errors = []
+for t in times:
+    guess = unet_denoiser(network, T)(schedule.forward(test_digits, t, eps), t).eps
+    errors.append((guess - eps).square().mean((1, 2, 3)).detach())
+fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
+ax.errorbar(
+    times,
+    [e.mean() for e in errors],
+    [e.std() / count**0.5 for e in errors],
+    marker="o",
+    capsize=3,
+)
+ax.set(xlabel="$t$", ylabel="mean squared error", yscale="log")
+plt.show()
+
+# %% mystnb={"code_prompt_show": "Show where the parameters are"} tags=["remove-input", "hide-output"]
 size = {
     name: sum(p.numel() for p in part.parameters())
     for name, part in network.named_children()
@@ -214,29 +233,46 @@ table(
 # %% [markdown]
 # ## Sampling: take a little of the noise away
 #
-# ```{admonition} Sampling, algorithm 2 of the DDPM paper
-# Start from pure noise, $x_{T-1} \sim \mathcal N(0, I)$. For each timestep $t$, from $T-1$ down to 0, with the next timestep $t'$:
+# ```{admonition} Sampling, as algorithm 2 of the DDPM paper, with steps of any length
+# Start from pure noise, $x_{T-1} \sim \mathcal N(0, I)$. From each timestep $t$ of a list go to the next one, $t' < t$; the last is $t' = -1$, where $\bar\alpha = 1$ and no noise is left:
 # 1. Ask the network for the noise $\epsilon_\theta(x_t, t/T)$ and solve (N.2) for the clean image $\hat x_0$.
-# 2. Draw unit noise $z$.
+# 2. Draw unit noise $z$. (In B1 $z$ was the noisy image; here and in Part A it is fresh noise.)
 # 3. Go from $x_t$ to $x_{t'}$ with (N.3).
 # ```
 #
 # $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
-# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t$ to $t'$. The first two terms are a weighted sum of the estimate and of the image at hand.
-# The third puts a little noise back, with the variance
+# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t$ to $t'$. The third term has the variance
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta. \tag{N.4} $$
 #
-# The loop is the one that the whole book runs through:
+# If we knew $x_0$, then (N.1) would tell how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian. The first two terms of (N.3) are its mean, and $\tilde\beta$ is its variance. We do not know $x_0$, so the
+# estimate $\hat x_0$ stands in for it. A box at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb) derives it. Three steps in numbers:
+
+# %% tags=["remove-input"]
+rows = []
+x0_part, x_part, z_part = torch.eye(
+    3
+).double()  # a step is linear: one factor at a time
+for t in (200, 20, 0):
+    factors = schedule.step(x_part, x0_part, t, t - 1, z_part)
+    rows.append([f"{t} → {t - 1}", *(f"{factor:.3f}" for factor in factors)])
+table(
+    rows,
+    ["step", "weight of x̂₀", "weight of x_t", "√β̃, of z"],
+    "What (N.3) mixes. The smaller t, the more of the estimate. The last step takes the estimate alone.",
+)
+
+# %% [markdown]
+# The loop, `trajectory`, is the one of the whole book. (`nu` is for networks that also learn a variance, `constrain` for inpainting, and a `t_prev` above `t` noises again; none of them is used here.)
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
 # :pyobject: trajectory
-# :start-at: eps, nu = denoise
+# :start-at: for t, t_prev in pairwise
 # :dedent:
 # ```
 #
-# and a call of it draws digits from nothing:
+# `sample` calls it with noise to start from:
 
 # %%
 seeds = range(by_profile(full=20, fast=4))
@@ -259,15 +295,26 @@ grid(rows, labels=labels)
 
 # %% [markdown]
 # In {numref}`fig-b2-samples` the strokes have the width and the curvature of handwriting after five epochs already, with stray dots here and there. After twenty there are fewer dots, and more strokes join up
-# to a digit, but not all: seed 2 (the third of its first row) could be a 6 or an L, and seed 16 (the seventh of its second) is no digit at all. Nobody told the network which digit to draw, and between
-# two of them it may finish neither.
+# to a digit, but not all: seed 2 (the third of its first row) could be a 6 or an L, and seed 16 (the seventh of its second) is no digit at all. Nobody told the network which digit to draw.
 #
-# How good are they? We ask a judge that has nothing to do with this network: a classifier of digits. Its confidence is the probability of the digit that it finds most likely. Of a clear digit it is
-# sure, of a scribble it is not.
+# How good are they? We measure with a classifier of digits that was trained on MNIST, the judge, in two ways. Its **confidence** is the probability of the digit that it finds most likely. It looks at one image at a time, and it can be sure of a scribble as well.
+# The **Fréchet distance** {cite:p}`heusel2017` compares whole sets. Inside the judge each image becomes 128 numbers, its features. The distance compares their means and covariances over 1,000 samples with those over 1,000 test digits: 0 would be the same. Real digits against other real digits are the floor.
+#
+# The ± of a distance has two causes. Which test digits are chosen is the first: we use five sets. Which samples are drawn is the second. Two sets of samples of the same network, both of 50 steps, differ by more than the first ± ({numref}`fig-b2-fid` has the other one). Each ± of this page and the next combines both;
+# two distances are told apart only if they differ by about 60 or more, twice the ± of a difference.
 
 # %% tags=["remove-input"]
 judge = json.loads((ROOT / "benchmarks/results/mnist_b2_judge.json").read_text())
 judged = {row["name"]: row for row in judge["rows"]}
+result = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
+measured = {row["steps"]: row for row in result["rows"]}
+apart = judged["epoch 20"]["fid"]["mean"] - measured[judge["steps"]]["fid"]["mean"]
+of_samples = abs(apart) / 2**0.5  # two sets differ with twice the variance of each
+
+
+def error(row):
+    """Standard deviation for the choice of the test digits and of the samples together."""
+    return (row["fid"]["std"] ** 2 + of_samples**2) ** 0.5
 
 
 def judge_table(names, caption):
@@ -275,7 +322,8 @@ def judge_table(names, caption):
     for name, label in names.items():
         row = judged[name]
         sure = f"{row['confidence']:.3f} ± {row['standard_error']:.3f}"
-        fid = f"{row['fid']['mean']:.0f} ± {row['fid']['std']:.0f}"
+        both = row["fid"]["std"] if name == "real digits" else error(row)
+        fid = f"{row['fid']['mean']:.0f} ± {both:.0f}"
         rows.append([label, sure, fid])
     details = f"{judge['images']} images each, {judge['steps']} sampling steps."
     header = ["", "confidence", "Fréchet distance"]
@@ -284,26 +332,23 @@ def judge_table(names, caption):
 
 judge_table(
     {"epoch 5": "epoch 5", "epoch 20": "epoch 20", "real digits": "real digits"},
-    "Confidence of the judge (± standard error), and distance to test digits (± standard deviation over five sets of them).",
+    "Confidence of the judge (± standard error), and distance to test digits (± standard deviation, both causes).",
 )
 
 # %% [markdown]
-# The judge is surer after twenty epochs than after five, and the samples are nearer to real digits. It is still surer of real digits. The second column is explained below.
+# After twenty epochs the judge is surer than after five, and the samples are nearer to real digits. They are still far above the floor.
 #
 # ## Fewer steps
 #
-# The step (N.3) allows any stride, so the same loop can skip timesteps. What does that cost? The Fréchet distance
-# {cite:p}`heusel2017` says how far apart the samples and the test digits are as two sets (smaller is better), on the features of the
-# judge. Distances on other features cannot be compared with these. They can be compared with the floor: the distance of real digits to other real digits.
+# The step (N.3) can have any length, so the loop can skip timesteps. What does that cost?
 
-# %% mystnb={"figure": {"caption": "Fréchet distance of samples to test digits against the number of sampling steps, mean and standard deviation over five sets of test digits, and the mean distance of real digits to real digits (dashed). 1,000 samples, weights of epoch 20. From `python -m benchmarks.mnist_quality b2`, seeds from 0.", "name": "fig-b2-fid"}, "image": {"alt": "The distance against the number of steps on a logarithmic axis, above a dashed line for real digits."}} tags=["remove-input"]
-result = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
+# %% mystnb={"figure": {"caption": "Fréchet distance of samples to test digits against the number of sampling steps, with the ± of both causes, and the mean distance of real digits to real digits (dashed). 1,000 samples, weights of epoch 20. From `python -m benchmarks.mnist_quality b2`, seeds from 0.", "name": "fig-b2-fid"}, "image": {"alt": "The distance against the number of steps on a logarithmic axis, above a dashed line for real digits."}} tags=["remove-input"]
 rows, real = result["rows"], result["real"]
 fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
 ax.errorbar(
     [row["steps"] for row in rows],
     [row["fid"]["mean"] for row in rows],
-    [row["fid"]["std"] for row in rows],
+    [error(row) for row in rows],
     marker="o",
     capsize=3,
     label="samples",
@@ -315,12 +360,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Read {numref}`fig-b2-fid` from right to left. The distance rises from point to point, but by about a standard deviation at most, so many of the 300 steps can be saved. With ten steps it
-# is more than two standard deviations above that of all steps, and in {numref}`fig-b2-strided` several of the digits that ten steps draw fall apart. (The ± is for the choice of the test
-# digits. The choice of the samples matters as well: the table above has 50 steps too, with other noise, and a smaller distance.)
-#
-# Even with all steps the samples are several times as far from real digits as real digits are from each other: the number of steps is not what limits them.
-# [What limits B2](b2_limits.ipynb) looks for what does.
+# From {numref}`fig-b2-fid` no loss can be told: even the ends of the curve differ by only about the ± of a difference. So 50 steps, a sixth of the work, serve as well by this measure. And more steps are not what brings samples nearer to the floor.
+# [What limits B2](b2_limits.ipynb) looks for what does. {numref}`fig-b2-strided` has samples of each kind.
 
 # %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["remove-input"]
 denoise = unet_denoiser(network, T)
@@ -331,86 +372,26 @@ for n in by_profile([50, 10], [3]):
     )
 grid(list(strided.values()), labels=[f"{n} steps" for n in strided])
 
-# %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
-measured = [*((f"{row['steps']} steps", row) for row in rows), ("real digits", real)]
-table(
-    [
-        [
-            name,
-            f"{row['fid']['mean']:.0f} ± {row['fid']['std']:.0f}",
-            f"{row['fid']['mean'] / real['fid']['mean']:.1f}",
-            f"{row['spread']:.3f}",
-        ]
-        for name, row in measured
-    ],
-    ["", "Fréchet distance", "times the floor", "spread"],
-    f"{result['images']:,} samples against five sets of as many test digits, mean ± standard deviation. "
-    "Spread: the standard deviation of a pixel over the samples, the mean over pixels.",
-)
-
 # %% [markdown]
-# ## Where it fails: the start
-#
-# At the last timestep the network was trained on noised digits, of which {numref}`fig-b2-schedule` shows that a fifth is left; sampling starts from pure noise, which the network has never seen there.
-# [What limits B2](b2_limits.ipynb) tests how much that matters, and what else does.
-#
-# ## Where it fails: BatchNorm in the wrong mode
-#
-# BatchNorm has two modes. In eval mode it uses the statistics that it collected in training. In train mode it uses those of the batch at hand, so that a
-# digit depends on the digits that are drawn with it. All samples above are drawn in eval mode. {numref}`fig-b2-batchnorm` shows what the other mode does.
-
-# %% tags=["remove-input"]
-wrong = copy.deepcopy(network).cpu().train()
-fewer = spaced_timesteps(T, by_profile(100, 3))
-
-
-def in_train_mode(x_t, t):
-    return NoiseEstimate(wrong(x_t, torch.full((len(x_t),), t / T)))
-
-
-modes = {"eval mode": denoise, "train mode": in_train_mode}
-among_ten, alone = (
-    {
-        mode: sample(function, (1, 28, 28), fewer, schedule, seeds=range(n))
-        for mode, function in modes.items()
-    }
-    for n in (10, 5)
-)
-
-# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input"]
-grid(list(among_ten.values()), labels=list(among_ten))
-
-# %% tags=["remove-input"]
-table(
-    [
-        [mode, f"{(alone[mode] - ten[:5]).square().mean().sqrt():.4f}"]
-        for mode, ten in among_ten.items()
-    ],
-    ["BatchNorm", "difference"],
-    "Seeds 0 to 4 drawn alone and among ten: root mean square difference of the pixels.",
-)
-
-# %% tags=["remove-input"]
-judge_table(
-    {
-        "epoch 20": "eval mode",
-        "BatchNorm in train mode": "train mode, 100 at a time",
-        "real digits": "real digits",
-    },
-    "The two modes of BatchNorm, and what the judge says.",
-)
-
-# %% [markdown]
-# By eye the digits of train mode are greyer, and some are easier to read: the third is a 6 and the ninth a 3 where eval mode has fragments, but the eighth has nearly vanished. The judge is a
-# little surer of them, by about two standard errors. But they are no better: their distance to real digits is more than twice as large, and the first table shows that each digit depends on those that happen to be drawn with it. A likely reason for the difference is that in
-# training a batch mixes all noise levels, while here all images are at the same $t$. `unet_denoiser` therefore always asks its network in eval mode.
-#
 # ## Where it fails: long strides lose variety
 #
-# With few steps the spread of the samples falls, and that is no fault of the network. Take data of which we know everything: single numbers from a Gaussian with mean 0.3 and standard
-# deviation 0.5. The best denoiser is then a formula, and the loop's output can be compared with what should come out.
+# The distance does not show it, but something is lost with few steps: the samples become more alike.
 
 # %% tags=["remove-input"]
+table(
+    [
+        *([f"{row['steps']} steps", f"{row['spread']:.3f}"] for row in rows),
+        [f"{judge['steps']} steps, other noise", f"{judged['epoch 20']['spread']:.3f}"],
+        ["real digits", f"{real['spread']:.3f}"],
+    ],
+    ["", "spread"],
+    f"How much {result['images']:,} images differ: the standard deviation of each pixel over the images, averaged over the pixels.",
+)
+
+# %% [markdown]
+# From 50 steps to 10 the spread falls by far more than from one set of samples to another. Some of that is no fault of the network: it happens with the best denoiser there is, on data of which we know everything.
+
+# %% mystnb={"code_prompt_show": "Show the numbers of the Gaussian"} tags=["remove-input", "hide-output"]
 mean, std = 0.3, 0.5
 long_schedule = Schedule.linear(1e-4, 0.02, T=1000)
 
@@ -436,20 +417,51 @@ table(
 )
 
 # %% [markdown]
-# The variance that a step puts back, (N.4), is right for infinitely small steps and too small for long ones. Each long stride loses
-# some variance, and the samples crowd around the mean.
-#
-# ```{dropdown} The exact denoiser
-# For $x_0 \sim \mathcal N(0.3, 0.5^2)$ both $x_0$ and $x_t$ are Gaussian, and the mean of the noise given $x_t$ is
+# ```{dropdown} The exact denoiser of a Gaussian
+# Take numbers from a Gaussian with mean 0.3 and standard deviation 0.5, noised by a schedule of 1,000 timesteps. The mean of the noise given $x_t$ is then a formula:
 #
 # $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}. \tag{B2.2} $$
+#
+# In the table above, the numbers that the loop draws spread less and less as the stride grows. (N.4) is the variance for a known $x_0$. Over a long stride the uncertainty of $\hat x_0$ counts too, and it is left out.
 # ```
 #
+# ```{dropdown} BatchNorm in the wrong mode
+# In eval mode BatchNorm uses the statistics of training, in train mode those of the batch at hand. All samples of this page are drawn in eval mode. In train mode the digits become greyer ({numref}`fig-b2-batchnorm`), and their distance
+# to real digits is more than twice as large. The judge is even a little surer of them: its confidence alone is no proof of quality.
+# ```
+
+# %% tags=["remove-input"]
+wrong = copy.deepcopy(network).cpu().train()
+fewer = spaced_timesteps(T, by_profile(100, 3))
+
+
+def in_train_mode(x_t, t):
+    return NoiseEstimate(wrong(x_t, torch.full((len(x_t),), t / T)))
+
+
+modes = {"eval mode": denoise, "train mode": in_train_mode}
+among_ten = {
+    mode: sample(function, (1, 28, 28), fewer, schedule, seeds=range(10))
+    for mode, function in modes.items()
+}
+
+# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "code_prompt_show": "Show digits of both modes", "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input", "hide-output"]
+grid(list(among_ten.values()), labels=list(among_ten))
+
+# %% mystnb={"code_prompt_show": "Show the numbers of both modes"} tags=["remove-input", "hide-output"]
+judge_table(
+    {
+        "epoch 20": "eval mode",
+        "BatchNorm in train mode": "train mode, 100 at a time",
+        "real digits": "real digits",
+    },
+    "The two modes of BatchNorm, and what the judge says.",
+)
+
+# %% [markdown]
 # ## Try it
 #
-# 1. **Hurry.** In the set-up cell of the notebook, change `full=T` to `full=5` and run everything. In {numref}`fig-b2-samples` the digits of epoch 20 are soft then, and some
-#    break up into pieces; others can still be read.
-# 2. **Leave out the noise that each step puts back.** In `Schedule.step`, return `mean` alone. Nearly all images come out black. A likely reason: the image is then cleaner than the network has
-#    ever seen it at that timestep, so it takes the strokes for noise.
+# 1. **Hurry.** In the set-up cell of the notebook, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
+# 2. **Leave out the fresh noise.** In `Schedule.step`, return `mean` alone. What comes out, and why? The image then has less noise than the network has seen in training at that timestep.
 #
 # Next: [What limits B2](b2_limits.ipynb) looks for what keeps these samples from being better. Then [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.
