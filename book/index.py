@@ -85,7 +85,7 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of a sailboat and the same with more and more noise. Below, from right to left: the way back, from other noise, by a network that was told \"a sailboat\". It takes 33 small steps, and the pictures on the way at the same timesteps $t$ are shown. The noise is drawn at random: seed 0 above, seed 1 below, where a **seed** is the number that the random generator starts from, so that the same seed gives the same picture again. $\\gamma = 4$, where $\\gamma$ (gamma) says how strongly the network is held to its prompt ([1.6](part_a/a1_6_guidance.ipynb)).", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes another sailboat towards the left."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of a sailboat and the same with more and more noise. Below, from right to left: the way back, from other noise, by a network that was told \"a sailboat\". It takes 33 small steps, and the pictures on the way at the same timesteps $t$ are shown. The noise is drawn at random: seed 0 above, seed 1 below, where a **seed** is the number that the random generator starts from, so that the same seed gives the same picture again. So the two boats are two different ones.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes another sailboat towards the left."}} tags=["remove-input"]
 grid(
     [unit_range(torch.cat(there)), unit_range(torch.cat(back))],
     titles=["$x_0$", *(f"$t={t}$" for t in columns[1:])],
@@ -104,10 +104,10 @@ grid(
 #
 # ## What the network predicts
 #
-# Write $x_0$ for the clean picture, $\epsilon$ for the noise, and $x_t$ for the noisy picture at timestep $t$. The network sees $x_t$, $t$ and a prompt, and answers with its guess of the noise, $\epsilon_\theta$.
+# Write $x_0$ for the clean picture, $\epsilon$ for the noise, and $x_t$ for the noisy picture at timestep $t$. The network sees $x_t$, $t$ and a prompt, and answers with its guess of the noise, $\epsilon_\theta$, where $\theta$ stands for the weights of the network.
 # Whoever knows the noise can take it away, so each guess of the noise is also a guess of the clean picture, $\hat x_0$.
 
-# %% mystnb={"figure": {"caption": "What the network answers on the way back of {numref}`fig-index-strip`, asked for \"a sailboat\" ($\\gamma = 1$: its answer as it is). Top: the noisy picture. Middle: the noise that it sees there (grey is zero). Bottom: the clean picture that follows.", "name": "fig-index-predicts"}, "image": {"alt": "Three rows of five. Top, noise in which a sailboat appears from left to right. Middle, noise. Bottom, a blurred sailboat on the left that gets clearer from picture to picture."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "What the network answers on the way back of {numref}`fig-index-strip`, asked for \"a sailboat\". Top: the noisy picture $x_t$. Bottom: the clean picture $\\hat x_0$ that follows from its guess of the noise. (The loop itself holds the network more strongly to the prompt, by guidance: [1.6](part_a/a1_6_guidance.ipynb).)", "name": "fig-index-predicts"}, "image": {"alt": "Two rows of five. Top, noise in which a sailboat appears from left to right. Bottom, a blurred sailboat on the left that gets clearer from picture to picture."}} tags=["remove-input"]
 looks = by_profile([990, 900, 750, 600, 300], [990, 660, 330])
 ask = model.denoiser("a sailboat")
 with torch.no_grad():
@@ -119,28 +119,27 @@ guesses = [
 grid(
     [
         unit_range(torch.cat([path[t] for t in looks])),
-        unit_range(torch.cat(answers) / 3),
         unit_range(torch.cat(guesses)),
     ],
     titles=[f"$t={t}$" for t in looks],
-    labels=["$x_t$", r"$\epsilon_\theta$", r"$\hat x_0$"],
+    labels=["$x_t$", r"$\hat x_0$"],
     size=1.3,
 )
 
 # %% [markdown]
-# At $t = 990$ the guess is blurred: there is nothing to see in the noise, so the network answers with the average of all sailboats that it knows. Each step settles a little more, and the average becomes one boat.
+# At $t = 990$ the guess is blurred: there is nothing to see in the noise, so the network answers with something like the average of the sailboats that it knows. Each step settles a little more, and the blur becomes one boat.
 # That is why one look is not enough ([B1](part_b/b1_one_step_denoiser.ipynb) shows it with digits).
 #
-# The network is trained by one number: how far its guess is from the noise that was really added,
+# Training makes one number small: how far the guess is from the noise that was really added, on average over the training pictures $x_0$, their prompts $p$, the timesteps and the noise,
 #
-# $$ \lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2. $$
+# $$ \mathbb E_{x_0, p, t, \epsilon}\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2. $$
 #
-# The answer that makes this smallest is the average of all noises that fit. (Emoji-64, the model of Part A, has another output, the velocity $v$, from which $\epsilon_\theta$ is computed:
-# [1.3](part_a/a1_3_one_step_denoising.ipynb) says why.)
+# Many pairs of picture and noise give the same $x_t$. The guess that makes the number smallest is their average noise, and so $\hat x_0$ is an average of pictures. [1.3](part_a/a1_3_one_step_denoising.ipynb) says more,
+# also about the form in which the network of Part A gives its answer.
 #
 # ## What the alphas do
 #
-# How much noise there is at timestep $t$ is fixed before anything is trained. A number $\bar\alpha_t$ between 1 and 0 says how much of the picture's variance is left:
+# How much noise there is at timestep $t$ is fixed before anything is trained. A number $\bar\alpha_t$ between 1 and 0 says how much of the picture is left. The picture is multiplied by its square root, and the noise $\epsilon$ (for each value an independent random number of mean 0 and variance 1) by that of the rest:
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 
@@ -157,13 +156,12 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# On the left of {numref}`fig-index-alphas` the picture's factor is 1 and the noise's is 0; on the right it is the other way round. The way back uses the same numbers: they say how much of the guess
-# $\hat x_0$ to mix into the picture at hand.
+# On the left of {numref}`fig-index-alphas` the picture's factor is almost 1 and the noise's almost 0; on the right it is the other way round. The way back uses the same numbers. A step mixes the guess $\hat x_0$, the noisy picture $x_t$ and a little
+# fresh noise into a picture with less noise, and the $\bar\alpha$ of both timesteps say how much of each ([1.4](part_a/a1_4_iterative_denoising.ipynb) has the formula).
 #
 # ## One loop
 #
-# Start from noise, and repeat: guess the noise, see the clean picture behind it, take a step. A step goes a little way towards the guess and also adds a little new noise, for a reason that
-# [1.4](part_a/a1_4_iterative_denoising.ipynb) explains. This loop draws eight pictures at once, from $t = 990$ to $0$ in steps of 30:
+# Start from noise, and repeat: guess the noise, see the clean picture behind it, take a step. This loop draws eight pictures at once, from $t = 990$ to $0$ in steps of 30:
 
 # %% tags=["remove-input"]
 torch.set_grad_enabled(False)
@@ -192,27 +190,25 @@ few = spaced_timesteps(T, by_profile(full=100, fast=3))
 grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10))
 
 # %% [markdown]
-# The digits come from the same loop with another network. Every figure of this book that is drawn in steps does.
+# The digits come from the same loop with another network.
 #
 # ## Three knobs
 #
 # A task is a choice of three things:
 #
-# * **where you start**: the `x` and the timestep that come in,
-# * **how you denoise**: the function `denoise`,
-# * **what you enforce** on `x` after each step, for example that a part of it stays as it is.
+# * **where you start**,
+# * **which network is asked, and what**,
+# * **what you enforce** after each step, for example that a part of the picture stays as it is.
 #
-# | task | start | denoiser | constraint |
+# | task | start | what is asked in each step | enforced |
 # |---|---|---|---|
-# | a digit | noise | `unet_denoiser(net, T)` | none |
-# | the digit 7 | noise | `guided(unet_denoiser(net, T, sevens), unet_denoiser(net, T), gamma)` | none |
-# | a picture of a prompt | noise | `guided(text(p), text(""), gamma)` | none |
-# | a picture edited | the picture, noised | the same | none |
-# | a hole filled | noise | the same | `keep_outside(mask, ...)` |
-# | an anagram | noise | `averaged(g1, viewed(g2, FLIP))` | none |
-# | a hybrid | noise | `blended([g1, g2], bands(2))` | none |
+# | a picture of a prompt | noise | the prompt | nothing |
+# | a picture edited | the picture with noise | the prompt | nothing |
+# | a hole filled | noise | the prompt | outside the hole, the picture stays |
+# | an anagram | noise | one prompt, and another about the picture upside down | nothing |
+# | a hybrid | noise | one prompt for the large shapes, another for the details | nothing |
 #
-# Here `text(p)` is the network asked about a prompt `p`, and `g1`, `g2` are two guided denoisers. The symbols are the same in text, code and plots; [Notation](notation.md) lists them.
+# The symbols are the same in text, code and plots; [Notation](notation.md) lists them.
 #
 # ## Chapters
 #
@@ -235,7 +231,7 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 # * [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing? And [what limits](part_b/b2_limits.ipynb) its digits?
 # * [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
 #
-# The networks ship with the book, trained to the end of the coursework's recipes, on one GPU, in minutes. Each figure was drawn by its page's own code when the site was built, with no token, no account and no
+# The networks ship with the book. They were trained by the coursework's recipes, on one GPU, in minutes. Each figure was drawn by its page's own code when the site was built, with no token, no account and no
 # GPU. Where a measurement takes more than a minute, a page shows a stored result and names the command that repeats it.
 #
 # (running)=

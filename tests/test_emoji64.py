@@ -16,6 +16,7 @@ from diffusion_utils.emoji64 import model, release
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
+from diffusion_utils.emoji64.train import begin
 from diffusion_utils.files import digest, load_tensors, save_tensors
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import Schedule
@@ -132,13 +133,14 @@ def trained(tmp_path_factory, encoder):
     """The folder of two tiny runs: a base of two steps, and a refiner on it."""
     runs, data = tmp_path_factory.mktemp("runs"), some_drawings()
     base, refiner = Recipe(**TINY), Recipe("refiner", **TINY)
-    begin = refiner.network()
+    network = refiner.network()
     for recipe, steps in ((base, 2), (refiner, 3)):
-        task = EmojiTask(recipe, Batches(recipe, data, encoder), begin.state_dict())
+        task = EmojiTask(recipe, Batches(recipe, data, encoder))
         run = runs / recipe.stage
+        begin(run, task, network, None)
         *_, (_, networks) = train(task, run, Accelerator(cpu=True), steps=steps)
         if recipe is base:
-            begin.base.load_state_dict(networks["ema"].state_dict())
+            network.base.load_state_dict(networks["ema"].state_dict())
         (run / f"sheet-{steps:06d}.png").write_bytes(b"a sheet")
     return runs
 

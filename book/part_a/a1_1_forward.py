@@ -82,16 +82,14 @@ grid(
 # * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
 # * $t$ is the **timestep**, from 0 (almost clean) to $T - 1 = 999$ (almost only noise).
 # * $\bar\alpha_t$ ("alpha bar") is a number between 1 and 0 that belongs to the timestep. It falls as $t$ grows.
-# * $x_t$ is the noisy picture.
+# * $x_t$ is the noisy picture. The name $x_0$ is kept for the clean one: with $t = 0$, (N.1) already adds a trace of noise.
 #
 # If we know $x_0$ but not which noise was drawn, then $x_t$ is a random picture. (N.1) says that it is Gaussian, with mean
-# $\sqrt{\bar\alpha_t}\, x_0$ and variance $1 - \bar\alpha_t$ for each value. In the usual notation:
+# $\sqrt{\bar\alpha_t}\, x_0$ and variance $1 - \bar\alpha_t$ for each value. In the usual notation, where $q(x_t \mid x_0)$ is the distribution of $x_t$ when $x_0$ is known:
 #
 # $$ q(x_t \mid x_0) = \mathcal N\!\left(\sqrt{\bar\alpha_t}\, x_0,\; (1 - \bar\alpha_t)\, I\right). $$
 #
-# This jumps from $x_0$ to $x_t$ at once. It is the same as walking there in small steps, each of which adds a little noise, of variance $\beta_t$:
-#
-# $$ q(x_t \mid x_{t-1}) = \mathcal N\!\left(\sqrt{1 - \beta_t}\; x_{t-1},\; \beta_t I\right), \qquad \bar\alpha_t = \prod_{s \le t} (1 - \beta_s). $$
+# This jumps from $x_0$ to $x_t$ at once. Adding the noise in many small steps comes to the same (the reason is at the end of the page).
 #
 # In code the jump is two lines:
 #
@@ -105,7 +103,7 @@ grid(
 # the schedule it was trained with. The model of Part A is [Emoji-64](../appendix/emoji64.ipynb), which ships with this book. (The coursework's own model,
 # DeepFloyd IF, [can be used instead](../appendix/deepfloyd.md).)
 #
-# ## What to see
+# ## What you see
 #
 # Look at {numref}`fig-a11-noisy` from left to right. At $t = 500$ hull and sails can still be seen. At $t = 750$ the red of the sails and the
 # blue of the water are left. At $t = 990$ there is nothing to see but noise. **Details go first, large shapes last.** The small waves in the water are lost before $t = 250$:
@@ -118,9 +116,9 @@ grid([unit_range(water)], titles=[f"$t={t}$" for t in early], size=1.7)
 # %% [markdown]
 # ## How much is left
 #
-# $\bar\alpha_t$ is the share of the picture's variance that is left, and $1 - \bar\alpha_t$ is the variance of the noise. They add up to 1, so a picture of variance 1 would keep its variance.
+# $\bar\alpha_t$ is the share of the picture's variance that is left, and $1 - \bar\alpha_t$ is the variance of the noise:
 
-# %% mystnb={"figure": {"caption": "$\\bar\\alpha_t$ of Emoji-64, a squared cosine. The dots are the timesteps of {numref}`fig-a11-noisy`. Dashed: the schedule of the first DDPM paper, with $\\beta_t$ on a straight line from 0.0001 to 0.02, which destroys the picture sooner.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990. A dashed curve lies below it."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "$\\bar\\alpha_t$ of Emoji-64, a squared cosine. The dots are the timesteps of {numref}`fig-a11-noisy`. Dashed: the schedule of the first paper on such models (DDPM), which destroys the picture sooner.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990. A dashed curve lies below it."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
 ax.plot(schedule.alpha_bar, label="cosine (Emoji-64)")
 ax.plot(levels, schedule.alpha_bar[levels], "o", color="C0")
@@ -129,29 +127,42 @@ ax.set(xlabel="$t$", ylabel=r"$\bar\alpha_t$")
 ax.legend()
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 rows = []
+value, its_noise = x_0[0, 0, 20, 34], eps[0, 0, 20, 34]  # red, in the sail
 for t in levels:
     abar = schedule.at(t)
+    left, added = abar.sqrt(), (1 - abar).sqrt()
+    x_t = left * value + added * its_noise
+    pixel = f"{left:.2f} · {value:.2f} + {added:.2f} · ({its_noise:.2f}) = {x_t:.2f}"
     ratio = abar * x_0.var() / (1 - abar)
-    rows.append(
-        [t, *(f"{v:.4f}" for v in (abar, abar.sqrt(), (1 - abar).sqrt(), ratio))]
-    )
+    rows.append([f"t = {t}", pixel.replace("-", "−"), f"{ratio:.3f}"])
 table(
     rows,
-    ["t", "ᾱ", "factor of the picture, √ᾱ", "factor of the noise, √(1−ᾱ)", "ratio"],
-    "The factors of (N.1). Ratio: the variance of the test image after shrinking, divided by that of the noise.",
+    ["", "(N.1) for one value: √ᾱ · x₀ + √(1−ᾱ) · ε = x_t", "picture : noise"],
+    "The value is the red of one pixel of the sail. Last column: the variance that is left of the test image, "
+    f"divided by that of the noise. The test image itself has the variance {x_0.var():.2f}.",
 )
 
 # %% [markdown]
-# Why do details go first? A picture can be split into waves, from long ones (large shapes) to short ones (details). In the test image
-# the long waves are much stronger than the short ones. Noise is equally strong at all wavelengths, so it drowns the short ones first.
+# Why do details go first? A picture can be split into waves. The long ones make its large shapes, the short ones its details:
 
-# %% mystnb={"figure": {"caption": "How strong the waves of the test image are, against the number of waves that fit into the picture's width (mean over directions and colours). Dashed: the noise, after $x_t$ was divided by $\\sqrt{\\bar\\alpha_t}$ so that the picture has its own strength again; the noise then has the variance $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Below a dashed line, noise is stronger than the picture. (The line for $t = 990$ would lie far above the plot.)", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image, and the same as the sum of two parts: its long waves, of which at most four fit into the picture's width, and its short waves (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Three pictures: a sailboat; a very blurred sailboat; grey with the outlines and fine lines of the boat."}} tags=["remove-input"]
 spectrum = torch.fft.fft2(x_0 - x_0.mean((2, 3), keepdim=True), norm="ortho")
-power = spectrum.abs().square().mean((0, 1))
 f = torch.fft.fftfreq(64, 1 / 64)
 waves = torch.hypot(f[:, None], f).round().long()
+short = torch.fft.ifft2(spectrum * (waves > 4), norm="ortho").real
+grid(
+    [unit_range(torch.cat([x_0, x_0 - short, short]))],
+    titles=["$x_0$", "long waves", "short waves"],
+    size=1.7,
+)
+
+# %% [markdown]
+# In the test image the long waves are much stronger than the short ones. Noise is equally strong at all wavelengths, so it drowns the short ones first.
+
+# %% mystnb={"figure": {"caption": "How strong the waves of the test image are, against the number of waves that fit into the picture's width (mean over directions and colours). Dashed: the strength of the noise beside it, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Where the black curve runs below a dashed line, the noise drowns the waves. (The line for $t = 990$ would lie far above the plot.)", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["remove-input"]
+power = spectrum.abs().square().mean((0, 1))
 mean_power = (
     power.flatten().double() @ torch.eye(waves.max() + 1).double()[waves.flatten()]
 )
@@ -167,7 +178,7 @@ for i, t in enumerate(levels[:3]):
     )
 ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
 ax.minorticks_off()
-ax.set(xlabel="waves across the picture", ylabel="strength (variance)")
+ax.set(xlabel="waves across the picture", ylabel="strength of a wave (variance)")
 plt.show()
 
 # %% [markdown]
@@ -182,21 +193,25 @@ lost = schedule.forward(mixed, 990, unit_noise(model.shape, generators(range(4))
 grid([unit_range(lost)], titles=["A", "B", "C", "D"], size=1.7)
 
 # %% [markdown]
-# They are B and C. A trace of the picture is left in each (the table above has its factor), but no eye finds it under so much noise.
+# They are B and C. A trace of the picture is left in each, but no eye finds it under so much noise.
 #
-# So given $x_{990}$, the boat is gone. A network that starts there will not recover a picture. It will have to make one up, and for that it has to know what pictures look like.
+# So to the eye the boat is gone. A network that starts there will not recover a picture. It will have to make one up, and for that it has to know what pictures look like.
 # [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without it.
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a11-noisy`, set `levels = [50, 100, 150, 200]`. The grain is there at once, but the picture stays easy to name: the
-#   first fifth of the timesteps takes away details only.
-# * Replace `"sailboat"` by `"photograph-cat"`. At $t = 500$ the boat can still be named, but the cat hardly.
+# * In the code of {numref}`fig-a11-noisy`, set `levels = [50, 100, 150, 200]`. The grain is there at once. Which details of the boat are gone
+#   at the end, and is it still easy to name?
+# * Replace `"sailboat"` by `"photograph-cat"`. Up to which of the four timesteps would you know that it is a cat?
 #
 # ## More
 #
 # ```{dropdown} Why one formula is enough for many steps of noise
-# One small step, written with its noise $\epsilon_t$, is
+# One small step, from $t-1$ to $t$, adds noise of variance $\beta_t$:
+#
+# $$ q(x_t \mid x_{t-1}) = \mathcal N\!\left(\sqrt{1 - \beta_t}\; x_{t-1},\; \beta_t I\right), \qquad \bar\alpha_t = \prod_{s=0}^{t} (1 - \beta_s). $$
+#
+# (The step with $s = 0$ leads from the clean picture to timestep 0.) Written with its noise $\epsilon_t$, the step is
 #
 # $$ x_t = \sqrt{1 - \beta_t}\, x_{t-1} + \sqrt{\beta_t}\, \epsilon_t. $$
 #
@@ -205,7 +220,7 @@ grid([unit_range(lost)], titles=["A", "B", "C", "D"], size=1.7)
 # $$ x_t = \sqrt{(1 - \beta_t)(1 - \beta_{t-1})}\, x_{t-2} + \sqrt{(1-\beta_t)\beta_{t-1}}\, \epsilon_{t-1} + \sqrt{\beta_t}\, \epsilon_t. $$
 #
 # The last two terms are independent Gaussians, so their sum is one Gaussian, and the variances add up:
-# $(1-\beta_t)\beta_{t-1} + \beta_t = 1 - (1-\beta_t)(1-\beta_{t-1})$. Going on like this down to $x_0$ gives (N.1).
+# $(1-\beta_t)\beta_{t-1} + \beta_t = 1 - (1-\beta_t)(1-\beta_{t-1})$. Going on like this down to the clean picture gives (N.1).
 # ```
 #
 # ```{dropdown} Where the numbers $\bar\alpha_t$ come from

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.2 Classical denoising
 #
-# How much noise can we remove without training anything?
+# How much noise can we remove without a network?
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -62,7 +62,7 @@ from diffusion_utils.views import low_pass
 
 schedule = load_pretrained().schedule
 
-# %% mystnb={"figure": {"caption": "Top: the test image and its noisy versions (seed 0). Bottom: the same, blurred. For each timestep the width of the blur is the best one of {numref}`fig-a12-widths`.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a red cloud over a blue one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Top: the test image and its noisy versions (seed 0), as in [1.1](a1_1_forward.ipynb). Bottom: divided by $\\sqrt{\\bar\\alpha_t}$, which gives them back their contrast, and blurred. The width of the blur, in pixels, is for each timestep the best one of {numref}`fig-a12-widths`.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a red cloud over a blue one."}} tags=["hide-input"]
 levels, names = [250, 500, 750], ["sailboat", "mushroom", "cactus", "photograph-cat"]
 widths = [0.5, 0.75, 1, 1.5, 2, 3, 4, 6]
 images = torch.stack([shipped_image(name) for name in names])
@@ -87,7 +87,7 @@ grid(
             )
         ),
     ],
-    titles=["$x_0$", *(f"$t={t}$" for t in levels)],
+    titles=["$x_0$", *(f"$t={t}$\nblur {best[t]}" for t in levels)],
     labels=["noisy", "blurred"],
     size=1.7,
 )
@@ -109,7 +109,7 @@ grid(
 # :pyobject: low_pass
 # ```
 #
-# The noisy picture $x_t$ is darker and paler than the original, since (N.1) has shrunk it. So it is divided by $\sqrt{\bar\alpha_t}$ before it is blurred. Values outside $[-1, 1]$ are cut off only afterwards, where a
+# The forward process (N.1) has pulled all values of the picture towards 0, which is a middle grey. So $x_t$ is divided by $\sqrt{\bar\alpha_t}$ before it is blurred. Values outside $[-1, 1]$ are cut off only afterwards, where a
 # picture is shown or scored.
 
 # %%
@@ -117,7 +117,7 @@ t = 500
 x_t = schedule.forward(boat, t, eps[:1])
 estimate = low_pass(best[t])(x_t / schedule.at(t).sqrt())
 
-# %% mystnb={"figure": {"caption": "Move the slider: the noisy test image at $t = 500$ (seed 0) and its best blur.", "name": "fig-a12-slider"}} tags=["hide-input"]
+# %% mystnb={"code_prompt_show": "Show noisy and blurred under a slider", "figure": {"caption": "Move the slider: the noisy test image at $t = 500$ (seed 0) and its best blur.", "name": "fig-a12-slider"}} tags=["remove-input", "hide-output"]
 comparison(
     unit_range(x_t),
     unit_range(estimate),
@@ -130,7 +130,7 @@ comparison(
 #
 # A blur cannot tell an edge from noise, since both are differences between neighbours. It must soften both:
 
-# %% mystnb={"figure": {"caption": "The tip of the sail, 24x24 pixels enlarged: clean; noisy at $t = 500$ (seed 0); and blurred with three widths, in pixels.", "name": "fig-a12-edge"}, "image": {"alt": "Five enlarged cuts. The clean one has a sharp red edge and a dark mast. The narrow blur is still grainy; in the wide ones edge and mast are smeared."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The tip of the sail, 24x24 pixels enlarged: clean; noisy at $t = 500$ (seed 0, divided by $\\sqrt{\\bar\\alpha_t}$); and blurred with three widths, in pixels.", "name": "fig-a12-edge"}, "image": {"alt": "Five enlarged cuts. The clean one has a sharp red edge and a dark mast. The narrow blur is still grainy; in the wide ones edge and mast are smeared."}} tags=["hide-input"]
 shown = [1, 2, 4]
 cuts = torch.cat([boat, noisy[500][:1], *(blurred[500, w][:1] for w in shown)])
 grid(
@@ -166,10 +166,14 @@ plt.show()
 #
 # ## Can other filters do better?
 #
-# A blur weakens short waves more than long ones. How much should each be weakened? If we know the mean strength $S$ of a wave in pictures, and the strength $n = (1 - \bar\alpha_t) / \bar\alpha_t$ of the noise, then
-# the factor with the smallest mean squared error is $S / (S + n)$. This is the **Wiener filter**. We take $S$ from the 3,060 training drawings of Part A's model:
+# Three well-known ones, each with its own idea:
+#
+# * The **Wiener filter** weakens each wave of the picture by as much as the noise is stronger than such waves usually are. How strong they usually are is measured on the 3,060 training drawings of Part A's model.
+# * **Total variation** looks for a picture that is near the noisy one, and in which the differences between neighbours add up to little. A sharp edge adds up to no more than the same edge made soft, so edges may stay
+#   sharp.
+# * **Non-local means** averages over places whose surroundings look alike, also far away.
 
-# %%
+# %% tags=["remove-input"]
 data = emoji()
 drawings = plain(data, torch.arange(len(data.images)))
 mean = drawings.mean(0)
@@ -182,11 +186,7 @@ def wiener(x, n):
     return mean + torch.fft.ifft2(waves).real
 
 
-# %% [markdown]
-# Two other filters do not treat all places alike. **Total variation** looks for a picture near the noisy one in which neighbours differ little in sum, and that allows a few sharp edges. **Non-local means** averages over places
-# whose surroundings look alike, also far away. Both come from the library scikit-image.
-
-# %% mystnb={"figure": {"caption": "The test image (seed 0) and what four filters make of it; each with the setting that has the best mean PSNR at that timestep.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows, one for each timestep. At t = 250 non-local means shows a clean boat with sharp edges, the others a softer or grainier one. At t = 500 all are soft or grainy. At t = 750 all show a red cloud over a blue one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy test image (seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and what four filters make of it; each with the setting that has the best mean PSNR at that timestep.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows, one for each timestep. At t = 250 non-local means shows a clean boat with sharp edges, the others a softer or grainier one. At t = 500 all are soft or grainy. At t = 750 all show a red cloud over a blue one."}} tags=["hide-input"]
 
 
 def on_each(denoise, **options):
@@ -231,24 +231,24 @@ grid(
     size=1.4,
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 
 
 def row(name, pictures):
     found = [psnr(pictures[t].clamp(-1, 1), clean, peak=2) for t in levels]
-    return [name, *(f"{x.mean():.1f} ± {x.std() / len(x) ** 0.5:.1f}" for x in found)]
+    return [name, *(f"{x.mean():.1f}" for x in found)]
 
 
 table(
     [row("noisy", noisy)]
     + [row(name, {t: filtered[t, name] for t in levels}) for name in settings],
     ["PSNR, dB", *(f"t = {t}" for t in levels)],
-    "Mean ± its standard error over the pictures and seeds of the plot above. Widths and settings are chosen on the same pictures, which favours the blur and the last two a little.",
+    "Mean over the pictures and seeds of the plot above. The settings of the blur and of the last two were chosen on these pictures.",
 )
 
 # %% [markdown]
-# The Wiener filter is ahead of the blur everywhere, but not by much. No filter that treats all places alike can do better on average over such drawings, if all that it knows of pictures is how strong their waves are. The last two know a little more: that
-# pictures have plain areas with edges between them, and that parts of them repeat. That helps at $t = 250$. At $t = 750$ so much is covered that it helps no more.
+# At $t = 250$ non-local means is clearly ahead, in the picture and in the table. At $t = 500$ its picture still looks the sharpest, and yet the table puts others level with it. PSNR does not ask what looks sharp:
+# a sharp edge in the wrong place, or a spot of noise that was kept, costs more than a soft edge. At $t = 750$ so much is covered that it falls behind.
 #
 # To do better, one has to know what pictures look like. That is what a diffusion model has learned: [1.3](a1_3_one_step_denoising.ipynb).
 #
@@ -256,4 +256,4 @@ table(
 #
 # * In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. At $t = 50$ the best of these blurs is the narrowest, and it brings only a few decibels: where there is
 #   little noise, a blur does almost as much harm as good.
-# * Set `names = ["photograph-cat"]`, so that only the photograph is scored. At $t = 750$ the best width becomes the largest one, since a photograph has fewer sharp edges to lose than a drawing.
+# * Set `names = ["photograph-cat"]`, so that only the photograph is scored. At $t = 750$ the best width becomes the largest one.
