@@ -196,7 +196,7 @@ grid([unit_range(inpaint(model, asked, *new, timesteps=timesteps))], others, siz
 #
 # Now leave out what makes it work: the name of the thing. The coursework asks for "a high quality photo", which may be anything.
 
-# %% mystnb={"figure": {"caption": "The coursework's row, here without guidance ($\\gamma = 1$), which does not help with this phrase (1.6): the picture, the mask (white is new), the picture with the hole, and the result of a single pass. \"A high quality photo\", $\\gamma = 1$ (no guidance, where the coursework guides: with this phrase Emoji-64 gains nothing from it, see 1.6), seeds 0 to 2.", "name": "fig-a172-single"}, "image": {"alt": "Three rows of four: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and the picture with new content in the hole."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The coursework's row: the picture, the mask (white is new), the picture with the hole, and the result of a single pass. \"A high quality photo\", $\\gamma = 1$ (no guidance, where the coursework guides: with this phrase Emoji-64 gains nothing from it, see 1.6), seeds 0 to 2.", "name": "fig-a172-single"}, "image": {"alt": "Three rows of four: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and the picture with new content in the hole."}} tags=["hide-input"]
 photo = prompted(model, "a high quality photo", 1)
 single = inpaint(model, photo, images, masks, range(3), timesteps=timesteps)
 columns = [unit_range(images), masks.expand_as(images)]
