@@ -166,7 +166,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 #     x = constrain(x, t_prev)
 # ```
 #
-# ## What to see
+# ## What you see
 #
 # Each filling takes up what stands beside the hole: sails on the hull, a cap on the stem, a trunk on the cactus. But it is not what stood there before, since nothing but the prompt and the surroundings tells the model what to draw. And one
 # can see where the hole was: the sky behind the sails is white, as the background of the training drawings is, and what would be larger than the hole is cut off at its border.
@@ -196,7 +196,7 @@ grid([unit_range(inpaint(model, asked, *new, timesteps=timesteps))], others, siz
 #
 # Now leave out what makes it work: the name of the thing. The coursework asks for "a high quality photo", which may be anything.
 
-# %% mystnb={"figure": {"caption": "The coursework's row (its own network would be guided; here guidance with this phrase does not help, see 1.6): the picture, the mask (white is new), the picture with the hole, and the result of a single pass. \"A high quality photo\", $\\gamma = 1$ (no guidance), seeds 0 to 2.", "name": "fig-a172-single"}, "image": {"alt": "Three rows of four: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and the picture with new content in the hole."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The coursework's row: the picture, the mask (white is new), the picture with the hole, and the result of a single pass. \"A high quality photo\", $\\gamma = 1$ (no guidance, where the coursework guides: with this phrase Emoji-64 gains nothing from it, see 1.6), seeds 0 to 2.", "name": "fig-a172-single"}, "image": {"alt": "Three rows of four: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and the picture with new content in the hole."}} tags=["hide-input"]
 photo = prompted(model, "a high quality photo", 1)
 single = inpaint(model, photo, images, masks, range(3), timesteps=timesteps)
 columns = [unit_range(images), masks.expand_as(images)]

@@ -142,7 +142,7 @@ table(
 )
 
 # %% [markdown]
-# Going down the table, each picture comes closer to the original. The judge keeps to the prompt's name for a long time and then loses it at once, somewhere between $t = 690$ and 390. Mixtures are to be found there.
+# Going down the table, each picture comes closer to the original. The judge keeps to the prompt's name, or near it, down to $t = 690$, and has lost it at 390. Mixtures are to be found there.
 #
 # ## Where it fails
 #
