@@ -15,6 +15,8 @@
 # # A text-to-image model trained on two CPU cores
 #
 # Can a model that two processor cores trained draw what it is asked for?
+#
+# **One thing that it knows by name: mostly. Words that it was not trained on, several things, numbers and letters: mostly not.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -53,6 +55,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from PIL import Image
+from transformers import AutoTokenizer
 
 from diffusion_utils.diagrams import draw, emoji_plan
 from diffusion_utils.emoji64.captions import STYLES, called
@@ -74,6 +77,7 @@ from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runs import read_history
 
 model = load_pretrained("emoji64")
+model_tokenizer = AutoTokenizer.from_pretrained(FOLDER / "tokenizer")
 data = emoji()
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
@@ -103,7 +107,29 @@ for ax, picture, name in zip(
 plt.show()
 
 # %% [markdown]
-# The model is called Emoji-64. It learned from 3,060 drawings of 508 things under open licences, in a few hours of two processor cores, and it draws at 64x64 pixels. Part A takes it apart.
+# The model is called Emoji-64. It learned from 3,060 drawings of 508 things under open licences, in a few hours of two processor cores, and it draws at 64x64 pixels. Its text encoder, a small language model, was trained by others on far more text.
+#
+# ## How a sentence gets into the network
+#
+# The sentence is cut into **tokens**, words or parts of words. The text encoder, all-MiniLM-L6-v2 {cite:p}`wang2020`, turns each token into a **word vector** of 384 numbers, which depends on the words around it too; it is not trained any further.
+# The mean of these vectors stands for the prompt as a whole, and it sets a scale and a shift in each block of the base. At the smallest size of the base each of 4x4 places also weighs the word vectors by how much they
+# matter there, and adds their weighted mean: this is called **attention**. So the whole sentence tells every block what to draw, and single words can act at single places.
+
+# %% tags=["remove-input"]
+prompt = "a blue rocket"
+tokens, mask, whole = model.condition(prompt)
+ids = model_tokenizer(prompt)["input_ids"]
+words = model_tokenizer.convert_ids_to_tokens(ids)
+table(
+    [
+        [word, number, ", ".join(f"{x:.2f}" for x in vector[:3]) + ", .."]
+        for word, number, vector in zip(words, ids, tokens[0], strict=False)
+    ],
+    ["token", "its number in the list of words", "its word vector"],
+    f'The prompt "{prompt}" as the network gets it. The encoder adds a mark for the start, [CLS], and one for the end, [SEP].',
+)
+
+# %% [markdown]
 #
 # ## Decide small, refine large
 #
@@ -112,7 +138,11 @@ plt.show()
 # * the **base** reads the prompt and decides at 32x32 pixels what is drawn;
 # * the **refiner** adds the detail at 64x64. It is small, it looks only at its surroundings, and it does not know the prompt.
 #
-# Both work inside one denoiser. This is possible because a noisy picture at half its size is a noisy picture again. The mean of four pixels keeps the picture, and the mean of four independent noises has half the standard deviation.
+# Both predict the velocity $v$ {cite:p}`salimans2022`, a mixture of noise and picture that is well scaled at each noise level:
+#
+# $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
+#
+# Both networks work inside one denoiser. This is possible because a noisy picture at half its size is a noisy picture again. The mean of four pixels keeps the picture, and the mean of four independent noises has half the standard deviation.
 # With $P$ for "the mean of each 2x2 pixels",
 #
 # $$ P x_t = \sqrt{\bar\alpha_t}\, P x_0 + \tfrac12 \sqrt{1 - \bar\alpha_t}\; \epsilon', \qquad \epsilon' \sim \mathcal N(0, I). $$
@@ -158,13 +188,7 @@ plt.show()
 # %% [markdown]
 # At $t = 800$ the penguin can hardly be seen in the noisy picture. Half the size shows more of it, since the noise has half its standard deviation. The base draws a penguin from that and from the prompt.
 #
-# ## What the networks predict
-#
-# Both predict the velocity $v$ {cite:p}`salimans2022`, a mixture of noise and picture that is well scaled at each noise level:
-#
-# $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
-#
-# The clean picture and the noise follow from it. The base hands on the first of them, and the rest of the book asks for the second:
+# From the velocity (E.1) one gets the clean picture and the noise. The base gives the clean picture to the refiner. The refiner's velocity is turned into the noise, which the rest of the book asks for:
 #
 # $$ \hat x_0 = \sqrt{\bar\alpha_t}\, x_t - \sqrt{1 - \bar\alpha_t}\, v \tag{E.4} $$
 #
@@ -176,8 +200,9 @@ plt.show()
 # :dedent: 4
 # ```
 #
-# The base is a U-Net {cite:p}`ronneberger2015` that folds four pixels into channels first {cite:p}`hoogeboom2023`. Time and the prompt as a whole scale and shift each of its blocks. They also make a rough layout, two small maps of features that are added to those
-# of the picture. At its smallest size, 4x4, each place looks at all places and at the words of the prompt. A small language model that others trained, all-MiniLM-L6-v2 {cite:p}`wang2020`, turns the prompt into vectors; it stays as it is.
+
+# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. To begin with, it folds 2x2 pixels into channels {cite:p}`hoogeboom2023`. Time and prompt also give it a rough layout,
+# two small maps that are added after down1 and down2.
 
 # %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Two residual blocks follow each of conv_in, down1, down2, attention, up2 and up1; time and prompt scale and shift them on the right as on the left.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes beside and below name time and prompt, and the words of the prompt."}} tags=["remove-input"]
 draw(*emoji_plan(unet))
@@ -211,7 +236,7 @@ for name in chosen:
 titles = [style.replace("-", "-\n", 1) for style in data.styles]
 grid(rows, titles=titles, labels=chosen, size=1.0)
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "hide-output"]
 counts = data.style_index.bincount().tolist()
 table(
     [[style, n, STYLES[style]] for style, n in zip(data.styles, counts, strict=True)],
@@ -265,9 +290,9 @@ plt.show()
 # %% [markdown]
 # First come the colours, then rough shapes, and the outlines last.
 #
-# The recipe was chosen by short runs: the base alone, 64 of the names, five minutes each on the same two cores.
+# The recipe was chosen by short runs of five minutes each; the folded table has them. Each ran once, with one learning rate.
 
-# %% tags=["remove-input"]
+# %% tags=["remove-input", "hide-output"]
 short = json.loads((ROOT / "benchmarks/results/emoji64_short_runs.json").read_text())
 table(
     [
@@ -291,13 +316,10 @@ table(
 )
 
 # %% [markdown]
-# Muon, an optimiser that evens out the directions in which a matrix of weights is changed, makes the error smaller at every noise level although it sees fewer drawings in the same time. In naming it is no better. Each recipe ran once, and
-# with one learning rate. Emoji-64 was trained with Muon.
-#
 # ## How good is it?
 #
-# Two kinds of judge. Readers who had not seen the names were shown every fifth picture, numbered and shuffled, and wrote down what they saw. And the judge, a small network that was trained on the same drawings, in grey, in wrong colours and as outlines
-# too, names each picture. One style was kept from it, so that its last row is harder for it than the pictures of our model. Its numbers say that the prompt is obeyed, not that a picture is new.
+# Two kinds of judge. Readers who saw only the numbered sheets, with every fifth picture, wrote down what each shows. And the judge, a small network that was trained on the same drawings, in grey, in wrong colours and as outlines
+# too, names each picture. One style was kept from it: the last row of the table has real drawings in that style. Its numbers say that the prompt is obeyed, not that a picture is new.
 
 # %% tags=["remove-input"]
 judge = load_evaluator()
@@ -384,8 +406,8 @@ table(
 )
 
 # %% [markdown]
-# Largely, yes. Half of the pictures are closer to a training drawing than two styles of one thing usually are to each other: the model draws a thing much as one of its drawings has it. It has seen each name in a handful of drawings only. (A smallest distance of 0 in the second row means that two styles share a
-# drawing.) The recoloured things were in the training too. What was in no drawing are the mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb).
+# Largely, yes. Compare the medians: the pictures are closer to a training drawing than two styles of one thing usually are to each other. The model draws a thing much as one of its drawings has it. It has seen each name in a handful of drawings only. (A smallest distance of 0 in the second row means that two styles share a
+# drawing.) The recoloured things were in the training too. Of the mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) there were none in the training.
 #
 # ## Where it fails
 
@@ -406,12 +428,13 @@ grid(
 )
 
 # %% [markdown]
-# It cannot count, write, or put two things together, and it knows no photographs. Nothing of the kind was in the data: each drawing shows one thing, and each caption names it.
+# In these four pictures it does not get the number of apples, the word, or the two things together, and there is no photograph. Nothing of the kind was in the data: each drawing shows one thing, and each caption names it.
 #
-# Three things went wrong too often when a reader looked at sheets of pictures with their prompts. Asked for a coloured background, the model mostly finds the colour, but a cat, a flower or a T-shirt on it is often lost.
-# Many words that are near to a name but no name, such as "a hound", are not understood. And "a 3d render" and "a glossy drawing" look much like the plain drawings.
+# Three more things went wrong too often on sheets of pictures with their prompts. Asked for a coloured background, the model mostly finds the colour, but a cat, a flower or a T-shirt on it is often lost.
+# Many words that are near to a name but no name, such as "a hound", are not drawn as such, even where the text encoder puts them close to a name. And "a 3d render" and "a glossy drawing" look much like the plain drawings.
 #
 # ## Try it
 #
 # * Change `prompts` to `[f"a blue {name}" for name in shown]`. The things should turn blue.
-# * Ask for a word that is not in the list, "a hound" or "a spaceship". The text encoder knows that it is close to "a dog" and "a rocket".
+# * Ask for a word that is not in the list, "a spaceship" or "a hound". The text encoder puts them near "a rocket" and "a dog", but the network may still draw
+#   something else.

@@ -212,7 +212,7 @@ table(
 )
 
 # %% [markdown]
-# The folded list has all 30 pairs that we hoped for, and the judge sees both things in few of them. Our three are cousins: each thing for near is the thing for far with a pattern. Pairs of two
+# The folded list has all 30 pairs that we hoped for, and for most of them the judge never puts both names first. Our three are cousins: each thing for near is the thing for far with a pattern. Pairs of two
 # different things, such as a ghost and a skull, did not work. The judge has learned from no hybrids, so a person may be milder or stricter than it is.
 #
 # ## Where it fails
