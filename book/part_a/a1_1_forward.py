@@ -136,7 +136,7 @@ for t in levels:
     x_t = left * value + added * its_noise
     pixel = f"{left:.2f} · {value:.2f} + {added:.2f} · ({its_noise:.2f}) = {x_t:.2f}"
     ratio = abar * x_0.var() / (1 - abar)
-    rows.append([f"t = {t}", pixel.replace("-", "−"), f"{ratio:.3f}"])
+    rows.append([f"t = {t}", pixel.replace("-", "−"), f"{ratio:.2g}"])
 table(
     rows,
     ["", "(N.1) for one value: √ᾱ · x₀ + √(1−ᾱ) · ε = x_t", "picture : noise"],
