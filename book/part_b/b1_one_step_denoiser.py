@@ -136,7 +136,9 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 #
 # We can compute this average if we let the 60,000 training digits $x_i$ stand for all digits. By (B1.1) and Bayes' rule the weight of a digit falls with its distance from $z$:
 #
-# $$ x^*(z) \approx \sum_i w_i\, x_i, \qquad w_i \propto \exp\Big(-\frac{1}{2\sigma^2}\sum_\text{pixels} (z - x_i)^2\Big), \qquad \sum_i w_i = 1. \tag{B1.4} $$
+# $$ x^*(z) \approx \sum_i w_i\, x_i, \qquad w_i \propto e^{-\|z - x_i\|^2 / (2\sigma^2)} \tag{B1.4} $$
+#
+# The square is a sum over all pixels, and the weights $w_i$ add up to one.
 
 # %% tags=["remove-input"]
 train_images, train_labels = mnist(train=True)

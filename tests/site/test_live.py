@@ -234,7 +234,8 @@ def test_b1_is_drawn_on_by_keyboard_and_by_mouse(browser, page):
     at.click_and_hold().move_by_offset(20, 0).release().perform()
     size = canvas.size["width"] / 28
     row, columns = int(14 - 30 / size), [int(14 + dx / size) for dx in (1, 10, 19)]
-    assert (box.levels(0)[row, columns].max(-1) > 200).all()
+    # between two rows of pixels, a line is shared by both
+    assert (box.levels(0)[row, columns].max(-1) > 150).all()
     sigma = box.field("σ")
     sigma.send_keys(Keys.END)
     box.wait(lambda: "σ = 1" in box.says)

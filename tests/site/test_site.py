@@ -267,9 +267,14 @@ def test_the_chapters_with_players_and_sliders_show_them():
         assert drawing == set(widgets(f'<div id="{mark}'))
 
 
+# some players and sliders wait in a fold
+UNFOLD = "document.querySelectorAll('details').forEach(fold => fold.open = true)"
+
+
 @pytest.mark.parametrize("page", widgets('<div id="player'))
 def test_players_wait_and_obey_the_keyboard(browser, page):
     open_page(browser, on_disk(page))
+    browser.execute_script(UNFOLD)
     for player in browser.find_elements(By.CSS_SELECTOR, "[id^=player]"):
         image = player.find_element(By.CSS_SELECTOR, "[role=img]")
         slider = player.find_element(By.CSS_SELECTOR, "input")
@@ -297,6 +302,7 @@ def calm(browser):
 @pytest.mark.parametrize("page", widgets('<div id="player'))
 def test_players_do_not_play_where_motion_is_unwelcome(calm, page):
     open_page(calm, on_disk(page))
+    calm.execute_script(UNFOLD)
     player = calm.find_element(By.CSS_SELECTOR, "[id^=player]")
     slider = player.find_element(By.CSS_SELECTOR, "input")
     button = player.find_element(By.CSS_SELECTOR, "button")
@@ -311,6 +317,7 @@ def test_players_do_not_play_where_motion_is_unwelcome(calm, page):
 @pytest.mark.parametrize("page", widgets('<div id="comparison'))
 def test_sliders_obey_the_keyboard(browser, page):
     open_page(browser, on_disk(page))
+    browser.execute_script(UNFOLD)
     for box in browser.find_elements(By.CSS_SELECTOR, "[id^=comparison]"):
         slider = box.find_element(By.CSS_SELECTOR, "input")
         frame = box.find_element(By.CSS_SELECTOR, "[role=img]")
