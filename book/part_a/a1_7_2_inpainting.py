@@ -169,7 +169,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # ## What you see
 #
 # Each filling takes up what stands beside the hole: sails on the hull, a cap on the stem, a trunk on the cactus. But it is not what stood there before, since nothing but the prompt and the surroundings tells the model what to draw. And one
-# can see where the hole was: the sky behind the sails is white, as the background of the training drawings is, and what would be larger than the hole is cut off at its border.
+# can see where the hole was: the sky behind the sails is white, as the background of most training drawings is, and what would be larger than the hole is cut off at its border.
 #
 # Is the rest kept exactly? The list of timesteps ends at $t = 0$, where a trace of noise is left, too little to be seen. Whoever wants the rest exactly copies it from the picture at the end.
 
