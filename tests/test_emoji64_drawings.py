@@ -305,7 +305,7 @@ def test_drawings_are_painted_as_often_as_the_recipe_says_and_called_so(shown):
 def test_backgrounds_are_coloured_as_often_as_the_recipe_says_and_called_so(shown):
     rows = [row for row in shown if row[0] < 2]
     on_one = [(i, p, t) for i, p, t in rows if background(p)]
-    assert rate(len(on_one), 0.2, len(rows))
+    assert rate(len(on_one), 0.3, len(rows))
     for index, picture, text in said(on_one):
         expected = on_background(called([*COLOUR_OF][index]), background(picture))
         assert text == expected

@@ -48,7 +48,7 @@ class Recipe:
     drop_text: float = 0.1
     anything: float = 0.02
     paint: float = 0.14
-    background: float = 0.2
+    background: float = 0.3
     text_noise: float = 0.8
     seed: int = 64
     start: str = ""
@@ -147,18 +147,16 @@ class Batches:
         u, which, colour = torch.rand(3, generator=generator).tolist()
         colour = [*COLOURS][int(colour * len(COLOURS))]
         first, *others = captions(name, style)
+        text = first  # mostly the plain name, which is what people type
+        if others and which >= 0.55:
+            styled, *words = others
+            text = styled if which < 0.8 else words[int((which - 0.8) / 0.2 * len(words))]
         if style in PLAIN_STYLES:
             if u < self.recipe.paint:
                 return coloured(name, colour), colour, None
             if u < self.recipe.paint + self.recipe.background:
-                return on_background(first, colour), None, colour
-        # mostly the plain name, which is what people type
-        if which < 0.55 or not others:
-            return first, None, None
-        styled, *words = others
-        if which < 0.8:
-            return styled, None, None
-        return words[int((which - 0.8) / 0.2 * len(words))], None, None
+                return on_background(text, colour), None, colour
+        return text, None, None
 
     def caption(self, text, generator):
         """The text, or now and then nothing, or nothing particular."""
