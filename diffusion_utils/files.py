@@ -111,13 +111,8 @@ def copy_file(source, path):
 
 
 def in_half(state):
-    """The weights {name: tensor} in half precision, as they are stored."""
+    """The weights {name: tensor} in half precision, as they are stored; a network casts what it loads."""
     return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-
-
-def in_single(state):
-    """The weights {name: tensor} in single precision, as they are computed with."""
-    return {k: v.float() if v.is_floating_point() else v for k, v in state.items()}
 
 
 def save_tensors(path, tensors, **metadata):

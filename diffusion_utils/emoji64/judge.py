@@ -21,7 +21,6 @@ from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.files import (
     ROOT,
     in_half,
-    in_single,
     load_tensors,
     record_sha256,
     recorded_sha256,
@@ -159,7 +158,7 @@ def load_evaluator(path=WEIGHTS):
     """
     state, metadata = load_tensors(path, recorded_sha256(path))
     model = Evaluator(len(metadata["names"]))
-    model.load_state_dict(in_single(state))
+    model.load_state_dict(state)
     return model.eval(), metadata["names"], metadata["ceiling"]
 
 
@@ -174,7 +173,7 @@ def main():
     data = emoji()
     model = train_evaluator(data, args.steps)
     state = in_half(model.state_dict())
-    model.load_state_dict(in_single(state))  # the ceiling is that of what is stored
+    model.load_state_dict(state)  # the ceiling is that of what is stored
     result = ceiling(model, data)
     save_tensors(args.out, state, names=data.names, ceiling=result, steps=args.steps)
     record_sha256(args.out.parent)

@@ -16,7 +16,7 @@ from diffusion_utils.emoji64.dataset import emoji, first
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import copy_file, digest, in_single, load_tensors, save_tensors
+from diffusion_utils.files import copy_file, digest, load_tensors, save_tensors
 from diffusion_utils.pictures import save_sheet
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps
@@ -78,7 +78,7 @@ def beginning(args, recipe):
     network, sources = recipe.network(), []
     if args.start:
         path = args.start / "unet" / "model.safetensors"
-        network.load_state_dict(in_single(load_tensors(path)[0]))
+        network.load_state_dict(load_tensors(path)[0])
         sources.append(digest(path))
     if args.base:
         path = args.base / CHECKPOINT

@@ -12,7 +12,6 @@ from diffusion_utils.files import (
     ROOT,
     atomic_folder,
     in_half,
-    in_single,
     load_tensors,
     record_sha256,
     recorded,
@@ -137,7 +136,7 @@ def load_network(path, sha256=None):
     state, metadata = load_tensors(path, sha256)
     try:
         model = UNet(**metadata["config"])
-        model.load_state_dict(in_single(state))
+        model.load_state_dict(state)
     except (KeyError, TypeError, RuntimeError) as error:
         raise ValueError(f"{path} does not hold the weights of this U-Net: {error}") from error
     return model.to(memory_format=torch.channels_last).eval()
