@@ -193,8 +193,7 @@ def real_digits(count):
 def weights_of(kind):
     """The files of weights that a measurement is of, the judge's among them."""
     released = {
-        name: [path for path, _ in steps_of(MODELS / name).values()]
-        for name in ("b1", "b2", "b2_to_noise", "b3")
+        name: [*steps_of(MODELS / name).values()] for name in ("b1", "b2", "b2_to_noise", "b3")
     }
     averages = [MODELS / name / "average.safetensors" for name in ("b2", "b2_to_noise")]
     return {

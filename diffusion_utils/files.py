@@ -125,16 +125,14 @@ def save_tensors(path, tensors, **metadata):
             raise OSError(28, str(error)) from error
 
 
-def load_tensors(path, sha256=None):
+def load_tensors(path):
     """Read a file of `save_tensors` -> ({name: tensor}, metadata).
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file is damaged, or its SHA-256 is not the one given.
+        ValueError: the file is damaged.
     """
     path = Path(path)
-    if sha256:
-        check(path, sha256)
     if not path.exists():
         raise FileNotFoundError(f"there is no file {path}")
     try:
@@ -171,18 +169,18 @@ def recorded(folder):
     return {name: value for value, name in lines}
 
 
-def recorded_sha256(path):
-    """The digest of `path` in the SHA256SUMS file of its folder.
+def check_recorded(path):
+    """Compare a file with its digest in the SHA256SUMS file of its folder.
 
     Raises:
         FileNotFoundError: there is no such file of digests.
-        ValueError: none is recorded.
+        ValueError: none is recorded; or as `check`.
     """
     path = Path(path)
-    try:
-        return recorded(path.parent)[path.name]
-    except KeyError as error:
-        raise ValueError(f"no SHA-256 is recorded for {path}") from error
+    sha256 = recorded(path.parent).get(path.name)
+    if sha256 is None:
+        raise ValueError(f"no SHA-256 is recorded for {path}")
+    check(path, sha256)
 
 
 def record_sha256(folder, pattern="*.safetensors"):

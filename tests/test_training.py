@@ -638,10 +638,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
         load_network(path)
 
 
-def test_missing_or_altered_weights_are_refused(tmp_path):
+def test_missing_weights_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     with pytest.raises(FileNotFoundError, match="there is no file"):
         load_network(path)
-    saved(path, UNet(4))
-    with pytest.raises(ValueError, match="not the file that was recorded"):
-        load_network(path, sha256="0" * 64)

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
-from diffusion_utils.files import ROOT, check, recorded_sha256
+from diffusion_utils.files import ROOT, check_recorded
 
 PATH = ROOT / "data" / "emoji64" / "train.parquet"
 
@@ -41,7 +41,7 @@ def emoji(path=PATH):
         FileNotFoundError: the file is missing.
         ValueError: it is not the recorded one.
     """
-    check(path, recorded_sha256(path))
+    check_recorded(path)
     table = pq.read_table(path).to_pydict()
     images = np.stack([np.asarray(Image.open(io.BytesIO(png))) for png in table["image"]])
     names, name_index = np.unique(table["name"], return_inverse=True)

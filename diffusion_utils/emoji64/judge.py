@@ -20,10 +20,10 @@ from torchvision.transforms import v2
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.files import (
     ROOT,
+    check_recorded,
     in_half,
     load_tensors,
     record_sha256,
-    recorded_sha256,
     save_tensors,
 )
 from diffusion_utils.metrics import conv, in_batches
@@ -156,7 +156,8 @@ def load_evaluator(path=WEIGHTS):
     Raises:
         FileNotFoundError, ValueError: the file is missing, or not the recorded one.
     """
-    state, metadata = load_tensors(path, recorded_sha256(path))
+    check_recorded(path)
+    state, metadata = load_tensors(path)
     model = Evaluator(len(metadata["names"]))
     model.load_state_dict(state)
     return model.eval(), metadata["names"], metadata["ceiling"]

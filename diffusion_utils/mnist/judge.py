@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torchvision.transforms import v2
 
-from diffusion_utils.files import ROOT, load_tensors, record_sha256, recorded_sha256, save_tensors
+from diffusion_utils.files import ROOT, check_recorded, load_tensors, record_sha256, save_tensors
 from diffusion_utils.metrics import DigitClassifier, accuracy
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.pictures import to_unit
@@ -54,8 +54,9 @@ def load_classifier():
     Raises:
         FileNotFoundError, ValueError: the file is missing, or not the recorded one.
     """
+    check_recorded(WEIGHTS)
     model = DigitClassifier()
-    model.load_state_dict(load_tensors(WEIGHTS, recorded_sha256(WEIGHTS))[0])
+    model.load_state_dict(load_tensors(WEIGHTS)[0])
     return model.eval()
 
 

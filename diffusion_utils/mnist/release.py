@@ -11,11 +11,11 @@ import torch
 from diffusion_utils.files import (
     ROOT,
     atomic_folder,
+    check_recorded,
     in_half,
     load_tensors,
     record_sha256,
     recorded,
-    recorded_sha256,
     save_tensors,
 )
 from diffusion_utils.mnist.data import mnist
@@ -89,10 +89,10 @@ def check_complete(run, recipe, found):
 
 
 def steps_of(folder):
-    """The weights that are recorded in a folder -> {step: (path, SHA-256)}, first step first."""
+    """The files of weights that are recorded in a folder -> {step: path}, first step first."""
     return {
-        int(Path(name).stem[5:]): (Path(folder) / name, sha256)
-        for name, sha256 in sorted(recorded(folder).items())
+        int(Path(name).stem[5:]): Path(folder) / name
+        for name in sorted(recorded(folder))
         if name.startswith("step-")
     }
 
@@ -110,10 +110,11 @@ def released(name, folder=MODELS, device="cpu"):
     if name not in RECIPES:
         raise ValueError(f"unknown recipe {name!r}; there are {', '.join(RECIPES)}")
     networks = {}
-    for step, (path, sha256) in steps_of(Path(folder) / name).items():
+    for step, path in steps_of(Path(folder) / name).items():
         # rounded down, so that a run that is nearly done does not read as done
         hundredths = 100 * step // RECIPES[name].steps_per_epoch
-        networks[hundredths / 100] = load_network(path, sha256).to(device)
+        check_recorded(path)
+        networks[hundredths / 100] = load_network(path).to(device)
     return networks, read_history(Path(folder) / name / "history.csv")
 
 
@@ -124,16 +125,17 @@ def released_average(name, folder=MODELS):
         FileNotFoundError, ValueError: none is recorded, or as `load_network`.
     """
     path = Path(folder) / name / "average.safetensors"
-    return load_network(path, recorded_sha256(path))
+    check_recorded(path)
+    return load_network(path)
 
 
-def load_network(path, sha256=None):
+def load_network(path):
     """The UNet of a weights file, in eval mode.
 
     Raises:
         FileNotFoundError, ValueError: as `load_tensors`, or the weights are of another architecture.
     """
-    state, metadata = load_tensors(path, sha256)
+    state, metadata = load_tensors(path)
     try:
         model = UNet(**metadata["config"])
         model.load_state_dict(state)
