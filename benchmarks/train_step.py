@@ -177,13 +177,13 @@ def emoji64(name, steps):
     _, device = configured()
     from torch.utils.flop_counter import FlopCounterMode
 
-    from diffusion_utils.emoji64.dataset import emoji, first
+    from diffusion_utils.emoji64.dataset import chosen, emoji
     from diffusion_utils.emoji64.model import FOLDER
     from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
     from diffusion_utils.emoji64.text import TextEncoder
 
     recipe = Recipe()
-    data = first(emoji(), 2 * recipe.batch_size)
+    data = chosen(emoji(), slice(2 * recipe.batch_size))
     task = EmojiTask(recipe, Batches(recipe, data, TextEncoder(FOLDER)))
     inputs, target = task.batch(1)  # encodes the captions, once
     with FlopCounterMode(display=False) as counter:

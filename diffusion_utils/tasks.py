@@ -44,15 +44,14 @@ def generate(model, denoise, seeds, timesteps=TIMESTEPS):
     return sample(denoise, model.shape, timesteps, model.schedule, seeds=seeds, device=model.device)
 
 
-def enlarged(model, images, prompts, seeds, combine=None):
+def enlarged(model, images, prompts, seeds):
     """The optional last step: images (B, 3, 64, 64) drawn larger, where the model has a second stage.
 
-    Other models return them as they are; the shipped one does. With `combine`, a function of guided
-    denoisers to one, prompts is a list with the prompt, or prompts, of each of its arguments.
+    Other models return them as they are; the shipped one does.
     """
     if model.upsample is None:
         return images
-    return model.upsample(images.clamp(-1, 1), prompts, seeds, combine)
+    return model.upsample(images.clamp(-1, 1), prompts, seeds)
 
 
 def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):

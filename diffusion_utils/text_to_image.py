@@ -15,7 +15,7 @@ class TextToImage:
         schedule: the `Schedule` it was trained with, T = 1000.
         shape: (3, 64, 64), its images, in [-1, 1].
         device: where x_t must be.
-        upsample: (images, prompts, seeds, combine=None) -> larger images, see `deepfloyd.stage_2`;
+        upsample: (images, prompts, seeds) -> larger images, see `deepfloyd.stage_2`;
             None if the model has no second stage.
 
     Args:

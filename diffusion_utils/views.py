@@ -52,15 +52,9 @@ def permutation(order):
     )
 
 
-def jigsaw(generator, pieces=4):
-    """The pieces x pieces square tiles of a 64x64 picture, shuffled.
-
-    Raises:
-        ValueError: the tiles do not divide the image.
-    """
-    if 64 % pieces:
-        raise ValueError(f"{pieces} tiles do not divide 64 pixels")
-    tile = 64 // pieces
+def jigsaw(generator):
+    """The 4 x 4 square tiles of a 64x64 picture, shuffled."""
+    pieces, tile = 4, 16
     index = torch.arange(64 * 64).view(pieces, tile, pieces, tile)
     tiles = index.transpose(1, 2).reshape(pieces**2, tile, tile)
     tiles = tiles[torch.randperm(pieces**2, generator=generator)]
@@ -68,11 +62,11 @@ def jigsaw(generator, pieces=4):
     return permutation(order.reshape(-1))
 
 
-def skew(step=1):
-    """Row i rolled to the right by step * i pixels."""
+def skew():
+    """Row i rolled to the right by i pixels."""
 
     def rolled(x, sign):
-        rows = [x[:, :, i].roll(sign * step * i, dims=-1) for i in range(x.shape[2])]
+        rows = [x[:, :, i].roll(sign * i, dims=-1) for i in range(x.shape[2])]
         return torch.stack(rows, 2)
 
     return View(lambda x: rolled(x, 1), lambda x: rolled(x, -1))
@@ -97,7 +91,7 @@ def low_pass(sigma, kernel_size=33):
     return lambda x: gaussian_blur(x, 2 * [kernel_size], 2 * [sigma])
 
 
-def bands(*sigmas, kernel_size=33):
+def bands(*sigmas):
     """Filters that split an image into len(sigmas) + 1 bands, coarse to fine, that add up to it.
 
     >>> x = torch.randn(1, 3, 64, 64)
@@ -113,7 +107,7 @@ def bands(*sigmas, kernel_size=33):
     positive = sigmas and all(sigma > 0 for sigma in sigmas)  # NaN is not
     if not positive or list(sigmas) != sorted(set(sigmas))[::-1]:
         raise ValueError(f"sigmas must be positive and decrease, got {sigmas}")
-    blurs = [low_pass(sigma, kernel_size) for sigma in sigmas]
+    blurs = [low_pass(sigma) for sigma in sigmas]
 
     def between(finer, coarser):
         return lambda x: finer(x) - coarser(x)

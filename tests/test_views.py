@@ -49,7 +49,7 @@ def test_views_look_as_they_are_named(x):
     assert_close(NEGATIVE.apply(x), -x)
     turned = views.rotation(1).apply(x)
     assert_close(turned[:, :, 0, 0], x[:, :, 0, -1])  # the upper right corner goes left
-    assert_close(views.skew(2).apply(x)[:, :, 3, 6], x[:, :, 3, 0])
+    assert_close(views.skew().apply(x)[:, :, 3, 3], x[:, :, 3, 0])
 
 
 def test_jigsaw_moves_whole_tiles():
@@ -58,11 +58,6 @@ def test_jigsaw_moves_whole_tiles():
     moved = VIEWS["jigsaw"].apply(image)
     assert_close(moved, moved[..., ::16, ::16].repeat_interleave(16, 2).repeat_interleave(16, 3))
     assert sorted(moved[..., ::16, ::16].flatten().tolist()) == list(range(16))
-
-
-def test_tiles_that_do_not_fit_are_refused():
-    with pytest.raises(ValueError, match="do not divide"):
-        views.jigsaw(torch.Generator(), pieces=5)
 
 
 @pytest.mark.parametrize("sigmas", [(2.0,), (4.0, 1.5), (6.0, 3.0, 1.0)])

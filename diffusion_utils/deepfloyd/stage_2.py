@@ -31,24 +31,19 @@ def load_stage_2(model):
     return stage
 
 
-def upsample(model, images, prompts, seeds, combine=None, timesteps=TIMESTEPS):
+def upsample(model, images, prompts, seeds, timesteps=TIMESTEPS):
     """Draw images of stage I larger: (B, 3, 64, 64) in [-1, 1] -> (B, 3, 256, 256).
 
     The small images are enlarged, noised to NOISE_LEVEL, and shown beside x_t at every step.
 
     Args:
         model: the `DeepFloyd` that drew them.
-        prompts: as for `denoiser`; with `combine` a list of these, one for each of its arguments.
-        combine: guided denoisers -> one denoiser. They look at x_t and the small image together,
-            (B, 6, 256, 256), so that a view of one is a view of both; they answer with (B, 3, 256, 256).
+        prompts: as for `denoiser`.
     """
-    parts = [prompts] if combine is None else prompts
-    for part in parts:
-        model.denoiser(part)  # encodes what is new
+    model.denoiser(prompts)  # encodes what is new
     model.free()  # before the next network takes its place
     stage = load_stage_2(model)
-    guides = [guided(stage.denoiser(part), stage.denoiser(""), GAMMA) for part in parts]
-    combined = guides[0] if combine is None else combine(*guides)
+    guide = guided(stage.denoiser(prompts), stage.denoiser(""), GAMMA)
 
     noise = generators(seeds)
     size = {"size": stage.shape[1:], "mode": "bilinear", "align_corners": True}
@@ -57,7 +52,7 @@ def upsample(model, images, prompts, seeds, combine=None, timesteps=TIMESTEPS):
     shown = stage.schedule.forward(large, NOISE_LEVEL, eps)
 
     def denoise(x_t, t):
-        return combined(torch.cat([x_t, shown], 1), t)
+        return guide(torch.cat([x_t, shown], 1), t)
 
     x = unit_noise(stage.shape, noise).to(large)
     denoise = clipped(denoise, stage.schedule)

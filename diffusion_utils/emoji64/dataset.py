@@ -29,11 +29,6 @@ def chosen(data, which):
     return data._replace(**{part: getattr(data, part)[which] for part in parts})
 
 
-def first(data, count):
-    """The first drawings of a set, under the same names."""
-    return chosen(data, slice(count))
-
-
 def emoji(path=PATH):
     """Read the prepared drawings.
 

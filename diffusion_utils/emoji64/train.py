@@ -12,7 +12,7 @@ if __name__ == "__main__":
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read when torch first allocates
 
 from diffusion_utils.emoji64.captions import called
-from diffusion_utils.emoji64.dataset import emoji, first
+from diffusion_utils.emoji64.dataset import chosen, emoji
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
@@ -101,7 +101,7 @@ def begin(run, task, network, released):
 
 def smoke(data, recipe):
     """The data and the recipe in small: eight drawings, a tiny network."""
-    return first(data, 8), replace(recipe, channels=(8, 16, 32), batch_size=5)
+    return chosen(data, slice(8)), replace(recipe, channels=(8, 16, 32), batch_size=5)
 
 
 def parsed():
