@@ -1,24 +1,17 @@
 """The network of Emoji-64: text and time in, the velocity v out, at two scales."""
 
-import math
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
+from diffusers.models.embeddings import Timesteps
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from diffusion_utils.schedule import Schedule
 
-
-def time_features(t, dim):
-    """Sines and cosines of t at geometrically spaced frequencies: (B,) -> (B, dim).
-
-    Source: Vaswani et al. 2017, section 3.5.
-    """
-    exponents = -math.log(10_000) * torch.arange(dim // 2, device=t.device) / (dim // 2)
-    angles = t[:, None].float() * exponents.exp()
-    return torch.cat([angles.cos(), angles.sin()], 1)
+# cosines and sines of t at spaced frequencies: (B,) -> (B, 64). Vaswani et al. 2017, section 3.5
+time_features = Timesteps(64, flip_sin_to_cos=True, downscale_freq_shift=0)
 
 
 class ResBlock(nn.Module):
@@ -117,7 +110,7 @@ class Base(nn.Module):
 
     def forward(self, x_t, t, tokens, mask, pooled):
         """Predict v: x_t (B, 3, 32, 32), t (B,) real, the prompt as for `EmojiUNet` -> x_t's shape."""
-        e = F.silu(self.time(time_features(t, 64)) + self.pooled(pooled))  # (B, E)
+        e = F.silu(self.time(time_features(t)) + self.pooled(pooled))  # (B, E)
         words = self.words(tokens)  # (B, L, c3)
         layout = F.silu(self.layout(e))
         layout2 = self.layout2_in(as_map(self.layout2(layout), 8))  # (B, c2, 8, 8)
@@ -148,7 +141,7 @@ class Refiner(nn.Module):
 
     def forward(self, x_t, t, coarse):
         """Predict v: x_t (B, 3, 64, 64), t (B,), the base's estimate coarse (B, 3, 32, 32) -> x_t's shape."""
-        e = F.silu(self.time(time_features(t, 64)))
+        e = F.silu(self.time(time_features(t)))
         h = self.conv_in(torch.cat([F.pixel_unshuffle(x_t, 2), coarse], 1))  # 32
         h = through(self.blocks, h, e)
         return F.pixel_shuffle(self.out(h), 2)  # 64
