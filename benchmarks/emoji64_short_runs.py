@@ -23,12 +23,7 @@ from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.tasks import prompted
 from diffusion_utils.training.loop import train
-from diffusion_utils.training.runtime import (
-    accelerator,
-    best_precision,
-    keep_freed_memory,
-    progress,
-)
+from diffusion_utils.training.runtime import accelerator, best_precision, progress
 
 NAMES, TIMESTEPS = 64, (950, 800, 650, 450, 200)
 RECIPES = {
@@ -104,7 +99,6 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5)
     args = parser.parse_args()
-    keep_freed_memory()
     everything, encoder = emoji(), TextEncoder(FOLDER)
     data = chosen(everything, everything.name_index < NAMES)
     judge = load_evaluator()[0]

@@ -19,7 +19,7 @@ from benchmarks._results import RESULTS, store
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES, DigitTask
 from diffusion_utils.training.loop import train
-from diffusion_utils.training.runtime import accelerator, keep_freed_memory, progress
+from diffusion_utils.training.runtime import accelerator, progress
 
 
 def losses(recipe, precision, steps):
@@ -38,7 +38,6 @@ def main():
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--window", type=int, default=20, help="steps in a running mean")
     args = parser.parse_args()
-    keep_freed_memory()
     recipe = replace(RECIPES["b3"], hidden=args.hidden)
     curves = {
         "fp32": losses(recipe, "no", args.steps),

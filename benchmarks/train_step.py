@@ -68,11 +68,10 @@ def torchvision_digits():
 
 
 def configured():
-    """The precision and the `Accelerator` of the training commands, and the memory kept as they do."""
+    """The precision and the `Accelerator` of the training commands."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    from diffusion_utils.training.runtime import accelerator, best_precision, keep_freed_memory
+    from diffusion_utils.training.runtime import accelerator, best_precision
 
-    keep_freed_memory()
     return best_precision(), accelerator(best_precision())
 
 

@@ -23,13 +23,7 @@ from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.tasks import prompted
 from diffusion_utils.training.loop import train
 from diffusion_utils.training.runs import CHECKPOINT, part, read_history, save_state
-from diffusion_utils.training.runtime import (
-    accelerator,
-    best_precision,
-    keep_freed_memory,
-    positive,
-    progress,
-)
+from diffusion_utils.training.runtime import accelerator, best_precision, positive, progress
 
 LOOK_AT = (
     "rocket ship, broccoli, ninja, red apple, pencil, skull, dog, house, "
@@ -139,7 +133,6 @@ def parsed():
 
 def main():
     args = parsed()
-    keep_freed_memory()
     device = accelerator(args.precision)
     data = emoji()
     # the base decides where there is much noise, the refiner errs where there is little

@@ -23,12 +23,7 @@ from diffusion_utils.mnist.recipes import RECIPES, Recipe
 from diffusion_utils.mnist.train import train_digits
 from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.training.runs import CHECKPOINT, check_longer, part, read_history
-from diffusion_utils.training.runtime import (
-    accelerator,
-    best_precision,
-    keep_freed_memory,
-    progress,
-)
+from diffusion_utils.training.runtime import accelerator, best_precision, progress
 
 MODELS = ROOT / "models" / "mnist"
 
@@ -160,7 +155,6 @@ def trained(name, device=None):
     expected, losses = [row.loss for row in released(name)[1]], []
     run = ROOT / "runs" / name
     recipe = RECIPES[name]
-    keep_freed_memory()
     steps = train_digits(recipe, run, mnist(), accelerator(best_precision()))
     for row, _ in progress(steps, recipe.steps):
         losses.append(row.loss)

@@ -14,13 +14,7 @@ from diffusion_utils.files import save_tensors
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES, DigitTask
 from diffusion_utils.training.loop import train
-from diffusion_utils.training.runtime import (
-    accelerator,
-    best_precision,
-    keep_freed_memory,
-    positive,
-    progress,
-)
+from diffusion_utils.training.runtime import accelerator, best_precision, positive, progress
 
 
 def train_digits(recipe, run, digits, device, *, stop_after=math.inf, **options):
@@ -62,7 +56,6 @@ def main():
         help="save and stop once this step is done; go on later",
     )
     args = parser.parse_args()
-    keep_freed_memory()
     recipe = smoke(RECIPES[args.recipe]) if args.smoke else RECIPES[args.recipe]
     run = args.out or f"runs/{args.recipe}{'-smoke' if args.smoke else ''}"
     device = accelerator(args.precision)

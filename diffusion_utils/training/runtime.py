@@ -8,7 +8,11 @@ from tqdm import tqdm
 
 
 def accelerator(precision):
-    """An `Accelerator` on the GPU where there is one, else on the CPU; precision: "no" or "bf16"."""
+    """An `Accelerator` on the GPU where there is one, else on the CPU; precision: "no" or "bf16".
+
+    From then on, the process keeps the memory that it frees.
+    """
+    keep_freed_memory()
     # without cpu=True, accelerate 1.15 leaves processes that have no GPU unaware of each other
     return Accelerator(mixed_precision=precision, cpu=not torch.accelerator.is_available())
 
