@@ -167,6 +167,7 @@ mean_power = (
     power.flatten().double() @ torch.eye(waves.max() + 1).double()[waves.flatten()]
 )
 mean_power /= waves.flatten().bincount()
+assert mean_power[1:5].min() > mean_power[5:].max()  # long waves, short waves
 
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 ax.loglog(range(1, 33), mean_power[1:33], color="black")

@@ -74,6 +74,8 @@ noisy = {t: schedule.forward(clean, t, eps) / schedule.at(t).sqrt() for t in lev
 blurred = {(t, w): low_pass(w)(noisy[t]).clamp(-1, 1) for t in levels for w in widths}
 scores = {key: psnr(blur, clean, peak=2) for key, blur in blurred.items()}
 best = {t: max(widths, key=lambda w: scores[t, w].mean()) for t in levels}
+# wider with more noise, and always between the narrowest and the widest
+assert widths[0] < best[250] < best[500] < best[750] < widths[-1]
 
 boat = images[:1]
 grid(

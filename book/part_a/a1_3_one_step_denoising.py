@@ -129,6 +129,8 @@ grid(
 denoise = model.denoiser("a high quality photo")
 x_t = noisy[500].to(model.device)
 x0_hat = schedule.predict_x0(x_t, 500, denoise(x_t, 500).eps)
+# with the noise that was added, the clean picture itself comes back
+assert torch.allclose(schedule.predict_x0(noisy[500], 500, eps), clean, atol=1e-5)
 
 # %% [markdown]
 # **What the network of Part A really answers.** With much noise, (N.2) divides by a small number, so each error of the noise would grow. Emoji-64 therefore answers with a mixture of noise and picture, called the velocity
