@@ -56,6 +56,7 @@ import torch
 
 from diffusion_utils.denoisers import guided
 from diffusion_utils.files import ROOT
+from diffusion_utils.metrics import wilson
 from diffusion_utils.profile import by_profile
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, table, unit_range
@@ -186,14 +187,6 @@ plain_share = [
     for run in result["runs"]
     if (run["weights"], run["names"], run["gamma"]) == (newest, n, 1)
 ]
-
-
-def wilson(p, n, z=1.96):
-    """The 95 % interval of a share p of n: Wilson 1927."""
-    middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
-    return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
-
-
 table(
     [
         [f"γ = {gamma}", f"{p:.0%}", "{:.0%} to {:.0%}".format(*wilson(p, n))]
