@@ -87,7 +87,7 @@ def ten_digits(gamma):
     return sample(denoise, (1, 28, 28), timesteps, schedule, seeds=range(10))
 
 
-# %% mystnb={"figure": {"caption": "One sample of each digit for four guidance scales $\\gamma$. The digit asked for is above each column. Seeds 0 to 9, the same in each row; 50 steps.", "name": "fig-b3-gammas"}, "image": {"alt": "Four rows of ten generated digits. At gamma 0 most are another digit than asked for. At gamma 1 the 3 and the 8 are broken. At gamma 2 every digit can be read. At gamma 5 most strokes are thicker."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One sample of each digit for four guidance scales $\\gamma$. The digit asked for is above each column. Seeds 0 to 9, the same in each row; epoch 20, 50 steps.", "name": "fig-b3-gammas"}, "image": {"alt": "Four rows of ten generated digits. At gamma 0 most are another digit than asked for. At gamma 1 the 3 and the 8 are broken. At gamma 2 every digit can be read. At gamma 5 most strokes are thicker."}} tags=["remove-input"]
 meanings = {0: "no class", 1: "class, no guidance", 2: "guidance", 5: "guidance"}
 drawn = {gamma: ten_digits(gamma) for gamma in meanings}
 grid(
@@ -118,7 +118,7 @@ Markdown(
     f"**A guidance scale of γ = 2 is the best that we tried: a judge, a classifier of digits, "
     f"reads {count:,} of {stored['images']:,} samples as the digit asked for, and they keep "
     f"{variety(2)} of the diversity of real digits.** With γ = 1 it reads {right(1)} as asked "
-    f"(diversity {variety(1)}), with γ = 5 {right(5)} (diversity {variety(5)})."
+    f"(diversity {variety(1)}), with γ = 5 again {right(5)} (diversity {variety(5)})."
 )
 
 # %% [markdown]
@@ -152,12 +152,12 @@ loss_curve(history)
 # %% tags=["remove-input"]
 n = by_profile(full=100, fast=10)
 test_images, test_labels = mnist(train=False)
-clean, labels = to_unit(test_images[:n]), test_labels[:n]
+clean, asked = to_unit(test_images[:n]), test_labels[:n]
 eps = unit_noise((1, 28, 28), generators(range(n)))
 
 
 def loss_at(t, gamma):
-    estimate = guided_by_class(network, labels, gamma)(
+    estimate = guided_by_class(network, asked, gamma)(
         schedule.forward(clean, t, eps), t
     )
     return (estimate.eps - eps).square().mean().item()
@@ -167,15 +167,16 @@ def saved(t):
     return f"{loss_at(t, 0):.4f} to {loss_at(t, 1):.4f}"
 
 
-steps = [row.loss for row in history], [row.loss for row in released("b2")[1]]
-with_class, without = (np.mean(losses[-100:]) for losses in steps)
+with_class, without = (
+    np.mean([row.loss for row in rows[-100:]]) for rows in (history, released("b2")[1])
+)
 Markdown(
     f"Over the last 100 steps the loss is {with_class:.4f} (B2, on the same batches: "
     f"{without:.4f}). The class helps where there is much noise: on {n} test digits it "
     f"lowers the loss at t = 200 from {saved(200)}, but hardly changes it at t = 10 ({saved(10)})."
 )
 
-# %% mystnb={"figure": {"caption": "Four samples of each digit, 0 to 9, after 5 and 20 epochs. Seeds 0 to 39, all 300 steps.", "name": "fig-b3-epochs"}, "image": {"alt": "Four blocks of generated digits in ten columns. In the left blocks, at gamma 0.5, several are another digit than their column or none; in the right ones, at gamma 5, each column holds its digit."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Four samples of each digit, 0 to 9, after 5 and 20 epochs. Seeds 0 to 39, all 300 steps; the other figures take 50.", "name": "fig-b3-epochs"}, "image": {"alt": "Four blocks of generated digits in ten columns. In the left blocks, at gamma 0.5, several are another digit than their column or none; in the right ones, at gamma 5, each column holds its digit."}} tags=["remove-input"]
 labels = digits.repeat(by_profile(full=4, fast=1))
 
 
@@ -218,7 +219,7 @@ images = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=range(10))
 grid([images])
 
 # %% [markdown]
-# All can be read as sevens, though the fourth and the sixth are odd ones.
+# Most are plain sevens; the fourth and the sixth are odd ones.
 #
 # ## Why more than 1?
 #
@@ -230,8 +231,8 @@ grid([images])
 # * $p(c \mid x_t)$ is the probability that the digit in it is a $c$.
 # * $\nabla$ is the direction in which to change $x_t$ so that the logarithm grows fastest.
 #
-# So each step moves towards what digits look like, and $\gamma$ times as strongly towards what tells a $c$ from other digits. If the estimates were exact, $\gamma = 1$ would draw the
-# digits of class $c$ as they are. Ours are not, and some samples end between two digits. A stronger pull moves them away from there.
+# So each step moves towards what digits look like, and $\gamma$ times as strongly towards what tells a $c$ from other digits. If the estimates and the steps were exact, $\gamma = 1$ would draw the
+# digits of class $c$ as they are. They are not, and some samples end between two digits. A stronger pull moves them away from there.
 
 # %% mystnb={"figure": {"caption": "Ten test digits $x_0$, noised to $t = 200$ (seeds 0 to 9), and the clean digit $\\hat x_0$ that guidance sees in $x_t$, by (N.2). Values clipped to $[0, 1]$ for display.", "name": "fig-b3-x0"}, "image": {"alt": "Six rows of ten. Above, the clean digits and squares of noise. Below, the estimates. At gamma 0 they are grey and soft, the 1 looks like a Z and the 3 like a 6; at gamma 1 each is its own digit, still soft; at gamma 2 the strokes are bright; at gamma 5 they are hard and thick."}} tags=["remove-input"]
 t = 200
@@ -255,16 +256,16 @@ grid([x_0, x_t, *seen], titles=range(10), labels=["$x_0$", "$x_t$", *names], siz
 # one class, on the judge's 128 features, divided by that of real digits.
 
 # %% mystnb={"figure": {"caption": "Accuracy with 95 % intervals, the same enlarged, and diversity. Dashed: real test digits; grey: their interval. 1,000 samples for each $\\gamma$, seeds from 0, 50 steps, epoch 20. From `python -m benchmarks.mnist_quality b3`.", "name": "fig-b3-sweep"}, "image": {"alt": "Three plots against gamma. Accuracy rises from a tenth to one at gamma 2 and stays there. Diversity falls from about one and a half times that of real digits, passes it near gamma 1, and goes on falling slowly."}} tags=["remove-input"]
-images, gammas = stored["images"], list(measured)
+trials, gammas = stored["images"], list(measured)
 accuracies = np.array([row["accuracy"] for row in measured.values()])
-bars = np.abs(np.transpose([wilson(p, images) for p in accuracies]) - accuracies)
+bars = np.abs(np.transpose([wilson(p, trials) for p in accuracies]) - accuracies)
 fig, (whole, enlarged, spread) = plt.subplots(
     1, 3, figsize=(7.2, 2.8), layout="constrained"
 )
 for ax in (whole, enlarged):
     ax.errorbar(gammas, accuracies, bars, marker="o", ms=4, capsize=3)
     ax.axhline(real["accuracy"], ls="--", color="grey")
-    ax.axhspan(*wilson(real["accuracy"], images), color="grey", alpha=0.25, lw=0)
+    ax.axhspan(*wilson(real["accuracy"], trials), color="grey", alpha=0.25, lw=0)
 spread.plot(
     gammas,
     [row["diversity"] / real["diversity"] for row in measured.values()],
@@ -281,7 +282,7 @@ for ax in (whole, enlarged, spread):
 plt.show()
 
 # %% [markdown]
-# From $\gamma = 2$ on the judge reads every sample as asked: more insistence costs diversity and can buy no accuracy. Below 1 the diversity is above that of real digits, because
+# From $\gamma = 2$ on the judge reads every sample as asked: more insistence costs diversity and can buy no accuracy. Up to $\gamma = 1$ the diversity is above that of real digits:
 # wrong digits and scribbles count as variety too. Values between 1 and 2 were not measured.
 
 # %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
@@ -290,13 +291,13 @@ table(
         [
             name,
             f"{row['accuracy']:.1%}",
-            "{:.1%} to {:.1%}".format(*wilson(row["accuracy"], images)),
+            "{:.1%} to {:.1%}".format(*wilson(row["accuracy"], trials)),
             f"{row['diversity'] / real['diversity']:.0%}",
         ]
         for name, row in [*measured.items(), ("real digits", real)]
     ],
     ["γ", "accuracy", "95 % interval", "diversity"],
-    f"{images:,} images in each row. The intervals are Wilson's, which never reach above 100 %.",
+    f"{trials:,} images in each row. The intervals are Wilson's, which never reach above 100 %.",
 )
 
 # %% [markdown]
