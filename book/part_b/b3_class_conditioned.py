@@ -231,8 +231,8 @@ grid([images])
 # * $p(c \mid x_t)$ is the probability that the digit in it is a $c$.
 # * $\nabla$ is the direction in which to change $x_t$ so that the logarithm grows fastest.
 #
-# So each step moves towards what digits look like, and $\gamma$ times as strongly towards what tells a $c$ from other digits. If the estimates and the steps were exact, $\gamma = 1$ would draw the
-# digits of class $c$ as they are. They are not, and some samples end between two digits. A stronger pull moves them away from there.
+# So each step moves towards what digits look like, and $\gamma$ times as strongly towards what tells a $c$ from other digits. With exact estimates and steps, $\gamma = 1$ would draw the
+# digits of class $c$ as they are. Our estimates are not exact, and some samples end between two digits. A stronger pull moves them away from there.
 
 # %% mystnb={"figure": {"caption": "Ten test digits $x_0$, noised to $t = 200$ (seeds 0 to 9), and the clean digit $\\hat x_0$ that guidance sees in $x_t$, by (N.2). Values clipped to $[0, 1]$ for display.", "name": "fig-b3-x0"}, "image": {"alt": "Six rows of ten. Above, the clean digits and squares of noise. Below, the estimates. At gamma 0 they are grey and soft, the 1 looks like a Z and the 3 like a 6; at gamma 1 each is its own digit, still soft; at gamma 2 the strokes are bright; at gamma 5 they are hard and thick."}} tags=["remove-input"]
 t = 200
