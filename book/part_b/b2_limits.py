@@ -140,7 +140,7 @@ right.set(xlabel="spread", xlim=(0.165, 0.198))
 plt.show()
 
 # %% [markdown]
-# **Both changes together help: the digits come nearer to real ones, and they vary more.** What each change brings alone is too little to be told from chance:
+# **Both changes together help: the digits come nearer to real ones, and they vary more.** Alone, each change brings too little to be told from chance:
 
 # %% tags=["remove-input"]
 steps = {

@@ -93,10 +93,10 @@ grid(rows, titles=titles, labels=["$x_t$", r"$\hat x_0$"])
 # ```
 
 # %% [markdown]
-# **Yes: after 300 small steps most of what comes out can be read as a digit, though not all.** Read {numref}`fig-b2-trajectory` from left to right. The upper row begins with pure noise and ends as a 7 with a bent top. The lower row shows what the network
+# **Yes: after 300 small steps most of what comes out can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
 # believes to be behind the noise. At first that is a cloud: an average of many digits, as in [B1](b1_one_step_denoiser.ipynb). Then it becomes one digit, and the network can still change its mind: at $t = 187$ the foot bends back, almost as in a 3, and at $t = 74$ it is a 7.
 #
-# This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`.
+# This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for sixteen digits.
 
 # %% mystnb={"figure": {"caption": "Sixteen digits coming out of noise, seeds 0 to 15, 300 steps. Left half: $x_t$; right half: $\\hat x_0$.", "name": "fig-b2-animation"}} tags=["remove-input"]
 kept = [*range(0, len(path), max(1, len(path) // 30)), len(path)]
@@ -290,7 +290,14 @@ grid([panels], titles=titles, size=1.75)
 #
 # ```{dropdown} Where the factors come from
 # Noise arrives step by step, $x_t = \sqrt\alpha\, x_{t'} + \sqrt\beta\, \epsilon'$ with new noise $\epsilon'$. If we knew $x_0$, this and (N.1) would tell by Bayes' rule how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian. Its mean is the first two terms of (N.3), with $x_0$ for $\hat x_0$, and its variance is $\tilde\beta$.
-# (A box at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb) derives it.) We do not know $x_0$, so the estimate stands in for it.
+# (A box at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb) derives it.) We do not know $x_0$, so the estimate stands in for it. In `Schedule.step`:
+#
+# ~~~{literalinclude} ../../diffusion_utils/schedule.py
+# :pyobject: Schedule.step
+# :start-at: alpha_bar, alpha_bar_prev
+# :end-before: if nu is not None
+# :dedent:
+# ~~~
 # ```
 #
 # In code, `denoise(x, t).eps` is $\epsilon_\theta$, `predict_x0` is (N.2) and `step` is (N.3):
@@ -359,7 +366,7 @@ table(
 # ```
 #
 # ```{dropdown} BatchNorm in the wrong mode
-# In eval mode BatchNorm uses the statistics of training, in train mode those of the batch at hand. All samples of this page are drawn in eval mode. In train mode, here with 100 images in a batch, the digits become greyer:
+# In eval mode BatchNorm uses the statistics of training, in train mode those of the batch at hand. All samples of this page are drawn in eval mode. In train mode, here with 100 images in a batch, the digits become greyer ({numref}`fig-b2-batchnorm`).
 # ```
 
 # %% tags=["remove-input"]
