@@ -83,11 +83,11 @@ def ten_digits(network, name):
 # %% [markdown]
 # Two things in B2's recipe are suspect:
 #
-# * **The start.** Sampling starts from pure noise. B2's network has never seen pure noise: at its last timestep a fifth of the digit's amplitude is left.
+# * **The start.** Sampling starts from pure noise, which the network has never seen: at its last timestep a fifth of the digit's amplitude is left.
 # * **The last weights.** Each step of training moves the weights to suit the 128 digits at hand. The last weights depend on which digits came last.
 #
 # For each there is a remedy: a schedule with **more noise**, which needs another training, and an **average of the weights** over the last steps.
-# {numref}`fig-limits-distances` compares the four combinations.
+# {numref}`fig-limits-distances` compares the four combinations by the two measures of [B2](b2_time_conditioned.ipynb).
 
 
 # %% tags=["remove-input"]
@@ -120,7 +120,7 @@ names = {
     ("b2_to_noise", True): "both changes",
 }
 
-# %% mystnb={"figure": {"caption": "The four combinations. Left: Fréchet distance to test digits with its ± (smaller is better). Right: spread. Both are explained in [B2](b2_time_conditioned.ipynb). Dashed: real digits. 1,000 samples each, 300 steps.", "name": "fig-limits-distances"}, "image": {"alt": "Two panels with one dot for each of B2, average of the weights, more noise, and both changes. On the left the distance of both changes is the smallest, far above the dashed line of real digits; on the right its spread is the nearest to that of real digits."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The four combinations. Left: Fréchet distance to test digits with its ± (smaller is better). Right: spread. Dashed: real digits. 1,000 samples each, 300 steps.", "name": "fig-limits-distances"}, "image": {"alt": "Two panels with one dot for each of B2, average of the weights, more noise, and both changes. On the left the distance of both changes is the smallest, far above the dashed line of real digits; on the right its spread is the nearest to that of real digits."}} tags=["remove-input"]
 rows, real = [found[key] for key in names], limits["real"]
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(7, 2.3), sharey=True, layout="constrained"
@@ -238,7 +238,7 @@ table(
 # $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.4} $$
 #
 # The newest weights count for a thousandth, and those of $k$ steps before for $d^k$ times that: a third of it after 1,100 steps, a twentieth after 3,000 (six epochs). This is an exponential moving average, EMA
-# {cite:p}`tarvainen2017`. The DDPM paper samples with one; the coursework leaves it out. It costs a copy of the weights and changes nothing in the training.
+# {cite:p}`tarvainen2017`. The DDPM paper samples with one; the coursework leaves it out. It costs a copy of the weights.
 #
 # Why does it help? The mean of two networks from two trainings would be useless. But late in one training the weights wander around one place, and in the mean a part of
 # the wandering cancels. {numref}`fig-limits-digits` fits that: with averaged weights the same noise becomes nearly the same digit, with other details.
