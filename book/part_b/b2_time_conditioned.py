@@ -358,7 +358,7 @@ table(
 
 # %% [markdown]
 # After twenty epochs the judge is surer than after five, and the samples are nearer to real digits, but still far from the floor. The third row is the second with other noise: chance alone makes a difference of about 30. So **two distances that differ by less than about 60 are not told apart** on this page and the next.
-# The fourth row is a mistake on purpose. The judge is surer there, although the distance is far larger: confidence alone is no proof of quality.
+# The fourth row is a mistake on purpose. The judge is no less sure there, although the distance is far larger: confidence alone is no proof of quality.
 #
 # ```{dropdown} How we come to 60
 # Two choices are left to chance: the test digits and the samples. For the first, we take five sets of test digits and the standard deviation over them. For the second, we have the two sets of samples above; half the square of their difference estimates the variance of one. The ± of a distance is the root of both variances together.
