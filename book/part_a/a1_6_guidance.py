@@ -121,7 +121,12 @@ for where, text, colour, shift in [
     (eps_u, r"$\epsilon_u$  without prompt", "grey", (-0.1, 0.16)),
     (eps_c, r"$\epsilon_c$  with prompt", "C0", (0.05, 0.12)),
     (eps_gamma, rf"$\epsilon_\gamma$  guided, $\gamma={gamma}$", "C3", (-0.05, -0.3)),
-    ((eps_c + eps_gamma) / 2, r"$\gamma\,(\epsilon_c - \epsilon_u)$", "C1", (0.1, 0.12)),
+    (
+        (eps_c + eps_gamma) / 2,
+        r"$\gamma\,(\epsilon_c - \epsilon_u)$",
+        "C1",
+        (0.1, 0.12),
+    ),
 ]:
     ax.text(*(where + np.array(shift)), text, color=colour, fontsize=12)
 ax.set(xlim=(-0.2, 6.2), ylim=(-0.2, 2.2), aspect="equal")
