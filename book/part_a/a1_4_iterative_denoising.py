@@ -89,7 +89,7 @@ grid(
 )
 
 # %% [markdown]
-# Look at the right column: at $t = 990$ nothing of the original is left. One step answers with a blur, something like an average of
+# Look at the right column: at $t = 990$ hardly anything of the original is left. One step answers with a blur, something like an average of
 # the mushrooms that the network knows. Many steps draw one clear mushroom. It is not the original, since that cannot be known any more.
 #
 # ## The idea

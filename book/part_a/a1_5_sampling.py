@@ -79,7 +79,7 @@ grid(
 # %% [markdown]
 # ## The idea
 #
-# In 1.4 we noised a picture to $t = 690$ and let the loop bring it back. At $t = 990$ almost nothing of a picture is left. So we leave the picture out, start from pure noise, and go through the timesteps 990, 960, .., 0, which are 33 steps:
+# In 1.4 we noised a picture and let the loop bring it back. At $t = 990$ almost nothing of a picture is left. So we leave the picture out, and go from pure noise through the timesteps 990, 960, .., 0, which are 33 steps:
 #
 # $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I). $$
 #
@@ -91,11 +91,13 @@ grid(
 # Here `noise` is a list of random generators, one for each seed. `trajectory` takes the steps (N.3) one after another, and `last` returns the picture after the last of them. The **seed** fixes all the noise, that at the start and that of every step. So the same seed and
 # prompt give the same picture again.
 #
-# How does a text get into the network? A second network, which was trained on sentences, turns each word of the prompt into a list of 384 numbers. The denoiser gets these numbers as a further input, beside $x_t$ and $t$ (the
-# [appendix on Emoji-64](../appendix/emoji64.ipynb) has the details).
+# **What does the loop draw?** A picture from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt. With exact guesses and small steps, each step (N.3) undoes a piece of the forward process: at every $t$ the loop's $x_t$
+# are distributed as noised drawings are. Our network guesses only roughly, so its pictures are softer than the drawings that it was trained on.
 #
-# **What is it that we draw?** A picture from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt. The reason: with exact guesses and small steps, each step (N.3) undoes a piece of the forward process, so that at every $t$ the loop's $x_t$
-# are distributed as noised drawings are. Our network guesses only roughly, and our steps are long. So the results are softer than the drawings that it was trained on.
+# ```{dropdown} How does a text get into the network?
+# A second network, which was trained on sentences, turns each word of the prompt into a list of 384 numbers. The denoiser gets these numbers as a further input, beside $x_t$ and $t$ (the
+# [appendix on Emoji-64](../appendix/emoji64.ipynb) has the details).
+# ```
 #
 # ## What you see
 #
@@ -125,7 +127,7 @@ grid(
 #
 # ## When does the prompt decide?
 #
-# We can test it. Start with one prompt, and change to another one at some timestep. Which thing comes out?
+# To test it, we start with one prompt and change to another one at some timestep.
 
 # %% mystnb={"figure": {"caption": "The loop begins with \"a red apple\". At the $t$ above each column the prompt changes to \"a rocket ship\". No guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Three rows of pictures. On the left the prompt changes at once, on the right never; from left to right rockets become apples, with mixtures in between."}} tags=["hide-input"]
 things = {
@@ -156,7 +158,7 @@ grid(
 )
 
 # %% [markdown]
-# To count, we need someone who names the pictures. **The judge** is a second network, which was trained to name drawings. We ask it about sixteen pictures for each $t$.
+# Which thing came out? **The judge** says it, a second network that was trained to name drawings:
 
 # %% mystnb={"figure": {"caption": "What the judge names first, against the $t$ at which the prompt changes. Sixteen pictures at each point: apple and rocket, sunflower and penguin, each pair in both orders, from four seeds.", "name": "fig-a15-when"}, "image": {"alt": "Three curves. Where the prompt changes early, the thing of the second prompt is named; where it changes late, that of the first; in between most pictures are named as neither."}} tags=["hide-input"]
 judge = load_evaluator()
@@ -182,8 +184,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# If the prompt changes in the first steps, the second prompt wins. If it changes late, the first one does: the outline and the colours already stand in $x_t$, and a new prompt cannot turn them into another thing. **In between nobody wins.** The
-# first prompt has fixed the colours and the rough outline, but not yet the thing. The second one has to draw its thing with them, and most of the results are a mixture that the judge calls by neither name.
+# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$, and a new prompt cannot turn it into another thing. **In between neither wins.** The
+# second prompt has to go on with the colours and the rough outline of the first, and most results are a mixture.
 #
 # ## Where it fails
 #
@@ -201,7 +203,7 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# Most of them are hard to name. In the training of Emoji-64 this phrase stood beside drawings of all 508 things, so it says nothing about which of them to draw. The loop needs a prompt with a name. And pictures with a name follow it more clearly if we
+# Most of them are hard to name. In the training of Emoji-64 this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and it follows the prompt more clearly if we
 # exaggerate what the prompt changes: [1.6](a1_6_guidance.ipynb).
 #
 # ## Try it

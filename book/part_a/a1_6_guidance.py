@@ -167,8 +167,8 @@ grid(
 #
 # ## Why does this work?
 #
-# Noise is the way from a picture to less probable ones, so taking it away leads to more probable ones. For one clean picture $x_0$ this is exact: by (N.1), $x_t$ is Gaussian around $\sqrt{\bar\alpha_t}\,x_0$, and the gradient of
-# its log-density with respect to $x_t$ is $-\epsilon / \sqrt{1-\bar\alpha_t}$. The network answers with the mean of the noises that fit, and this gives the gradient for all pictures together:
+# Taking noise away makes a picture more probable. For one clean picture $x_0$ this can be computed: by (N.1), $x_t$ is Gaussian around $\sqrt{\bar\alpha_t}\,x_0$, and the gradient of
+# its log-density with respect to $x_t$ is $-\epsilon / \sqrt{1-\bar\alpha_t}$. The network answers with the mean of the noises that fit. This gives the gradient for all pictures together:
 #
 # $$ \nabla \log p(x_t) \approx -\frac{\epsilon_u}{\sqrt{1-\bar\alpha_t}}, \qquad \nabla \log p(x_t \mid \text{prompt}) \approx -\frac{\epsilon_c}{\sqrt{1-\bar\alpha_t}}. $$
 #
@@ -177,7 +177,7 @@ grid(
 #
 # $$ p(x_t)\; p(\text{prompt} \mid x_t)^\gamma. $$
 #
-# With $\gamma > 1$ the pictures in which the prompt is easiest to recognise count more. They are clearer, more typical, and less varied. (This holds for the direction of each step. The finished pictures follow such a density only roughly. The paper writes $1 + w$ for $\gamma$.)
+# With $\gamma > 1$ the pictures in which the prompt is easiest to recognise count more: they are clearer, more typical, and less varied. (The finished pictures follow such a density only roughly. The paper writes $1 + w$ for $\gamma$.)
 
 # %% [markdown]
 # Try a prompt of your own:
@@ -188,15 +188,15 @@ grid(
 # %% [markdown]
 # ## What you see
 #
-# In {numref}`fig-a16-gammas` the prompt is ignored at $\gamma = 0$, so all rows show the same picture. At $\gamma = 1$ the thing is there, but soft. That is no law: a better network would draw it as sharp as its training drawings. Guidance hides such errors of a small
-# network too. With $\gamma = 2$ to 7 the thing is clearer. At 12 the colours are at their limits and the edges ragged.
+# In {numref}`fig-a16-gammas` all rows show the same picture at $\gamma = 0$, where the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. With $\gamma = 2$ to 7 it is clearer, and at 12 the colours are too strong and the edges ragged.
+# (A better network would draw sharp pictures at $\gamma = 1$ already. Guidance also hides errors of a small one.)
 #
 # ## How much guidance?
 #
-# Three things change with $\gamma$. How often does **the judge** of 1.5, a network that was trained to name drawings, give the right name first? How different are pictures of one prompt from several seeds? And how many pixels leave the range from $-1$ to $1$ that a picture can have, so that the
-# screen cuts them off?
+# We measure three things against $\gamma$: how often the **judge** of 1.5 gives the right name first, how much pictures of one prompt differ from seed to seed, and how many pixels leave the range from $-1$ to $1$, so that the
+# screen cuts them off.
 
-# %% mystnb={"figure": {"caption": "Left: the share of pictures that the judge names right, every eighth name that the model knows, seed 0; bars: 95 % intervals. Middle: the difference between two pictures of the same prompt from two seeds, as the root of the mean square over all values. Right: the pixels of which at least one colour is more than 0.1 out of range. Middle and right: the three prompts of {numref}`fig-a16-gammas`, four seeds each.", "name": "fig-a16-measured"}, "image": {"alt": "Three plots over gamma from 1 to 12. The share named right, the difference between seeds, which falls, and the share of pixels out of range, which rises."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: the share of pictures that the judge names right, for every eighth name that the model knows (bars: 95 % intervals). Middle: the root mean square difference between two pictures of one prompt. Right: the share of pixels with a colour more than 0.1 out of range. Middle and right: the prompts of {numref}`fig-a16-gammas`, four seeds each.", "name": "fig-a16-measured"}, "image": {"alt": "Three plots over gamma from 1 to 12. The share named right, the difference between seeds, which falls, and the share of pixels out of range, which rises."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
 newest = result["runs"][-1]["weights"]
 drawn = np.array(list(result["ranks"].values()))[::8]  # every eighth name, gamma 4
@@ -236,12 +236,12 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# The judge profits from a little guidance, and not from more and more. Meanwhile the seeds become more alike, and the colours leave their range. So take a $\gamma$ in the middle. This book uses 4 to 7. (The judge learned from the same drawings as the
+# A little guidance makes more pictures recognisable, and a lot of it no more. Meanwhile the pictures of one prompt become alike, and colours leave their range. So take a $\gamma$ in the middle. (The judge learned from the same drawings as the
 # model. A high share says that the prompt is obeyed, not that the picture is new or good.)
 #
 # ## Where it fails
 #
-# **The pictures become alike.** Guidance goes towards what is most typical of the prompt, from every seed. [B3](../part_b/b3_class_conditioned.ipynb) measures it for digits.
+# **The pictures become alike.** Guidance goes towards what is most typical of the prompt, from every seed:
 
 # %% mystnb={"figure": {"caption": "\"A dog\" from four seeds, without guidance and with $\\gamma = 7$.", "name": "fig-a16-diversity"}, "image": {"alt": "Two rows of four pictures asked for as a dog. Those with guidance are nearly the same dog."}} tags=["hide-input"]
 grid(
