@@ -69,7 +69,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Three prompts at six guidance scales $\\gamma$, all from the same noise (seed 0).", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of six pictures. At gamma 0 all rows show the same shape; with growing gamma a rocket, a car and a dog become clearer; at 12 their colours are hard and their edges ragged."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three prompts at six guidance scales $\\gamma$, all from the same noise (seed 0).", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of six pictures. At gamma 0 all rows show the same shape; with growing gamma a rocket, a car and a dog become clearer; at 12 their colours are hard."}} tags=["hide-input"]
 prompts = ["a rocket ship", "a car", "a dog"]
 gammas = by_profile(full=[0, 1, 2, 4, 7, 12], fast=[1, 7])
 seeds = by_profile(full=range(4), fast=range(2))
@@ -136,12 +136,12 @@ plt.show()
 # %% [markdown]
 # Here are the same answers as pictures. Each noise, put into (N.2), gives a clean picture:
 
-# %% mystnb={"figure": {"caption": "From the left: a noisy picture on its way to \"a dog\"; the clean picture $\\hat x_0$ that the network sees in it without the prompt and with it; the second minus the first (grey: no difference); and the guided one.", "name": "fig-a16-guesses"}, "image": {"alt": "Noise, then a soft shape, a soft shape that is a little more like a dog, a faint difference on grey, and a shape with stronger colours."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From the left: a noisy picture on its way to \"a dog\"; the clean picture $\\hat x_0$ that the network sees in it without the prompt and with it; the second minus the first (grey: no difference); and the guided one, $\\gamma = 4$.", "name": "fig-a16-guesses"}, "image": {"alt": "Noise, then a soft shape, a soft dog, the difference of the two on grey, and a dog with hard colours."}} tags=["hide-input"]
 t = by_profile(full=870, fast=660)
 dog, beginning = model.denoiser("a dog"), [s for s in timesteps if s >= t]
-noise_only = unit_noise(model.shape, generators([0])).to(model.device)
-rng = generators([1])
-*_, step = trajectory(dog, noise_only, beginning, model.schedule, generators=rng)
+rng = generators([0])
+x = unit_noise(model.shape, rng).to(model.device)
+*_, step = trajectory(dog, x, beginning, model.schedule, generators=rng)
 eps_u, eps_c = without(step.x, t).eps, dog(step.x, t).eps
 noises = [eps_u, eps_c, eps_u + 4 * (eps_c - eps_u)]
 unprompted, prompted, exaggerated = [
@@ -167,7 +167,7 @@ grid(
 #
 # ## Why does this work?
 #
-# Taking noise away makes a picture more probable. For one clean picture $x_0$ this can be computed: by (N.1), $x_t$ is Gaussian around $\sqrt{\bar\alpha_t}\,x_0$, and the gradient of
+# Taking noise away makes a picture more probable. For one clean picture $x_0$ this can be computed: by (N.1), $x_t$ is Gaussian around $\sqrt{\bar\alpha_t}\,x_0$, and the gradient $\nabla$ of
 # its log-density with respect to $x_t$ is $-\epsilon / \sqrt{1-\bar\alpha_t}$. The network answers with the mean of the noises that fit. This gives the gradient for all pictures together:
 #
 # $$ \nabla \log p(x_t) \approx -\frac{\epsilon_u}{\sqrt{1-\bar\alpha_t}}, \qquad \nabla \log p(x_t \mid \text{prompt}) \approx -\frac{\epsilon_c}{\sqrt{1-\bar\alpha_t}}. $$
@@ -188,7 +188,7 @@ grid(
 # %% [markdown]
 # ## What you see
 #
-# In {numref}`fig-a16-gammas` all rows show the same picture at $\gamma = 0$, where the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. With $\gamma = 2$ to 7 it is clearer, and at 12 the colours are too strong and the edges ragged.
+# In {numref}`fig-a16-gammas` all rows show the same picture at $\gamma = 0$, where the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. With $\gamma = 2$ to 7 it is clearer, and at 12 the colours are too strong.
 # (A better network would draw sharp pictures at $\gamma = 1$ already. Guidance also hides errors of a small one.)
 #
 # ## How much guidance?
