@@ -180,7 +180,7 @@ ax.plot(at, neither, "^:", color="grey", label="neither")
 ax.plot(at, as_first, "o-", label="thing of the first prompt")
 ax.set(xlabel="$t$ at which the prompt changes", ylabel="share of the pictures")
 ax.set(xlim=(1010, -20), ylim=(-0.05, 1.05))
-ax.legend()
+fig.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]

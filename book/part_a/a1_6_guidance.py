@@ -236,7 +236,7 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# A little guidance makes more pictures recognisable, and a lot of it no more. Meanwhile the pictures of one prompt become alike, and colours leave their range. So take a $\gamma$ in the middle. (The judge learned from the same drawings as the
+# With a little guidance the judge names some more of these pictures right, and with a lot of it no more. Meanwhile the pictures of one prompt become more alike, and colours leave their range. So take a $\gamma$ in the middle. (The judge learned from the same drawings as the
 # model. A high share says that the prompt is obeyed, not that the picture is new or good.)
 #
 # ## Where it fails
