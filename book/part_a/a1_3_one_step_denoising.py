@@ -16,7 +16,7 @@
 #
 # How much better than a filter is a denoiser that has seen many pictures?
 #
-# **It comes closer to the clean picture, and it keeps edges. A blur is an average of pixels; the network's answer is an average of pictures.**
+# **It comes closer to the clean picture, and it keeps edges. A blur is an average of pixels. The network's answer is an average of pictures.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -85,7 +85,7 @@ def filters(x, sd):
         yield torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
 
 
-# %% mystnb={"figure": {"caption": "Top: the test image $x_0$ and its noisy versions $x_t$ (seed 0), as in [1.1](a1_1_forward.ipynb). Middle: the network's guess $\\hat x_0$ of the clean picture, in one step. Bottom: the filter of [1.2](a1_2_classical_denoising.ipynb) that does best at that timestep.", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. Below each, what the network makes of it: a clear boat at t = 250, softer and less faithful ones at 500 and 750. Below that, blurrier ones by classical filters."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Top: the test image $x_0$ and its noisy versions $x_t$ (seed 0). Middle: the network's guess $\\hat x_0$, in one step. Bottom: the best filter of [1.2](a1_2_classical_denoising.ipynb) at that timestep.", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. Below each, what the network makes of it: a clear boat at t = 250, softer and less faithful ones at 500 and 750. Below that, what classical filters make of it, very blurred at t = 750."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
 clean = torch.stack([shipped_image(name) for name in names]).repeat_interleave(3, 0)
 eps = unit_noise(model.shape, generators([0, 1, 2] * len(names)))
@@ -119,23 +119,19 @@ grid(
 )
 
 # %% [markdown]
-# Compare the two lower rows. A filter has to soften edges or keep noise. The network knows that drawings have sharp edges and plain areas, so it can
+# Compare the two lower rows. The more noise there is, the more the filter softens all edges. The network knows that drawings have sharp edges and plain areas, so it can
 # clean an area and keep its edge. What the noise has covered, it has to guess: at $t = 750$ the shape can be wrong.
 #
 # ## The idea
 #
-# The denoiser is [Emoji-64](../appendix/emoji64.ipynb), a network that takes a picture of 3x64x64 values, a timestep and a prompt, and gives back as many values. It was trained on 3,060 drawings with captions. The test image is not one of them.
+# The denoiser is [Emoji-64](../appendix/emoji64.ipynb), a network that takes 3x64x64 values, a timestep and a prompt, and gives back as many values. It was trained on 3,060 drawings with captions. The test image is not one of them.
 #
 # **Training.** Take a drawing $x_0$ with its caption, a timestep $t$ and noise $\epsilon$. Make $x_t$ by (N.1). The network sees $x_t$, $t$ and the caption, and guesses the noise. Change its weights $\theta$ a
 # little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$ gets smaller. Repeat. (Emoji-64 gives its guess in another form, in which the error at timestep $t$ counts $1/\bar\alpha_t$ times as much. The best guess is the same; the end of the page says why.)
 #
-# **Use.** Put the guess in place of the noise in (N.1), and solve for the clean picture:
+# **Use.** Put the guess in place of the noise in (N.1), and solve for the clean picture. The result $\hat x_0$ ("x zero hat") is an estimate of it. (The formula leaves out the prompt to be short.)
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
-#
-# * $\epsilon_\theta(x_t, t)$ is the network's guess of the noise. (The prompt is left out to keep the formula short.)
-# * $\hat x_0$ ("x zero hat") is the clean picture that follows from it, an estimate.
-# * $\bar\alpha_t$ is the share of the picture's variance that is left ([1.1](a1_1_forward.ipynb)).
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.predict_x0
@@ -168,15 +164,12 @@ table(
 )
 
 # %% [markdown]
-# The filters' settings were even chosen with the clean pictures at hand. The photograph gains less: the network has only seen drawings.
+# The filters' settings were even chosen with the clean pictures at hand. At $t = 500$ and 750 the photograph gains less than the drawings, since the network has only seen drawings.
 #
 # ## The best guess is an average
 #
-# Many clean pictures can lead to the same $x_t$. Which guess has the smallest squared error? It is their mean, each weighted by how probable it is when $x_t$ is known:
-#
-# $$ \hat x_0 = \mathbb E[x_0 \mid x_t]. $$
-#
-# (The proof is at the end of the page.) Take the smallest picture there is, one pixel that is black ($-1$) or white (1), equally often:
+# Many clean pictures can lead to the same $x_t$. The guess with the smallest squared error is their mean, each weighted by how probable it is when $x_t$ is known: $\hat x_0 = \mathbb E[x_0 \mid x_t]$. (The proof is at the end of the page.)
+# Take the smallest picture there is, one pixel that is black ($-1$) or white (1), equally often:
 
 # %% mystnb={"figure": {"caption": "A picture of one pixel, black or white: the mean $\\mathbb E[x_0 \\mid x_t]$ against the noisy value $x_t$.", "name": "fig-a13-pixel"}, "image": {"alt": "Three rising curves from -1 to 1. The one for t = 250 jumps from black to white near zero; that for t = 500 is softer; that for t = 750 passes slowly through the greys."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
@@ -191,15 +184,15 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# With little noise the best guess is nearly black or nearly white. With much noise it is a grey. No clean picture has it, but it is never far wrong. This is why the answers above get softer.
+# With little noise the best guess is nearly black or nearly white. With much noise it is a grey, which is never far wrong. This is why the answers above get softer.
 #
 # ### An average over which pictures?
 #
-# **1. Over the training drawings.** This mean can be computed without a network. All drawings are equally probable at first. So by Bayes' rule the weight of drawing $x_0$ is the Gaussian $q(x_t \mid x_0)$ of 1.1, as a function of $x_0$:
+# **1. Over the training drawings.** This mean needs no network. All drawings are equally probable at first. So by Bayes' rule the weight of drawing $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb), as a function of $x_0$:
 #
 # $$ w(x_0) \propto e^{-\lVert x_t - \sqrt{\bar\alpha_t}\, x_0 \rVert^2 / (2 (1 - \bar\alpha_t))}. $$
 #
-# ($\lVert\cdot\rVert^2$ is the sum of the squares of all values.) In code, `drawings` has a row for each drawing:
+# ($\lVert\cdot\rVert^2$ is the sum of the squares of all values.) `drawings` has a row for each drawing:
 
 
 # %%
@@ -212,9 +205,9 @@ def exact_mean(x_t, t):
 
 
 # %% [markdown]
-# **2. Over all pictures that anyone could draw.** The test image is one of these, so this mean is the best answer here. Nobody can compute it.
+# **2. Over all pictures that anyone could draw.** The test image is one of these, so this is the best answer here. Nobody can compute it.
 #
-# **3. What the network makes.** Its training rewards the first mean. But it does not look drawings up; it uses what they have in common, and this helps with new pictures too:
+# **3. What the network makes.** Its training rewards the first mean. But it does not look drawings up; it uses what they have in common, and this helps with new pictures, too:
 
 # %% mystnb={"figure": {"caption": "The test image with more and more noise (seed 0). Top: the exact mean over the training drawings, all on white. (In training some had a coloured background.) Bottom: the network's answer in one step.", "name": "fig-a13-average"}, "image": {"alt": "Two rows of six. Top: drawings other than the test image, each almost alone, and a grey spot at the end. Bottom: the red sailboat of the test image, softer and softer from left to right, and a grey spot at the end."}} tags=["hide-input"]
 more = [500, 800, 850, 900, 950, 990]
@@ -239,8 +232,8 @@ table(
 )
 
 # %% [markdown]
-# The exact mean is nearly always one drawing or two: a picture has 12,288 values, and a drawing that fits them a little better than the others gets nearly all the weight. It is not the test image, so it
-# scores badly. The network is closer until, at $t = 990$, every picture fits. There both rows are close to the mean of all drawings.
+# The exact mean is nearly always one drawing or two: a drawing that fits the 12,288 values a little better gets nearly all the weight. It is not the test image, so it
+# scores badly. The network is closer until, at $t = 990$, everything fits. There both rows are close to the mean of all drawings.
 #
 # ### The guess as a direction
 #
@@ -248,11 +241,11 @@ table(
 #
 # $$ \epsilon_\theta(x_t, t) \approx -\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t) $$
 #
-# Here $p(x_t)$ is the probability density of noisy pictures. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**: change the values of $x_t$ in this direction, and the picture becomes more probable. Noise leads the other way, hence the minus.
+# Here $p(x_t)$ is the probability density of noisy pictures. Its gradient with respect to the values of $x_t$, $\nabla_{\!x_t} \log p(x_t)$, is called the **score**. A change of $x_t$ in this direction makes it more probable. Noise leads the other way, hence the minus.
 #
 # ## Where it fails
 #
-# At $t = 750$ the noise hides so much that the answer depends on it. Here is the same boat under five noises:
+# At $t = 750$ the answer depends on the noise. Here is the same boat under five noises:
 
 # %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
 several = unit_noise(model.shape, generators(range(5)))
@@ -268,8 +261,8 @@ grid(
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a13-one-step`, ask for `model.denoiser("a sailboat")`, then for `"a cactus"`. At which timesteps does the prompt change the pictures?
-# * In the code of {numref}`fig-a13-average`, replace `clean[:1]` by `clean[9:10]`, the cat. Which drawings does the exact mean answer with?
+# * In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter?
+# * In the code of {numref}`fig-a13-average`, replace `clean[:1]` by `clean[9:10]`, the cat. What is the exact mean now?
 #
 # ## More
 #
