@@ -122,7 +122,7 @@ grid(
 # * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
 # * The square roots are the factors of picture and noise. Their squares add up to 1; [1.1](part_a/a1_1_forward.ipynb) says why, and what the bar means.
 
-# %% mystnb={"figure": {"caption": "The two factors of (N.1) against the timestep, for the model of Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at both ends; the factor of the noise rises from zero to one."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The two factors of (N.1) against the timestep, for the model of Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 for factor, label in (
     (schedule.alpha_bar.sqrt(), r"$\sqrt{\bar\alpha_t}$, the picture"),
@@ -218,7 +218,7 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"a top hat\", and upside down \"a bucket\"; \"a zebra\", and small \"a horse\".", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing, and below it the same as a smooth picture; a mushroom without its cap, and with a new one; a top hat, and the same upside down; a zebra, and the same small."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"an umbrella\", and upside down \"a bowl of rice\"; \"a tiger face\", and small \"a dog face\".", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing, and below it the same as a smooth picture; a mushroom without its cap, and with a new one; an umbrella, and the same upside down as a bowl of rice; a striped face, and the same small."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=7, fast=1)
@@ -227,16 +227,16 @@ edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 tries = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())["anagram"]
-(seed,) = [row["best"] for row in tries if row["pair"] == ["top hat", "bucket"]]
-hat = visual_anagram(model, ["a top hat", "a bucket"])
-hat = generate(model, hat, [seed], timesteps)
-zebra = hybrid(model, ["a horse", "a zebra"], sigmas=(3.0,))
-zebra = generate(model, zebra, [0], timesteps).clamp(-1, 1)
-small = F.interpolate(zebra, scale_factor=0.25, antialias=True, mode="bilinear")
+(seed,) = [r["best"] for r in tries if r["pair"] == ["umbrella", "bowl of rice"]]
+umbrella = visual_anagram(model, ["an umbrella", "a bowl of rice"])
+umbrella = generate(model, umbrella, [seed], timesteps)
+tiger = hybrid(model, ["a dog face", "a tiger face"], sigmas=(3.0,))
+tiger = generate(model, tiger, [0], timesteps).clamp(-1, 1)
+small = F.interpolate(tiger, scale_factor=0.25, antialias=True, mode="bilinear")
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), hat, zebra]
+above += [mushroom[None] * (1 - mask), umbrella, tiger]
 small = F.pad(small, [24] * 4, value=1.0)
-below = [x[:1].cpu(), edited, filled, FLIP.apply(hat), small]
+below = [x[:1].cpu(), edited, filled, FLIP.apply(umbrella), small]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],
