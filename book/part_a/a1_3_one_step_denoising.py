@@ -275,7 +275,7 @@ grid(
 # $\hat x_0 = \mathbb E[x_0 \mid x_t]$.
 # ```
 #
-# ```{dropdown} What Emoji-64 really answers: the velocity
+# `````{dropdown} What Emoji-64 really answers: the velocity
 # With much noise, (N.2) divides by a small number, so each error of the noise would grow. Emoji-64 therefore answers with a mixture of noise and picture, called the velocity
 # {cite:p}`salimans2022`:
 #
@@ -287,7 +287,15 @@ grid(
 #
 # Given this $\epsilon_\theta$, (N.2) leads to the same $\hat x_0$, and all chapters can speak of the noise. Since $x_t$ is known, an error of $v$ becomes an error of $\epsilon_\theta$ that is $\sqrt{\bar\alpha_t}$ times as large. Emoji-64 is trained on the squared error of $v$, which
 # is that of $\epsilon_\theta$ times $1/\bar\alpha_t$. A weight for each timestep does not change which answer is the best one at that timestep.
+#
+# In code, $\epsilon_\theta$ is:
+#
+# ```{literalinclude} ../../diffusion_utils/schedule.py
+# :pyobject: Schedule.noise_from_velocity
+# :lines: 1,3-
+# :dedent:
 # ```
+# `````
 #
 # ```{dropdown} Why the guess is a direction
 # Write the density of noisy pictures as $p(x_t) = \mathbb E_{x_0}[q(x_t \mid x_0)]$, with the Gaussian $q$ of 1.1, and take the gradient of its logarithm:
