@@ -107,8 +107,8 @@ def in_view(view):
 
 KINDS = {
     "anagram": Kind(FLIPPED, visual_anagram, (same, FLIP.apply)),
-    "hybrid": Kind(NEAR_AND_FAR, hybrid, (low_pass(2), same), range(8)),
-    "hybrid in outlines": Kind(IN_OUTLINES, hybrid, (low_pass(2), same), range(8)),
+    "hybrid": Kind(NEAR_AND_FAR, hybrid, (low_pass(3), same), range(8)),
+    "hybrid in outlines": Kind(IN_OUTLINES, hybrid, (low_pass(3), same), range(8)),
 } | {
     name: Kind(pairs, in_view(VIEWS[name]), (same, VIEWS[name].apply), range(8))
     for name, pairs in IN_VIEWS.items()
