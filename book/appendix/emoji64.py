@@ -119,12 +119,17 @@ plt.show()
 #
 # $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
 #
-# Both networks work inside one denoiser. This is possible because a noisy picture at half its size is a noisy picture again. The mean of four pixels keeps the picture, and the mean of four independent noises has half the standard deviation.
+# Both networks work inside one denoiser, because a noisy picture at half its size is a noisy picture again. The mean of four pixels keeps the picture, and the mean of four independent noises has half the standard deviation.
+#
+# ```{dropdown} Why that is so
 # With $P$ for "the mean of each 2x2 pixels",
 #
 # $$ P x_t = \sqrt{\bar\alpha_t}\, P x_0 + \tfrac12 \sqrt{1 - \bar\alpha_t}\; \epsilon', \qquad \epsilon' \sim \mathcal N(0, I). $$
 #
-# Divide by $\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}$, and the squares of both factors add up to one:
+# Divide by $\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}$, and the squares of both factors add up to one, as in the forward process.
+# ```
+#
+# With $P$ for "the mean of each 2x2 pixels", scaled to the right variance:
 #
 # $$ x' = \frac{P x_t}{\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}} \tag{E.2} $$
 #
@@ -174,7 +179,7 @@ plt.show()
 # $$ \epsilon = \sqrt{\bar\alpha_t}\, v + \sqrt{1 - \bar\alpha_t}\, x_t \tag{E.5} $$
 #
 # The base gives its clean picture (E.4), with $x'$ and $\bar\alpha'$ in place of $x_t$ and $\bar\alpha_t$, to the refiner. The refiner's velocity becomes the noise (E.5), which the rest of the book asks for. Guidance (N.6) takes two such answers of the
-# whole, base and refiner, one with the prompt and one without.
+# whole, base and refiner, one with the prompt, one without.
 #
 # ```{literalinclude} ../../diffusion_utils/emoji64/network.py
 # :pyobject: EmojiUNet.coarse_estimate
@@ -205,7 +210,7 @@ table(
 # %% [markdown]
 # ## What it learned from
 #
-# Emoji come with names, in several styles, under open licences.
+# Emoji have names, and styles under open licences.
 
 # %% mystnb={"figure": {"caption": "Six names in the seven styles of the training set. An empty place means that the style has no such drawing.", "name": "fig-e64-data"}, "image": {"alt": "Rows for a rocket, a red apple, a penguin, a cactus, a skull and a house; columns for the styles, from flat to shaded to outlined."}} tags=["remove-input"]
 chosen = ["rocket", "red apple", "penguin", "cactus", "skull", "house"]
@@ -331,7 +336,7 @@ table(
 # %% [markdown]
 # ## How good is it?
 #
-# Readers saw every fifth name drawn, as numbered pictures in shuffled order, and nothing else. They wrote down what each shows. An answer counts if it is the name, or a synonym from a list that is in the repository.
+# Readers who saw only numbered pictures, of every fifth name in shuffled order, wrote down what each shows. An answer counts if it is the name or a synonym from a list in the repository.
 #
 # A second judge, a small network, names all 508 pictures. It learned from the same drawings, in grey, in wrong colours and as outlines too. One style was kept from it: the last row has real drawings in that style.
 
@@ -373,7 +378,7 @@ table(
 )
 
 # %% [markdown]
-# The judge names the drawn pictures more often than real ones. This does not make them better than real drawings. The judge never saw the style of the real ones, and it knows the drawings that Emoji-64 learned from: it recognises them. So its numbers say that the prompt is obeyed, not that a picture is new.
+# The judge names the drawn pictures more often than real ones. They are not better: the judge never saw the style of the real ones, and the drawn ones resemble drawings that it knows. Its numbers say that the prompt is obeyed, not that a picture is new.
 #
 # ## Is it copying?
 #
@@ -418,7 +423,7 @@ table(
 )
 
 # %% [markdown]
-# Compare the medians: the pictures are closer to a training drawing than two styles of one thing usually are to each other. A picture that is a drawing moved by a few pixels counts as far here, and training moves the drawings. So the pictures may be nearer still. (Two styles share a few drawings, hence the smallest distance of the second row.)
+# Compare the medians: the pictures are closer to a training drawing than two styles of one thing usually are to each other. A picture that is a drawing moved by a few pixels counts as far here, and training moves the drawings. So the pictures may be nearer still. (Two styles share a few drawings.)
 # Do other seeds draw something else?
 
 # %% mystnb={"figure": {"caption": "One name from eight seeds, 0 to 7, three times; $\\gamma = 4$.", "name": "fig-e64-seeds"}, "image": {"alt": "Three rows of eight pictures, each row the same thing drawn eight times."}} tags=["remove-input"]

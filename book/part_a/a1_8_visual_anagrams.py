@@ -93,7 +93,7 @@ grid(
 )
 
 # %% [markdown]
-# Each column of {numref}`fig-a18-flip` is one picture. Turn it over, top to bottom, as in a mirror that lies below it: that is the lower row. (To turn your head is a half turn, which also swaps left and right.)
+# The lower row of {numref}`fig-a18-flip` is the upper one, mirrored top to bottom. (To turn your head is a half turn, which also swaps left and right.)
 #
 # ```{live} anagram
 # ```
@@ -166,7 +166,7 @@ table(
 #
 # The mean of two scores is the score of the geometric mean, and this is high only where both are high. (Strictly this holds at each noise level by itself: the product of two noised densities is not the noised product.)
 #
-# Here is (A.2) in code. In the package, `visual_anagram` is the same for any number of views.
+# In code, where `visual_anagram` of the package is the same for any number of views:
 
 # %%
 first, second = prompted(model, upright[0]), prompted(model, flipped[0])
@@ -249,7 +249,7 @@ table(
 )
 
 # %% [markdown]
-# A turn asks for the same as the flip, an outline that fits both things. The jigsaw tears outlines apart, so the two things can share little but patches of colour. We found no picture of it in which we could name both things, and show none.
+# A turn asks for the same as the flip, an outline that fits both things. The jigsaw tears outlines apart, so the two things can share little but patches of colour. We show none: we could not name both things in any.
 #
 # ## Where it fails
 #
