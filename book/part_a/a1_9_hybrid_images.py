@@ -145,8 +145,7 @@ table(
 )
 
 # %% [markdown]
-# The last row has other pairs, such as a horse and a zebra, without asking for lines. Those are often cousins, where one is the other with a pattern on it. All numbers of a row belong together: a pair counts for the method only where the hybrids do
-# better than the plain drawings. And most pairs of both kinds fail.
+# The last row has other pairs, such as a horse and a zebra, without asking for lines. The last column is what one gets without any method. Compare the hybrids with it. Most pairs of both kinds fail.
 #
 # ## The idea
 #
@@ -264,7 +263,7 @@ grid(
     [unit_range(x) for x in (painted, grey(painted.clamp(-1, 1)))],
     titles=[f"grey: {a}\ncolour: {b}" for a, b in zip(shapes, colours, strict=True)],
     labels=["in colour", "in grey"],
-    size=1.6,
+    size=2.1,
 )
 
 # %% [markdown]
