@@ -249,7 +249,7 @@ table(
 )
 
 # %% [markdown]
-# A turn asks for the same as the flip, an outline that fits both things. The jigsaw tears outlines apart, so the two things can share little but patches of colour. We show none: we could not name both things in any.
+# A turn asks for the same as the flip, an outline that fits both things. The jigsaw tears outlines apart, so the two things can share little but patches of colour. We show none: we could not name both things in any. The judge learned from drawings on white, so it is strict with a negative, which is on black.
 #
 # ## Where it fails
 #
