@@ -262,7 +262,7 @@ table(
 # Two views break one of them. **Doubling** all values after the flip breaks the second: noise of variance 1 gets variance $2^2 = 4$. **Shuffling** all
 # pixels breaks the third.
 
-# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a18-flip` with the flip, with the flip that also doubles all values, and with all pixels shuffled: the picture (above), and what the view shows (below). $\\gamma = 7$, the same seed, timesteps 990, 960, .., 0.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. The flip: a picture that can be read both ways. Doubled: another picture, in the view too bright. Shuffled: a pale square in both rows."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a18-flip` with the flip, with the flip that also doubles all values, and with all pixels shuffled: the picture (above), and what the view shows (below). $\\gamma = 7$, the same seed, timesteps 990, 960, .., 0.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. The flip: a picture that can be read both ways. Doubled: a picture whose view has too much contrast. Shuffled: pixels in other places, without a clear drawing in both rows."}} tags=["hide-input"]
 order = torch.randperm(64 * 64, generator=generators([0])[0])
 views = {
     "flip": FLIP,
@@ -300,7 +300,7 @@ table(
 )
 
 # %% [markdown]
-# Doubled, the network sees more noise than $t$ says, and $f^{-1}$ halves its answer: the second prompt has less to say, and on other values than it learned. Shuffled pixels have the right noise but no drawing under it. Then the two prompts agree on nothing, and nothing appears.
+# Doubled, the network sees more noise than $t$ says, and $f^{-1}$ halves its answer: the second prompt has less to say, and on other values than it learned. Shuffled pixels have the right noise, but no drawing is under it: what one prompt draws is scattered dots to the other.
 #
 # ## Try it
 #
