@@ -247,7 +247,8 @@ recipe, fine_recipe = Recipe(), Recipe("refiner", high_noise=-0.5)
 
 def more_often(k):
     """In words: the density of the timesteps is 1 + k t/T."""
-    return f"density 1 {'+' if k > 0 else '−'} {abs(k):g} t/T"
+    which, sign = ("much", "+") if k > 0 else ("little", "−")
+    return f"{which} noise more often, density 1 {sign} {abs(k):g} t/T"
 
 
 table(
@@ -286,7 +287,7 @@ table(
         ]
         for (name, n), rows in zip(seen.items(), (base, refiner), strict=True)
     ],
-    ["network", "steps", "times each drawing", "hours", "last error of v"],
+    ["network", "steps", "times each drawing, on average", "hours", "last error of v"],
     "The run that made these weights, on two processor cores that other work used too. The error is that on the training drawings: none were kept out, so it cannot say how the network does on new ones.",
 )
 
