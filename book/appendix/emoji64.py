@@ -236,7 +236,7 @@ table(
 )
 
 # %% [markdown]
-# A plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have words in the caption that say so, such as "with black outlines". A reader who wants a rocket with black outlines has to ask for it.
+# A plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have words in the caption that say so, such as "with black outlines".
 #
 # ## How it was trained
 
@@ -436,7 +436,7 @@ many = [
 grid([unit_range(x) for x in many], labels=names)
 
 # %% [markdown]
-# The seeds choose between the few drawings of a name, or mix them. The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
+# The eight of a row differ in details, or as the few training drawings of the name do. The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
 #
 # ## Where it fails
 
@@ -457,7 +457,7 @@ grid(
 )
 
 # %% [markdown]
-# In these four pictures it does not get the number of apples, the word, or the two things together, and there is no photograph. Nothing of the kind was in the data: each drawing shows one thing, and each caption names it. Some words that are near to a name but no name are not drawn as such.
+# In these four pictures it does not get the number of apples, the word, or the two things together, and there is no photograph. Nothing of the kind was in the data: each drawing shows one thing, and each caption names it.
 #
 # ## Try it
 #

@@ -194,7 +194,6 @@ animation(
 # ## What to see
 #
 # The canopy of the umbrella is the bowl. The tip of the drop is the knot of the balloon. The arms of the anchor are the canopy of another umbrella. One outline has to fit both things, and one set of colours too.
-# In {numref}`fig-a18-animation` both readings come out of the noise together.
 #
 # ## Other views
 #
