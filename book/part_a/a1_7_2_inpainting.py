@@ -159,24 +159,33 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 #
 # ## Why not simply paste at the end?
 #
-# One could draw a tree from pure noise and copy the stem over it when it is finished. {numref}`fig-a172-paste` shows what comes of that.
+# One could draw a mushroom from pure noise and copy the surroundings over it when it is finished. Here the hole is inside the cap:
 
-# %% mystnb={"figure": {"caption": "Above: drawn without regard to the mushroom, and its surroundings pasted over it at the end. Below: pasted after every step, by (A.1). $\\gamma = 3$, seed 0.", "name": "fig-a172-paste"}, "image": {"alt": "Two rows of four pictures. Above, parts of a tree, a palm tree, an umbrella and a cupcake are cut off by a rectangle; below they stand on the stem of the mushroom."}} tags=["hide-input"]
-drawn = generate(model, prompted(model, prompts, 3), [0] * len(prompts), timesteps)
-pasted = mask * drawn + (1 - mask) * mushroom
+# %% mystnb={"figure": {"caption": "The mushroom with a smaller hole. Above: a mushroom drawn without regard to the given one, and the surroundings pasted over it at the end. Below: pasted after every step, by (A.1). \"A mushroom\", $\\gamma = 3$, seeds 0 to 2.", "name": "fig-a172-paste"}, "image": {"alt": "On the left a mushroom, and the same with a hole in its cap. Beside it two rows of three: above, the hole holds a rectangle out of another mushroom; below, the cap goes on in the hole."}} tags=["hide-input"]
+inside, same = hole(18, 10, 46, 34), prompted(model, "a mushroom", 3)
+drawn = generate(model, same, seeds, timesteps)
+pasted = inside * drawn + (1 - inside) * mushroom
+fitted = inpaint(model, same, mushroom, inside, seeds, timesteps=timesteps)
 grid(
-    [unit_range(pasted), unit_range(torch.stack([new[0] for new in filled]))],
-    titles=[f'"{prompt}"' for prompt in prompts],
-    labels=["at the\nend", "after\nevery step"],
+    [
+        unit_range(torch.cat([first[None], results]))
+        for first, results in (
+            (mushroom, pasted),
+            (mushroom * (1 - inside), fitted),
+        )
+    ],
+    titles=["given"] + [f"seed {s}" for s in seeds],
+    labels=["pasted at\nthe end", "after\nevery step"],
     size=1.3,
 )
 
 # %% [markdown]
-# Pasted at the end, the drawing knows nothing of the stem. Pasted after every step, the stem is in the picture, under the noise, whenever the network looks at it. The network guesses a whole picture, and so it guesses a tree on this stem.
+# Pasted at the end, the drawing knows nothing of the given cap, and a rectangle of another mushroom remains. Pasted after every step, the cap is there, under the noise, whenever the network looks at the picture. The network guesses a whole
+# picture, and so it guesses how this cap goes on.
 #
 # ## What you see
 #
-# Each filling in {numref}`fig-a172-prompts` is the thing that the prompt names, drawn so that it ends in the stem. What would be larger than the hole is cut off at the border. Outside the hole nothing changes but a trace of noise that is left at $t = 0$, too little to be seen.
+# Each filling in {numref}`fig-a172-prompts` is the thing that the prompt names, on the stem of the mushroom. What would be larger than the hole is cut off at the border. Outside the hole nothing changes but a trace of noise that is left at $t = 0$, too little to be seen.
 
 # %% mystnb={"figure": {"caption": "The mushroom before and after; move the slider. \"A tree\", $\\gamma = 3$, seed 0.", "name": "fig-a172-slider"}} tags=["hide-input"]
 comparison(
@@ -189,7 +198,7 @@ comparison(
 # %% [markdown]
 # ## Taking each step several times
 #
-# The surroundings get fresh noise after every step. The network answers to it once; then the next step comes, with less noise, and less can be changed. So the filling may have the right shape but another colour than what stands beside it.
+# The network looks at the surroundings once at each timestep; then the next step comes, with less noise, and less can be changed. So a filling may have the right shape, but other colours than what stands beside it.
 #
 # RePaint {cite:p}`lugmayr2022` gives the hole more chances. After a step from $t$ to $t'$ it adds noise to the whole picture, hole and surroundings together, until it is at $t$ again, and takes the step once more:
 #
@@ -306,4 +315,5 @@ grid(
 #
 # * **Turn the mask around.** In the code of {numref}`fig-a172-prompts`, set `mask = 1 - hole(*HOLES["mushroom"])` and `prompts = ["a mushroom", "a jellyfish", "a lamp", "a house"]`. Now the cap stays, and the model
 #   draws what is around it.
-# * **A hole inside.** Set `mask = hole(18, 10, 46, 34)` and `prompts = ["a mushroom"]`. Does the new part have the red of the old one? Try `inpaint` with `times=4`.
+# * **A hole of another form.** `mask` may be any picture of 0 and 1. For a round hole, write `y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")` and
+#   `mask = ((x - 32) ** 2 + (y - 20) ** 2 < 18**2).float()[None]`.
