@@ -250,7 +250,7 @@ grid(
 )
 
 # %% [markdown]
-# How much does repeating help? One number is the **seam**: the mean jump between neighbouring pixels across the border of the hole, divided by the mean jump elsewhere in the picture.
+# With larger $n$ the filling fits the hole better: less of it is cut off at the border. It is not always the nicer picture. One number for the fit is the **seam**: the mean jump between neighbouring pixels across the border of the hole, divided by the mean jump elsewhere in the picture.
 
 # %% mystnb={"figure": {"caption": "The seam against how often each step is taken, with the holes and prompts of {numref}`fig-a172-repaint`: mean and standard error of seeds 0 to 9. Dashed: the picture as it is. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with a curve for each guidance scale: the seam against n from 1 to 8, and a dashed line."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
@@ -278,7 +278,7 @@ once, most = (np.mean([seams[key] for key in seams if key[2] == n]) for n in (1,
 print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% [markdown]
-# The aim is the dashed line, not 1, since these pictures have edges where the holes begin. And a low seam alone does not make a good picture: a hole filled with plain background has none either. The price is time, $n$ times as much.
+# The aim is the dashed line, not 1, since these pictures have edges where the holes begin. A low seam alone does not make a good picture: a hole filled with plain background has none either. And the price is about $n$ times the time.
 #
 # ## Where it fails
 #

@@ -130,7 +130,7 @@ grid(
 #
 # ## Mushroom or umbrella?
 #
-# The judge of 1.6 is a network that was trained to name drawings. For six seeds at each start we count how often it puts "umbrella" before "mushroom" in its list of names:
+# The judge of 1.6 is a network that names drawings. For six seeds at each start, how often does it put "umbrella" before "mushroom"?
 
 # %% mystnb={"figure": {"caption": "How many of six results the judge takes for an umbrella rather than a mushroom, for each start; the mushroom towards \"an umbrella\", $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-judge"}, "image": {"alt": "A curve over the start t: the number of results that the judge takes for an umbrella."}} tags=["hide-input"]
 judge = load_evaluator()
