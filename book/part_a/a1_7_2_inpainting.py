@@ -208,6 +208,12 @@ comparison(
 # * $z$ is fresh noise, and
 # * $\alpha$ says how much of $x_{t'}$ is kept, as in the step of [1.4](a1_4_iterative_denoising.ipynb).
 #
+# ```{literalinclude} ../../diffusion_utils/schedule.py
+# :pyobject: Schedule.renoise
+# :lines: 1,6-
+# :dedent:
+# ```
+#
 # Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they go down and up in zigzags:
 
 # %% mystnb={"figure": {"caption": "The timesteps of the first four steps, each taken once, twice and four times. Blue: a step of the loop. Orange: noise is added (N.7).", "name": "fig-a172-zigzag"}, "image": {"alt": "Three panels of t. On the left it falls in four steps; in the other two it falls, rises and falls again before each further step."}} tags=["hide-input"]
