@@ -3,10 +3,8 @@ import { averaged, bands, blended, guided, viewed } from "./denoisers.mjs";
 import { Generator, unitNoise } from "./noise.mjs";
 import { mix } from "./schedule.mjs";
 
-const free = (x) => x;
-
 // Denoise x along timesteps; yields {t, x, x0Hat} after each step.
-async function* trajectory(denoise, x, timesteps, schedule, generator, constrain = free) {
+async function* trajectory(denoise, x, timesteps, schedule, generator, constrain = (x) => x) {
   for (let i = 0; i + 1 < timesteps.length; i++) {
     const t = timesteps[i], tPrev = timesteps[i + 1];
     if (tPrev > t) {
