@@ -230,12 +230,11 @@ def test_b1_is_drawn_on_by_keyboard_and_by_mouse(browser, page):
     box.wait(lambda: (box.levels(2) != before).any())
     assert box.levels(0)[:10].max() == 0
     box.click(canvas)  # brings it into view
-    at = ActionChains(browser).move_to_element_with_offset(canvas, 0, -30)
-    at.click_and_hold().move_by_offset(20, 0).release().perform()
-    size = canvas.size["width"] / 28
-    row, columns = int(14 - 30 / size), [int(14 + dx / size) for dx in (1, 10, 19)]
-    # between two rows of pixels, a line is shared by both
-    assert (box.levels(0)[row, columns].max(-1) > 150).all()
+    row, size = 10, canvas.size["width"] / 28  # of a pixel of the drawing
+    middle = round((row + 0.5 - 14) * size)
+    at = ActionChains(browser).move_to_element_with_offset(canvas, 0, middle)
+    at.click_and_hold().move_by_offset(round(3 * size), 0).release().perform()
+    assert (box.levels(0)[row, 14:17].max(-1) > 200).all()
     sigma = box.field("σ")
     sigma.send_keys(Keys.END)
     box.wait(lambda: "σ = 1" in box.says)
