@@ -309,6 +309,9 @@ def test_an_anagram_is_turned_by_click_and_a_hybrid_shrinks(browser, page):
     for press, seen in (box.click, "matrix(1, 0, 0, -1, 0, 0)"), (box.press, "none"):
         press(canvas if press == box.click else "Turn")
         box.wait(lambda seen=seen: browser.execute_script(look, canvas) == seen)
+    box.press("Turn")
+    box.run(steps=11)  # begins upright
+    box.wait(lambda: browser.execute_script(look, canvas) == "none")
     box = page["hybrid"]
     canvas = box.shown("canvas")[0]
     box.field("distance").send_keys(Keys.END)
@@ -364,6 +367,20 @@ def test_a_file_that_is_no_picture_is_refused_and_the_next_one_is_taken(page, fi
     box.wait(lambda: (box.levels(0) == 0).all())
     own.send_keys(str(files / "red.png"))
     box.wait(lambda: (box.levels(0) == [255, 0, 0]).all())
+    box.fill(picture="sailboat")  # which was chosen before
+    assert (box.levels(0) != [255, 0, 0]).any()
+
+
+def test_a_drawing_is_part_of_the_picture_until_it_is_cleared(page):
+    box = page["sdedit"]
+    box.fill(picture="a white page")
+    box.shown("canvas")[1].send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 6, Keys.SPACE)
+    last = {"steps": 11, "start at step": 10}  # with hardly any noise
+    box.run(**last)
+    assert (box.levels(-2)[33:38, 32, 1] < 128).all()  # red, not white
+    box.press("Clear")
+    box.run(**last)
+    assert (box.levels(-2)[33:38, 32, 1] > 200).all()
 
 
 def test_pictures_do_not_move_where_motion_is_unwelcome(browser, page):
