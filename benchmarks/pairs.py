@@ -1,8 +1,8 @@
 """Which pairs of things can share one picture? python -m benchmarks.pairs.
 
 The pairs were chosen by hand: for an anagram, outlines that may turn into each other; for a hybrid, things
-of like outline and colours. Each pair is drawn from 16 seeds (in views other
-than the flip from 8), guidance 7, 30 steps. The judge looks at each
+of like outline and colours, or something in colour and something else with black outlines. An anagram with
+the flip is drawn from 16 seeds, all others from 8, guidance 7, 30 steps. The judge looks at each
 picture in both ways: at an anagram as it is and in its view, at a hybrid blurred and as it is. For each
 seed benchmarks/results/pairs.json has the rank of the right name in both, and how sure of it the judge is.
 
@@ -19,7 +19,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
-from diffusion_utils.emoji64.captions import called, on_background
+from diffusion_utils.emoji64.captions import STYLES, called, on_background
 from diffusion_utils.emoji64.judge import WEIGHTS as JUDGE
 from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.emoji64.model import WEIGHTS
@@ -32,6 +32,7 @@ from diffusion_utils.views import FLIP, VIEWS, low_pass, same
 
 FILE = RESULTS / "pairs.json"
 SEEDS = range(16)
+OUTLINED = STYLES["streamline-emojis"]  # "with black outlines"
 
 # as it is, and upside down
 FLIPPED = [
@@ -56,6 +57,18 @@ NEAR_AND_FAR = [
     ("banana", "corn"), ("car", "taxi"), ("car", "police car"), ("delivery truck", "ambulance"),
     ("egg", "full moon face"), ("baseball", "soccer ball"), ("sun", "lion"), ("tomato", "target"),
     ("ghost", "skull"), ("basketball", "halloween pumpkin"),
+]  # fmt: skip
+
+# from afar in colour, and from close by with black outlines
+IN_OUTLINES = [
+    ("panda", "skull"), ("koala", "skull"), ("halloween pumpkin", "skull"), ("ghost", "skull"),
+    ("robot", "skull"), ("clown face", "skull"), ("monkey face", "skull"), ("polar bear", "skull"),
+    ("dog face", "skull"), ("mouse face", "skull"), ("sun", "sunflower"), ("sun", "lion"),
+    ("sunflower", "lion"), ("fire", "lion"), ("tiger face", "wolf"), ("fox", "wolf"),
+    ("panda", "wolf"), ("dog face", "bear"), ("tomato", "basketball"), ("globe", "basketball"),
+    ("cookie", "baseball"), ("lemon", "tropical fish"), ("mushroom", "octopus"), ("jellyfish", "octopus"),
+    ("strawberry", "tulip"), ("penguin", "ghost"), ("egg", "baby chick"), ("teddy bear", "koala"),
+    ("pig face", "cow face"), ("lemon", "sun with a face"),
 ]  # fmt: skip
 
 # other views, fewer pairs and seeds
@@ -94,7 +107,8 @@ def in_view(view):
 
 KINDS = {
     "anagram": Kind(FLIPPED, visual_anagram, (same, FLIP.apply)),
-    "hybrid": Kind(NEAR_AND_FAR, hybrid, (low_pass(2), same)),
+    "hybrid": Kind(NEAR_AND_FAR, hybrid, (low_pass(3), same), range(8)),
+    "hybrid in outlines": Kind(IN_OUTLINES, hybrid, (low_pass(3), same), range(8)),
 } | {
     name: Kind(pairs, in_view(VIEWS[name]), (same, VIEWS[name].apply), range(8))
     for name, pairs in IN_VIEWS.items()
@@ -102,9 +116,13 @@ KINDS = {
 
 
 def prompts(kind, pair):
-    """The two prompts of a pair; a negative of white is black."""
+    """The two prompts of a pair."""
     first, second = map(called, pair)
-    return [first, on_background(second, "black") if kind == "negative" else second]
+    if kind == "negative":  # a negative of white is black
+        second = on_background(second, "black")
+    if kind == "hybrid in outlines":
+        second = f"{second} {OUTLINED}"
+    return [first, second]
 
 
 def judged(judge, pair, pictures, looks):

@@ -65,6 +65,20 @@ def share(hits, n):
     return hits / n, (p * (1 - p) / (n + 4)) ** 0.5
 
 
+def wilson(p, n):
+    """The 95 % interval (low, high) of a share p in [0, 1] of n trials; it stays within [0, 1].
+
+    Source: Wilson 1927, https://doi.org/10.1080/01621459.1927.10502953.
+
+    >>> low, high = wilson(1.0, 1000)
+    >>> print(f"1,000 of 1,000: {low:.1%} to {high:.1%}")
+    1,000 of 1,000: 99.6% to 100.0%
+    """
+    z = 1.96  # a Gaussian is within this many standard deviations 95 % of the time
+    middle, half = p + z**2 / (2 * n), z * (p * (1 - p) / n + z**2 / (4 * n**2)) ** 0.5
+    return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
+
+
 def accuracy(classifier, images, labels):
     """The share of images (B, ...) whose label (B,) the classifier gives, with its standard error."""
     correct = in_batches(classifier, images).argmax(1) == labels

@@ -134,6 +134,9 @@ def test_each_way_to_look_at_a_picture_has_its_own_right_name():
     assert pairs.prompts("negative", ("owl", "sun")) == [
         "an owl", "a sun on a black background",
     ]  # fmt: skip
+    assert pairs.prompts("hybrid in outlines", ("owl", "sun")) == [
+        "an owl", "a sun with black outlines",
+    ]  # fmt: skip
 
 
 def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import scipy.linalg
+import scipy.stats
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import nn
@@ -14,6 +15,7 @@ from diffusion_utils.metrics import (
     psnr,
     share,
     ssim,
+    wilson,
 )
 
 
@@ -101,6 +103,12 @@ def test_the_error_of_a_share_is_close_to_the_textbook_s_and_never_zero():
     for hits in 0, 16:
         p, error = share(hits, 16)
         assert p == hits / 16 and 0.05 < error < 0.1
+
+
+@pytest.mark.parametrize("hits, n", [(0, 40), (1, 3), (37, 64), (948, 1000), (1000, 1000)])
+def test_the_interval_of_a_share_is_scipys(hits, n):
+    expected = scipy.stats.binomtest(hits, n).proportion_ci(0.95, method="wilson")
+    assert wilson(hits / n, n) == pytest.approx([expected.low, expected.high], abs=1e-5)
 
 
 def test_classifier_shapes():

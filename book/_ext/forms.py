@@ -60,7 +60,7 @@ def screen(label, side):
 
 
 def sketch(label, side, below=""):
-    """A square to draw on; a mask is drawn over the canvas below it."""
+    """A square to draw on; what is drawn on a picture lies over the canvas below."""
     label = f"{label}: mouse, finger, or arrow keys and space"
     pen = '<span class="live-pen" hidden></span>'
     return figure(label, below + canvas(label, side, DRAWN_ON) + pen)
@@ -119,7 +119,8 @@ def forms(pictures):
                 *given,
                 field("colour of the pen", colour),
             ],
-            sketches=[sketch("draw here", 64)],
+            [button("clear", "Clear the drawing")],
+            [sketch("draw here", 64, canvas("the picture", 64))],
         ),
         "inpaint": run(
             64,

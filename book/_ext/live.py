@@ -92,7 +92,7 @@ def skip(translator, node):
 def add_script(app, pagename, templatename, context, doctree):
     if doctree and any(doctree.findall(live)):
         app.add_css_file("live/live.css")
-        app.add_js_file("live/start.js")
+        app.add_js_file("live/start.js", loading_method="defer")
 
 
 def place(app, exception):

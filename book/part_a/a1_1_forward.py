@@ -15,6 +15,8 @@
 # # 1.1 The forward process
 #
 # What does a picture lose when noise is added to it?
+#
+# **Its details first, its large shapes last.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -52,9 +54,10 @@ import torch
 
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
-from diffusion_utils.schedule import Schedule
-from diffusion_utils.show import grid, table, unit_range
+from diffusion_utils.schedule import strided_timesteps
+from diffusion_utils.show import animation, grid, tile, unit_range
 from diffusion_utils.text_to_image import load_pretrained
+from diffusion_utils.views import bands
 
 model = load_pretrained()
 schedule = model.schedule
@@ -71,27 +74,48 @@ grid(
 )
 
 # %% [markdown]
+# Look at {numref}`fig-a11-noisy` from left to right. At $t = 500$ hull and sails can still be seen. At $t = 750$ the red of the sails and the blue of the water are left. At $t = 990$ there is nothing to see but noise.
+#
 # ## The idea
 #
-# A diffusion model learns to turn noise into pictures. For that it needs noisy pictures to learn from, and making these is easy: multiply
-# each value of the picture by a number below 1, and add random noise. This is the **forward process** {cite:p}`ho2020`:
+# A diffusion model learns from noisy pictures. Making these is easy: multiply
+# each value of a picture by a number below 1, and add random noise. This is the **forward process** {cite:p}`ho2020`:
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I) \tag{N.1} $$
 #
 # * $x_0$ is the clean picture, with values from $-1$ (black) to $1$ (white).
 # * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
-# * $t$ is the **timestep**, from 0 (almost clean) to $T - 1 = 999$ (almost only noise).
-# * $\bar\alpha_t$ ("alpha bar") is a number between 1 and 0 that belongs to the timestep. It falls as $t$ grows.
-# * $x_t$ is the noisy picture. The name $x_0$ is kept for the clean one: with $t = 0$, (N.1) already adds a trace of noise.
+# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise.
+# * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# If we know $x_0$ but not which noise was drawn, then $x_t$ is a random picture. (N.1) says that it is Gaussian, with mean
-# $\sqrt{\bar\alpha_t}\, x_0$ and variance $1 - \bar\alpha_t$ for each value. In the usual notation, where $q(x_t \mid x_0)$ is the distribution of $x_t$ when $x_0$ is known:
+# **Why these two factors?** Think of the noise as added in many small steps. If a step only added noise, the values would grow and grow. So it also makes the picture a little weaker:
+#
+# $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
+#
+# A factor changes a variance by its square, and variances of independent numbers add up. So what had variance 1 keeps it: $(1 - \beta_t) + \beta_t = 1$. Now let (N.1) hold at $t - 1$. After the step, $x_0$ has the factor $\sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}$, and the noise has the variance
+# $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. This is (N.1) at $t$, with
+#
+# $$ \bar\alpha_t = (1 - \beta_t)\,\bar\alpha_{t-1} = \prod_{s \le t} (1 - \beta_s). $$
+#
+# The bar stands for this product over all steps, so (N.1) gets from $x_0$ to $x_t$ in one go. At the end $x_t$ is almost pure noise, whatever the picture:
+
+# %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms. Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has a high bar at 1 and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
+fig, axes = plt.subplots(1, 5, figsize=(7, 1.7), sharey=True, layout="constrained")
+values = torch.linspace(-4, 4, 200)
+bell = torch.exp(-(values**2) / 2) / (2 * torch.pi) ** 0.5
+titles = ["$x_0$", *(f"$t={t}$" for t in levels)]
+for ax, x, title in zip(axes, [x_0, *noisy], titles, strict=True):
+    ax.hist(x.flatten(), torch.linspace(-4, 4, 41), density=True, color="C0")
+    ax.plot(values, bell, color="black")
+    ax.set(title=title, ylim=(0, 1), yticks=[], xticks=[-4, 0, 4])
+plt.show()
+
+# %% [markdown]
+# If we know $x_0$ but not the noise, $x_t$ is Gaussian, with this mean and variance for each value:
 #
 # $$ q(x_t \mid x_0) = \mathcal N\!\left(\sqrt{\bar\alpha_t}\, x_0,\; (1 - \bar\alpha_t)\, I\right). $$
 #
-# This jumps from $x_0$ to $x_t$ at once. Adding the noise in many small steps comes to the same (the reason is at the end of the page).
-#
-# In code the jump is two lines:
+# In code (N.1) is two lines. The first looks up $\bar\alpha_t$, in the shape that fits `x_0`:
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.forward
@@ -99,130 +123,89 @@ grid(
 # :dedent:
 # ```
 #
-# This function belongs to the `schedule` (in the code, `self`), which holds the number $\bar\alpha_t$ for each timestep. The schedule belongs to the pretrained model: a model can only remove noise that follows
-# the schedule it was trained with. The model of Part A is [Emoji-64](../appendix/emoji64.ipynb), which ships with this book. (The coursework's own model,
-# DeepFloyd IF, [can be used instead](../appendix/deepfloyd.md).)
+# ## Why details go first
 #
-# ## What you see
-#
-# Look at {numref}`fig-a11-noisy` from left to right. At $t = 500$ hull and sails can still be seen. At $t = 750$ the red of the sails and the
-# blue of the water are left. At $t = 990$ there is nothing to see but noise. **Details go first, large shapes last.** The small waves in the water are lost before $t = 250$:
+# Every picture is a sum of stripe patterns. The wide stripes make its large shapes, the narrow ones its details:
 
-# %% mystnb={"figure": {"caption": "The water of the test image, 24x24 pixels enlarged, with the noise of seed 0.", "name": "fig-a11-waves"}, "image": {"alt": "Four enlarged cuts. In the first, dark wavy lines on blue; in the second they are under light grain; in the third they can hardly be found; in the fourth there is only grain."}} tags=["hide-input"]
-early = [0, 50, 100, 250]
-water = torch.cat([schedule.forward(x_0, t, eps) for t in early])[..., 36:60, 10:34]
-grid([unit_range(water)], titles=[f"$t={t}$" for t in early], size=1.7)
-
-# %% [markdown]
-# ## How much is left
-#
-# $\bar\alpha_t$ is the share of the picture's variance that is left, and $1 - \bar\alpha_t$ is the variance of the noise:
-
-# %% mystnb={"figure": {"caption": "$\\bar\\alpha_t$ of Emoji-64, a squared cosine. The dots are the timesteps of {numref}`fig-a11-noisy`. Dashed: the schedule of the first paper on such models (DDPM), which destroys the picture sooner.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990. A dashed curve lies below it."}} tags=["remove-input"]
-fig, ax = plt.subplots(figsize=(6.5, 2.8), layout="constrained")
-ax.plot(schedule.alpha_bar, label="cosine (Emoji-64)")
-ax.plot(levels, schedule.alpha_bar[levels], "o", color="C0")
-ax.plot(Schedule.linear(T=1000).alpha_bar, "--", color="C1", label="linear (DDPM)")
-ax.set(xlabel="$t$", ylabel=r"$\bar\alpha_t$")
-ax.legend()
-plt.show()
-
-# %% tags=["remove-input"]
-rows = []
-value, its_noise = x_0[0, 0, 20, 34], eps[0, 0, 20, 34]  # red, in the sail
-for t in levels:
-    abar = schedule.at(t)
-    left, added = abar.sqrt(), (1 - abar).sqrt()
-    x_t = left * value + added * its_noise
-    pixel = f"{left:.2f} · {value:.2f} + {added:.2f} · ({its_noise:.2f}) = {x_t:.2f}"
-    ratio = abar * x_0.var() / (1 - abar)
-    rows.append([f"t = {t}", pixel.replace("-", "−"), f"{ratio:.2g}"])
-table(
-    rows,
-    ["", "(N.1) for one value: √ᾱ · x₀ + √(1−ᾱ) · ε = x_t", "picture : noise"],
-    "The value is the red of one pixel of the sail. Last column: the variance that is left of the test image, "
-    f"divided by that of the noise. The test image itself has the variance {x_0.var():.2f}.",
-)
-
-# %% [markdown]
-# Why do details go first? A picture can be split into waves. The long ones make its large shapes, the short ones its details:
-
-# %% mystnb={"figure": {"caption": "The test image, and the same as the sum of two parts: its long waves, of which at most four fit into the picture's width, and its short waves (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Three pictures: a sailboat; a very blurred sailboat; grey with the outlines and fine lines of the boat."}} tags=["remove-input"]
-spectrum = torch.fft.fft2(x_0 - x_0.mean((2, 3), keepdim=True), norm="ortho")
-f = torch.fft.fftfreq(64, 1 / 64)
-waves = torch.hypot(f[:, None], f).round().long()
-short = torch.fft.ifft2(spectrum * (waves > 4), norm="ortho").real
+# %% mystnb={"figure": {"caption": "Two stripe patterns. The test image; its coarse part, a blur of 2 pixels, which halves the patterns with 6 stripes across; and the fine part, which the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Five pictures: wide stripes; narrow stripes; a sailboat; a blurred sailboat; grey with the outlines and fine lines of the boat."}} tags=["hide-input"]
+across = torch.arange(64) / 64
+stripes = [torch.cos(2 * torch.pi * n * across).expand(1, 3, 64, 64) for n in (2, 12)]
+parts = [band(x_0) for band in bands(2.0)]
 grid(
-    [unit_range(torch.cat([x_0, x_0 - short, short]))],
-    titles=["$x_0$", "long waves", "short waves"],
-    size=1.7,
+    [unit_range(torch.cat([*stripes, x_0, *parts]))],
+    titles=["2 stripes", "12 stripes", "$x_0$", "coarse", "fine"],
+    size=1.4,
 )
 
 # %% [markdown]
-# In the test image the long waves are much stronger than the short ones. Noise is equally strong at all wavelengths, so it drowns the short ones first.
+# In the test image the narrow stripes are much weaker than the wide ones. Noise has all of them equally strong, so it drowns the narrow ones first:
 
-# %% mystnb={"figure": {"caption": "How strong the waves of the test image are, against the number of waves that fit into the picture's width (mean over directions and colours). Dashed: the strength of the noise beside it, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Where the black curve runs below a dashed line, the noise drowns the waves. (The line for $t = 990$ would lie far above the plot.)", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["remove-input"]
-power = spectrum.abs().square().mean((0, 1))
-mean_power = (
-    power.flatten().double() @ torch.eye(waves.max() + 1).double()[waves.flatten()]
-)
-mean_power /= waves.flatten().bincount()
-assert mean_power[1:5].min() > mean_power[5:].max()  # long waves, short waves
+# %% mystnb={"figure": {"caption": "How strong the stripe patterns of the test image are (mean square of their amplitudes, over directions and colours), on logarithmic axes. Dashed: the same for the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$, after $x_t$ was divided by $\\sqrt{\\bar\\alpha_t}$ to give the picture its full strength again. Dots: picture and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
+spectrum = torch.fft.fft2(x_0 - x_0.mean((2, 3), keepdim=True), norm="ortho")
+power = spectrum.abs().square().mean((0, 1)).flatten()
+f = torch.fft.fftfreq(64, 1 / 64)
+ring = torch.hypot(f[:, None], f).round().long().flatten()  # stripes across
+strength = torch.zeros(ring.max() + 1).index_add(0, ring, power) / ring.bincount()
+assert strength[1:5].min() > strength[5:].max()  # wide stripes, narrow ones
 
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
-ax.loglog(range(1, 33), mean_power[1:33], color="black")
+ax.loglog(range(1, 33), strength[1:33], color="black")
 for i, t in enumerate(levels[:3]):
     noise = (1 - schedule.at(t)) / schedule.at(t)
+    n = int((strength[1:33] < noise).nonzero()[0]) + 1  # the first one that is weaker
+    stronger, weaker = strength[n - 1].log(), strength[n].log()
+    cross = n - 1 + ((stronger - noise.log()) / (stronger - weaker)).item()
     ax.axhline(noise, ls="--", color=f"C{i}")
-    ax.text(
-        32, noise * 1.1, f"noise at $t={t}$", color=f"C{i}", ha="right", va="bottom"
-    )
+    ax.plot(cross, noise, "o", color=f"C{i}")
+    label = f"noise at $t={t}$: {cross:.1f} stripes"
+    ax.text(32, noise * 1.1, label, color=f"C{i}", ha="right", va="bottom")
 ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
 ax.minorticks_off()
-ax.set(xlabel="waves across the picture", ylabel="strength of a wave (variance)")
+ax.set(xlabel="stripes across the picture", ylabel="strength (variance)")
 plt.show()
 
 # %% [markdown]
-# ## Where it fails
+# At $t = 500$ the two meet at about 6 stripes. What is narrower is weaker than the noise: the fine part of {numref}`fig-a11-bands`. [1.2](a1_2_classical_denoising.ipynb) will use this.
 #
-# The way back cannot be found by looking. Here are two pictures at $t = 990$, each with two different noises. Which two are the boat?
+# This is a rule for means. Along an edge many narrow stripes add up, so the eye still finds the thin mast at $t = 250$.
+#
+# ## How much noise, and when
+#
+# The numbers $\bar\alpha_t$ are called the **schedule**. It belongs to the pretrained model, here [Emoji-64](../appendix/emoji64.ipynb), which has learned how much noise to expect at which $t$.
 
-# %% mystnb={"figure": {"caption": "The test image and a mushroom at $t = 990$, each with two noises (seeds 0 to 3), in mixed order.", "name": "fig-a11-lost"}, "image": {"alt": "Four squares of coloured noise in which nothing can be recognised."}} tags=["hide-input"]
-pair = torch.stack([shipped_image(name) for name in ("sailboat", "mushroom")])
-mixed = pair[[1, 0, 0, 1]]
-lost = schedule.forward(mixed, 990, unit_noise(model.shape, generators(range(4))))
-grid([unit_range(lost)], titles=["A", "B", "C", "D"], size=1.7)
+# %% mystnb={"figure": {"caption": "The schedule of Emoji-64. $\\bar\\alpha_t$ is the share of the picture's variance that is left, $1 - \\bar\\alpha_t$ the variance of the noise. The dots are the timesteps of {numref}`fig-a11-noisy`.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990."}} tags=["remove-input"]
+fig, ax = plt.subplots(figsize=(6.5, 2.4), layout="constrained")
+ax.plot(schedule.alpha_bar)
+ax.plot(levels, schedule.alpha_bar[levels], "o", color="C0")
+ax.set(xlabel="$t$", ylabel=r"$\bar\alpha_t$")
+plt.show()
 
 # %% [markdown]
-# They are B and C. A trace of the picture is left in each, but no eye finds it under so much noise.
+# ## When is it gone?
 #
-# So to the eye the boat is gone. A network that starts there will not recover a picture. It will have to make one up, and for that it has to know what pictures look like.
-# [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without it.
+# Here are two other pictures. The slider starts at $t = 990$. Move it to the left until you can name them.
+
+# %% mystnb={"figure": {"caption": "Two pictures under the noise of seeds 0 and 1, from $t = 0$ to 990.", "name": "fig-a11-lost"}} tags=["hide-input"]
+pair = torch.stack([shipped_image(name) for name in ("mushroom", "photograph-cat")])
+both = unit_noise(model.shape, generators([0, 1]))
+visited = strided_timesteps(990, 90)[::-1]
+animation(
+    [tile(unit_range(schedule.forward(pair, t, both)), 2) for t in visited],
+    alt="Two squares of coloured noise; at smaller timesteps they turn out to be a mushroom and a cat's face.",
+    captions=[f"t = {t}" for t in visited],
+    width=400,
+)
+
+# %% [markdown]
+# At $t = 990$ a trace of each picture is left, but no eye finds it. A network that starts there has to make a picture up, and for that it has to know what pictures look like.
+# [1.3](a1_3_one_step_denoising.ipynb) meets one. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without.
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a11-noisy`, set `levels = [50, 100, 150, 200]`. The grain is there at once. Which details of the boat are gone
-#   at the end, and is it still easy to name?
-# * Replace `"sailboat"` by `"photograph-cat"`. Up to which of the four timesteps would you know that it is a cat?
+# * In the code of {numref}`fig-a11-noisy`, set `levels = [50, 100, 150, 200]`. Which details of the boat are gone first?
+# * Replace `"sailboat"` by `"photograph-cat"`. How do the histograms change, and where do the curves meet now?
 #
 # ## More
-#
-# ```{dropdown} Why one formula is enough for many steps of noise
-# One small step, from $t-1$ to $t$, adds noise of variance $\beta_t$:
-#
-# $$ q(x_t \mid x_{t-1}) = \mathcal N\!\left(\sqrt{1 - \beta_t}\; x_{t-1},\; \beta_t I\right), \qquad \bar\alpha_t = \prod_{s=0}^{t} (1 - \beta_s). $$
-#
-# (The step with $s = 0$ leads from the clean picture to timestep 0.) Written with its noise $\epsilon_t$, the step is
-#
-# $$ x_t = \sqrt{1 - \beta_t}\, x_{t-1} + \sqrt{\beta_t}\, \epsilon_t. $$
-#
-# Two such steps give
-#
-# $$ x_t = \sqrt{(1 - \beta_t)(1 - \beta_{t-1})}\, x_{t-2} + \sqrt{(1-\beta_t)\beta_{t-1}}\, \epsilon_{t-1} + \sqrt{\beta_t}\, \epsilon_t. $$
-#
-# The last two terms are independent Gaussians, so their sum is one Gaussian, and the variances add up:
-# $(1-\beta_t)\beta_{t-1} + \beta_t = 1 - (1-\beta_t)(1-\beta_{t-1})$. Going on like this down to the clean picture gives (N.1).
-# ```
 #
 # ```{dropdown} Where the numbers $\bar\alpha_t$ come from
 # Emoji-64 uses the squared-cosine schedule {cite:p}`nichol2021`:
@@ -230,4 +213,6 @@ grid([unit_range(lost)], titles=["A", "B", "C", "D"], size=1.7)
 # $$ \bar\alpha_t = \frac{f((t+1)/T)}{f(0)}, \qquad f(u) = \cos^2\!\left(\frac{u + 0.008}{1.008} \cdot \frac\pi2\right). $$
 #
 # Only the very last step is cut shorter, so that $\bar\alpha_{999}$ is not 0. Part B uses another schedule, with $\beta_t$ on a straight line.
+#
+# In the product of $1 - \beta_s$, the step with $s = 0$ leads from the clean picture to timestep 0.
 # ```

@@ -14,10 +14,9 @@
 # %% [markdown]
 # # 1.3 One-step denoising
 #
-# How much better is a denoiser that has seen many pictures?
+# How much better than a filter is a denoiser that has seen many pictures?
 #
-# The denoiser is the pretrained network [Emoji-64](../appendix/emoji64.ipynb). It was trained on 3,060 drawings with captions. The test image is not one of them. The network also reads a prompt. Here it is
-# "a high quality photo", which stands for "any picture".
+# **It comes closer to the clean picture, and it keeps edges. A blur is an average of pixels. The network's answer is an average of pictures.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -50,6 +49,7 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
+import matplotlib.pyplot as plt
 import torch
 from skimage.restoration import denoise_nl_means
 
@@ -64,11 +64,31 @@ from diffusion_utils.views import low_pass
 
 model = load_pretrained()
 schedule = model.schedule
+data = emoji()
+on_white = plain(data, torch.arange(len(data.images)))
+drawings = on_white.flatten(1)  # (3060, 12288), a row for each training drawing
+mean = on_white.mean(0)
+S = torch.fft.fft2(on_white - mean, norm="ortho").abs().square().mean((0, 1))
 
-# %% mystnb={"figure": {"caption": "Top: the test image $x_0$ and its noisy versions (seed 0). Middle: the network's guess $\\hat x_0$ of the clean picture, in one step, with the prompt \"a high quality photo\". Bottom: the best blur of [1.2](a1_2_classical_denoising.ipynb).", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. Below each, what the network makes of it: a clear boat at t = 250, softer and less faithful ones at 500 and 750. Below that, much blurrier ones by the classical method."}} tags=["hide-input"]
+
+def filters(x, sd):
+    """What the filters of 1.2 make of x (B, 3, H, W) with noise of that sd."""
+    yield from (low_pass(w)(x) for w in (0.5, 0.75, 1, 1.5, 2, 3, 4, 6))
+    waves = torch.fft.fft2(x - mean) * S / (S + sd**2)
+    yield mean + torch.fft.ifft2(waves).real
+    for k in (0.35, 0.5, 0.7):
+        options = {"h": k * sd, "sigma": sd, "patch_size": 7, "patch_distance": 11}
+        done = [
+            denoise_nl_means(p, channel_axis=-1, **options)
+            for p in x.permute(0, 2, 3, 1).numpy()
+        ]
+        yield torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
+
+
+# %% mystnb={"figure": {"caption": "Top: the test image $x_0$ and its noisy versions $x_t$ (seed 0). Middle: the network's guess $\\hat x_0$, in one step. Bottom: the best filter of [1.2](a1_2_classical_denoising.ipynb) at that timestep.", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. Below each, what the network makes of it: a clear boat at t = 250, softer and less faithful ones at 500 and 750. Below that, what classical filters make of it, very blurred at t = 750."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
-clean = torch.stack([shipped_image(name) for name in names]).repeat_interleave(2, 0)
-eps = unit_noise(model.shape, generators([0, 1] * len(names)))
+clean = torch.stack([shipped_image(name) for name in names]).repeat_interleave(3, 0)
+eps = unit_noise(model.shape, generators([0, 1, 2] * len(names)))
 photo = model.denoiser("a high quality photo")
 
 
@@ -77,47 +97,41 @@ def one_step(x_t, t):
     return schedule.predict_x0(x_t, t, photo(x_t.to(model.device), t).eps.to(x_t))
 
 
-levels, widths = [250, 500, 750], [0.5, 1, 1.5, 2, 3, 4, 6]
+levels = [250, 500, 750]
 noisy = {t: schedule.forward(clean, t, eps) for t in levels}
 seen = {t: one_step(x_t, t).clamp(-1, 1) for t, x_t in noisy.items()}
-blurred = {}
+filtered = {}
 for t, x_t in noisy.items():
-    blurs = [low_pass(w)(x_t / schedule.at(t).sqrt()).clamp(-1, 1) for w in widths]
-    blurred[t] = max(blurs, key=lambda blur: psnr(blur, clean, peak=2).mean())
+    abar = schedule.at(t).item()
+    tried = filters(x_t / abar**0.5, ((1 - abar) / abar) ** 0.5)
+    tried = [x.clamp(-1, 1) for x in tried]
+    filtered[t] = max(tried, key=lambda x: psnr(x, clean, peak=2).mean())
 
-
-def row(i, *per_level):
-    """Rows of pictures of image i; the clean one stands before the first."""
-    start = [clean[i : i + 1]] + [torch.ones_like(clean[:1])] * (len(per_level) - 1)
-    return [
-        unit_range(torch.cat([first, *(at[t][i : i + 1] for t in levels)]))
-        for first, at in zip(start, per_level, strict=True)
-    ]
-
-
+blank = torch.ones_like(clean[:1])
 grid(
-    row(0, noisy, seen, blurred),
+    [
+        unit_range(torch.cat([first, *(at[t][:1] for t in levels)]))
+        for first, at in ((clean[:1], noisy), (blank, seen), (blank, filtered))
+    ],
     titles=["$x_0$", *(f"$t={t}$" for t in levels)],
-    labels=["noisy", "one step", "blur"],
+    labels=["noisy", "one step", "best filter"],
     size=1.45,
 )
 
 # %% [markdown]
-# Compare the two lower rows. The blur has to soften every edge. The network knows that drawings have sharp edges and plain areas, so it can
-# clean an area and keep its edge. The more noise there is, the more it has to guess, and the softer its picture becomes.
+# Compare the two lower rows. The more noise there is, the more the filter softens all edges. The network knows that drawings have sharp edges and plain areas, so it can
+# clean an area and keep its edge. What the noise has covered, it has to guess: at $t = 750$ the shape can be wrong.
 #
 # ## The idea
 #
-# **Training.** Take a drawing $x_0$. Draw a timestep $t$ and noise $\epsilon$, and make the noisy picture $x_t$ by (N.1). Show the network $x_t$, $t$ and the caption, and let it guess the noise. Change its weights $\theta$ a
-# little, so that the squared error of its guess gets smaller. Repeat this many thousand times.
+# The denoiser is [Emoji-64](../appendix/emoji64.ipynb), a network that takes 3x64x64 values, a timestep and a prompt, and gives back as many values. It was trained on 3,060 drawings with captions. The test image is not one of them.
 #
-# **Use.** If we know the noise, we can take it away. Solving (N.1) for the clean picture gives
+# **Training.** Take a drawing $x_0$ with its caption, a timestep $t$ and noise $\epsilon$. Make $x_t$ by (N.1). The network sees $x_t$, $t$ and the caption, and guesses the noise. Change its weights $\theta$ a
+# little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$ gets smaller. Repeat. (Emoji-64 gives its guess in another form, in which the error at timestep $t$ counts $1/\bar\alpha_t$ times as much. The best guess is the same; the end of the page says why.)
+#
+# **Use.** Put the guess in place of the noise in (N.1), and solve for the clean picture. The result $\hat x_0$ ("x zero hat") is an estimate of it. (The formula leaves out the prompt to be short.)
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
-#
-# * $\epsilon_\theta(x_t, t)$ is the network's guess of the noise; $\theta$ stands for its weights. The prompt is left out of the formula to keep it short.
-# * $\hat x_0$ ("x zero hat") is the clean picture that follows from it. The hat says that it is an estimate.
-# * $\bar\alpha_t$ is the number of [1.1](a1_1_forward.ipynb): how much of the picture is left.
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.predict_x0
@@ -133,79 +147,71 @@ x0_hat = schedule.predict_x0(x_t, 500, denoise(x_t, 500).eps)
 assert torch.allclose(schedule.predict_x0(noisy[500], 500, eps), clean, atol=1e-5)
 
 # %% [markdown]
-# **What the network of Part A really answers.** With much noise, (N.2) divides by a small number, so each error of the noise would grow. Emoji-64 therefore answers with a mixture of noise and picture, called the velocity
-# {cite:p}`salimans2022`:
-#
-# $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0. $$
-#
-# It is trained on the error of $v$. From $v$ and $x_t$ both parts follow without a division:
-#
-# $$ \hat x_0 = \sqrt{\bar\alpha_t}\,x_t - \sqrt{1-\bar\alpha_t}\,v, \qquad \epsilon_\theta = \sqrt{\bar\alpha_t}\,v + \sqrt{1-\bar\alpha_t}\,x_t. $$
-#
-# An error of $v$ is multiplied by a number below 1 in both, so it does not grow. Given this $\epsilon_\theta$, (N.2) leads to the same $\hat x_0$, and all chapters can speak of the noise.
+# The prompt says nothing about the picture: in training, this phrase was now and then the caption of any drawing.
 #
 # ## How much closer?
 
-
 # %% tags=["remove-input"]
-def non_local(x_t, t, k):
-    """Non-local means of 1.2, for pictures (B, 3, H, W)."""
-    sd = ((1 - schedule.at(t)) / schedule.at(t)).sqrt().item()
-    options = {"h": k * sd, "sigma": sd, "patch_size": 7, "patch_distance": 11}
-    pictures = (x_t / schedule.at(t).sqrt()).permute(0, 2, 3, 1).numpy()
-    done = [denoise_nl_means(p, channel_axis=-1, **options) for p in pictures]
-    return torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
-
-
-ways = {"one step": seen, "best blur": blurred, "non-local means": {}}
-for t, x_t in noisy.items():
-    tried = [non_local(x_t, t, k).clamp(-1, 1) for k in (0.35, 0.5, 0.7)]
-    ways["non-local means"][t] = max(tried, key=lambda x: psnr(x, clean, peak=2).mean())
+ways = {"one step": seen, "best filter of 1.2": filtered}
 scores = {
     way: torch.stack([psnr(at[t], clean, peak=2) for t in levels])
     for way, at in ways.items()
 }
-gain = scores["one step"] - scores["best blur"]
-rows = [[way, *(f"{x:.1f}" for x in found.mean(1))] for way, found in scores.items()]
-rows.append(
-    ["gain over the blur: drawings", *(f"{x:.1f}" for x in gain[:, :6].mean(1))]
-)
-rows.append(
-    ["gain over the blur: photograph", *(f"{x:.1f}" for x in gain[:, 6:].mean(1))]
-)
+gain = scores["one step"] - scores["best filter of 1.2"]
+parts = {"gain: drawings": gain[:, :9], "gain: photograph": gain[:, 9:]}
 table(
-    rows,
+    [[way, *(f"{x:.1f}" for x in v.mean(1))] for way, v in (scores | parts).items()],
     ["PSNR, dB", *(f"t = {t}" for t in levels)],
-    "Mean over three drawings and a photograph, with two seeds each. Non-local means is the best filter of 1.2 at t = 250.",
+    "Mean over three drawings and a photograph of a cat, with three seeds each.",
 )
 
 # %% [markdown]
-# The settings of both filters were chosen with the clean pictures at hand.
+# The filters' settings were even chosen with the clean pictures at hand. At $t = 500$ and 750 the photograph gains less than the drawings, since the network has only seen drawings.
 #
-# ## The guess is an average
+# ## The best guess is an average
 #
-# Many clean pictures fit the same noisy one. The squared error is smallest for the mean of all of them, each weighted by how well it fits. If the training drawings were all pictures there are, this mean could be computed
-# exactly, with no network. The weight of drawing $x_0$ is
+# Many clean pictures can lead to the same $x_t$. The guess with the smallest squared error is their mean, each weighted by how probable it is when $x_t$ is known: $\hat x_0 = \mathbb E[x_0 \mid x_t]$. (The proof is at the end of the page.)
+# Take the smallest picture there is, one pixel that is black ($-1$) or white (1), equally often:
+
+# %% mystnb={"figure": {"caption": "A picture of one pixel, black or white: the mean $\\mathbb E[x_0 \\mid x_t]$ against the noisy value $x_t$.", "name": "fig-a13-pixel"}, "image": {"alt": "Three rising curves from -1 to 1. The one for t = 250 jumps from black to white near zero; that for t = 500 is softer; that for t = 750 passes slowly through the greys."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(6.5, 2.6), layout="constrained")
+x = torch.linspace(-2, 2, 200)
+for t in levels:
+    abar = schedule.at(t).item()
+    fits = [-((x - abar**0.5 * x_0) ** 2) / (2 * (1 - abar)) for x_0 in (-1, 1)]
+    black, white = torch.stack(fits).softmax(0)
+    ax.plot(x, white - black, label=f"$t={t}$")
+ax.set(xlabel="$x_t$", ylabel="best guess")
+ax.legend()
+plt.show()
+
+# %% [markdown]
+# With little noise the best guess is nearly black or nearly white. With much noise it is a grey, which is never far wrong. This is why the answers above get softer.
+#
+# ### An average over which pictures?
+#
+# **1. Over the training drawings.** This mean needs no network. All drawings are equally probable at first. So by Bayes' rule the weight of drawing $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb), as a function of $x_0$:
 #
 # $$ w(x_0) \propto e^{-\lVert x_t - \sqrt{\bar\alpha_t}\, x_0 \rVert^2 / (2 (1 - \bar\alpha_t))}. $$
 #
-# (Here $\lVert\cdot\rVert^2$ is the sum over pixels.) In code, with all 3,060 drawings on white:
+# ($\lVert\cdot\rVert^2$ is the sum of the squares of all values.) `drawings` has a row for each drawing:
+
 
 # %%
-data = emoji()
-drawings = plain(data, torch.arange(len(data.images))).flatten(1)
-
-
 def exact_mean(x_t, t):
     alpha_bar = schedule.at(t).item()
-    scaled = alpha_bar**0.5 * drawings
-    distance = torch.cdist(x_t.flatten(1), scaled) ** 2
+    distance = torch.cdist(x_t.flatten(1), alpha_bar**0.5 * drawings) ** 2
     # softmax: e to the power of each, divided by their sum
     weights = (-distance / (2 * (1 - alpha_bar))).softmax(1)
     return (weights @ drawings).view_as(x_t)
 
 
-# %% mystnb={"figure": {"caption": "The test image at more and more noise (seed 0). Top: the exact mean over the 3,060 training drawings. Bottom: the network's answer in one step, \"a high quality photo\".", "name": "fig-a13-average"}, "image": {"alt": "Two rows of six. Top: another sailboat, up to t = 800; a sailboat with a ferry shining through it; a hospital; two buildings in one; a grey spot. Bottom: the red sailboat of the test image, softer and softer from left to right, and a grey spot at the end."}} tags=["hide-input"]
+# %% [markdown]
+# **2. Over all pictures that anyone could draw.** The test image is one of these, so this is the best answer here. Nobody can compute it.
+#
+# **3. What the network makes.** Its training rewards the first mean. But it does not look drawings up; it uses what they have in common, and this helps with new pictures, too:
+
+# %% mystnb={"figure": {"caption": "The test image with more and more noise (seed 0). Top: the exact mean over the training drawings, all on white. (In training some had a coloured background.) Bottom: the network's answer in one step.", "name": "fig-a13-average"}, "image": {"alt": "Two rows of six. Top: drawings other than the test image, each almost alone, and a grey spot at the end. Bottom: the red sailboat of the test image, softer and softer from left to right, and a grey spot at the end."}} tags=["hide-input"]
 more = [500, 800, 850, 900, 950, 990]
 steps = [schedule.forward(clean[:1], t, eps[:1]) for t in more]
 exact = [exact_mean(x_t, t) for x_t, t in zip(steps, more, strict=True)]
@@ -216,12 +222,6 @@ grid(
     labels=["exact mean", "network"],
     size=1.2,
 )
-
-# %% [markdown]
-# At $t = 990$ everything fits, and both rows show nearly the same spot: the mean of all drawings. With less noise, the exact mean soon collapses onto one drawing or two. The pictures have 12,288 values, and a drawing that
-# fits them a little better than the others gets nearly all the weight. Which one that is depends on the noise, too: at $t = 900$ it is a hospital. At $t = 500$ and 800 it is a sailboat, but not this one.
-#
-# The network does not look its drawings up like this. Its answer gets softer with more noise, but it stays closer to the test image where the boat can still be seen, at $t = 500$ and 800:
 
 # %% tags=["remove-input"]
 table(
@@ -234,30 +234,37 @@ table(
 )
 
 # %% [markdown]
-# **So the best guess is a mean**, $\hat x_0 = \mathbb E[x_0 \mid x_t]$: the average ($\mathbb E$) of all clean pictures, weighted by how well they fit the noisy one.
+# The exact mean is nearly always one drawing or two: a drawing that fits the 12,288 values a little better gets nearly all the weight. It is not the test image, so it
+# scores badly. The network is closer until, at $t = 990$, everything fits. There both rows are close to the mean of all drawings.
+#
+# ### The guess as a direction
+#
+# The guess also says in which direction a noisy picture becomes more probable (Tweedie's formula, for [1.6](a1_6_guidance.ipynb)):
+#
+# $$ \epsilon_\theta(x_t, t) \approx -\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t) $$
+#
+# Here $p(x_t)$ is the probability density of noisy pictures. Its gradient with respect to the values of $x_t$, $\nabla_{\!x_t} \log p(x_t)$, is called the **score**. A change of $x_t$ in this direction makes it more probable. Noise leads the other way, hence the minus.
 #
 # ## Where it fails
 #
-# **It knows only what it has seen.** Emoji-64 was trained on drawings, and a photograph is something else:
+# At $t = 750$ the answer depends on the noise. Here is the same boat under five noises:
 
-# %% mystnb={"figure": {"caption": "A photograph at three timesteps, seed 0, and what the network and the best blur make of it.", "name": "fig-a13-photograph"}, "image": {"alt": "A cat's face, and the same under noise. Below, the network's version, in which the eyes can be seen at t = 250 and the face is lost at t = 750; and the blur's, which is softer still."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
+several = unit_noise(model.shape, generators(range(5)))
+answers = one_step(schedule.forward(clean[:1], 750, several), 750)
 grid(
-    row(6, noisy, seen, blurred),
-    titles=["original", *(f"$t={t}$" for t in levels)],
-    labels=["noisy", "one step", "blur"],
-    size=1.45,
+    [unit_range(torch.cat([clean[:1], answers]))],
+    titles=["$x_0$", *(f"seed {s}" for s in range(5))],
+    size=1.2,
 )
 
 # %% [markdown]
-# On the photograph the network gains less than on the drawings (last row of the first table).
-#
-# One step answers with an average. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps, and can choose one picture.
+# The answers are soft, and their shapes differ from the boat and from each other. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps. After each one the network looks again, so the average can settle on one picture.
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a13-one-step`, ask for `model.denoiser("a sailboat")`. The pictures hardly change: at these timesteps the
-#   noisy picture says more than the prompt. [1.5](a1_5_sampling.ipynb) shows where the prompt counts.
-# * In the code of {numref}`fig-a13-average`, replace `clean[:1]` by `clean[6:7]`, the cat. Which drawings does the exact mean answer with?
+# * In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter?
+# * In the code of {numref}`fig-a13-average`, replace `clean[:1]` by `clean[9:10]`, the cat. What is the exact mean now?
 #
 # ## More
 #
@@ -267,14 +274,35 @@ grid(
 # $$ \mathbb E\big[(\epsilon - a)^2 \mid x_t\big] = \mathbb E\big[(\epsilon - \mu)^2 \mid x_t\big] + (\mu - a)^2, $$
 #
 # since the mixed term $2(\mu - a)\,\mathbb E[\epsilon - \mu \mid x_t]$ is 0. So the best network answers with $\mathbb E[\epsilon \mid x_t]$, and (N.2) turns it into
-# $\hat x_0 = \mathbb E[x_0 \mid x_t]$, the mean of all clean pictures, weighted by how well they fit.
+# $\hat x_0 = \mathbb E[x_0 \mid x_t]$.
 # ```
 #
-# ```{dropdown} What the guess has to do with the score
-# The mean of all pictures that fit also says in which direction a noisy picture becomes more probable (Tweedie's formula):
+# `````{dropdown} What Emoji-64 really answers: the velocity
+# With much noise, (N.2) divides by a small number, so each error of the noise would grow. Emoji-64 therefore answers with a mixture of noise and picture, called the velocity
+# {cite:p}`salimans2022`:
 #
-# $$ \mathbb E[x_0 \mid x_t] = \frac{x_t + (1 - \bar\alpha_t)\, \nabla_{\!x_t} \log p(x_t)}{\sqrt{\bar\alpha_t}}. $$
+# $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1-\bar\alpha_t}\,x_0. $$
 #
-# Here $p(x_t)$ is the probability density of noisy pictures, and $\nabla_{\!x_t}$ is the gradient with respect to the values of $x_t$. Comparing this with (N.2), $\epsilon_\theta$ is an estimate of
-# $-\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t)$. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**.
+# From $v$ and $x_t$ both parts follow without a division:
+#
+# $$ \hat x_0 = \sqrt{\bar\alpha_t}\,x_t - \sqrt{1-\bar\alpha_t}\,v, \qquad \epsilon_\theta = \sqrt{\bar\alpha_t}\,v + \sqrt{1-\bar\alpha_t}\,x_t. $$
+#
+# Given this $\epsilon_\theta$, (N.2) leads to the same $\hat x_0$, and all chapters can speak of the noise. Since $x_t$ is known, an error of $v$ becomes an error of $\epsilon_\theta$ that is $\sqrt{\bar\alpha_t}$ times as large. Emoji-64 is trained on the squared error of $v$, which
+# is that of $\epsilon_\theta$ times $1/\bar\alpha_t$. A weight for each timestep does not change which answer is the best one at that timestep.
+#
+# In code, $\epsilon_\theta$ is:
+#
+# ```{literalinclude} ../../diffusion_utils/schedule.py
+# :pyobject: Schedule.noise_from_velocity
+# :lines: 1,3-
+# :dedent:
+# ```
+# `````
+#
+# ```{dropdown} Why the guess is a direction
+# Write the density of noisy pictures as $p(x_t) = \mathbb E_{x_0}[q(x_t \mid x_0)]$, with the Gaussian $q$ of 1.1, and take the gradient of its logarithm:
+#
+# $$ \nabla_{\!x_t} \log p(x_t) = \mathbb E\big[\nabla_{\!x_t} \log q(x_t \mid x_0) \mid x_t\big] = -\,\mathbb E\left[\frac{x_t - \sqrt{\bar\alpha_t}\,x_0}{1 - \bar\alpha_t} \;\middle|\; x_t\right] = -\frac{\mathbb E[\epsilon \mid x_t]}{\sqrt{1 - \bar\alpha_t}}. $$
+#
+# The network's guess $\epsilon_\theta$ is an estimate of $\mathbb E[\epsilon \mid x_t]$.
 # ```

@@ -14,7 +14,8 @@
 # %% [markdown]
 # # 1.4 Iterative denoising
 #
-# Why take many small steps, when one large step already removes the noise?
+# Why take many small steps, when one large step already removes the noise? **One step answers with an average
+# of all pictures that fit. Many steps decide a little each time, and end at one of them.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -72,12 +73,12 @@ timesteps = by_profile(
 i_start = by_profile(full=10, fast=3)
 i_starts = by_profile(full=[10, 7, 4, 2, 0], fast=[3, 0])
 
-# %% mystnb={"figure": {"caption": "The test image, and what becomes of it when it is noised to a larger and larger $t$ (seed 0) and then denoised: in one large step, and in many small steps. Prompt \"a sailboat\".", "name": "fig-a14-starts"}, "image": {"alt": "On the left the original sailboat. Top, from left to right: one step shows the boat softer and softer, in the end as a blur. Bottom: many steps show a boat with edges in each column; to the right it is less and less the original one."}} tags=["hide-input"]
-boat = shipped_image("sailboat")[None].to(model.device)
-sailboat = model.denoiser("a sailboat")
-one_step, many_steps = [boat], [torch.ones_like(boat)]
+# %% mystnb={"figure": {"caption": "A drawing of a mushroom, and what becomes of it when it is noised to a larger and larger $t$ (seed 0) and then denoised: in one large step, and in many small steps. The network was not trained on this drawing. Prompt \"a mushroom\".", "name": "fig-a14-starts"}, "image": {"alt": "On the left the original mushroom. Top: one step, with blurred edges. Bottom: many steps, with clear edges; towards the right it is less and less the original mushroom."}} tags=["hide-input"]
+mushroom = shipped_image("mushroom")[None].to(model.device)
+denoise = model.denoiser("a mushroom")
+one_step, many_steps = [mushroom], [mushroom]
 for i in i_starts:
-    first, *_, end = denoise_from(model, sailboat, boat[0], i, [0], timesteps)
+    first, *_, end = denoise_from(model, denoise, mushroom[0], i, [0], timesteps)
     one_step.append(first.x0_hat)
     many_steps.append(end.x)
 grid(
@@ -88,29 +89,64 @@ grid(
 )
 
 # %% [markdown]
-# **One step is closer to the original. Many steps are sharper, and they still make a picture where nothing of the original is left.** Look at the right column: at $t = 990$ the boat is gone. One step answers with a blur,
-# something like an average of the boats that the network knows. Many steps make one boat out of the same noise. It is not the original, since that cannot be known any more.
-#
-# So if you want a noisy picture back as it was, take one step. If you want a new picture, take many.
+# Look at the right column: at $t = 990$ hardly anything of the original is left. One step answers with a blur, something like an average of
+# the mushrooms that the network knows. Many steps draw one clear mushroom. It is not the original, since that cannot be known any more.
 #
 # ## The idea
 #
-# One step has to guess the whole picture at once, so it answers with an average of all that fit ([1.3](a1_3_one_step_denoising.ipynb)). Many steps need not. Each makes a picture with a bit less noise. Then
-# the network looks again, sees more, and guesses better.
+# Where several pictures fit the noise, the guess with the smallest squared error is their average ([1.3](a1_3_one_step_denoising.ipynb)). **Where
+# does the loop find the detail that one step does not have?** Not in the noisy picture. The loop makes it up, a little in each step:
 #
-# We visit every 30th timestep: 990, 960, .., 30, 0. All chapters of Part A use this list. (At $t = 0$ a trace of noise is left, too weak to be seen.) A step goes from $t$ to the next timestep $t'$ of the list. It mixes
-# two things: the guess $\hat x_0$, and the noisy picture $x_t$ that is at hand.
+# 1. A step mixes some of the guess $\hat x_0$ into the picture, and adds a little fresh noise.
+# 2. The fresh noise is random. It pushes the picture a little towards one of the pictures that fit.
+# 3. The next guess leans the same way, and is mixed in again. Small pushes add up to a decision.
 #
-# **Why a step also adds noise.** The guess has no noise, so the mixture has less noise than belongs to $t'$. The network was trained with the full amount, and would take the missing noise for plain areas. So the
-# step adds fresh noise $z$, just as much as is missing {cite:p}`ho2020`:
+# Here is the smallest example: a single pixel, black ($-1$) or white ($1$), both equally often. The best guess for it is
+# known: $\hat x_0 = \tanh\big(\sqrt{\bar\alpha_t}\,x_t / (1-\bar\alpha_t)\big)$.
+
+# %% mystnb={"figure": {"caption": "The guess for the one pixel. Eight runs start on the left from the same noisy pixel, $x_{990} = 0$, which fits black and white equally well. They differ in the fresh noise only. Dashed: the answer of one step.", "name": "fig-a14-pixel"}, "image": {"alt": "Eight lines begin together in the middle, at 0. They wander, move apart, and end at 1 or at -1. A dashed line stays at 0."}} tags=["hide-input"]
+runs = 8
+pixel, rng = torch.zeros(runs, 1), generators(range(runs))
+guesses = []
+for t, t_prev in pairwise(strided_timesteps(990, 30)):
+    alpha_bar = schedule.at(t)
+    x0_hat = torch.tanh(alpha_bar.sqrt() * pixel / (1 - alpha_bar))
+    guesses.append(x0_hat[:, 0])
+    pixel = schedule.step(pixel, x0_hat, t, t_prev, noise_like(pixel, rng))
+
+fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
+ax.plot(strided_timesteps(990, 30)[:-1], torch.stack(guesses), lw=1.2)
+ax.axhline(0, color="grey", ls="--")
+ax.set(xlim=(1000, 0), xlabel="$t$", ylabel=r"guess $\hat x_0$", yticks=[-1, 0, 1])
+ax.set_yticklabels(["black, $-1$", "0", "white, $1$"])
+plt.show()
+
+# %% [markdown]
+# One step answers 0, the mean of black and white, a grey that no such pixel has. Each run of the loop ends at black or at white, and the fresh noise decides at which.
+#
+# ## One step of the loop
+#
+# We visit every 30th timestep: 990, 960, .., 30, 0, in all chapters of Part A. (At $t = 0$ a trace of noise is left, too weak to be seen.) A step goes from $t$ to the next timestep $t'$ of the list, in
+# code `t_prev` {cite:p}`ho2020`:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
+# $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
+#
+# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
+#
 # * $\hat x_0$ is the clean picture that the network sees in $x_t$, by (N.2).
-# * $z \sim \mathcal N(0, I)$ is the fresh noise, and $\tilde\beta$ ("beta tilde") is its variance.
-# * $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$. These are their values at the start, in the middle and at the end of the list:
+# * $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ is the share of the picture's variance that the forward process from $t'$ to $t$ leaves. $\beta = 1 - \alpha$ is the variance of the noise that it adds.
+# * $z \sim \mathcal N(0, I)$ is the fresh noise. Its factor makes its variance $\tilde\beta$ ("beta tilde").
+#
+# This is a draw from $q(x_{t'} \mid x_t, x_0)$: what can have stood at $t'$, if the forward process began at $x_0$ and came to $x_t$. The guess $\hat x_0$ stands in for $x_0$. (The end of the page derives it, for any
+# $t' < t$, so a step may skip timesteps.)
+#
+# **Why just this much fresh noise?** The noise in $x_t$ has variance $1-\bar\alpha_t$. After the factor $b$ it has $b^2(1-\bar\alpha_t)$, less than belongs to $t'$. The fresh noise is the difference:
+#
+# $$ b^2\,(1-\bar\alpha_t) + \tilde\beta = 1-\bar\alpha_{t'}. $$
 
-# %% tags=["remove-input"]
+# %% mystnb={"code_prompt_show": "Show the factors of three steps"} tags=["remove-input", "hide-output"]
 rows = []
 for i in by_profile(full=(0, 16, 32), fast=(0, 4, 8)):
     t, t_prev = timesteps[i : i + 2]
@@ -120,50 +156,44 @@ for i in by_profile(full=(0, 16, 32), fast=(0, 4, 8)):
 table(
     rows,
     ["step", "a, of the guess", "b, of the noisy picture", "√β̃, of fresh noise"],
-    "At the start nearly all noise is replaced by fresh noise. That loses nothing, since it holds no picture yet. In the middle a step keeps most of the noisy picture. The last step takes nearly the whole guess.",
+    "The first step replaces nearly all noise, one in the middle keeps most of the noisy picture, and the last takes nearly the whole guess.",
 )
 
 # %% [markdown]
-# `````{dropdown} The formulas of the three numbers, and their code
-# $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
-#
-# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
-#
-# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ is the share of the picture's variance that the forward process leaves between $t'$ and $t$, and $\beta = 1 - \alpha$ is the variance of the noise that it adds there.
-# In code $t'$ is called `t_prev`, and $x_{t'}$ is `mean + variance.sqrt() * z`:
+# In code:
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
 # :start-at: alpha_bar, alpha_bar_prev
 # :end-at: (N.4)
 # :dedent:
+# :prepend: def step(self, x_t, x0_hat, t, t_prev, z):
 # ```
-# `````
 #
-# The loop around the step is short. Here it denoises the sailboat from $t = 690$ on, which is number 10 of the list (`i_start`, counted from 0). The prompt is "a high quality photo", as in 1.3. The function `noised` is the
-# forward process; it also returns the random generator that the fresh noise comes from.
+# Here is the loop around the step. It starts at $t = 690$, number 10 of the list (`i_start`, counted from 0). `noised` is the forward process with the noise of seed 0. It also returns `rng`, the random
+# generator of the fresh noise.
 
 # %%
-photo = model.denoiser("a high quality photo")
-x, noise = noised(model, boat, i_start, [0], timesteps)
+denoise = model.denoiser("a mushroom")
+x, rng = noised(model, mushroom, i_start, [0], timesteps)
 path = []
 for t, t_prev in pairwise(timesteps[i_start:]):
-    eps = photo(x, t).eps
+    eps = denoise(x, t).eps
     x0_hat = schedule.predict_x0(x, t, eps)  # (N.2)
     path.append((t, x, x0_hat))
-    z = noise_like(x, noise)
+    z = noise_like(x, rng)
     x = schedule.step(x, x0_hat, t, t_prev, z)  # (N.3)
 
-# %% mystnb={"figure": {"caption": "The loop at work: the noisy picture $x_t$ at every fifth step (top), and the clean picture $\\hat x_0$ that the network sees in it (bottom). Last column: the result, and the original to compare. Seed 0, \"a high quality photo\".", "name": "fig-a14-steps"}, "image": {"alt": "Top, a noisy sailboat becomes a clean picture from left to right. Bottom, the guesses, soft at first, and at the end the original."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The loop at work: the noisy picture $x_t$ at every fifth step and at the end (top), and the clean picture $\\hat x_0$ that the network sees in it (bottom). Seed 0, \"a mushroom\".", "name": "fig-a14-steps"}, "image": {"alt": "Top, a noisy mushroom becomes a clean picture from left to right, and beside it is the original. Bottom, the guesses: soft at first, with clearer edges later."}} tags=["hide-input"]
 shown = path[::5]
 grid(
     [
-        unit_range(torch.cat([*(x_t for _, x_t, _ in shown), x])),
-        unit_range(torch.cat([*(x0_hat for *_, x0_hat in shown), boat])),
+        unit_range(torch.cat([*(x_t for _, x_t, _ in shown), x, mushroom])),
+        unit_range(torch.cat([x0_hat for *_, x0_hat in shown])),
     ],
-    titles=[*(f"$t={t}$" for t, *_ in shown), "$t=0$"],
-    labels=["$x_t$", "$\\hat x_0$;\nlast: original"],
-    size=1.15,
+    titles=[*(f"$t={t}$" for t, *_ in shown), "$t=0$", "original"],
+    labels=["$x_t$", "$\\hat x_0$"],
+    size=1.0,
 )
 
 # %% mystnb={"code_prompt_show": "Show the loop as a film", "figure": {"caption": "The same loop, every other step and the last. Left: $x_t$; right: $\\hat x_0$.", "name": "fig-a14-animation"}} tags=["remove-input", "hide-output"]
@@ -175,21 +205,22 @@ animation(
 )
 
 # %% [markdown]
-# All chapters from here on use this loop. In the package it is called `trajectory`.
+# In the package this loop is called `trajectory`.
 #
 # ## What you see
 #
-# In {numref}`fig-a14-steps` the noise of the upper row fades while the guess below it settles. Here is the end of the loop for three pictures, beside a blur and one step. The last column is the loop without fresh noise:
+# In {numref}`fig-a14-steps` the noise of the upper row fades, and the guess below it becomes clearer. Here is the end of the loop for three drawings, beside a blur and one step:
 
-# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, 23 small steps, and 23 small steps with $z = 0$. Prompt \"a high quality photo\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in six columns: the original; the noisy one; a blur, in which only colours are left; one step, soft; many steps, sharper; and many steps without fresh noise, a few plain patches."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, 23 small steps, and 23 small steps with $z = 0$, that is without fresh noise. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in six columns: the original; the noisy one; a blur, in which only colours are left; one step, soft; many steps, sharper; and many steps without fresh noise, a few plain patches."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus"]
 clean = torch.stack([shipped_image(name) for name in names]).to(model.device)
+denoise = model.denoiser([f"a {name}" for name in names])
 noisy, _ = noised(model, clean, i_start, [0, 0, 0], timesteps)
-first, *_, end = denoise_from(model, photo, clean, i_start, [0, 0, 0], timesteps)
+first, *_, end = denoise_from(model, denoise, clean, i_start, [0, 0, 0], timesteps)
 blur = low_pass(3)(noisy / schedule.at(timesteps[i_start]).sqrt())
 no_noise = noisy
 for t, t_prev in pairwise(timesteps[i_start:]):
-    x0_hat = schedule.predict_x0(no_noise, t, photo(no_noise, t).eps)
+    x0_hat = schedule.predict_x0(no_noise, t, denoise(no_noise, t).eps)
     z = torch.zeros_like(x0_hat)
     no_noise = schedule.step(no_noise, x0_hat, t, t_prev, z)
 ways = {
@@ -207,13 +238,14 @@ grid(
 )
 
 # %% [markdown]
-# One step is soft. Many steps have sharper edges, but not always where the original has them: at $t = 690$ much is covered, and the loop makes up the rest. Without fresh noise, the loop ends in plain patches.
+# One step is soft. Many steps have clearer edges, but not always where the original has them. Without fresh noise (last column) this loop ends in plain patches: the picture holds less noise than the network expects at
+# $t'$, so the network takes the smoothness for a part of the drawing. (The loop of DDIM {cite:p}`song2021` needs no fresh noise: its factors keep the noise in $x_t$ at the right strength.)
 #
 # ## Closer, or sharper?
 #
-# How close a result is to the original is the PSNR of [1.2](a1_2_classical_denoising.ipynb). Its **sharpness** says how steep its strongest edges are, compared with those of the original; 1 means as steep.
+# How close a result is to the original is the PSNR of [1.2](a1_2_classical_denoising.ipynb). Its **sharpness** is the mean of the largest twentieth of all differences between neighbouring pixels, divided by the same of the original.
 
-# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Left: how close the result is to the original. Right: how sharp it is (the mean of the largest twentieth of all differences between neighbouring pixels, divided by the same of the original). Mean and standard error over 64 drawings, which the network was trained on; \"a high quality photo\". Stored by `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t, highest for one step. Right, many steps stay sharp while one step and the blur get softer with t."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Small dots: the three drawings of {numref}`fig-a14-compare`, which the network was not trained on, each as a mean over several seeds. Lines: the mean of the three. Prompt \"a high quality photo\", which names no thing.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t, highest for one step. Right, many steps stay sharp while one step and the blur get softer with t."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
 starts = [key for key in stored["drawings"] if key != "original"]
 
@@ -225,99 +257,76 @@ def values(kind, t, way, measure):
     return found / of
 
 
-def error(x):
-    return x.std(ddof=1) / len(x) ** 0.5
-
-
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.2), layout="constrained")
 for ax, measure, label in [
     (axes[0], "psnr", "PSNR, dB"),
     (axes[1], "sharpness", "sharpness, original = 1"),
 ]:
     for way, style in ("blur", "^:"), ("one step", "s--"), ("many steps", "o-"):
-        found = [values("drawings", t, way, measure) for t in starts]
-        ax.errorbar(
-            [int(t) for t in starts],
-            [x.mean() for x in found],
-            [error(x) for x in found],
-            fmt=style,
-            capsize=2,
-            label=way,
-        )
+        each = [values("unseen", t, way, measure).reshape(3, -1) for t in starts]
+        x = [int(t) for t in starts]
+        (line,) = ax.plot(x, [found.mean() for found in each], style, label=way)
+        for drawing in np.transpose([found.mean(1) for found in each]):
+            ax.plot(x, drawing, ".", color=line.get_color(), alpha=0.6, ms=4)
     ax.set(xlabel="start at $t$", ylabel=label, xticks=[int(t) for t in starts])
 axes[1].set_ylim(0, None)
 axes[0].legend()
 plt.show()
 
 
-# %% mystnb={"code_prompt_show": "Show the numbers, also for pictures that the network has not seen"} tags=["remove-input", "hide-output"]
-def named(kind, way, t):
-    rank = np.array(stored[kind][t][way]["rank"] if t else stored[kind][way]["rank"])
-    return f"{(rank == 1).mean():.0%}"
-
-
-def pm(x, digits):
-    return f"{x.mean():.{digits}f} ± {error(x):.{digits}f}".replace(" ", "\u00a0")
-
-
-t = starts[0]
+# %% mystnb={"code_prompt_show": "Show the gap in numbers, also for drawings that the network was trained on"} tags=["remove-input", "hide-output"]
 rows = []
-for kind in ("drawings", "unseen"):
-    rows.append([f"{kind}: original", "", "", named(kind, "original", None)])
-    for way in ("blur", "one step", "many steps"):
-        psnr, sharpness = (values(kind, t, way, m) for m in ("psnr", "sharpness"))
-        numbers = [pm(psnr, 1), pm(sharpness, 2), named(kind, way, t)]
-        rows.append([f"{kind}: {way}", *numbers])
+for kind, name in ("unseen", "the three"), ("drawings", "trained on"):
+    for t in starts:
+        one, many = (values(kind, t, way, "psnr") for way in ("one step", "many steps"))
+        sharp = [
+            values(kind, t, way, "sharpness") for way in ("one step", "many steps")
+        ]
+        numbers = [
+            f"{one.mean() - many.mean():.1f}",
+            *(f"{x.mean():.2f}" for x in sharp),
+        ]
+        rows.append([f"{name}, t = {t}", *numbers])
 table(
     rows,
-    ["", "PSNR, dB", "sharpness", "named"],
-    f"Start at t = {t}. Mean ± standard error over {len(stored['drawings'][t]['blur']['psnr'])} drawings that the network was trained on, and over three unseen pictures with "
-    f"{len(stored['unseen'][t]['blur']['psnr']) // 3} seeds each (here the error says nothing about other pictures). Named: how often the judge of 1.6, a network that was trained to name drawings, gives the right name first.",
+    ["", "PSNR, one step − many, dB", "sharpness, one step", "sharpness, many"],
+    f"The three drawings of the plot, and {len(one)} that the network was trained on.",
 )
 
 # %% [markdown]
-# One step is ahead in PSNR at each start, and many steps in sharpness. A good loop must lose in PSNR. One step answers with something close to the mean of all pictures that fit, and no answer has a smaller mean squared error than
-# that mean. A perfect loop would draw *one* of these pictures, and that costs up to 3 dB (the reason is at the end of the page).
+# One step is closer at each start, and many steps are sharper. A good loop must lose in PSNR. Let $\mu$ be the mean of all pictures that fit, the best answer of one step. A perfect loop draws one of them, $x$. The original $x_0$ is
+# another such draw, independent of $x$ and on average as far from $\mu$. So the squared error doubles, which costs 3 dB:
+#
+# $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
+#
+# Where the loop here loses less than 3 dB and its sharpness is below 1, its result is still in part an average.
 #
 # ## Where it fails
 #
-# What the noise has covered, the loop must make up, and each run makes up something else:
+# What the noise has covered is made up. If you want the original back, that is a fault:
 
-# %% mystnb={"figure": {"caption": "The test image from $t = 690$, \"a high quality photo\". Top: one noisy picture (seed 0), and four runs of the loop that differ in the fresh noise only (seeds 1 to 4). Bottom: four noisy pictures (seeds 0 to 3), and the same fresh noise (seed 1) in each run. Right: the standard deviation over the four, white where it is largest.", "name": "fig-a14-seeds"}, "image": {"alt": "Two rows of four pictures, red above blue, that differ in their shapes, each row with a map of its differences."}} tags=["hide-input"]
-later, many = timesteps[i_start:], by_profile(full=4, fast=2)
-rows = []
-for noising, fresh in ([0] * many, range(1, 1 + many)), (range(many), [1] * many):
-    x_t, _ = noised(model, boat[0], i_start, noising, timesteps)
-    ends = last(trajectory(photo, x_t, later, schedule, generators=generators(fresh)))
-    spread = ends.clamp(-1, 1).std(0).mean(0).expand(1, 3, -1, -1)
-    rows.append(torch.cat([unit_range(ends), spread / spread.max()]))
+# %% mystnb={"figure": {"caption": "The mushroom at $t = 870$ (seed 0), what one step makes of it, and four runs of the loop from this one noisy picture. They differ in the fresh noise only (seeds 1 to 4).", "name": "fig-a14-seeds"}, "image": {"alt": "A square of noise, a soft mushroom, and four mushrooms with clearer edges that differ from each other."}} tags=["hide-input"]
+i_covered, many = by_profile(full=4, fast=1), by_profile(full=4, fast=2)
+denoise, later = model.denoiser("a mushroom"), timesteps[i_covered:]
+x_t, _ = noised(model, mushroom[0], i_covered, [0] * many, timesteps)
+rng = generators(range(1, 1 + many))
+x0_hat = schedule.predict_x0(x_t, later[0], denoise(x_t, later[0]).eps)
+ends = last(trajectory(denoise, x_t, later, schedule, generators=rng))
 grid(
-    rows,
-    titles=[*[""] * many, "where they differ"],
-    labels=["one noisy\npicture", "four noisy\npictures"],
-    size=1.3,
+    [unit_range(torch.cat([x_t[:1].cpu(), x0_hat[:1].cpu(), ends]))],
+    titles=[f"$t={later[0]}$", "one step", *(f"seed {s}" for s in range(1, 1 + many))],
+    size=1.15,
 )
 
 # %% [markdown]
-# What could still be seen in the noise is in all eight: something red above something blue. The rest differs, even in the top row, where all four started from the same noisy picture. That rest is made up,
-# and a single result does not say which of its parts are.
+# All runs agree on what could still be seen. The details differ, and a single result does not tell which of them are made up. If you want a *new* picture, this is no fault: [1.5](a1_5_sampling.ipynb).
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a14-starts`, ask for `"a mushroom"`. How far to the right must you go before the boat is forgotten?
-# * Take larger steps: in the loop, replace `timesteps[i_start:]` by `[690, 460, 230, 0]`. With only three steps the result
-#   is closer to that of one step: its edges are softer.
+# * In the code of {numref}`fig-a14-starts`, ask for `"a red apple"`. How far to the right must you go before the mushroom is forgotten?
+# * In the loop, replace `timesteps[i_start:]` by `[690, 460, 230, 0]`. How do the edges look after only three steps? Why?
 #
 # ## More
-#
-# ```{dropdown} Why a perfect loop costs 3 dB
-# Given a noisy picture, let $x$ and $x_0$ be two independent draws from the pictures that fit, with mean $\mu$: one is what the loop draws, the other is the original. Then $x - x_0 = (x - \mu) - (x_0 - \mu)$. Both parts have mean 0 and the same
-# expected square, and they are independent, so
-#
-# $$ \mathbb E \lVert x - x_0 \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
-#
-# On the right is the error of the best possible single step. A factor of two in the squared error is 3 dB.
-# ```
 #
 # ```{dropdown} Where the step comes from: the product of two Gaussians
 # We look for the distribution of the less noisy picture $x_{t'}$, given the noisy one $x_t$ and the clean one $x_0$. By Bayes' rule
@@ -342,16 +351,10 @@ grid(
 # To draw from it, add noise of variance $\tilde\beta$ to the mean. The clean picture $x_0$ is not known, so the guess $\hat x_0$ stands in for it. This gives (N.3).
 # ```
 #
-# ```{dropdown} What steps of 30 cost
-# (N.4) takes the guess $\hat x_0$ for the truth. With small steps that does little harm. With steps of 30 the results spread too little, even with a perfect network:
+# ```{dropdown} Long steps, and networks that learn the variance
+# The step takes the guess $\hat x_0$ for the truth. With small steps that does little harm. With steps of 30 the results spread too little, even with a perfect network:
 # [B2](../part_b/b2_time_conditioned.ipynb) measures it on data for which the perfect denoiser is known.
-# ```
 #
-# ```{dropdown} Networks that learn the variance
 # Some networks, as the coursework's own, also answer with a variance of the fresh noise. Then it takes the place of $\tilde\beta$, see (N.5) of the [notation](../notation.md); in code it is the second part of a
 # network's answer, `nu`. Emoji-64 uses (N.4) as it is. The loop above leaves `nu` out; `trajectory` uses it.
-# ```
-#
-# ```{dropdown} DDIM
-# DDIM {cite:p}`song2021` is the same loop with other factors and without $z$. There the start alone decides which picture comes out.
 # ```

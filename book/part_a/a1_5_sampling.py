@@ -15,7 +15,7 @@
 # # 1.5 Sampling
 #
 # Can the loop draw a picture when it starts from nothing but noise? **Yes, and it is the loop of
-# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt decides what appears, and it decides early.**
+# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt decides what appears, and the seed decides how it looks.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -48,13 +48,14 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
+import matplotlib.pyplot as plt
 import torch
 
 from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, table, unit_range
+from diffusion_utils.show import grid, unit_range
 from diffusion_utils.tasks import enlarged, generate
 from diffusion_utils.text_to_image import load_pretrained
 
@@ -63,23 +64,22 @@ schedule = model.schedule
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
-seeds = range(4)
 
-# %% mystnb={"figure": {"caption": "Above, four times nothing but noise (seeds 0 to 3). Below, what the loop makes of it with four prompts. No guidance: the network's answer is used as it is, which the next page calls $\\gamma = 1$.", "name": "fig-a15-prompts"}, "image": {"alt": "Four squares of noise, and below them four small pictures on plain backgrounds, asked for as a red apple, a pencil, a rocket ship and a snowman."}} tags=["hide-input"]
-prompts = ["a red apple", "a pencil", "a rocket ship", "a snowman"]
-noise = unit_noise(model.shape, generators(seeds))
-pictures = generate(model, model.denoiser(prompts), seeds, timesteps)
+# %% mystnb={"figure": {"caption": "Pictures from pure noise. Each row has one prompt, each column one seed. No guidance: the network's answer is used as it is, which the next page calls $\\gamma = 1$.", "name": "fig-a15-prompts"}, "image": {"alt": "Four rows of four small drawings on white: red apples, rocket ships, sunflowers and penguins. In each row the thing is the same, drawn a little differently."}} tags=["hide-input"]
+prompts = ["a red apple", "a rocket ship", "a sunflower", "a penguin"]
+seeds = by_profile(full=range(4), fast=range(2))
+pictures = [generate(model, model.denoiser(p), seeds, timesteps) for p in prompts]
 grid(
-    [unit_range(noise), unit_range(pictures)],
-    titles=prompts,
-    labels=["$x_{990}$", "result"],
-    size=1.5,
+    [unit_range(row) for row in pictures],
+    titles=[f"seed {s}" for s in seeds],
+    labels=prompts,
+    size=1.15,
 )
 
 # %% [markdown]
 # ## The idea
 #
-# In 1.4 we noised a picture to $t = 690$ and let the loop bring it back. At $t = 990$ almost nothing of a picture is left. So we leave the picture out, start from pure noise, and go through the timesteps 990, 960, .., 0:
+# In 1.4 we noised a picture and let the loop bring it back. At $t = 990$ almost nothing of a picture is left. So we leave the picture out, and go from pure noise through the timesteps 990, 960, .., 0, which are 33 steps:
 #
 # $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I). $$
 #
@@ -88,21 +88,27 @@ grid(
 # :lines: 1,4-
 # ```
 #
-# Here `trajectory` takes the steps (N.3) one after another, and `last` returns the picture after the last of them. The **seed** fixes all the noise, that at the start and that of every step. So the same seed and prompt give the same picture again.
+# Here `noise` is a list of random generators, one for each seed. `trajectory` takes the steps (N.3) one after another, and `last` returns the picture after the last of them. The **seed** fixes all the noise, that at the start and that of every step. So the same seed and
+# prompt give the same picture again.
 #
-# How does a text get into the network? A second network, which was trained on sentences, turns each word of the prompt into a list of 384 numbers. The denoiser gets these numbers as a further input, beside $x_t$ and $t$ (the
-# [appendix on Emoji-64](../appendix/emoji64.ipynb) has the details). So it samples from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt, as far as it has learned it from its training drawings.
+# **What does the loop draw?** A picture from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt. With exact guesses and small steps, each step (N.3) undoes a piece of the forward process: at every $t$ the loop's $x_t$
+# are distributed as noised drawings are. Our network guesses only roughly, so its pictures are softer than the drawings that it was trained on.
+#
+# ```{dropdown} How does a text get into the network?
+# A second network, which was trained on sentences, turns each word of the prompt into a list of 384 numbers. The denoiser gets these numbers as a further input, beside $x_t$ and $t$ (the
+# [appendix on Emoji-64](../appendix/emoji64.ipynb) has the details).
+# ```
 #
 # ## What you see
 #
-# Each column of {numref}`fig-a15-prompts` has the colours and the rough shape of the thing that was asked for. How does it come out of the noise? In each step the network makes a guess $\hat x_0$ of the clean
-# picture ([1.3](a1_3_one_step_denoising.ipynb)). {numref}`fig-a15-strip` shows six of them.
+# In {numref}`fig-a15-prompts` each row shows the thing that was asked for. Down a column, the same noise becomes four different things. Most pictures are also close to one of the training drawings, see "Is it copying?" in the
+# [appendix](../appendix/emoji64.ipynb). {numref}`fig-a15-strip` shows how an apple comes out of the noise.
 
 # %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop. No guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a soft red shape that becomes an apple."}} tags=["hide-input"]
 denoise = model.denoiser("a red apple")
-noise = generators([0])
-x = unit_noise(model.shape, noise).to(model.device)
-steps = list(trajectory(denoise, x, timesteps, schedule, generators=noise))
+rng = generators([0])
+x = unit_noise(model.shape, rng).to(model.device)
+steps = list(trajectory(denoise, x, timesteps, schedule, generators=rng))
 shown = by_profile(full=[0, 3, 6, 13, 23], fast=[0, 1])
 xs = [x, *(step.x for step in steps)]
 guesses = [steps[k].x0_hat for k in shown] + [xs[-1]]
@@ -117,71 +123,78 @@ grid(
 )
 
 # %% [markdown]
-# Already the first guess has the right colour and a soft outline. Then the outline becomes clear, and in the end only details change. So the thing is chosen early.
+# The noise at $t = 990$ says nothing about a picture, but the prompt does. So the first guess is an average of red apples ([1.3](a1_3_one_step_denoising.ipynb)). From there on the steps decide which apple it becomes.
 #
 # ## When does the prompt decide?
 #
-# We can test that. Start with one prompt, and change to another in the middle of the loop. Which thing comes out?
+# To test it, we start with one prompt and change to another one at some timestep.
 
-# %% mystnb={"figure": {"caption": "The first $k$ of 33 steps with \"a red apple\", all others with \"a rocket ship\". No guidance; the first three of the six seeds that the table counts.", "name": "fig-a15-switch"}, "image": {"alt": "Three rows of pictures. On the left the prompt changes at once, on the right never; from left to right rockets become apples."}} tags=["hide-input"]
-apples, rockets = model.denoiser("a red apple"), model.denoiser("a rocket ship")
-changes = by_profile(full=[0, 2, 4, 6, 10, 15, 33], fast=[0, 1, 3])
-many = by_profile(full=range(6), fast=range(3))
-
-
-def switched(first, second):
-    """Samples of the first denoiser for k steps and then of the second, for each k."""
-    return [
-        generate(
-            model,
-            lambda x_t, t, k=k: (first if t > timesteps[k] else second)(x_t, t),
-            many,
-            timesteps,
-        )
-        for k in changes
-    ]
-
-
-forth, back = switched(apples, rockets), switched(rockets, apples)
+# %% mystnb={"figure": {"caption": "The loop begins with \"a red apple\". At the $t$ above each column the prompt changes to \"a rocket ship\". No guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Three rows of pictures. On the left the prompt changes at once, on the right never; from left to right rockets become apples, with mixtures in between."}} tags=["hide-input"]
+things = {
+    "a red apple": "red apple",
+    "a rocket ship": "rocket",
+    "a sunflower": "sunflower",
+    "a penguin": "penguin",
+}
+apple, rocket, sunflower, penguin = things
+pairs = [(apple, rocket), (rocket, apple), (sunflower, penguin), (penguin, sunflower)]
+before, after = zip(*[pair for pair in pairs for _ in seeds], strict=True)
+first, second = model.denoiser(before), model.denoiser(after)
+changes = by_profile(full=[0, 2, 4, 6, 10, 15, 33], fast=[0, 1, 3])  # after k steps
+switched = [
+    generate(
+        model,
+        lambda x_t, t, k=k: (first if t > timesteps[k] else second)(x_t, t),
+        [*seeds] * len(pairs),
+        timesteps,
+    )
+    for k in changes
+]
 grid(
-    unit_range(torch.stack(forth, 1)[:3]),
-    titles=[f"$k={k}$" for k in changes],
+    unit_range(torch.stack(switched, 1)[:3]),
+    titles=[f"$t={timesteps[k]}$" for k in changes[:-1]] + ["never"],
     labels=[f"seed {s}" for s in range(3)],
     size=1.0,
 )
 
-# %% tags=["hide-input"]
+# %% [markdown]
+# Which thing came out? **The judge** says it, a second network that was trained to name drawings:
+
+# %% mystnb={"figure": {"caption": "What the judge names first, against the $t$ at which the prompt changes. Sixteen pictures at each point: apple and rocket, sunflower and penguin, each pair in both orders, from four seeds.", "name": "fig-a15-when"}, "image": {"alt": "Three curves. Where the prompt changes early, the thing of the second prompt is named; where it changes late, that of the first; in between most pictures are named as neither."}} tags=["hide-input"]
 judge = load_evaluator()
 
 
-def named(pictures, name):
-    """How many of the pictures the judge calls by this name."""
-    ranks = name_ranks(judge, pictures, [name] * len(pictures))
-    return sum(rank == 1 for rank in ranks)
+def named(pictures, prompts):
+    """The share of the pictures that the judge calls by the thing of their prompt."""
+    ranks = name_ranks(judge, pictures, [things[prompt] for prompt in prompts])
+    return sum(rank == 1 for rank in ranks) / len(ranks)
 
 
-table(
-    [
-        [order, name, *(named(pictures, name) for pictures in samples)]
-        for order, samples in [("apple, rocket", forth), ("rocket, apple", back)]
-        for name in ("red apple", "rocket")
-    ],
-    ["prompts", "named", *(f"k = {k}" for k in changes)],
-    f"How many of {len(many)} pictures (seeds 0 to {len(many) - 1}) are named a red apple or a rocket by the judge, a network that was trained to name drawings (1.6). The first k steps have the first prompt.",
-)
+as_first = [named(pictures, before) for pictures in switched]
+as_second = [named(pictures, after) for pictures in switched]
+neither = [1 - one - two for one, two in zip(as_first, as_second, strict=True)]
+at = [timesteps[k] for k in changes]
+fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
+ax.plot(at, as_second, "s--", label="thing of the second prompt")
+ax.plot(at, neither, "^:", color="grey", label="neither")
+ax.plot(at, as_first, "o-", label="thing of the first prompt")
+ax.set(xlabel="$t$ at which the prompt changes", ylabel="share of the pictures")
+ax.set(xlim=(1010, -20), ylim=(-0.05, 1.05))
+fig.legend(loc="outside upper center", ncols=3)
+plt.show()
 
 # %% [markdown]
-# Two steps of the first prompt leave most of the pictures to the second one. After fifteen steps it is the other way round, although more than half of the steps are still to come, and this holds in both orders. So, for this pair, **the
-# prompt decides in the first half of the loop**. Later the outline and the colours can be seen in $x_t$, and a new prompt cannot turn them into another thing.
+# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$, and a new prompt cannot turn it into another thing. **In between neither wins.** The
+# second prompt has to go on with the colours and the rough outline of the first, and most results are a mixture.
 #
 # ## Where it fails
 #
-# The coursework asks for "a high quality photo", and no guidance.
+# The coursework asks for "a high quality photo", without guidance:
 
-# %% mystnb={"figure": {"caption": "The coursework's row: five samples from pure noise, \"a high quality photo\", no guidance, seeds 0 to 4.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures of single things on plain backgrounds."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples from pure noise, \"a high quality photo\", no guidance, seeds 0 to 4.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures of single things on plain backgrounds."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
-grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=1.4)
+grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=0.9)
 
 # %% tags=["remove-cell"]
 # A model with a second stage, such as DeepFloyd IF, draws the same with 256x256 pixels.
@@ -190,11 +203,10 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# Each has what the training drawings share, one thing in the middle of a plain background. But most of them are hard to name. The loop is the same as in {numref}`fig-a15-prompts`; what is missing is a name. Emoji-64 knows drawings of 508
-# things, and it learned this phrase as one that may stand for any of them. Even with a name the pictures are soft. For that, [1.6](a1_6_guidance.ipynb) exaggerates what the prompt changes.
+# Most of them are hard to name. In the training of Emoji-64 this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and it follows the prompt more clearly if we
+# exaggerate what the prompt changes: [1.6](a1_6_guidance.ipynb).
 #
 # ## Try it
 #
-# * **Another pair.** In the code of {numref}`fig-a15-switch`, set `apples, rockets = model.denoiser("a sunflower"), model.denoiser("a penguin")`. At which $k$ does the penguin become a sunflower?
-# * **Fewer steps.** In the code of {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)` instead of `timesteps`. Ten timesteps instead of 34 give softer pictures, closer to the average
-#   of one step.
+# * **Another prompt.** In the code of {numref}`fig-a15-prompts`, put a thing that you would like to see into `prompts`. Do the four seeds differ?
+# * **Fewer steps.** In the code of {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)` instead of `timesteps`: nine steps instead of 33. What becomes of the edges?

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.7.3 Text-conditional image to image
 #
-# Can a text decide what a picture turns into? **Yes, if the loop starts early enough: the earlier it starts, the more
-# the prompt decides.**
+# Can a text turn a picture into another thing? **Yes. From a start in the middle of the loop the two mix, if both
+# things can have the same outline.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -48,123 +48,148 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
+import matplotlib.pyplot as plt
 import torch
 
 from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
-from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, table, unit_range
-from diffusion_utils.tasks import generate, prompted, sdedit
+from diffusion_utils.show import grid, unit_range
+from diffusion_utils.tasks import generate, noised, prompted, sdedit
 from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
-starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
+starts = by_profile(full=[18, 16, 14, 12, 10, 7], fast=[2, 0])
 
-# %% mystnb={"figure": {"caption": "Three pictures (right), each towards the prompt that stands beside it, from six starts ($i = 1, 3, 5, 7, 10, 20$): the sailboat towards a rocket ship, the mushroom towards a broccoli, the cactus towards a ninja. $\\gamma = 7$, seeds 0 to 2, timesteps 990, 960, .., 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows: on the left a rocket, a broccoli and a ninja; from left to right they take on the colours and the outlines of a sailboat, a mushroom and a cactus."}} tags=["hide-input"]
-names = ["sailboat", "mushroom", "cactus"]
-prompts = ["a rocket ship", "a broccoli", "a ninja"]
-images = torch.stack([shipped_image(name) for name in names])
-edits = {
-    i: sdedit(model, prompted(model, prompts), images, i, range(3), timesteps)
-    for i in starts
-}
-grid(
-    unit_range(torch.stack([*edits.values(), images], 1)),
-    titles=[f"$t={timesteps[i]}$" for i in starts] + ["original"],
-    labels=prompts,
-    size=1.1,
-)
+# %% mystnb={"figure": {"caption": "Three pictures (left). To the right of each, for six starts $t$: above, the picture with the noise of $t$; below, what the loop makes of it with a prompt that names another thing. $\\gamma = 7$, seed 0.", "name": "fig-a173-mixtures"}, "image": {"alt": "Three pictures, each with a row of ever noisier copies and a row of results. From left to right a mushroom becomes an umbrella, a sailboat a volcano, and a cactus a dinosaur."}} tags=["hide-input"]
+pairs = [
+    ("mushroom", "an umbrella"),
+    ("sailboat", "a volcano"),
+    ("cactus", "a dinosaur"),
+]
+
+
+def towards(pairs):
+    """Each picture, noised to each start (B, 7, 3, 64, 64), and what comes of it."""
+    images = torch.stack([shipped_image(name) for name, _ in pairs])
+    denoise = prompted(model, [prompt for _, prompt in pairs], gamma=7.0)
+    seeds = [0] * len(pairs)
+    noisy, results = [images], [torch.ones_like(images)]  # a blank below the picture
+    for i in starts:
+        noisy.append(noised(model, images, i, seeds, timesteps)[0].cpu())
+        results.append(sdedit(model, denoise, images, i, seeds, timesteps))
+    return torch.stack(noisy, 1), torch.stack(results, 1)
+
+
+titles = ["picture"] + [f"$t={timesteps[i]}$" for i in starts]
+rows = torch.stack(towards(pairs), 1).flatten(0, 1)
+labels = [label for _, prompt in pairs for label in ("$x_t$", f'"{prompt}"')]
+grid(unit_range(rows), titles, labels, size=1.0)
 
 # %% [markdown]
 # ## The idea
 #
-# In [1.7](a1_7_image_to_image.ipynb) the prompt named what the picture shows, or no thing at all. Now it names another thing. Nothing else changes: noise the picture to the timestep $t$ at which the loop starts,
-# and denoise with guidance (N.6), $\gamma = 7$. The list of timesteps is 990, 960, .., 0, and its entry number $i$ is $t = 990 - 30\,i$.
+# The method is that of [1.7](a1_7_image_to_image.ipynb): noise the picture to a timestep $t$, and denoise it from there with a prompt. But now the prompt names another thing.
 #
-# So two forces pull at the result: the picture, through what the noise has left of it, and the prompt, at every step.
+# So two forces pull at the result. The picture acts once, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
+#
+# Why do they mix? The loop goes from large $t$ to small; it draws coarse things first and details last. At $t = 570$ the noise still lets areas of colour and an outline through, and they are settled. What is left to choose are
+# the details, and the model chooses those of the prompt's thing. **So a mixture comes about if that thing can have this outline.**
+#
+# Six seeds of one start, and the same prompt without a picture:
 
 # %% tags=["remove-cell"]
-i_start = by_profile(full=7, fast=2)
+i_start = by_profile(full=14, fast=2)
 
 # %%
-boat = shipped_image("sailboat")
-rocket = prompted(model, "a rocket ship", gamma=7.0)
-six = sdedit(model, rocket, boat, i_start, range(6), timesteps)
-none = generate(model, rocket, range(6), timesteps)
+mushroom = shipped_image("mushroom")
+umbrella = prompted(model, "an umbrella", gamma=7.0)
+seeds = range(6)
+mixed = sdedit(model, umbrella, mushroom, i_start, seeds, timesteps)
+alone = generate(model, umbrella, seeds, timesteps)
 
-# %% mystnb={"figure": {"caption": "Above: the sailboat towards \"a rocket ship\" from $t = 780$ ($i = 7$), six times with other noise. Below: \"a rocket ship\" from the same noise alone, without the boat. $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of six rockets. Those above have colours of the sailboat, those below do not."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the mushroom towards \"an umbrella\" from $t = 570$ (`i_start` = 14). Below: \"an umbrella\" from pure noise, without the mushroom. $\\gamma = 7$; both pictures of a column have the same seed.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of six pictures. Above, umbrellas with colours and outline of the mushroom; below, umbrellas in another colour."}} tags=["hide-input"]
 grid(
-    [unit_range(six), unit_range(none)],
-    titles=[f"seed {s}" for s in range(6)],
-    labels=["from the\nboat", "from\nnoise"],
+    [unit_range(mixed), unit_range(alone)],
+    titles=[f"seed {s}" for s in seeds],
+    labels=["from the\nmushroom", "from\nnoise"],
     size=1.1,
 )
 
 # %% [markdown]
 # ## What you see
 #
-# Look at the two ends of each row in {numref}`fig-a173-prompts` first. At $t = 390$ the picture wins: a sailboat, a mushroom and a cactus, redrawn. At $t = 960$ the prompt wins: a rocket, a broccoli and a ninja. In
-# between lie mixtures. The broccoli takes on the red of the cap at $t = 690$. The rocket and the ninja hardly mix with the picture.
+# In {numref}`fig-a173-mixtures` the picture wins on the left and the prompt on the right. Between them lie mixtures: the stem of the mushroom becomes the handle of the umbrella; the
+# water becomes a mountain, and the red sail its fire. What you can still make out in the noisy picture above a mixture is what the mixture has kept.
 #
-# How much of the rocket comes from the boat? {numref}`fig-a173-seeds` has a control: the lower row never saw the boat. The pose is much the same in both rows, so it is the model's own, and not that of the sail. What comes from the
-# boat is a little colour.
+# {numref}`fig-a173-seeds` is the check. Its lower row never saw the mushroom. So the colour, the round cap and the thick stem come from the mushroom.
 #
-# ## Picture against prompt
+# ## Mushroom or umbrella?
 #
-# How far does each force get? For the picture we measure how close the result is to it (PSNR). For the prompt we ask the judge of 1.6, a network that was trained to name drawings: at which place of its list
-# of names does it put the prompt's name? 1 is the first place.
+# The judge of 1.6 is a network that names drawings. For six seeds at each start, how often does it put "umbrella" before "mushroom"?
 
-# %% tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How many of six results the judge takes for an umbrella rather than a mushroom, for each start; the mushroom towards \"an umbrella\", $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-judge"}, "image": {"alt": "A curve over the start t: the number of results that the judge takes for an umbrella."}} tags=["hide-input"]
 judge = load_evaluator()
-rows = []
-for i, results in edits.items():
-    close = psnr(results.clamp(-1, 1), images, peak=2)
-    ranks = name_ranks(judge, results, ["rocket", "broccoli", "ninja"])
-    pairs = zip(close, ranks, strict=True)
-    rows.append([timesteps[i], *(cell for p, r in pairs for cell in (f"{p:.1f}", r))])
-table(
-    rows,
-    [
-        "t",
-        "sailboat (dB)",
-        "rocket",
-        "mushroom (dB)",
-        "broccoli",
-        "cactus (dB)",
-        "ninja",
-    ],
-    f"For each start: PSNR to the picture, and the place of the prompt's name among the judge's {len(judge[1])} names. Seeds 0 to 2.",
+finer = by_profile(full=[22, 20, 18, 16, 14, 12, 10], fast=[2])
+counts = []
+for i in finer:
+    results = sdedit(model, umbrella, mushroom, i, seeds, timesteps)
+    asked, given = (
+        name_ranks(judge, results, [name] * len(results))
+        for name in ("umbrella", "mushroom")
+    )
+    counts.append(sum(a < g for a, g in zip(asked, given, strict=True)))
+fig, ax = plt.subplots(figsize=(7, 2.4), layout="constrained")
+ax.plot([timesteps[i] for i in finer], counts, "o-")
+ax.set(xlabel="start $t$", ylabel="umbrella before\nmushroom, of 6", ylim=(-0.3, 6.3))
+plt.show()
+
+# %% [markdown]
+# It sees the mushroom after a start at small $t$ and the umbrella after one at large $t$. It changes its mind where we see mixtures.
+#
+# ## The coursework's prompts
+#
+# The coursework asks for "a rocket ship", "a broccoli" and "a ninja", from six starts:
+
+# %% mystnb={"figure": {"caption": "The coursework's rows: three pictures (left), its three prompts and its six starts, `i_start` = 20, 10, 7, 5, 3, 1. $\\gamma = 7$, seed 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows that begin with a sailboat, a mushroom and a cactus and end with a rocket, a broccoli and a ninja."}} tags=["hide-input"]
+six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
+names = ["sailboat", "mushroom", "cactus"]
+prompts = ["a rocket ship", "a broccoli", "a ninja"]
+images = torch.stack([shipped_image(name) for name in names])
+denoise = prompted(model, prompts, gamma=7.0)
+edits = [sdedit(model, denoise, images, i, [0] * 3, timesteps) for i in six]
+grid(
+    unit_range(torch.stack([images, *edits], 1)),
+    titles=["picture"] + [f"$t={timesteps[i]}$" for i in six],
+    labels=[f'"{prompt}"' for prompt in prompts],
+    size=1.0,
 )
 
 # %% [markdown]
-# Going down the table, each picture comes closer to the original. The judge keeps to the prompt's name, or near it, down to $t = 690$, and has lost it at 390. Mixtures are to be found there.
+# Most of these starts lie where the prompt wins. The mixtures of {numref}`fig-a173-mixtures` lie between $t = 390$ and 690, where the coursework has no start. And of the three prompts only the broccoli can have the
+# outline of its picture. A rocket is no boat in outline, and a ninja no cactus.
 #
 # ## Where it fails
 #
-# Can a late start be forced, by guiding more? Here the sailboat goes towards a rocket ship from $t = 540$, with larger and larger $\gamma$:
+# If the outlines do not fit, more starts do not help:
 
-# %% mystnb={"figure": {"caption": "The sailboat towards \"a rocket ship\" from $t = 540$ ($i = 15$), with five guidance scales; seed 0, timesteps 990, 960, .., 0.", "name": "fig-a173-gammas"}, "image": {"alt": "Five results: on the left a boat on blue water; to the right it falls apart into streaks of a rocket, with ever harsher colours."}} tags=["hide-input"]
-gammas = [1, 3, 7, 15, 30]
-late = by_profile(full=15, fast=2)
-forced = [
-    sdedit(model, prompted(model, "a rocket ship", g), boat, late, [0], timesteps)
-    for g in gammas
-]
+# %% mystnb={"figure": {"caption": "The cactus towards \"a robot\", as in {numref}`fig-a173-mixtures`: $\\gamma = 7$, seed 0.", "name": "fig-a173-robot"}, "image": {"alt": "A cactus, and from left to right results in which it gives way to a wide robot."}} tags=["hide-input"]
+noisy, results = towards([("cactus", "a robot")])
 grid(
-    [unit_range(torch.cat(forced))], titles=[rf"$\gamma={g}$" for g in gammas], size=1.5
+    [unit_range(torch.cat([noisy[0, :1], results[0, 1:]]))],
+    titles,
+    ['"a robot"'],
+    size=1.0,
 )
 
 # %% [markdown]
-# Yes, but the boat pays for it ({numref}`fig-a173-gammas`). With a small $\gamma$ there is a boat on the water. As $\gamma$ grows, the boat falls apart and red and white streaks of a rocket appear, in ever harsher colours. None of the five
-# shows both things well.
+# The model draws a robot wide, and the cactus is narrow with two arms. In the middle one lies over the other.
 #
 # ## Try it
 #
-# * **Other prompts.** Set `prompts = ["a shark", "a strawberry", "a palm tree"]` in the code of {numref}`fig-a173-prompts`. These share more with the pictures, colour or outline. Do they last to smaller $t$ than the rocket, the broccoli and
-#   the ninja?
-# * **Between the two.** In the cell above {numref}`fig-a173-seeds`, write 12, 14 or 16 in place of `i_start`. At which start does the rocket become a boat?
+# * **Other pairs.** Set `pairs = [("mushroom", "a jellyfish"), ("sailboat", "a shark"), ("cactus", "a ninja")]` in the code of {numref}`fig-a173-mixtures`. Which of them mix?
+# * **Your own picture.** Draw in the panel of [1.7](a1_7_image_to_image.ipynb) and type a thing with the same outline.

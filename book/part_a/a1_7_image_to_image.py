@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.7 Image to image
 #
-# Can the model turn a scribble into a good drawing? **Yes: add noise to the scribble and denoise it. How much noise
-# we add decides how much may change.**
+# Can the model turn a scribble into a good drawing? **Yes: add noise to the scribble and denoise it. The more noise
+# we add, the less of the scribble stays.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -50,41 +50,34 @@ sys.path.insert(0, str(books[0]))
 # %% tags=["remove-input"]
 import torch
 
-from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
-from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, table, unit_range
-from diffusion_utils.tasks import prompted, sdedit
+from diffusion_utils.show import grid, unit_range
+from diffusion_utils.tasks import noised, prompted, sdedit
 from diffusion_utils.text_to_image import load_pretrained
 
 model = load_pretrained()
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
-starts = by_profile(full=[1, 3, 5, 7, 10, 20], fast=[0, 2])
-seeds = by_profile(full=range(3), fast=range(1))
+shares = model.schedule.alpha_bar.sqrt()
 
-
-# %% mystnb={"figure": {"caption": "Two felt-pen drawings (right), noised and denoised again with the prompts \"a house\" and \"a fish\". The loop starts at the timestep $t$ above each column (`i_start` = 1, 3, 5, 7, 10, 20). $\\gamma = 3$, seed 0. The drawings were made for this book, of pen strokes that are stored as paths.", "name": "fig-a17-prompts"}, "image": {"alt": "Two rows, for a house and a fish in felt pen. From left to right the results come closer to the drawing, which stands on the right."}} tags=["hide-input"]
-def edited(pictures, denoise, seeds):
-    """SDEdit of each picture from each start -> {i: results}."""
-    return {i: sdedit(model, denoise, pictures, i, seeds, timesteps) for i in starts}
-
-
-def show(edits, pictures, labels):
-    columns = torch.stack([*edits.values(), pictures], 1)
-    titles = [f"$t={timesteps[i]}$" for i in starts] + ["original"]
-    grid(unit_range(columns), titles=titles, labels=labels, size=1.1)
-
-
-drawn = [shipped_image("drawn-house"), shipped_image("drawn-fish")]
-drawn = torch.stack([picture for picture in drawn for _ in seeds])
-prompts = [prompt for prompt in ("a house", "a fish") for _ in seeds]
-edits = edited(drawn, prompted(model, prompts, 3), [*seeds] * 2)
-first = {i: results[:: len(seeds)] for i, results in edits.items()}
-show(first, drawn[:: len(seeds)], ["a house", "a fish"])
+# %% mystnb={"figure": {"caption": "Two felt-pen drawings (left). To the right of each, for six starts $t$: above, the drawing with the noise of $t$; below, what the loop makes of it with the prompt \"a house\" or \"a fish\". The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the drawing is multiplied in $x_t$. $\\gamma = 3$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a fish in felt pen on the left. To the right of each, a row with more and more noise over it, and below the results, which are less and less like the drawing."}} tags=["hide-input"]
+starts = by_profile(full=[20, 17, 15, 13, 10, 1], fast=[2, 0])
+names, prompts = ["drawn-house", "drawn-fish"], ["a house", "a fish"]
+drawn = torch.stack([shipped_image(name) for name in names])
+blank = torch.ones_like(drawn)
+noisy, results = [drawn], [blank]  # nothing stands below the drawing
+for i in starts:
+    noisy.append(noised(model, drawn, i, [0, 0], timesteps)[0].cpu())
+    denoise = prompted(model, prompts, 3)
+    results.append(sdedit(model, denoise, drawn, i, [0, 0], timesteps))
+rows = torch.stack([torch.stack(noisy, 1), torch.stack(results, 1)], 1).flatten(0, 1)
+titles = ["drawing"]
+titles += [f"$t={timesteps[i]}$\n{shares[timesteps[i]]:.2f}" for i in starts]
+labels = [label for prompt in prompts for label in ("$x_t$", f'"{prompt}"')]
+grid(unit_range(rows), titles, labels, size=1.0)
 
 # %% [markdown]
 # ```{live} sdedit
@@ -93,80 +86,73 @@ show(first, drawn[:: len(seeds)], ["a house", "a fish"])
 # %% [markdown]
 # ## The idea
 #
-# In [1.4](a1_4_iterative_denoising.ipynb) we noised a picture and asked the loop to bring it back. Now we want something else: a picture that is close to the given one and is a good drawing too.
-# The steps are the same. Add noise to the picture, but stop before nothing is left of it, and denoise it with a prompt. What can still be seen through the noise stays. What the noise has covered, the model
-# draws anew. This is called SDEdit {cite:p}`meng2022`.
+# In [1.4](a1_4_iterative_denoising.ipynb) we noised a picture and asked the loop to bring it back. Now we want a better picture than the one we gave. The steps are the same:
 #
-# The first step is the forward process (N.1) of [1.1](a1_1_forward.ipynb), with the given picture as $x_0$. The timestep $t$ at which we start is an entry of the list 990, 960, .., 0 that the loop goes through. The code
-# gives its place in the list, `i_start`: number 10 is $t = 690$.
+# 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
+#    picture as $x_0$ and fresh noise $\epsilon$.
+# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb).
 #
-# ```{literalinclude} ../../diffusion_utils/tasks.py
-# :pyobject: noised
-# :start-at: eps =
-# :dedent:
-# ```
-#
-# The second step is the loop of 1.4, with the guidance of [1.6](a1_6_guidance.ipynb), from there to the end:
+# **What can still be seen through the noise stays. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas of colour last. This is called SDEdit {cite:p}`meng2022`.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
 # :lines: 1,3-
 # ```
 #
+# The list `timesteps` is 990, 960, .., 0, and `i_start` is the place of the start in it, counted from 0: number 10 is $t = 690$. The function `noised` is step 1. It also returns the random generators (`noise`), one for each seed,
+# from which the loop draws the noise of its later steps. `trajectory` is the loop of 1.4, and `sdedit`, used below, gives its last picture.
+#
 # ## What you see
 #
-# Read {numref}`fig-a17-prompts` from right to left, from little noise to much. At $t = 390$ the strokes of the pen have become smooth areas, and the large things are where they were; small ones get lost. At $t = 690$ more of the
-# drawing is gone. At $t = 960$ the model draws a house and a fish of its own.
+# Read {numref}`fig-a17-prompts` from left to right.
 #
-# ## Close to the drawing, or a good drawing?
+# * **Little noise** ($t = 390$): the large things are where they were, and the strokes of the pen have become smooth areas.
+# * **More noise** ($t = 480$ to 690): outline and main colours still come from the drawing. Small things get lost, and the model's own parts take over.
+# * **Almost only noise** ($t = 960$): the model draws a house and a fish of its own.
 #
-# We want both. So we measure both, over three seeds for each drawing: how close the result is to the drawing (PSNR), and how often **the judge** puts the name of the prompt first. The judge is a second
-# network that was trained to name drawings; [1.6](a1_6_guidance.ipynb) says more about it. It learned from
-# the same drawings as the model, so it says whether the prompt is obeyed, not whether the picture is good.
+# One cannot have all of both. With little noise the result is **faithful** to the drawing. With much noise it is **realistic**: it looks like the drawings that the model knows. Try several starts and seeds, and choose by eye:
 
-# %% tags=["hide-input"]
-judge = load_evaluator()
-things = [prompt.removeprefix("a ") for prompt in prompts]
-
-
-def named(pictures):
-    ranks = name_ranks(judge, pictures, things)
-    return f"{sum(rank == 1 for rank in ranks)} of {len(ranks)}"
-
-
-rows = []
-for i, results in edits.items():
-    close = psnr(results.clamp(-1, 1), drawn, peak=2).split(len(seeds))
-    dB = [f"{part.mean():.1f}" for part in close]
-    rows.append([timesteps[i], *dB, named(results)])
-rows.append(["the drawing", "", "", named(drawn)])
-table(
-    rows,
-    ["start t", "house (dB)", "fish (dB)", "named first"],
-    f"Mean PSNR to the drawing, and how often the judge puts the right name first of {len(judge[1])}. The last row counts each drawing itself, once for each seed.",
+# %% mystnb={"figure": {"caption": "Three starts and three seeds for each drawing; prompts and $\\gamma$ as in {numref}`fig-a17-prompts`.", "name": "fig-a17-seeds"}, "image": {"alt": "Three rows of three houses and three fish. In each row the three differ in details; from the first row to the last they are less like the drawings."}} tags=["hide-input"]
+seeds = by_profile(full=[0, 1, 2], fast=[0])
+chosen = by_profile(full=[20, 16, 10], fast=[2])
+several = drawn.repeat_interleave(len(seeds), 0)
+wanted = [prompt for prompt in prompts for _ in seeds]
+grid(
+    [
+        unit_range(
+            sdedit(model, prompted(model, wanted, 3), several, i, seeds * 2, timesteps)
+        )
+        for i in chosen
+    ],
+    titles=[f"seed {s}" for s in seeds] * 2,
+    labels=[f"$t={timesteps[i]}$" for i in chosen],
+    size=1.1,
 )
 
 # %% [markdown]
-# Going down the table, there is less noise and the result is closer to the drawing. But a result close to a scribble is half a scribble, and the judge has not learned strokes of a pen. So a good start is the last one, going down, at which the results
-# are still named right.
-#
 # (sec-hand-drawn)=
-# ## Without a name, and 1.7.1 Hand-drawn and web images
+# ## 1.7.1 Found and drawn pictures, without a name
 #
-# The coursework asks for the prompt "a high quality photo", which names no thing, for three pictures, and in 1.7.1 for a picture found on the web and two hand drawings. All six start from the same noise.
+# The coursework's prompt is "a high quality photo", which names no thing. It asks for three pictures (the first three rows), and in 1.7.1 for a found picture (the lighthouse) and two drawings by hand. The model was trained on
+# none of the six.
 
-# %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (right) from six starts. \"A high quality photo\", $\\gamma = 3$ as above, where the coursework takes 7; seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. On the left the results have nothing to do with the picture; from left to right they take on its colours, then its outline."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (left) from its six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. From left to right the results lose the details of the picture, then its outline, and on the right they have nothing to do with it."}} tags=["hide-input"]
+six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
 names = ["sailboat", "mushroom", "cactus"]
 names += ["found-lighthouse", "drawn-house", "drawn-fish"]
 images = torch.stack([shipped_image(name) for name in names])
-photo = prompted(model, "a high quality photo", 3)
-labels = [name.split("-")[-1] for name in names]
-show(edited(images, photo, [0] * len(names)), images, labels)
+photo = prompted(model, "a high quality photo", 7)
+edits = [sdedit(model, photo, images, i, [0] * len(names), timesteps) for i in six]
+grid(
+    unit_range(torch.stack([images, *edits], 1)),
+    titles=["picture"] + [f"$t={timesteps[i]}$" for i in six],
+    labels=[name.split("-")[-1] for name in names],
+    size=1.0,
+)
 
 # %% [markdown]
-# At $t = 960$ the six results are much alike, since the noise is the same and next to nothing of the pictures is left. Then the picture comes back, coarse things first: large areas of colour, then the outline, then the parts.
-
-# %% [markdown]
+# From left to right the pictures melt: details go first, then the outline, in the end the colours. At $t = 960$ the six results are much alike, since the noise is the same and next to nothing of the pictures is left.
+#
 # ```{dropdown} How the two drawings were made
 # Not with ink on paper. Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
 # a thin one. The points of each stroke were set one by one; a small program drew a smooth curve through them and added what a hand adds: a slow drift, a slight tremor, and ends that
@@ -175,20 +161,19 @@ show(edited(images, photo, [0] * len(names)), images, labels)
 #
 # ## Where it fails
 #
-# Compare the house and the fish in {numref}`fig-a17-objects` with {numref}`fig-a17-prompts`: same noise, same $\gamma$, but no name. From an early start they are no house and no fish. The name
-# is what keeps the thing together when the noise has covered it.
+# Without a name, the model does not know what the areas of colour in the noise should become. In {numref}`fig-a17-objects` they stay lumps from $t = 690$ on. Compare the house and the fish with
+# {numref}`fig-a17-prompts`, where the prompt names them.
 #
-# And the start acts on the whole picture at once. We cannot keep one corner and free the rest; for that, see [1.7.2](a1_7_2_inpainting.ipynb).
+# And one start holds for the whole picture. We cannot keep the sun and redraw the house; for that, see [1.7.2](a1_7_2_inpainting.ipynb).
 #
 # ## Try it
 #
-# * **Use your own picture.** Add a cell with
+# * **Use your own drawing.** Take a photo of a drawing on white paper. Add a cell with the lines below, and name what it shows.
 #   ```python
 #   from diffusion_utils.pictures import load_image
 #
-#   mine = load_image("my-drawing.jpg")[None]
-#   show(edited(mine, prompted(model, "a cat", 3), [0]), mine, ["mine"])
+#   mine = load_image("my-drawing.jpg")
+#   cat = prompted(model, "a cat", 3)
+#   grid([unit_range(sdedit(model, cat, mine, i, [0, 1, 2])) for i in (20, 16, 10)])
 #   ```
-#   Take a photo of a drawing on white paper, and name what it shows.
-# * **Ask for another thing.** In the code of {numref}`fig-a17-prompts`, replace `("a house", "a fish")` by `("a castle", "a shark")`. From which start on is the
-#   drawing stronger than the prompt? (The table then counts castles and sharks.)
+# * **Make it a cartoon.** Do the same with `mine = shipped_image("photograph-cat")`. From which start on is it a drawing, and until which is it still this cat?

@@ -93,7 +93,7 @@ def pictures(rows, titles, labels=None, margin=0):
     plt.show()
 
 
-# %% mystnb={"figure": {"caption": "Six test digits $x$, the same with noise of $\\sigma = 0.5$ (seeds 0 to 5), and the network's answers after the epochs named on the left; values clipped to $[0, 1]$ for display.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch; the denoised digits have much less noise, and softer strokes."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Six test digits $x$, the same with noise of $\\sigma = 0.5$ (seeds 0 to 5), and the network's answers after the epochs named on the left; values clipped to $[0, 1]$ for display.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch; the denoised digits have much less noise."}} tags=["remove-input"]
 names = [f"epoch {epoch:g}" for epoch in estimates]
 shown = [row[:6] for row in (x, z, *estimates.values())]
 grid(shown, labels=[r"$x$", r"$z$", *names], size=1.1)
@@ -103,8 +103,8 @@ grid(shown, labels=[r"$x$", r"$z$", *names], size=1.1)
 # ```
 
 # %% [markdown]
-# **Yes, but with soft strokes: the best single answer is an average of digits.** The second row of {numref}`fig-b1-denoised` is what the network sees, the last row is what it answers
-# after five epochs of training. Most of the noise is gone. Compare it with the first row: the strokes are softer, and the gap in the 5 is closed. This page builds and trains such a network, and shows why.
+# **Mostly yes. Where the noise leaves a choice, the best single answer is an average of the digits that are possible.** The second row of {numref}`fig-b1-denoised` is what the network sees, the last row is what it answers
+# after five epochs of training. Most of the noise is gone. But look at the 3: the answer has closed its upper bow, and it could be an 8.
 #
 # ## Adding noise
 #
@@ -120,8 +120,7 @@ columns = [
 grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 
 # %% [markdown]
-# This page trains at $\sigma = 0.5$. There most digits of {numref}`fig-b1-noising` can be read, the 3 only with difficulty. At $\sigma = 1$ the noise is as large as the step
-# from black to white, and some digits have to be guessed.
+# This page trains at $\sigma = 0.5$. There most digits of {numref}`fig-b1-noising` can still be read.
 #
 # ## The best answer is an average
 #
@@ -129,20 +128,19 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 #
 # $$ L(\theta) = \mathbb E_{x, \epsilon} \lVert x_\theta(z) - x \rVert^2, \qquad \sigma = 0.5. \tag{B1.2} $$
 #
-# In this book $\lVert\cdot\rVert^2$ is the mean over the pixels. Many digits, each with its own noise, could have given the same $z$. The network cannot know which one it was.
+# Here $\lVert\cdot\rVert^2$ is the mean over the pixels. Many digits, each with its own noise, could have given the same $z$, and the network cannot know which one it was.
 # The answer with the smallest squared error is **the average of all digits, each weighted by how probable it is given $z$**:
 #
 # $$ x^*(z) = \mathbb E[x \mid z]. \tag{B1.3} $$
 #
-# We can compute this average if we let the 60,000 training digits $x_i$ stand for all digits. By (B1.1) and Bayes' rule the weight of a digit falls with its distance from $z$:
+# Nobody knows this average for all the digits that people write. But suppose that there were only the 60,000 training digits $x_i$, each as likely as the others. By (B1.1) each pixel $z_p$ is Gaussian around the pixel $x_{i,p}$, so Bayes' rule gives
 #
-# $$ x^*(z) \approx \sum_i w_i\, x_i, \qquad w_i \propto e^{-\|z - x_i\|^2 / (2\sigma^2)} \tag{B1.4} $$
+# $$ x^*(z) = \sum_i w_i\, x_i, \qquad w_i \propto \exp\Big( -\sum_p \frac{(z_p - x_{i,p})^2}{2\sigma^2} \Big). \tag{B1.4} $$
 #
-# The square is a sum over all pixels, and the weights $w_i$ add up to one.
+# The sum over $p$ is over all 784 pixels, and the weights $w_i$ add up to one. The nearer a digit is to $z$, the larger is its weight.
 
 # %% tags=["remove-input"]
-train_images, train_labels = mnist(train=True)
-train_digits = to_unit(train_images).flatten(1)
+train_digits = to_unit(mnist(train=True)[0]).flatten(1)
 
 
 def weights_of_digits(z, sigma=0.5):
@@ -156,9 +154,9 @@ def weighted_mean(weights):
     return (weights @ train_digits).view(-1, 1, 28, 28)
 
 
-# %% mystnb={"figure": {"caption": "Three noisy test digits $z$; the three training digits with the largest weights $w_i$; the weighted mean (B1.4) of all 60,000 and the network's answer after epoch 5, each with its mean squared error; and the clean $x$. The middle 22 × 22 pixels; seeds 0, 1 and 4.", "name": "fig-b1-average"}, "image": {"alt": "Three rows, for a zero, a one and a four: the noisy digit, three training digits that resemble it, their softer weighted mean, the network's answer, and the clean digit. In the row of the four the heaviest training digit is a nine."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Three noisy test digits $z$; the three training digits with the largest weights $w_i$; the weighted mean (B1.4) of all 60,000 and the network's answer after epoch 5, each with its mean squared error over the whole image; and the clean $x$. Shown are the middle 22 × 22 pixels; seeds 1, 4 and 3.", "name": "fig-b1-average"}, "image": {"alt": "Three rows, for a one, a four and a three: the noisy digit, the three training digits with the largest weights, their weighted mean, the network's answer, and the clean digit. In the row of the four the heaviest training digit is a nine; in the row of the three one training digit has nearly all the weight."}} tags=["remove-input"]
 rows, titles = [], []
-for digit in (0, 1, 4):
+for digit in (1, 4, 3):
     weights = weights_of_digits(z[[digit]])
     largest, indices = weights[0].topk(3)
     likely = train_digits[indices].view(-1, 1, 28, 28)
@@ -172,9 +170,8 @@ for digit in (0, 1, 4):
 pictures(rows, titles, margin=3)
 
 # %% [markdown]
-# In the first two rows of {numref}`fig-b1-average` the likely digits are alike, but their strokes lie in slightly different places. Each has sharp strokes; their mean has softer ones.
-# In the last row the likeliest training digit is a 9, a 4 comes second, and the mean is a mixture of both. The network's answer is nearer to $x$ in all three rows: the 60,000 digits
-# are only a sample of all the digits that people write, and (B1.4) knows nothing between them.
+# In {numref}`fig-b1-average` the 1 shows how an average comes about: several training digits share the weight, and their strokes lie in slightly different places. For the 4, a 9 has most of the weight, and the mean is that 9 with a faint trace of the 4's tip.
+# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. There it is a poor stand-in for (B1.3): 60,000 digits are few, and often one is nearest by far. A network that answered so would have memorised its training digits. Ours has not; it comes nearer to $x$ in all three rows.
 #
 # ```{dropdown} Why the average is the best answer
 # Fix $z$, and let $m = \mathbb E[x \mid z]$. For any answer $y$,
@@ -188,31 +185,38 @@ pictures(rows, titles, margin=3)
 # ## Training
 #
 # Here is the whole of training, on a network small enough to be trained while this page is built: 30 steps, each on 64 digits.
-# `hidden=16` is $D$, the number of channels that the network has at full resolution. The noise is new in every step, so that the network never sees the same $z$ twice.
+# `hidden=16` is $D$, the number of channels at full resolution. The noise is new in every step. (The last section needs `visible`.)
 
 # %%
-images = to_unit(mnist(train=True)[0][:6000])
-torch.manual_seed(0)
-small = UNet(hidden=16)
-optimizer = torch.optim.Adam(small.parameters(), lr=3e-3)
-losses = []
-for _ in range(30):
-    batch = images[torch.randint(len(images), (64,))]
-    noisy = batch + 0.5 * torch.randn(batch.shape)  # (B1.1)
-    loss = (small(noisy) - batch).square().mean()  # (B1.2)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    losses.append(loss.item())
+digits = train_digits.view(-1, 1, 28, 28)  # 60,000 with values from 0 to 1
+
+
+def train_small(steps, visible=1):
+    torch.manual_seed(0)
+    small = UNet(hidden=16)
+    optimizer = torch.optim.Adam(small.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(steps):
+        x = digits[torch.randint(len(digits), (64,))]
+        z = visible * x + 0.5 * torch.randn(x.shape)  # (B1.1)
+        loss = (small(z) - x).square().mean()  # (B1.2)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return small.eval(), losses
+
+
+small, losses = train_small(30)
 
 # %% mystnb={"figure": {"caption": "What this small network makes of six noisy test digits after its 30 steps ($D = 16$, $\\sigma = 0.5$, seeds 0 to 5).", "name": "fig-b1-live"}, "image": {"alt": "Six noisy digits over the small network's blotchy estimates, in which the digits are recognisable shapes."}} tags=["remove-input"]
 with torch.no_grad():
-    quick = small.eval()(z[:6])
+    quick = small(z[:6])
 grid([z[:6], quick], labels=[r"$z$", "30 steps"], size=1.1)
 
 # %% [markdown]
-# After thirty steps the digits stand out from the noise, in blotchy strokes. The network of {numref}`fig-b1-denoised` has $D = 128$. It saw all 60,000 digits five times, 256 a step, with Adam and a
-# learning rate of $10^{-4}$. Its loop, [`diffusion_utils.training.loop.train`](../appendix/api.md), repeats the same lines.
+# After thirty steps the digits stand out from the noise, in blotchy strokes. The network of {numref}`fig-b1-denoised` has $D = 128$. It saw all 60,000 digits five times, with
+# [`diffusion_utils.training.loop.train`](../appendix/api.md), which repeats the same lines.
 
 # %% mystnb={"figure": {"caption": "Training loss (B1.2) of the network with $D = 128$ against the step, from the history of the run that made these weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$, seed 180. Each value of the second curve stands at the middle of its 50 steps.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["remove-input"]
 loss_curve(history)
@@ -228,25 +232,25 @@ first = sum(row.epoch <= 1 for row in history)
 table(
     [
         ["black everywhere", f"{to_unit(test_images).square().mean():.4f}"],
-        ["the small network, last 5 of its 30 steps", f"{np.mean(losses[-5:]):.4f}"],
-        ["this network, steps 6 to 10", f"{loss_at[5:10].mean():.4f}"],
+        ["D = 16, last 5 of its 30 steps", f"{np.mean(losses[-5:]):.4f}"],
+        ["D = 128, steps 6 to 10", f"{loss_at[5:10].mean():.4f}"],
         [
-            "this network, last 100 steps of epoch 1",
+            "D = 128, last 100 steps of epoch 1",
             f"{loss_at[first - 100 : first].mean():.4f}",
         ],
-        ["this network, last 100 steps of epoch 5", f"{loss_at[-100:].mean():.4f}"],
+        ["D = 128, last 100 steps of epoch 5", f"{loss_at[-100:].mean():.4f}"],
         [
-            f"the same on {len(known)} test digits",
+            f"D = 128, final weights, {len(known)} test digits",
             f"{on_test.mean():.4f} ± {error:.4f}",
         ],
     ],
     ["", "mean squared error"],
-    "The loss (B1.2) with σ = 0.5 (± one standard error).",
+    "The loss (B1.2) with σ = 0.5. Rows with steps are means over training batches, while the weights still move; the last row has its standard error.",
 )
 
 # %% [markdown]
-# Within its first ten steps the network is better than an answer that is black everywhere. The steep part of {numref}`fig-b1-loss` lies within the first epoch and already gives legible strokes (third row of {numref}`fig-b1-denoised`). The
-# four epochs after it refine them. The error on test digits is about that of training: the network has not just memorised its digits.
+# The steep part of {numref}`fig-b1-loss` lies within the first epoch and already gives legible strokes (third row of {numref}`fig-b1-denoised`). The
+# four epochs after it refine them. The error on test digits is no larger than that of training: there is no sign that the network has memorised its digits.
 
 # %% mystnb={"code_prompt_show": "How long training takes"} tags=["remove-input", "hide-output"]
 stored = ROOT / "benchmarks/results"
@@ -281,18 +285,19 @@ table(
 # ## The network
 #
 # A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions. {numref}`fig-b1-unet` reads from the upper left: down to 14 and 7 pixels a side, then through
-# a single vector that can describe the whole digit (the arrow at the bottom), and back up. At each resolution the features of the way down are joined to those of the way up,
-# so that the way up knows where the strokes are.
+# a single vector that can describe the whole digit (the arrow at the bottom), and back up. On the way up the features of the way down are joined in, because they still know where the strokes are.
 
 # %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each blue box is a block; a box names the shape of what it returns, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
 draw(*unet_plan(network))
 
 # %% [markdown]
-# The code of `UNet.forward` follows the figure, and `torch.cat` is its "join". The input `x` is the noisy image, here $z$. The conditions $t$ and $c$ are for the next chapters; here `t1 = t2 = 0` and `c1 = c2 = 1`.
+# In a block each convolution is followed by BatchNorm, which brings each channel to mean 0 and variance 1, and by a smooth threshold, GELU.
+# The code of `UNet.forward` follows the figure; `x` is the noisy image, here $z$, and `torch.cat` is "join". Two lines are left out, in which the next chapters add a time and a class.
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/unet.py
 # :pyobject: UNet.forward
 # :start-at: h28 = self.conv_in
+# :lines: 1-4,6,8-
 # :dedent:
 # ```
 #
@@ -328,10 +333,10 @@ above = [rf"$\sigma={sigma}$" for sigma in sigmas]
 pictures([noisy, denoised], [above, quality], [r"$z$", "network"])
 
 # %% [markdown]
-# PSNR (peak signal-to-noise ratio) is the error on a logarithmic scale: 10 dB more is a tenth of the mean squared error. Up to $\sigma = 0.6$ the answers in {numref}`fig-b1-ood` stay good.
+# PSNR (peak signal-to-noise ratio) is $-10 \log_{10}$ of the mean squared error: 20 dB is an error of 0.01, 10 dB one of 0.1. Up to $\sigma = 0.6$ the answers in {numref}`fig-b1-ood` stay good.
 # With more noise the network takes some of it for strokes. {numref}`fig-b1-psnr` repeats this for many digits.
 
-# %% mystnb={"figure": {"caption": "PSNR of the one-step estimate, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over 1,000 test digits, seeds from 0. The network was trained at the dotted line. At $\\sigma = 0$ the input is exact and only the network is shown. From `python -m benchmarks.mnist_quality b1`.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, for the network, the blur and the noisy input; a dotted line marks the sigma of the training."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "PSNR of the network's answer, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over 1,000 test digits. The network was trained at the dotted line. At $\\sigma = 0$ the input is exact and only the network is shown. From `python -m benchmarks.mnist_quality b1`.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, for the network, the blur and the noisy input; a dotted line marks the sigma of the training."}} tags=["remove-input"]
 result = json.loads((ROOT / "benchmarks/results/mnist_b1.json").read_text())
 rows = result["rows"]
 fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
@@ -348,34 +353,30 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Wherever there is noise, the network is on average above the best blur, although the blur's width was chosen for each $\sigma$ with the clean images at hand. The lead is smallest at
-# $\sigma = 1$. At $\sigma = 0$ nothing should be changed at all, and the network changes the digit: at 25 dB it is hardly better than at $\sigma = 0.2$.
+# Wherever there is noise, the network is on average above the best blur, although the blur's width was chosen for each $\sigma$ with the clean images at hand. At $\sigma = 0$ nothing should be changed at all, but the network changes the digit:
+# it has learned that there is always noise, and smooths.
 #
 # ## Where it fails: nothing but noise
 #
-# To draw new digits, a network has to start from noise alone. {numref}`fig-b1-pure` gives it $z = 0.5\,\epsilon$, with no digit in it.
+# To draw new digits, a network has to start from noise alone. Then $z$ says nothing about $x$, every digit is possible, and (B1.3) is the plain mean of all digits. A network learns just that if it is trained on noise alone:
 
-# %% mystnb={"figure": {"caption": "Noise without a digit, $z = 0.5\\,\\epsilon$ (seeds 0 to 6); the weighted mean (B1.4), and the share of the weight that falls on ones; the network's answer; and, for comparison, the plain mean of all training digits (in each column the same).", "name": "fig-b1-pure"}, "image": {"alt": "Seven squares of noise; below them thin strokes, nearly all upright ones; below those the network's dark answers with faint strokes; in the last row a broad grey blob."}} tags=["remove-input"]
+# %%
+blind, _ = train_small(60, visible=0)
+
+# %% mystnb={"figure": {"caption": "Noise without a digit, $z = 0.5\\,\\epsilon$ (seeds 0 to 6); the answer of the network with $D = 128$, trained on noisy digits; that of the small network trained on noise alone; and the mean of all training digits (the same in each column).", "name": "fig-b1-pure"}, "image": {"alt": "Seven squares of noise; below them dark answers with faint strokes; below those seven grey blobs that are nearly alike; in the last row the grey blob of the mean."}} tags=["remove-input"]
 pure = 0.5 * unit_noise((1, 28, 28), generators(range(7)))
-weights = weights_of_digits(pure)
 with torch.no_grad():
-    invented = network(pure)
-ones = [f"ones: {part:.0%}" for part in weights[:, train_labels == 1].sum(1)]
-plain = train_digits.mean(0).view(1, 1, 28, 28).expand_as(pure)
-pictures(
-    [pure, weighted_mean(weights), invented, plain],
-    [[""] * 7, ones, [""] * 7, [""] * 7],
-    ["$z$", "mean (B1.4)", "network", "all digits"],
-)
+    answers = [network(pure), blind(pure)]
+plain = digits.mean(0, keepdim=True).expand_as(pure)
+labels = ["$z$", "noisy digits", "noise alone", "all digits"]
+grid([pure, *answers, plain], labels=labels)
 
 # %% [markdown]
-# Where $z$ holds no digit, (B1.4) gives the weight to the digits with the least white, because they are nearest: almost always thin ones. The network's answers have
-# traces of such strokes, but are darker. It has never seen a $z$ without a digit, so nothing made it learn (B1.3) there. In no case does the broad mean of all digits come out.
+# The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with dark traces of strokes.
 #
-# So one step from this noise cannot draw the ten digits. It takes a start with so much noise that every digit is still possible, and
-# [many steps](b2_time_conditioned.ipynb), each of which commits to a little more.
+# So one step cannot draw a digit from noise alone, however good the network is: its best answer is the blob. [Many steps](b2_time_conditioned.ipynb) can. Each asks such a network and takes away a little of the noise, so that fewer digits are possible at the next.
 #
 # ## Try it
 #
-# 1. **Train longer.** In the training cell, change `range(30)` to `range(300)` and run the cells from there on (about ten times as long). What happens to the gaps in the strokes of {numref}`fig-b1-live`?
-# 2. **Learn something else.** Change `0.5 * torch.randn` to `1.0 * torch.randn`, and nothing else. The network now expects twice the noise that it is given. What becomes of thin strokes?
+# 1. **Train longer.** In the training cell, change `train_small(30)` to `train_small(300)` and run the cells from there on (about ten times as long). What happens to the gaps in the strokes of {numref}`fig-b1-live`?
+# 2. **Learn something else.** In `train_small`, change `0.5 * torch.randn` to `1.0 * torch.randn`, and nothing else. The network now expects twice the noise that it is given. What becomes of thin strokes?

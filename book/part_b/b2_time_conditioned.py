@@ -49,6 +49,7 @@ sys.path.insert(0, str(books[0]))
 # %% tags=["remove-input"]
 import copy
 import json
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -56,9 +57,11 @@ import torch
 
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.diagrams import draw, unet_plan
-from diffusion_utils.files import ROOT
+from diffusion_utils.files import ROOT, load_tensors
 from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.judge import WEIGHTS
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
+from diffusion_utils.mnist.objectives import noise_objective
 from diffusion_utils.mnist.release import trained
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import to_unit
@@ -76,35 +79,35 @@ x_T = unit_noise((1, 28, 28), noise)
 path = list(
     trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise)
 )
+images = [x_T, *(step.x for step in path)]
+guesses = [*(step.x0_hat for step in path), path[-1].x]  # seen from these images
 
-# %% mystnb={"figure": {"caption": "One sample on its way. Above: the image $x_t$. Below: the network's estimate $\\hat x_0$ of the clean image, from the step before. At $t=-1$ all noise is gone. Seed 0, 300 steps, weights of epoch 20.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["remove-input"]
-shown = [path[i] for i in np.linspace(0, len(path) - 1, by_profile(9, 3)).astype(int)]
-rows = [
-    torch.cat([step.x[:1] for step in shown]),
-    torch.cat([step.x0_hat[:1] for step in shown]),
-]
-grid(rows, titles=[f"$t={step.t}$" for step in shown], labels=["$x_t$", r"$\hat x_0$"])
+# %% mystnb={"figure": {"caption": "One sample on its way. Above: the image $x_t$. Below: the network's estimate $\\hat x_0$ of the clean image, seen from the $x_t$ above it. $t=-1$ stands for the image without noise. Seed 0, 300 steps, weights of epoch 20.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["remove-input"]
+shown = np.linspace(0, len(path), by_profile(9, 3)).astype(int)
+rows = [torch.cat([kind[i][:1] for i in shown]) for kind in (images, guesses)]
+titles = [f"$t={timesteps[i]}$" for i in shown]
+grid(rows, titles=titles, labels=["$x_t$", r"$\hat x_0$"])
 
 # %% [markdown]
 # ```{live} b2
 # ```
 
 # %% [markdown]
-# **Yes: after 300 small steps most of what comes out can be read as a digit, though not all.** Read {numref}`fig-b2-trajectory` from left to right. The upper row begins one step after pure noise and ends as a 7 with a bent top. The lower row shows what the network
-# believes to be behind the noise. At first that is a speckled cloud, then a soft digit, then a sharp one. The network can change its mind: at $t = 112$ the foot has a hook, and at $t = 74$ the hook is gone.
+# **Yes: after 300 small steps most of what comes out can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
+# believes to be behind the noise. At first that is a cloud: an average of many digits, as in [B1](b1_one_step_denoiser.ipynb). Then it becomes one digit, and the network can still change its mind: at $t = 187$ the foot bends back, almost as in a 3, and at $t = 74$ it is a 7.
 #
 # This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for sixteen digits.
 
 # %% mystnb={"figure": {"caption": "Sixteen digits coming out of noise, seeds 0 to 15, 300 steps. Left half: $x_t$; right half: $\\hat x_0$.", "name": "fig-b2-animation"}} tags=["remove-input"]
-kept = path[:: max(1, len(path) // 30)] + [path[-1]]
+kept = [*range(0, len(path), max(1, len(path) // 30)), len(path)]
 frames = [
-    torch.cat([tile(step.x, 4), torch.ones(1, 1, 112, 4), tile(step.x0_hat, 4)], 3)
-    for step in kept
+    torch.cat([tile(images[i], 4), torch.ones(1, 1, 112, 4), tile(guesses[i], 4)], 3)
+    for i in kept
 ]
 animation(
     frames,
     alt="Two panels of sixteen squares: on the left noise turns into figures like digits, on the right soft ones sharpen.",
-    captions=[f"t = {step.t}" for step in kept],
+    captions=[f"t = {timesteps[i]}: image left, estimate right" for i in kept],
     width=460,
 )
 
@@ -115,8 +118,8 @@ animation(
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# $x_0$ is the clean digit and $\epsilon$ is the noise. The digit's amplitude shrinks by $\sqrt{\bar\alpha_t}$, its variance by $\bar\alpha_t$. Here $\bar\alpha_t$ is the product of
-# $1 - \beta_s$ over all $s \le t$, and $\beta_t$ is the variance of the noise that timestep $t$ adds. It grows linearly from $10^{-4}$ to $0.02$.
+# $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ is the noise. Each timestep $t$ adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$, and leaves $1 - \beta_t$ of the variance that was there. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
+# $1 - \beta_s$ over all $s \le t$.
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
 left = schedule.alpha_bar.sqrt()
@@ -125,17 +128,14 @@ ax.plot(left, label=r"$\sqrt{\bar\alpha_t}$, the image")
 ax.plot((1 - schedule.alpha_bar).sqrt(), label=r"$\sqrt{1-\bar\alpha_t}$, the noise")
 ax.plot(T - 1, left[-1], "o", color="C0", clip_on=False)
 ax.annotate(
-    f"amplitude {left[-1]:.2f},\nvariance {left[-1] ** 2:.3f}",
-    (T - 1, left[-1]),
-    (215, 0.02),
-    arrowprops={"arrowstyle": "-"},
+    f"{left[-1]:.2f}", (T - 1, left[-1]), (250, 0.05), arrowprops={"arrowstyle": "-"}
 )
 ax.set(xlabel="$t$", ylabel="factor", ylim=(0, 1.05), xlim=(0, T - 1))
 fig.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The left end of {numref}`fig-b2-schedule` is a nearly clean digit. The right end is not quite pure noise: a little of the digit is left. Sampling will start from pure noise, and [What limits B2](b2_limits.ipynb) tests whether that matters.
+# At the right end a little of the digit is left. Sampling will start from pure noise, and [What limits B2](b2_limits.ipynb) tests whether that matters.
 #
 # ## Training: guess the noise
 #
@@ -147,7 +147,7 @@ plt.show()
 # 4. Take a step of gradient descent on $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$, with $x_t$ from (N.1).
 # ```
 #
-# So the network $\epsilon_\theta$ sees the noisy digit and the time, and says which noise was added. (The time goes in as $t/T$, a number from 0 to 1.) Its loss, on average over all three draws, is
+# The network $\epsilon_\theta$ sees the noisy digit and the time, as a number $t/T$ from 0 to 1. Its loss, on average over all three draws, is
 #
 # $$ L(\theta) = \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
@@ -155,7 +155,8 @@ plt.show()
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# In code, points 2 to 4 are these lines. The optimiser's step is that of B1.
+# Why the noise? It has the same size at each $t$, so one plain loss serves all noise levels. The authors of DDPM tried both, and drew better images with the noise. The best answer is still an average, as in B1: that of the noise that could be in $x_t$, and through (N.2) that of the digits.
+# In code, points 2 to 4 are these lines:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
 # :pyobject: noise_objective
@@ -165,49 +166,68 @@ plt.show()
 #
 # The network is the U-Net of B1 with $D = 64$ and two more blocks, which turn $t/T$ into one number for each channel. {numref}`fig-b2-unet` shows where these numbers are added.
 
-# %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into a number for each channel, which is added to the features $h$ at 7x7 and at 14x14. Drawn from the modules, $D = 64$; each box names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into a number for each channel, which is added to the features $h$ at 7x7 and at 14x14. $D = 64$; each box names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
 draw(*unet_plan(network))
 
 # %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
 loss_curve(history)
 
 # %% tags=["remove-input"]
-losses = np.array([row.loss for row in history])
+count = by_profile(full=400, fast=8)
+test_digits, train_digits = (
+    to_unit(mnist(train)[0][-count:]) for train in (False, True)
+)
+
+
+@torch.no_grad()
+def losses_of(digits):
+    """The loss of each digit, at the same timesteps and with the same noise for each set."""
+    inputs, eps = noise_objective(digits, torch.Generator().manual_seed(0))
+    guess = network(*(part.to(next(network.parameters())) for part in inputs))
+    return (guess.cpu() - eps).square().mean((1, 2, 3))
+
+
+at_step = np.array([row.loss for row in history])
+seen, unseen = losses_of(train_digits), losses_of(test_digits)
+apart = unseen - seen
 table(
     [
-        ["this network, at step 4,700", f"{losses[4600:4700].mean():.4f}"],
-        [
-            f"this network, at the end (step {len(losses):,})",
-            f"{losses[-100:].mean():.4f}",
-        ],
+        ["training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
         ["course staff, near step 4,700", "0.028 to 0.030"],
+        [f"training, near step {len(at_step):,}", f"{at_step[-100:].mean():.4f}"],
+        [f"final weights, {count} training digits", f"{seen.mean():.4f}"],
+        [f"final weights, {count} test digits", f"{unseen.mean():.4f}"],
+        [
+            "the last minus the one before",
+            f"{apart.mean():+.4f} ± {apart.std() / count**0.5:.4f}",
+        ],
     ],
     ["", "mean squared error"],
-    "The loss (B2.1), each the mean of the 100 steps before.",
+    "The loss (B2.1). In training: the mean of the 100 steps before. With the final weights: the same timesteps and noise for both sets of digits; ± standard error.",
 )
 
 # %% [markdown]
-# The loss of single steps in {numref}`fig-b2-loss` is noisy, because each batch draws other timesteps, and these are not equally hard. {numref}`fig-b2-loss-t` shows it: the loss is largest at small $t$, where
-# there is little noise to see. At equal steps its loss is a little above the range that the course staff reports.
+# The loss on test digits equals that on training digits within the error: there is no sign that the network has memorised its digits. The loss of single steps in {numref}`fig-b2-loss` is noisy, because each batch draws other timesteps, and these are not equally hard. In {numref}`fig-b2-loss-t` the noise is hardest to guess where there is little of it, at small $t$. For the digit it is the other way round.
 
-# %% mystnb={"figure": {"caption": "Loss on test digits at twelve timesteps, with the standard error; weights of epoch 20.", "name": "fig-b2-loss-t"}, "image": {"alt": "The loss falls steeply over the first timesteps and slowly after that."}} tags=["remove-input"]
-count = by_profile(full=500, fast=8)
-test_digits = to_unit(mnist(train=False)[0][-count:])
-eps = unit_noise((1, 28, 28), generators(range(count)))
+# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); training and test digits, weights of epoch 20.", "name": "fig-b2-loss-t"}, "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises. In both, the curves of training and test digits nearly coincide."}} tags=["remove-input"]
+few = by_profile(full=200, fast=8)
+eps = unit_noise((1, 28, 28), generators(range(few)))
 times = [0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, T - 1]
-errors = []
-for t in times:
-    guess = unet_denoiser(network, T)(schedule.forward(test_digits, t, eps), t).eps
-    errors.append((guess - eps).square().mean((1, 2, 3)).detach())
-fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
-ax.errorbar(
-    times,
-    [e.mean() for e in errors],
-    [e.std() / count**0.5 for e in errors],
-    marker="o",
-    capsize=3,
-)
-ax.set(xlabel="$t$", ylabel="mean squared error", yscale="log")
+fig, axes = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
+for label, digits in (("training", train_digits), ("test", test_digits)):
+    errors = []
+    for t in times:
+        x_t = schedule.forward(digits[:few], t, eps)
+        guess = unet_denoiser(network, T)(x_t, t).eps.detach()
+        x0_hat = schedule.predict_x0(x_t, t, guess)
+        pairs = ((guess, eps), (x0_hat, digits[:few]))
+        errors.append([(one - other).square().mean() for one, other in pairs])
+    for ax, values in zip(axes, zip(*errors, strict=True), strict=True):
+        ax.plot(times, values, "o-" if label == "test" else "x--", label=label)
+for ax, title in zip(axes, ("noise", r"digit $\hat x_0$"), strict=True):
+    ax.set(title=title, xlabel="$t$", yscale="log")
+axes[0].set_ylabel("mean squared error")
+axes[0].legend()
 plt.show()
 
 # %% mystnb={"code_prompt_show": "Show where the parameters are"} tags=["remove-input", "hide-output"]
@@ -233,165 +253,174 @@ table(
 # %% [markdown]
 # ## Sampling: take a little of the noise away
 #
+# From pure noise the best estimate is a cloud. So we go only a short way towards it, and look again. With a little less noise fewer digits are possible, and the estimate is sharper. {numref}`fig-b2-step` shows one step.
+#
 # ```{admonition} Sampling, as algorithm 2 of the DDPM paper, with steps of any length
-# Start from pure noise, $x_{T-1} \sim \mathcal N(0, I)$. From each timestep $t$ of a list go to the next one, $t' < t$; the last is $t' = -1$, where $\bar\alpha = 1$ and no noise is left:
-# 1. Ask the network for the noise $\epsilon_\theta(x_t, t/T)$ and solve (N.2) for the clean image $\hat x_0$.
-# 2. Draw unit noise $z$. (In B1 $z$ was the noisy image; here and in Part A it is fresh noise.)
-# 3. Go from $x_t$ to $x_{t'}$ with (N.3).
+# Start from pure noise, $x_{T-1} \sim \mathcal N(0, I)$. From each timestep $t$ of a list go to the next one, $t' < t$; the last is $t' = -1$, the image without noise, $\bar\alpha_{-1} = 1$:
+# 1. **Estimate.** Ask the network for the noise $\epsilon_\theta(x_t, t/T)$ and solve (N.2) for $\hat x_0$.
+# 2. **Mix** $\hat x_0$ and $x_t$: the first two terms of (N.3).
+# 3. **Add fresh noise** $z \sim \mathcal N(0, I)$, not that of B1: the third term.
 # ```
 #
 # $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
-#
-# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t$ to $t'$. The third term has the variance
+
+# %% mystnb={"figure": {"caption": "One step, a long one so that it can be seen: the image; the estimate; the two mixed; and the mixture with fresh noise. Seed 0; the numbers are the factors of (N.3).", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
+i = len(path) // 2
+t, t_prev = timesteps[i], max(timesteps[i] - 50, 0)
+x0_part, x_part, z_part = torch.eye(3)  # a step is linear: one factor at a time
+of_x0, of_x, of_z = schedule.step(x_part, x0_part, t, t_prev, z_part)
+x_t, x0_hat = images[i][:1], guesses[i][:1]
+mixed = of_x0 * x0_hat + of_x * x_t
+z = unit_noise((1, 28, 28), generators([0]))
+titles = [
+    f"$x_{{{t}}}$",
+    r"estimate $\hat x_0$",
+    rf"${of_x0:.2f}\,\hat x_0 + {of_x:.2f}\,x_{{{t}}}$",
+    rf"$x_{{{t_prev}}}$: add ${of_z:.2f}\,z$",
+]
+panels = torch.cat([x_t, x0_hat, mixed, mixed + of_z * z])
+grid([panels], titles=titles, size=1.75)
+
+# %% [markdown]
+# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t'$ to $t$, and the variance of the third term is
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta. \tag{N.4} $$
 #
-# If we knew $x_0$, then (N.1) would tell how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian. The first two terms of (N.3) are its mean, and $\tilde\beta$ is its variance. We do not know $x_0$, so the
-# estimate $\hat x_0$ stands in for it. A box at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb) derives it. Three steps in numbers:
-
-# %% tags=["remove-input"]
-rows = []
-x0_part, x_part, z_part = torch.eye(
-    3
-).double()  # a step is linear: one factor at a time
-for t in (200, 20, 0):
-    factors = schedule.step(x_part, x0_part, t, t - 1, z_part)
-    rows.append([f"{t} → {t - 1}", *(f"{factor:.3f}" for factor in factors)])
-table(
-    rows,
-    ["step", "weight of x̂₀", "weight of x_t", "√β̃, of z"],
-    "What (N.3) mixes. The smaller t, the more of the estimate. The last step takes the estimate alone.",
-)
-
-# %% [markdown]
-# The loop, `trajectory`, is the one of the whole book. (`nu` is for networks that also learn a variance, `constrain` for inpainting, and a `t_prev` above `t` noises again; none of them is used here.)
+# Why noise again? The network was trained on images with just the noise of their timestep. The mixture has less, and the fresh noise makes up for it.
 #
-# ```{literalinclude} ../../diffusion_utils/sampling.py
-# :pyobject: trajectory
-# :start-at: for t, t_prev in pairwise
+# ```{dropdown} Where the factors come from
+# Noise arrives step by step, $x_t = \sqrt\alpha\, x_{t'} + \sqrt\beta\, \epsilon'$ with new noise $\epsilon'$. If we knew $x_0$, this and (N.1) would tell by Bayes' rule how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian. Its mean is the first two terms of (N.3), with $x_0$ for $\hat x_0$, and its variance is $\tilde\beta$.
+# (A box at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb) derives it.) We do not know $x_0$, so the estimate stands in for it. In `Schedule.step`:
+#
+# ~~~{literalinclude} ../../diffusion_utils/schedule.py
+# :pyobject: Schedule.step
+# :start-at: alpha_bar, alpha_bar_prev
+# :end-before: if nu is not None
 # :dedent:
+# ~~~
 # ```
 #
-# `sample` calls it with noise to start from:
+# In code, `denoise(x, t).eps` is $\epsilon_\theta$, `predict_x0` is (N.2) and `step` is (N.3):
+
 
 # %%
-seeds = range(by_profile(full=20, fast=4))
-drawn = {}
-for epoch, net in networks.items():
-    denoise = unet_denoiser(net, T)
-    x_0 = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=seeds)
-    drawn[epoch] = x_0
+@torch.no_grad()
+def draw_digits(network, seeds):
+    denoise = unet_denoiser(network, T)
+    noise = generators(seeds)  # of random numbers, one for each image
+    x = unit_noise((1, 28, 28), noise)
+    for t, t_prev in pairwise(timesteps):  # 299, 298, ... 0, -1
+        x0_hat = schedule.predict_x0(x, t, denoise(x, t).eps)
+        z = unit_noise((1, 28, 28), noise)
+        x = schedule.step(x, x0_hat, t, t_prev, z)
+    return x
+
 
 # %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of ten generated digits, two rows for each epoch."}} tags=["remove-input"]
-rows = [
-    images[i : i + 10] for images in drawn.values() for i in range(0, len(images), 10)
-]
-labels = [
-    f"epoch {epoch:g}"
-    for epoch, images in drawn.items()
-    for _ in range(0, len(images), 10)
-]
+seeds = range(by_profile(full=20, fast=10))
+rows, labels = [], []
+for epoch, net in networks.items():
+    rows += draw_digits(net, seeds).split(10)
+    labels += [f"epoch {epoch:g}"] * (len(seeds) // 10)
 grid(rows, labels=labels)
 
 # %% [markdown]
-# In {numref}`fig-b2-samples` the strokes have the width and the curvature of handwriting after five epochs already, with stray dots here and there. After twenty there are fewer dots, and more strokes join up
-# to a digit, but not all: seed 2 (the third of its first row) could be a 6 or an L, and seed 16 (the seventh of its second) is no digit at all. Nobody told the network which digit to draw.
+# In {numref}`fig-b2-samples` the strokes look like handwriting after five epochs already. After twenty, more strokes join up
+# to a digit, but not all: seed 16 (the seventh of its second row) is no digit at all.
 #
-# How good are they? We measure with a classifier of digits that was trained on MNIST, the judge, in two ways. Its **confidence** is the probability of the digit that it finds most likely. It looks at one image at a time, and it can be sure of a scribble as well.
-# The **Fréchet distance** {cite:p}`heusel2017` compares whole sets. Inside the judge each image becomes 128 numbers, its features. The distance compares their means and covariances over 1,000 samples with those over 1,000 test digits: 0 would be the same. Real digits against other real digits are the floor.
-#
-# The ± of a distance has two causes. Which test digits are chosen is the first: we use five sets. Which samples are drawn is the second. Two sets of samples of the same network, both of 50 steps, differ by more than the first ± ({numref}`fig-b2-fid` has the other one). Each ± of this page and the next combines both;
-# two distances are told apart only if they differ by about 60 or more, twice the ± of a difference.
+# How good are they? We ask a classifier of digits, the judge, in two ways. Its **confidence** in an image is the probability of the digit that it finds most likely.
+# The **Fréchet distance** {cite:p}`heusel2017` compares whole sets. Inside the judge each image becomes 128 numbers. The distance compares their means and covariances over 1,000 samples with those over 1,000 test digits. Two sets of real digits are not at distance 0 either: theirs is the floor.
 
 # %% tags=["remove-input"]
 judge = json.loads((ROOT / "benchmarks/results/mnist_b2_judge.json").read_text())
 judged = {row["name"]: row for row in judge["rows"]}
 result = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
 measured = {row["steps"]: row for row in result["rows"]}
-apart = judged["epoch 20"]["fid"]["mean"] - measured[judge["steps"]]["fid"]["mean"]
-of_samples = abs(apart) / 2**0.5  # two sets differ with twice the variance of each
-
-
-def error(row):
-    """Standard deviation for the choice of the test digits and of the samples together."""
-    return (row["fid"]["std"] ** 2 + of_samples**2) ** 0.5
-
-
-def judge_table(names, caption):
-    rows = []
-    for name, label in names.items():
-        row = judged[name]
-        sure = f"{row['confidence']:.3f} ± {row['standard_error']:.3f}"
-        both = row["fid"]["std"] if name == "real digits" else error(row)
-        fid = f"{row['fid']['mean']:.0f} ± {both:.0f}"
-        rows.append([label, sure, fid])
-    details = f"{judge['images']} images each, {judge['steps']} sampling steps."
-    header = ["", "confidence", "Fréchet distance"]
-    return table(rows, header, f"{caption} {details}")
-
-
-judge_table(
-    {"epoch 5": "epoch 5", "epoch 20": "epoch 20", "real digits": "real digits"},
-    "Confidence of the judge (± standard error), and distance to test digits (± standard deviation, both causes).",
+again = measured[judge["steps"]]
+names = {
+    "epoch 5": "epoch 5",
+    "epoch 20": "epoch 20",
+    "BatchNorm in train mode": "epoch 20, BatchNorm in train mode",
+    "real digits": "real digits, the floor",
+}
+rows = []
+for name, label in names.items():
+    row = judged[name]
+    sure = f"{row['confidence']:.3f} ± {row['standard_error']:.3f}"
+    rows.append([label, sure, f"{row['fid']['mean']:.0f}"])
+rows.insert(2, ["epoch 20, drawn again", "not measured", f"{again['fid']['mean']:.0f}"])
+right = load_tensors(WEIGHTS)[1]["test_accuracy"]
+table(
+    rows,
+    ["", "confidence", "Fréchet distance"],
+    f"{judge['images']:,} images each, {judge['steps']} sampling steps; confidence ± standard error; each distance is the mean over five sets of test digits. The judge names {right:.1%} of all test digits right.",
 )
 
 # %% [markdown]
-# After twenty epochs the judge is surer than after five, and the samples are nearer to real digits. They are still far above the floor.
+# After twenty epochs the judge is surer than after five, and the samples are nearer to real digits, but still far from the floor. The third row is the second with other noise: chance alone makes a difference of about 30. So **two distances that differ by less than about 60 are not told apart** on this page and the next.
+# The fourth row is a mistake on purpose. The judge is no less sure there, although the distance is far larger: confidence alone is no proof of quality.
 #
-# ## Fewer steps
+# ```{dropdown} How we come to 60
+# Two choices are left to chance: the test digits and the samples. For the first, we take five sets of test digits and the standard deviation over them. For the second, we have the two sets of samples above; half the square of their difference estimates the variance of one. The ± of a distance is the root of both variances together.
+# That of a difference of two distances is larger by $\sqrt 2$, about 30, and we ask for twice that. With only two sets of samples this is a rough rule. It is also a cautious one: two distances are measured to the same test digits, so a part of the first cause cancels in their difference.
+# ```
 #
-# The step (N.3) can have any length, so the loop can skip timesteps. What does that cost?
+# ```{dropdown} BatchNorm in the wrong mode
+# In eval mode BatchNorm uses the statistics of training, in train mode those of the batch at hand. All samples of this page are drawn in eval mode. In train mode, here with 100 images in a batch, the digits become greyer ({numref}`fig-b2-batchnorm`).
+# ```
 
-# %% mystnb={"figure": {"caption": "Fréchet distance of samples to test digits against the number of sampling steps, with the ± of both causes, and the mean distance of real digits to real digits (dashed). 1,000 samples, weights of epoch 20. From `python -m benchmarks.mnist_quality b2`, seeds from 0.", "name": "fig-b2-fid"}, "image": {"alt": "The distance against the number of steps on a logarithmic axis, above a dashed line for real digits."}} tags=["remove-input"]
+# %% tags=["remove-input"]
+wrong = copy.deepcopy(network).cpu().train()
+fewer = spaced_timesteps(T, by_profile(100, 3))
+
+
+def in_train_mode(x_t, t):
+    return NoiseEstimate(wrong(x_t, torch.full((len(x_t),), t / T)))
+
+
+modes = {"eval mode": unet_denoiser(network, T), "train mode": in_train_mode}
+among_ten = {
+    mode: sample(function, (1, 28, 28), fewer, schedule, seeds=range(10))
+    for mode, function in modes.items()
+}
+
+# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "code_prompt_show": "Show digits of both modes", "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input", "hide-output"]
+grid(list(among_ten.values()), labels=list(among_ten))
+
+# %% [markdown]
+# ## Where it fails: few steps, less variety
+#
+# The step (N.3) can have any length, so the loop can skip timesteps. What is lost?
+
+# %% mystnb={"figure": {"caption": "Samples against the number of sampling steps. Left: Fréchet distance to test digits, with its ±. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Hollow: 50 steps, drawn again. Dashed: real digits. 1,000 samples each, weights of epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps on a logarithmic axis. Left, the distance falls slowly, far above a dashed line for real digits, with bars that overlap. Right, the spread rises up to 50 steps and then stays, below a dashed line."}} tags=["remove-input"]
+other = judged["epoch 20"]
+of_samples = abs(other["fid"]["mean"] - again["fid"]["mean"]) / 2**0.5
 rows, real = result["rows"], result["real"]
-fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-ax.errorbar(
-    [row["steps"] for row in rows],
-    [row["fid"]["mean"] for row in rows],
-    [error(row) for row in rows],
-    marker="o",
-    capsize=3,
-    label="samples",
-)
-ax.axhline(real["fid"]["mean"], ls="--", color="grey", label="real digits")
-ax.set(xscale="log", xlabel="sampling steps", ylabel="Fréchet distance", ylim=(0, None))
-ax.set_xticks([row["steps"] for row in rows], [row["steps"] for row in rows])
-ax.legend()
+steps = [row["steps"] for row in rows]
+errors = [(row["fid"]["std"] ** 2 + of_samples**2) ** 0.5 for row in rows]
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
+left.errorbar(steps, [row["fid"]["mean"] for row in rows], errors, fmt="o-", capsize=3)
+left.plot(judge["steps"], other["fid"]["mean"], "o", mfc="none", color="C0")
+left.axhline(real["fid"]["mean"], ls="--", color="grey")
+left.set(ylabel="Fréchet distance", ylim=(0, None))
+right.plot(steps, [row["spread"] for row in rows], "o-")
+right.plot(judge["steps"], other["spread"], "o", mfc="none", color="C0")
+right.axhline(real["spread"], ls="--", color="grey")
+right.set(ylabel="spread", ylim=(0.14, 0.2))
+for ax in (left, right):
+    ax.set(xscale="log", xlabel="sampling steps")
+    ax.set_xticks(steps, steps)
+    ax.minorticks_off()
 plt.show()
 
 # %% [markdown]
-# From {numref}`fig-b2-fid` no loss can be told: even the ends of the curve differ by only about the ± of a difference. So 50 steps, a sixth of the work, serve as well by this measure. And more steps are not what brings samples nearer to the floor.
-# [What limits B2](b2_limits.ipynb) looks for what does. {numref}`fig-b2-strided` has samples of each kind.
-
-# %% mystnb={"figure": {"caption": "Seeds 0 to 9 with fewer and fewer steps; each step draws noise of its own, so that a seed makes another digit with another number of steps.", "name": "fig-b2-strided"}, "image": {"alt": "Rows of ten generated digits for different numbers of steps, from many above to few below."}} tags=["remove-input"]
-denoise = unet_denoiser(network, T)
-strided = {len(timesteps) - 1: drawn[max(drawn)][:10]}
-for n in by_profile([50, 10], [3]):
-    strided[n] = sample(
-        denoise, (1, 28, 28), spaced_timesteps(T, n), schedule, seeds=range(10)
-    )
-grid(list(strided.values()), labels=[f"{n} steps" for n in strided])
-
-# %% [markdown]
-# ## Where it fails: long strides lose variety
+# With fewer steps the distance is a little larger in {numref}`fig-b2-fid`, but by less than can be told from chance. The spread shows a loss: with 10 and with 25 steps the samples are more alike.
+# (A pixel also varies less where strokes are thinner or greyer, so the spread is not variety alone.)
 #
-# The distance does not show it, but something is lost with few steps: the samples become more alike.
+# The reason is in (N.4): $\tilde\beta$ is the variance of $x_{t'}$ for a *known* $x_0$. The estimate $\hat x_0$ is an average of the digits that are possible, and how much these differ is left out. In a short step that hardly counts; in a long one it does.
+# The DDPM paper also names a larger variance, $\beta$ itself. We test both with a perfect denoiser, on numbers from a Gaussian:
 
 # %% tags=["remove-input"]
-table(
-    [
-        *([f"{row['steps']} steps", f"{row['spread']:.3f}"] for row in rows),
-        [f"{judge['steps']} steps, other noise", f"{judged['epoch 20']['spread']:.3f}"],
-        ["real digits", f"{real['spread']:.3f}"],
-    ],
-    ["", "spread"],
-    f"How much {result['images']:,} images differ: the standard deviation of each pixel over the images, averaged over the pixels.",
-)
-
-# %% [markdown]
-# From 50 steps to 10 the spread falls by far more than from one set of samples to another. Some of that is no fault of the network: it happens with the best denoiser there is, on data of which we know everything.
-
-# %% mystnb={"code_prompt_show": "Show the numbers of the Gaussian"} tags=["remove-input", "hide-output"]
 mean, std = 0.3, 0.5
 long_schedule = Schedule.linear(1e-4, 0.02, T=1000)
 
@@ -405,15 +434,23 @@ def exact(x_t, t):
     )  # (B2.2)
 
 
+def with_beta(x_t, t):
+    """The same, with the larger variance: (N.5) at nu = 1."""
+    return NoiseEstimate(exact(x_t, t).eps, torch.ones_like(x_t))
+
+
 rows = []
 for stride in by_profile([1, 10, 30, 90], [30]):
     times = [*range(990, -1, -stride), -1]
-    values = sample(exact, (200_000,), times, long_schedule, seeds=[0])
-    rows.append([f"{stride}", f"{values.mean():.3f}", f"{values.std():.3f}"])
+    drawn = [
+        sample(denoise, (100_000,), times, long_schedule, seeds=[0]).std()
+        for denoise in (exact, with_beta)
+    ]
+    rows.append([f"{stride}", *(f"{deviation:.3f}" for deviation in drawn)])
 table(
-    [*rows, ["should be", f"{mean}", f"{std}"]],
-    ["stride", "mean", "standard deviation"],
-    "200,000 numbers drawn by the loop with the exact denoiser (B2.2), T = 1000.",
+    [*rows, ["should be", f"{std:.3f}", f"{std:.3f}"]],
+    ["timesteps in a step", "spread with β̃", "spread with β"],
+    "Standard deviation of 100,000 numbers drawn by the loop with the exact denoiser (B2.2), T = 1000.",
 )
 
 # %% [markdown]
@@ -422,46 +459,14 @@ table(
 #
 # $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}. \tag{B2.2} $$
 #
-# In the table above, the numbers that the loop draws spread less and less as the stride grows. (N.4) is the variance for a known $x_0$. Over a long stride the uncertainty of $\hat x_0$ counts too, and it is left out.
+# The variance that a step ought to add is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3). The second term is what (N.4) leaves out.
 # ```
 #
-# ```{dropdown} BatchNorm in the wrong mode
-# In eval mode BatchNorm uses the statistics of training, in train mode those of the batch at hand. All samples of this page are drawn in eval mode. In train mode the digits become greyer ({numref}`fig-b2-batchnorm`), and their distance
-# to real digits is more than twice as large. The judge is even a little surer of them: its confidence alone is no proof of quality.
-# ```
-
-# %% tags=["remove-input"]
-wrong = copy.deepcopy(network).cpu().train()
-fewer = spaced_timesteps(T, by_profile(100, 3))
-
-
-def in_train_mode(x_t, t):
-    return NoiseEstimate(wrong(x_t, torch.full((len(x_t),), t / T)))
-
-
-modes = {"eval mode": denoise, "train mode": in_train_mode}
-among_ten = {
-    mode: sample(function, (1, 28, 28), fewer, schedule, seeds=range(10))
-    for mode, function in modes.items()
-}
-
-# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "code_prompt_show": "Show digits of both modes", "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input", "hide-output"]
-grid(list(among_ten.values()), labels=list(among_ten))
-
-# %% mystnb={"code_prompt_show": "Show the numbers of both modes"} tags=["remove-input", "hide-output"]
-judge_table(
-    {
-        "epoch 20": "eval mode",
-        "BatchNorm in train mode": "train mode, 100 at a time",
-        "real digits": "real digits",
-    },
-    "The two modes of BatchNorm, and what the judge says.",
-)
-
-# %% [markdown]
+# In long steps $\tilde\beta$ gives too little spread and $\beta$ too much. For few steps one rather takes DDIM {cite:p}`song2021`, whose steps add no fresh noise; this book does not build it.
+#
 # ## Try it
 #
-# 1. **Hurry.** In the set-up cell of the notebook, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
-# 2. **Leave out the fresh noise.** In `Schedule.step`, return `mean` alone. What comes out, and why? The image then has less noise than the network has seen in training at that timestep.
+# 1. **Hurry.** In the first cell with `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
+# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. What comes out, and why?
 #
 # Next: [What limits B2](b2_limits.ipynb) looks for what keeps these samples from being better. Then [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.

@@ -230,12 +230,11 @@ def test_b1_is_drawn_on_by_keyboard_and_by_mouse(browser, page):
     box.wait(lambda: (box.levels(2) != before).any())
     assert box.levels(0)[:10].max() == 0
     box.click(canvas)  # brings it into view
-    at = ActionChains(browser).move_to_element_with_offset(canvas, 0, -30)
-    at.click_and_hold().move_by_offset(20, 0).release().perform()
-    size = canvas.size["width"] / 28
-    row, columns = int(14 - 30 / size), [int(14 + dx / size) for dx in (1, 10, 19)]
-    # between two rows of pixels, a line is shared by both
-    assert (box.levels(0)[row, columns].max(-1) > 150).all()
+    row, size = 10, canvas.size["width"] / 28  # of a pixel of the drawing
+    middle = round((row + 0.5 - 14) * size)
+    at = ActionChains(browser).move_to_element_with_offset(canvas, 0, middle)
+    at.click_and_hold().move_by_offset(round(3 * size), 0).release().perform()
+    assert (box.levels(0)[row, 14:17].max(-1) > 200).all()
     sigma = box.field("σ")
     sigma.send_keys(Keys.END)
     box.wait(lambda: "σ = 1" in box.says)
@@ -310,6 +309,9 @@ def test_an_anagram_is_turned_by_click_and_a_hybrid_shrinks(browser, page):
     for press, seen in (box.click, "matrix(1, 0, 0, -1, 0, 0)"), (box.press, "none"):
         press(canvas if press == box.click else "Turn")
         box.wait(lambda seen=seen: browser.execute_script(look, canvas) == seen)
+    box.press("Turn")
+    box.run(steps=11)  # begins upright
+    box.wait(lambda: browser.execute_script(look, canvas) == "none")
     box = page["hybrid"]
     canvas = box.shown("canvas")[0]
     box.field("distance").send_keys(Keys.END)
@@ -365,6 +367,20 @@ def test_a_file_that_is_no_picture_is_refused_and_the_next_one_is_taken(page, fi
     box.wait(lambda: (box.levels(0) == 0).all())
     own.send_keys(str(files / "red.png"))
     box.wait(lambda: (box.levels(0) == [255, 0, 0]).all())
+    box.fill(picture="sailboat")  # which was chosen before
+    assert (box.levels(0) != [255, 0, 0]).any()
+
+
+def test_a_drawing_is_part_of_the_picture_until_it_is_cleared(page):
+    box = page["sdedit"]
+    box.fill(picture="a white page")
+    box.shown("canvas")[1].send_keys(Keys.SPACE, *[Keys.ARROW_DOWN] * 6, Keys.SPACE)
+    last = {"steps": 11, "start at step": 10}  # with hardly any noise
+    box.run(**last)
+    assert (box.levels(-2)[33:38, 32, 1] < 128).all()  # red, not white
+    box.press("Clear")
+    box.run(**last)
+    assert (box.levels(-2)[33:38, 32, 1] > 200).all()
 
 
 def test_pictures_do_not_move_where_motion_is_unwelcome(browser, page):

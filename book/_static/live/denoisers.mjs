@@ -1,27 +1,23 @@
 // diffusion_utils.denoisers and views: a denoiser is (x_t, t) -> eps, and so is a technique.
 import { mix } from "./schedule.mjs";
 
-// What several denoisers make of one x_t
-const estimates = (denoisers, xt, t) => Promise.all(denoisers.map((denoise) => denoise(xt, t)));
+// What becomes of two denoisers' estimates for one x_t
+const combined = (one, other, combine) => async (xt, t) =>
+  combine(...await Promise.all([one(xt, t), other(xt, t)]));
 
-const sum = (pictures) => pictures.reduce((x, y) => mix(1, x, 1, y));
-
-export function guided(conditional, unconditional, gamma) {
-  if (gamma === 1) return conditional; // the other estimate would cancel
-  return async (xt, t) => {
-    const [epsC, epsU] = await estimates([conditional, unconditional], xt, t);
-    return epsU.map((u, i) => u + gamma * (epsC[i] - u)); // (N.6)
-  };
-}
+export const guided = (conditional, unconditional, gamma) =>
+  gamma === 1 ? conditional // the other estimate would cancel
+    : combined(conditional, unconditional, (epsC, epsU) =>
+      epsU.map((u, i) => u + gamma * (epsC[i] - u))); // (N.6)
 
 export const viewed = (denoise, view) => async (xt, t) =>
   view.invert(await denoise(view.apply(xt), t));
 
-export const averaged = (...denoisers) => async (xt, t) =>
-  sum(await estimates(denoisers, xt, t)).map((value) => value / denoisers.length); // (A.2)
+export const averaged = (one, other) =>
+  combined(one, other, (eps1, eps2) => mix(0.5, eps1, 0.5, eps2)); // (A.2)
 
-export const blended = (denoisers, bands) => async (xt, t) =>
-  sum((await estimates(denoisers, xt, t)).map((eps, i) => bands[i](eps))); // (A.3)
+export const blended = ([one, other], [coarse, fine]) =>
+  combined(one, other, (eps1, eps2) => mix(1, coarse(eps1), 1, fine(eps2))); // (A.3)
 
 const SIDE = 64, last = SIDE - 1;
 

@@ -20,8 +20,8 @@ export const estimate = async (z) => (await run("b1", { x: z })).out;
 export function digitSteps({ task, digit, gamma, steps, seed }) {
   const schedule = new Schedule(about.schedules.mnist);
   const towards = (digit) => async (x, t) => {
-    const c = Float32Array.from({ length: 10 }, (_, i) => i === digit);
-    return (await run(task, { x, t: Float32Array.of(t / schedule.T), c })).out;
+    const c = Array.from({ length: 10 }, (_, i) => i === digit);
+    return (await run(task, { x, t: [t / schedule.T], c })).out;
   };
   const denoise = digit >= 0 ? guided(towards(digit), towards("none"), gamma) : towards("none");
   return generate(denoise, 784, spacedTimesteps(schedule.T, steps), schedule, seed);
@@ -33,8 +33,8 @@ export async function pictureSteps(
 ) {
   const schedule = new Schedule(about.schedules.emoji64);
   const timesteps = stridedTimesteps(990, 990 / steps);
-  const towards = ({ tokens, mask, pooled }) => async (x, t) => {
-    const { out } = await run("emoji64", { x, t: Float32Array.of(t), tokens, mask, pooled });
+  const towards = (condition) => async (x, t) => {
+    const { out } = await run("emoji64", { x, t: [t], ...condition });
     return schedule.noiseFromVelocity(x, t, out);
   };
   const [none, ...each] = (await Promise.all(["", ...prompts].map(condition))).map(towards);
@@ -54,13 +54,12 @@ const plain = (prompt) => prompt.trim().toLowerCase();
 
 export const isPrepared = (prompt) => Object.hasOwn(about.prompts, plain(prompt));
 
-const tokenized = (prompt) =>
-  tokenize(prompt, new TextDecoder().decode(file("vocabulary.txt")));
+const tokenized = (prompt) => tokenize(prompt, new TextDecoder().decode(file("vocabulary.txt")));
 
 // Whether the encoder leaves out the end of a prompt
 export const isTooLong = (prompt) => !isPrepared(prompt) && tokenized(prompt).length > TOKENS;
 
-const firstOnes = (Type, count) => Type.from({ length: TOKENS }, (_, i) => i < count);
+const firstOnes = (count) => Array.from({ length: TOKENS }, (_, i) => i < count);
 
 // The condition of a prompt: as it ships, or from the text encoder.
 async function condition(prompt) {
@@ -70,13 +69,12 @@ async function condition(prompt) {
     if (other === plain(prompt)) {
       tokens.set(halves("prompts.bin", start, count * WIDTH));
       const pooled = halves("prompts.bin", start + count * WIDTH, WIDTH);
-      return { tokens, mask: firstOnes(Uint8Array, count), pooled };
+      return { tokens, mask: firstOnes(count), pooled };
     }
     start += (count + 1) * WIDTH;
   }
-  const all = tokenized(prompt), count = Math.min(all.length, TOKENS);
-  const ids = Int32Array.from({ length: TOKENS }, (_, i) => all[i] ?? 0);
+  const all = tokenized(prompt), count = Math.min(all.length, TOKENS), mask = firstOnes(count);
+  const ids = mask.map((_, i) => all[i] ?? 0);
   ids[count - 1] = all.at(-1); // the end mark stays
-  const encoded = await run("text", { ids, mask: firstOnes(Int32Array, count) });
-  return { ...encoded, mask: firstOnes(Uint8Array, count) };
+  return { ...await run("text", { ids, mask }), mask };
 }

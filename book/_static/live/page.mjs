@@ -22,6 +22,7 @@ function sampler(form, task, say) {
   form.onsubmit = async (event) => { // the browser has checked the fields
     event.preventDefault();
     player.until = 0;
+    canvas.dataset.view = ""; // as it is
     say("Starting ...");
     try {
       const asked = { task, ...sketched(), ...read(form) };
@@ -50,27 +51,34 @@ async function understood(prompts, say) {
   return long ? ` “${long}” is longer than the model reads; its end is left out.` : "";
 }
 
-// The picture of image to image and of inpainting: one that ships, white, or the reader's own
+// The picture of image to image and of inpainting, one that ships, white, or the reader's own, and
+// over it what the reader draws: of one it becomes a part, of the other it is the hole.
 function pictureSketch(form, say) {
   const { picture, own, colour, clear } = form.elements, figure = form.querySelector("figure");
   const canvas = figure.querySelector("canvas"), ink = colour ? colour.value : "magenta";
-  const pen = drawOn(figure, 6, ink), side = canvas.width;
-  function clearHole(hole = [0, 0, 0, 0]) {
-    if (!clear) return;
-    pen.clearRect(0, 0, side, side);
-    fill(pen.canvas, ink, hole);
-  }
+  const pen = drawOn(figure, 6, ink);
+  const wipe = () => pen.clearRect(0, 0, canvas.width, canvas.width);
   picture.onchange = () => {
-    if (about.pictures.includes(picture.value)) show(figure, models.picture(picture.value));
+    const { value: name } = picture, hole = about.holes[name];
+    if (about.pictures.includes(name)) show(figure, models.picture(name));
     else fill(canvas, "white");
-    clearHole(about.holes[picture.value]);
+    wipe();
+    if (hole && !colour) fill(pen.canvas, ink, hole);
+    own.value = "";
   };
-  own.onchange = () => showFile(canvas, own.files[0]).then(() => clearHole())
-    .catch((error) => say(error.message));
+  own.onchange = () => own.files[0] && showFile(canvas, own.files[0]).then(() => {
+    wipe();
+    picture.value = ""; // so that any of them can be chosen again
+  }).catch((error) => say(error.message));
+  clear.onclick = wipe;
   if (colour) colour.oninput = () => (pen.strokeStyle = colour.value);
-  if (clear) clear.onclick = () => clearHole();
   picture.onchange();
-  return () => ({ image: values(canvas, 3), mask: painted(pen.canvas) });
+  return () => {
+    const both = new OffscreenCanvas(canvas.width, canvas.width), context = both.getContext("2d");
+    context.drawImage(canvas, 0, 0);
+    if (colour) context.drawImage(pen.canvas, 0, 0);
+    return { image: values(both, 3), mask: painted(pen.canvas) };
+  };
 }
 
 const psnr = (x, y) =>
@@ -92,8 +100,8 @@ function oneStep(form, task, say) {
     const x = values(canvas, 1), { sigma, seed } = read(form);
     const z = mix(1, x, sigma, unitNoise(784, new Generator(seed))); // (B1.1)
     const clean = await models.estimate(z);
-    show(noisy, z, `z, ${psnr(z, x).toFixed(1)} dB`);
-    show(denoised, clean, `estimate, ${psnr(clean, x).toFixed(1)} dB`);
+    show(noisy, z, `z, PSNR ${psnr(z, x).toFixed(1)} dB`);
+    show(denoised, clean, `estimate, PSNR ${psnr(clean, x).toFixed(1)} dB`);
     say(`σ = ${sigma}${sigma === 0.5 ? ", the only one that the network was trained with" : ""}`);
   }
   function take(which) {
@@ -106,6 +114,7 @@ function oneStep(form, task, say) {
   elements.clear.onclick = () => take("none");
   form.onchange = elements.sigma.oninput = update;
   form.onsubmit = (event) => event.preventDefault();
+  say("Starting ...");
   return take("7");
 }
 

@@ -3,14 +3,12 @@ import { averaged, bands, blended, guided, viewed } from "./denoisers.mjs";
 import { Generator, unitNoise } from "./noise.mjs";
 import { mix } from "./schedule.mjs";
 
-const free = (x) => x;
-
 // Denoise x along timesteps; yields {t, x, x0Hat} after each step.
-async function* trajectory(denoise, x, timesteps, schedule, generator, constrain = free) {
+async function* trajectory(denoise, x, timesteps, schedule, generator, constrain = (x) => x) {
   for (let i = 0; i + 1 < timesteps.length; i++) {
     const t = timesteps[i], tPrev = timesteps[i + 1];
     if (tPrev > t) {
-      x = schedule.renoise(x, t, tPrev, unitNoise(x.length, generator));
+      x = schedule.forward(x, tPrev, unitNoise(x.length, generator), t);
       continue;
     }
     const x0Hat = schedule.predictX0(x, t, await denoise(x, t));
@@ -68,6 +66,5 @@ export function visualAnagram([first, second], unconditional, view, gamma) {
 }
 
 // The denoiser of a picture that shows the first prompt from afar, the second from close by
-export function hybrid(conditionals, unconditional, sigma, gamma) {
-  return guided(blended(conditionals, bands(sigma)), unconditional, gamma);
-}
+export const hybrid = (conditionals, unconditional, sigma, gamma) =>
+  guided(blended(conditionals, bands(sigma)), unconditional, gamma);

@@ -16,13 +16,10 @@ export class Schedule {
     return t === CLEAN ? 1 : this.alphaBar[t];
   }
 
-  forward(x0, t, eps) {
-    return mix(Math.sqrt(this.at(t)), x0, Math.sqrt(1 - this.at(t)), eps); // (N.1)
-  }
-
-  renoise(x, t, later, eps) {
-    const alpha = this.at(later) / this.at(t);
-    return mix(Math.sqrt(alpha), x, Math.sqrt(1 - alpha), eps); // (N.7)
+  // x of timestep `from`, a clean picture if there is none, with the noise of a later t
+  forward(x, t, eps, from = CLEAN) {
+    const alpha = this.at(t) / this.at(from);
+    return mix(Math.sqrt(alpha), x, Math.sqrt(1 - alpha), eps); // (N.1), (N.7)
   }
 
   predictX0(xt, t, eps) {

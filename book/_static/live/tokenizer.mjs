@@ -20,16 +20,10 @@ function split(word, known) {
   return pieces;
 }
 
-// each of them a word
-const CHINESE = [
-  "\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff",
-  "\\u{20000}-\\u{2a6df}\\u{2a700}-\\u{2ceaf}\\u{2f800}-\\u{2fa1f}",
-];
-
 const words = (prompt) => prompt
-  .replace(/[\t\n\r]/g, " ")
-  .replace(/\p{C}|\ufffd/gu, "")
-  .replace(new RegExp(`[${CHINESE.join("")}]`, "gu"), " $& ")
+  .replace(/[^\P{C}\t\n\r]|\ufffd/gu, "")
+  .replace(/[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]/g, " $& ") // a Chinese character is a word
+  .replace(/[\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu, " $& ")
   .normalize("NFD")
   .replace(/\p{Mn}/gu, "")
   .toLowerCase()
