@@ -23,7 +23,6 @@ OF_NO_WEIGHTS = (
     "mnist_train_step",
     "mnist_precision",
     "emoji64_short_runs",
-    "emoji64_first_generation",
 )
 RESULTS = sorted(p for p in STORED.glob("*.json") if p.stem not in OF_NO_WEIGHTS)
 SHIPPED = sorted(MODELS.rglob("*.safetensors"))
