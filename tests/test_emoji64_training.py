@@ -398,11 +398,13 @@ def test_a_run_goes_on_from_released_weights_and_their_history(base, tmp_path):
     release(base / "base", tmp_path / "refiner", shown)
     with pytest.raises(ValueError, match="has 6 steps.*has 6.*--replace"):
         release(base / "base", tmp_path / "refiner", shown)
+    (shown / "base" / "sheet-000005.png").write_bytes(b"a sheet")
     begun = "--start", str(shown)
     ended(tmp_path / "next", "base", *begun, "--steps", "7")
     rows, before = (read_history(f / "base" / "history.csv") for f in (tmp_path / "next", shown))
     assert [row.step for row in rows] == list(range(1, 8)) and rows[:6] == before
     assert rows[6].seconds > before[-1].seconds
+    assert (tmp_path / "next" / "base" / "sheet-000005.png").read_bytes() == b"a sheet"
     state, about = load_tensors(tmp_path / "next" / "base" / "checkpoint.safetensors")
     assert about["recipe"]["start"] == digest(shown / "unet" / "model.safetensors")
     weights, _ = load_tensors(shown / "unet" / "model.safetensors")

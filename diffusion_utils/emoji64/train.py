@@ -82,12 +82,13 @@ def beginning(args, recipe):
 
 
 def begin(run, task, network, released):
-    """Write what a run goes on from: a network, and the history of the model that it was released with."""
+    """Write what a run goes on from: a network, and the history and sheets that it was released with."""
     done = 0
     if released:
-        history = released / task.recipe.stage / "history.csv"
-        done = read_history(history)[-1].step
-        copy_file(history, run / "history.csv")
+        before = released / task.recipe.stage
+        done = read_history(before / "history.csv")[-1].step
+        for path in (before / "history.csv", *before.glob("sheet-*.png")):
+            copy_file(path, run / path.name)
     model = task.trained(network)
     networks = {"model": model, "ema": copy.deepcopy(model)}
     save_state(run, task.recipe, done, networks, task.optimizer(model))
