@@ -218,7 +218,7 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"an umbrella\", and upside down \"a bowl of rice\"; \"a tiger face\", and small \"a dog face\". The prompts and the seed of the anagram were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing, and below it the same as a smooth picture; a mushroom without its cap, and with a new one; an umbrella, and the same upside down as a bowl of rice; a striped face, and the same small."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"an umbrella\", and upside down \"a bowl of rice\"; \"a zebra\", and small \"a horse\". The prompts and the seed of the anagram were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing, and below it the same as a smooth picture; a mushroom without its cap, and with a new one; an umbrella, and the same upside down as a bowl of rice; a striped animal, and the same small."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=7, fast=1)
@@ -230,11 +230,11 @@ tries = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())["anagra
 (seed,) = [r["best"] for r in tries if r["pair"] == ["umbrella", "bowl of rice"]]
 umbrella = visual_anagram(model, ["an umbrella", "a bowl of rice"])
 umbrella = generate(model, umbrella, [seed], timesteps)
-tiger = hybrid(model, ["a dog face", "a tiger face"], sigmas=(3.0,))
-tiger = generate(model, tiger, [0], timesteps).clamp(-1, 1)
-small = F.interpolate(tiger, scale_factor=0.25, antialias=True, mode="bilinear")
+zebra = hybrid(model, ["a horse", "a zebra"])
+zebra = generate(model, zebra, [0], timesteps).clamp(-1, 1)
+small = F.interpolate(zebra, scale_factor=0.25, antialias=True, mode="bilinear")
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), umbrella, tiger]
+above += [mushroom[None] * (1 - mask), umbrella, zebra]
 small = F.pad(small, [24] * 4, value=1.0)
 below = [x[:1].cpu(), edited, filled, FLIP.apply(umbrella), small]
 grid(
