@@ -136,8 +136,8 @@ def forms(pictures):
         "anagram": run(
             64,
             [
-                prompt("prompt", "as it is", "a light bulb"),
-                prompt("second", "turned", "a pear"),
+                prompt("prompt", "as it is", "an umbrella"),
+                prompt("second", "turned", "a bowl of rice"),
                 *emoji64,
                 choice("view", "view", VIEWS),
             ],
@@ -146,10 +146,10 @@ def forms(pictures):
         "hybrid": run(
             64,
             [
-                prompt("prompt", "from afar", "a dog face"),
-                prompt("second", "from close by", "a tiger face"),
+                prompt("prompt", "from afar", "a horse"),
+                prompt("second", "from close by", "a zebra"),
                 *emoji64,
-                number("sigma", "σ of the blur", 3, 0.5, 8, "any"),
+                number("sigma", "σ of the blur", 2, 0.5, 8, "any"),
             ],
             below=number("distance", "distance", 1, 1, 10, 0.1, "range"),
         ),
