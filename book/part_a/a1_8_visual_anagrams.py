@@ -74,12 +74,12 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
-# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0; of the 16 seeds that were tried, the one where the judge is surest of both names.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: an umbrella that becomes a bowl of rice, a water drop that becomes a balloon, an anchor that becomes an umbrella."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0; of the 16 seeds that were tried, the one where the judge is surest of both names.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: an umbrella that becomes a bowl of rice, a top hat that becomes a bucket, a water drop that becomes a balloon."}} tags=["hide-input"]
 found = {tuple(row["pair"]): row for row in search["anagram"]}
 pairs = [
     ("umbrella", "bowl of rice"),
+    ("top hat", "bucket"),
     ("water drop", "balloon"),
-    ("anchor", "umbrella"),
 ]
 upright = [called(first) for first, _ in pairs]
 flipped = [called(second) for _, second in pairs]
@@ -193,7 +193,7 @@ animation(
 # %% [markdown]
 # ## What to see
 #
-# The canopy of the umbrella is the bowl. The tip of the drop is the knot of the balloon. The arms of the anchor are the canopy of another umbrella. One outline has to fit both things, and one set of colours too.
+# The canopy of the umbrella is the bowl. The brim of the hat is the rim of the bucket. The tip of the drop is the knot of the balloon. One outline has to fit both things, and one set of colours too.
 #
 # ## Other views
 #
@@ -210,8 +210,8 @@ def drawn(pair, view, seed, ending=""):
 
 chosen = {
     "quarter turn": ("fish", "rocket"),
-    "half turn": ("tulip", "jellyfish"),
-    "negative": ("red apple", "globe"),
+    "half turn": ("swan", "elephant"),
+    "negative": ("penguin", "ghost"),
 }
 pictures = []
 for kind, pair in chosen.items():
