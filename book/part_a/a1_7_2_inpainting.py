@@ -75,7 +75,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Left: a mushroom, the same with a hole (grey), and the mask $m$, which is white where something new may appear. Right: the hole filled with four prompts. $\\gamma = 3$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-prompts"}, "image": {"alt": "On the left a mushroom, the mushroom without its cap, and a white rectangle. Beside them its stem three times each under a tree, a palm tree, an umbrella and a cupcake."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: a mushroom, the same with a hole (grey), and the mask $m$, which is white where something new may appear. Right: the hole filled with four prompts. $\\gamma = 3$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-prompts"}, "image": {"alt": "On the left a mushroom, the mushroom without its cap, and a white rectangle. Beside them its stem three times each under the crown of a tree, palm leaves, a purple umbrella and a pink cupcake."}} tags=["hide-input"]
 mushroom, mask = shipped_image("mushroom"), hole(*HOLES["mushroom"])
 prompts = ["a tree", "a palm tree", "an umbrella", "a cupcake"]
 seeds = range(3)
@@ -110,7 +110,7 @@ grid(
 # * $x_0$ is the given picture. The bracket is the forward process (N.1): the given picture with the noise of the same timestep.
 # * $\epsilon$ is fresh noise.
 
-# %% mystnb={"figure": {"caption": "One step of inpainting, from $t = 510$ to 480. Above, the model's step; below, the given picture with as much noise; the mask takes the hole from the one and the surroundings from the other. \"A tree\" of {numref}`fig-a172-prompts`, seed 0.", "name": "fig-a172-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, an arrow named denoise one step, a less noisy picture, times m, the inside of the hole. Below: the mushroom, an arrow named add noise, the noisy mushroom, times one minus m, the surroundings. Both lead to the sum on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One step of inpainting, from $t = 510$ to 480. Above, the model's step; below, the given picture with as much noise; the mask takes the hole from the one and the surroundings from the other. \"A tree\" of {numref}`fig-a172-prompts`, seed 0.", "name": "fig-a172-step"}, "image": {"alt": "A diagram of seven pictures with arrows. Above: a noisy picture, an arrow named denoise one step, a less noisy picture, times m, the inside of the hole. Below: the mushroom, an arrow named add noise, the noisy mushroom, times one minus m, the surroundings. Both lead to the sum on the right."}} tags=["hide-input"]
 k = by_profile(full=16, fast=1)
 t, t_next = timesteps[k : k + 2]
 asked = prompted(model, "a tree", 3)
@@ -161,7 +161,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 #
 # One could draw a mushroom from pure noise and copy the surroundings over it when it is finished. Here the hole is inside the cap:
 
-# %% mystnb={"figure": {"caption": "The mushroom with a smaller hole. Above: a mushroom drawn without regard to the given one, and the surroundings pasted over it at the end. Below: pasted after every step, by (A.1). \"A mushroom\", $\\gamma = 3$, seeds 0 to 2.", "name": "fig-a172-paste"}, "image": {"alt": "On the left a mushroom, and the same with a hole in its cap. Beside it two rows of three: above, the hole holds a rectangle out of another mushroom; below, the cap goes on in the hole."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The mushroom with a smaller hole. Above: a mushroom drawn without regard to the given one, and the surroundings pasted over it at the end. Below: pasted after every step, by (A.1). \"A mushroom\", $\\gamma = 3$, seeds 0 to 2.", "name": "fig-a172-paste"}, "image": {"alt": "On the left a mushroom, and the same with a hole in its cap. Beside it two rows of three: above, the hole holds a rectangle out of another mushroom, with white spots; below, red and some of the spots go on in the hole."}} tags=["hide-input"]
 inside, same = hole(18, 10, 46, 34), prompted(model, "a mushroom", 3)
 drawn = generate(model, same, seeds, timesteps)
 pasted = inside * drawn + (1 - inside) * mushroom
@@ -181,11 +181,12 @@ grid(
 
 # %% [markdown]
 # Pasted at the end, the drawing knows nothing of the given cap, and a rectangle of another mushroom remains. Pasted after every step, the cap is there, under the noise, whenever the network looks at the picture. The network guesses a whole
-# picture, and so it guesses how this cap goes on.
+# picture, and so it guesses how this cap goes on. The guess is not perfect: the red goes on, and so do the upper spots, but the large spot below ends at the border of the hole.
 #
 # ## What you see
 #
-# Each filling in {numref}`fig-a172-prompts` is the thing that the prompt names, on the stem of the mushroom. What would be larger than the hole is cut off at the border. Outside the hole nothing changes but a trace of noise that is left at $t = 0$, too little to be seen.
+# Each filling in {numref}`fig-a172-prompts` belongs to the thing that the prompt names, and the stem of the mushroom is its lower part. What would be larger than the hole is cut off at the border, such as the top of the first
+# tree. Outside the hole nothing changes but a trace of noise that is left at $t = 0$, too little to be seen.
 
 # %% mystnb={"figure": {"caption": "The mushroom before and after; move the slider. \"A tree\", $\\gamma = 3$, seed 0.", "name": "fig-a172-slider"}} tags=["hide-input"]
 comparison(
@@ -198,7 +199,7 @@ comparison(
 # %% [markdown]
 # ## Taking each step several times
 #
-# The network looks at the surroundings once at each timestep; then the next step comes, with less noise, and less can be changed. So a filling may have the right shape, but other colours than what stands beside it.
+# The network looks at the surroundings once at each timestep; then the next step comes, with less noise, and less can be changed. So a filling may have the right shape, but other colours than what stands beside it, such as the pink trunks of the palms above.
 #
 # RePaint {cite:p}`lugmayr2022` gives the hole more chances. After a step from $t$ to $t'$ it adds noise to the whole picture, hole and surroundings together, until it is at $t$ again, and takes the step once more:
 #
@@ -238,7 +239,7 @@ plt.show()
 #
 # (`nu` is the variance that some networks predict, see 1.4.)
 
-# %% mystnb={"figure": {"caption": "Three pictures with larger holes, filled with the name of the picture as the prompt. Each step is taken $n$ times; beside $n$, the number of times that the loop calls the network. $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus, each with a hole, and filled at n = 1, 2, 4 and 8."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures with larger holes, filled with the name of the picture as the prompt. Each step is taken $n$ times; beside $n$, the number of times that the loop calls the network. $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus, each with a hole, and filled at n = 1, 2, 4 and 8. The sails are yellow or green."}} tags=["hide-input"]
 names = list(HOLES)
 images = torch.stack([shipped_image(name) for name in names])
 masks = torch.stack([hole(*corners) for corners in HOLES.values()])
@@ -256,7 +257,7 @@ grid(
 )
 
 # %% [markdown]
-# With larger $n$ the filling fits the hole better: less of it is cut off at the border. It is not always the nicer picture. One number for the fit is the **seam**: the mean jump between neighbouring pixels across the border of the hole, divided by the mean jump elsewhere in the picture.
+# With larger $n$ the filling often fits better. At $n = 8$ the sky of the sailboat is less white than at $n = 1$, and the stem of the mushroom goes on in the hole. But the top of the cactus is cut off for every $n$. One number for the fit is the **seam**: the mean jump between neighbouring pixels across the border of the hole, divided by the mean jump elsewhere in the picture.
 
 # %% mystnb={"figure": {"caption": "The seam against how often each step is taken, with the holes and prompts of {numref}`fig-a172-repaint`: mean and standard error of seeds 0 to 9. Dashed: the picture as it is. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with a curve for each guidance scale: the seam against n from 1 to 8, and a dashed line."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
@@ -284,7 +285,8 @@ once, most = (np.mean([seams[key] for key in seams if key[2] == n]) for n in (1,
 print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% [markdown]
-# The aim is the dashed line, not 1, since these pictures have edges where the holes begin. A low seam alone does not make a good picture: a hole filled with plain background has none either. And the price is about $n$ times the time.
+# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it does not fall further after $n = 2$. It stays above the dashed line, that is, above the seam of the given picture. And a low seam alone does not make a
+# good picture: in {numref}`fig-a172-repaint` the mushroom of $n = 1$ is the nicer one. The price is about $n$ times the time.
 #
 # ## Where it fails
 #
@@ -306,8 +308,8 @@ grid(
 )
 
 # %% [markdown]
-# * **No name, no thing.** The phrase may mean anything, and it is hard to say what has come into these holes. Repeating does not change that: it makes the parts fit, but the prompt still asks for no thing.
-# * **A background that the model does not expect.** Most training drawings have a white background. In the blue sky of the sailboat the hole shows, also in {numref}`fig-a172-repaint`, where the prompt has a name.
+# * **A prompt without a name.** The phrase may mean anything, and it is hard to say what has come into these holes. Repeating does not change that: the parts may fit better, but the prompt still asks for no thing.
+# * **A background that the model does not expect.** Most training drawings have a white background. The model puts white into the blue sky of the sailboat, and the hole shows, also in {numref}`fig-a172-repaint`, where the prompt has a name.
 #
 # ```{dropdown} Whose ideas these are, and what they are not
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There

@@ -95,7 +95,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # The method is that of [1.7](a1_7_image_to_image.ipynb): noise the picture to a timestep $t$, and denoise it from there with a prompt. But now the prompt names another thing.
 #
-# So two forces pull at the result. The picture acts once, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
+# Two forces pull at the result. The picture acts once, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
 #
 # Why do they mix? The loop goes from large $t$ to small; it draws coarse things first and details last. At $t = 570$ the noise still lets areas of colour and an outline through, and they are settled. What is left to choose are
 # the details, and the model chooses those of the prompt's thing. **So a mixture comes about if that thing can have this outline.**
@@ -112,7 +112,7 @@ seeds = range(6)
 mixed = sdedit(model, umbrella, mushroom, i_start, seeds, timesteps)
 alone = generate(model, umbrella, seeds, timesteps)
 
-# %% mystnb={"figure": {"caption": "Above: the mushroom towards \"an umbrella\" from $t = 570$ (`i_start` = 14). Below: \"an umbrella\" from pure noise, without the mushroom. $\\gamma = 7$; both pictures of a column have the same seed.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of six pictures. Above, umbrellas with colours and outline of the mushroom; below, umbrellas in another colour."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the mushroom towards \"an umbrella\" from $t = 570$ (`i_start` = 14). Below: \"an umbrella\" from pure noise, without the mushroom. $\\gamma = 7$; both pictures of a column have the same seed.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of six pictures. Above, red and pink caps, five of them on a thick stem; below, purple umbrellas with a hook for a handle."}} tags=["hide-input"]
 grid(
     [unit_range(mixed), unit_range(alone)],
     titles=[f"seed {s}" for s in seeds],
@@ -124,15 +124,15 @@ grid(
 # ## What you see
 #
 # In {numref}`fig-a173-mixtures` the picture wins on the left and the prompt on the right. Between them lie mixtures: the stem of the mushroom becomes the handle of the umbrella; the
-# water becomes a mountain, and the red sail its fire. What you can still make out in the noisy picture above a mixture is what the mixture has kept.
+# water becomes a blue mountain, and the red sail its fire; an arm of the cactus becomes the tail of the dinosaur. What a mixture has kept can still be made out in the noisy picture above it.
 #
-# {numref}`fig-a173-seeds` is the check. Its lower row never saw the mushroom. So the colour, the round cap and the thick stem come from the mushroom.
+# {numref}`fig-a173-seeds` is the check. Its lower row never saw the mushroom: its umbrellas are purple and have a thin handle with a hook. So the red of the upper row and the thick stems come from the mushroom.
 #
 # ## Mushroom or umbrella?
 #
 # The judge of 1.6 is a network that names drawings. For six seeds at each start, how often does it put "umbrella" before "mushroom"?
 
-# %% mystnb={"figure": {"caption": "How many of six results the judge takes for an umbrella rather than a mushroom, for each start; the mushroom towards \"an umbrella\", $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-judge"}, "image": {"alt": "A curve over the start t: the number of results that the judge takes for an umbrella."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How many of six results the judge takes for an umbrella rather than a mushroom, for each start; the mushroom towards \"an umbrella\", $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-judge"}, "image": {"alt": "A curve over the start t: the number of results that the judge takes for an umbrella. It is 0 up to t = 390 and 6 from t = 570 on."}} tags=["hide-input"]
 judge = load_evaluator()
 finer = by_profile(full=[22, 20, 18, 16, 14, 12, 10], fast=[2])
 counts = []
@@ -149,7 +149,7 @@ ax.set(xlabel="start $t$", ylabel="umbrella before\nmushroom, of 6", ylim=(-0.3,
 plt.show()
 
 # %% [markdown]
-# It sees the mushroom after a start at small $t$ and the umbrella after one at large $t$. It changes its mind where we see mixtures.
+# It prefers the mushroom after every start up to $t = 390$, and the umbrella after every start from $t = 570$ on. You may change your mind later: at $t = 570$, in {numref}`fig-a173-seeds`, most of the results still look like mushrooms.
 #
 # ## The coursework's prompts
 #
@@ -170,14 +170,14 @@ grid(
 )
 
 # %% [markdown]
-# Most of these starts lie where the prompt wins. The mixtures of {numref}`fig-a173-mixtures` lie between $t = 390$ and 690, where the coursework has no start. And of the three prompts only the broccoli can have the
-# outline of its picture. A rocket is no boat in outline, and a ninja no cactus.
+# Most of these starts lie where the prompt wins. Between $t = 390$ and 690, where most mixtures of {numref}`fig-a173-mixtures` lie, the coursework has no start. And of the three prompts the broccoli fits the outline of its
+# picture best: at $t = 390$ the mushroom gets a green stem, and at $t = 690$ the broccoli is still partly red. The outline of a rocket is not that of a boat.
 #
 # ## Where it fails
 #
 # If the outlines do not fit, more starts do not help:
 
-# %% mystnb={"figure": {"caption": "The cactus towards \"a robot\", as in {numref}`fig-a173-mixtures`: $\\gamma = 7$, seed 0.", "name": "fig-a173-robot"}, "image": {"alt": "A cactus, and from left to right results in which it gives way to a wide robot."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The cactus towards \"a robot\", as in {numref}`fig-a173-mixtures`: $\\gamma = 7$, seed 0.", "name": "fig-a173-robot"}, "image": {"alt": "A cactus, and from left to right a green cactus in a grey box that becomes the wide head of a robot."}} tags=["hide-input"]
 noisy, results = towards([("cactus", "a robot")])
 grid(
     [unit_range(torch.cat([noisy[0, :1], results[0, 1:]]))],
@@ -187,7 +187,7 @@ grid(
 )
 
 # %% [markdown]
-# The model draws a robot wide, and the cactus is narrow with two arms. In the middle one lies over the other.
+# The model draws the robot as a wide head, and the cactus is narrow with two arms. Up to $t = 570$ one lies over the other; from $t = 630$ on only the robot is left.
 #
 # ## Try it
 #

@@ -106,11 +106,12 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # Read {numref}`fig-a17-prompts` from left to right.
 #
-# * **Little noise** ($t = 390$): the large things are where they were, and the strokes of the pen have become smooth areas.
-# * **More noise** ($t = 480$ to 690): outline and main colours still come from the drawing. Small things get lost, and the model's own parts take over.
+# * **Little noise** ($t = 390$): the large things are where they were. Most strokes of the pen have become smooth areas.
+# * **More noise** ($t = 480$ to 690): the large shapes still come from the drawing. Small things such as the sun and the waves get lost, and the fish loses its orange. The model's own parts take over: at $t = 690$ the
+#   house has a large blue window.
 # * **Almost only noise** ($t = 960$): the model draws a house and a fish of its own.
 #
-# One cannot have all of both. With little noise the result is **faithful** to the drawing. With much noise it is **realistic**: it looks like the drawings that the model knows. Try several starts and seeds, and choose by eye:
+# With little noise the result is **faithful** to the drawing. With much noise it is **realistic**: it looks like the drawings that the model knows. One cannot have both in full. Try several starts and seeds, and choose by eye:
 
 # %% mystnb={"figure": {"caption": "Three starts and three seeds for each drawing; prompts and $\\gamma$ as in {numref}`fig-a17-prompts`.", "name": "fig-a17-seeds"}, "image": {"alt": "Three rows of three houses and three fish. In each row the three differ in details; from the first row to the last they are less like the drawings."}} tags=["hide-input"]
 seeds = by_profile(full=[0, 1, 2], fast=[0])
@@ -136,7 +137,7 @@ grid(
 # The coursework's prompt is "a high quality photo", which names no thing. It asks for three pictures (the first three rows), and in 1.7.1 for a found picture (the lighthouse) and two drawings by hand. The model was trained on
 # none of the six.
 
-# %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (left) from its six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. From left to right the results lose the details of the picture, then its outline, and on the right they have nothing to do with it."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (left) from its six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. From left to right the results lose the details of the picture, then outline and colours. On the right all six are lumps, five of them much alike."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
 names = ["sailboat", "mushroom", "cactus"]
 names += ["found-lighthouse", "drawn-house", "drawn-fish"]
@@ -151,7 +152,8 @@ grid(
 )
 
 # %% [markdown]
-# From left to right the pictures melt: details go first, then the outline, in the end the colours. At $t = 960$ the six results are much alike, since the noise is the same and next to nothing of the pictures is left.
+# From left to right the pictures melt: details go first, then outline and colours. At $t = 960$ five of the six results are much alike, since the noise is the same and next to nothing of the pictures is left. Only the sailboat, a
+# picture with a blue background, becomes a blue lump.
 #
 # ```{dropdown} How the two drawings were made
 # Not with ink on paper. Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
@@ -161,8 +163,8 @@ grid(
 #
 # ## Where it fails
 #
-# Without a name, the model does not know what the areas of colour in the noise should become. In {numref}`fig-a17-objects` they stay lumps from $t = 690$ on. Compare the house and the fish with
-# {numref}`fig-a17-prompts`, where the prompt names them.
+# Without a name, the model does not know what the areas of colour in the noise should become. In {numref}`fig-a17-objects` the house and the fish are lumps from $t = 690$ on: the house has no
+# door any more, and the fish no head. Compare $t = 690$ in {numref}`fig-a17-prompts`, where the prompt names them.
 #
 # And one start holds for the whole picture. We cannot keep the sun and redraw the house; for that, see [1.7.2](a1_7_2_inpainting.ipynb).
 #
