@@ -63,9 +63,9 @@ timesteps = by_profile(
 )
 shares = model.schedule.alpha_bar.sqrt()
 
-# %% mystnb={"figure": {"caption": "Two felt-pen drawings (left). To the right of each, for six starts $t$: above, the drawing with the noise of $t$; below, what the loop makes of it with the prompt \"a house\" or \"a fish\". The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the drawing is multiplied in $x_t$. $\\gamma = 3$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a fish in felt pen on the left. To the right of each, a row with more and more noise over it, and below the results, which are less and less like the drawing."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two felt-pen drawings (left). To the right of each, for six starts $t$: above, the drawing with the noise of $t$; below, what the loop makes of it with the prompt \"a house\" or \"an orange fish\". The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the drawing is multiplied in $x_t$. $\\gamma = 3$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a fish in felt pen on the left. To the right of each, a row with more and more noise over it, and below the results, which are less and less like the drawing."}} tags=["hide-input"]
 starts = by_profile(full=[20, 17, 15, 13, 10, 1], fast=[2, 0])
-names, prompts = ["drawn-house", "drawn-fish"], ["a house", "a fish"]
+names, prompts = ["drawn-house", "drawn-fish"], ["a house", "an orange fish"]
 drawn = torch.stack([shipped_image(name) for name in names])
 blank = torch.ones_like(drawn)
 noisy, results = [drawn], [blank]  # nothing stands below the drawing
@@ -107,7 +107,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # Read {numref}`fig-a17-prompts` from left to right.
 #
 # * **Little noise** ($t = 390$): the large things are where they were. Most strokes of the pen have become smooth areas.
-# * **More noise** ($t = 480$ to 690): the large shapes still come from the drawing. Small things such as the sun and the waves get lost, and the fish loses its orange. The model's own parts take over: at $t = 690$ the
+# * **More noise** ($t = 480$ to 690): the large shapes still come from the drawing. Small things such as the sun get lost. The model's own parts take over: at $t = 690$ the
 #   house has a large blue window.
 # * **Almost only noise** ($t = 960$): the model draws a house and a fish of its own.
 #
