@@ -16,7 +16,7 @@
 #
 # Can a model that two processor cores trained draw what it is asked for?
 #
-# **One thing that it knows by name: mostly. But what it draws is mostly a drawing of its training set, or nearly one. Other words, several things, numbers and letters: mostly not.**
+# **One thing that it knows by name: mostly. But what it draws mostly resembles a drawing of its training set. With another word for the thing it often draws something else. Several things, numbers and letters: no.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -105,7 +105,7 @@ for ax, picture, name in zip(
 plt.show()
 
 # %% [markdown]
-# The model is called Emoji-64. It learned from 3,060 drawings of 508 things under open licences, in a few hours of two processor cores, and it draws at 64x64 pixels. It has three parts:
+# The model is called Emoji-64. It learned from 3,060 drawings of 508 things under open licences, in less than eight hours of one processor core, and it draws at 64x64 pixels. It has three parts:
 #
 # * a **text encoder** turns the prompt into numbers. It is a small language model, all-MiniLM-L6-v2 {cite:p}`wang2020`, which others trained on far more text; here it stays as it is.
 # * the **base** reads these numbers and decides at 32x32 pixels what is drawn;
@@ -115,7 +115,7 @@ plt.show()
 #
 # To learn what a thing looks like is the hard part, and at 32x32 pixels a network needs a quarter of the arithmetic of 64x64. The refiner is small. Each pixel that it draws depends on the pixels around it alone, and not on the prompt.
 #
-# Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is nearly only noise, to guess the noise is no task: the answer is the input. And where there is hardly any, to guess the picture is none. The velocity is a mixture of both that is a task at each noise level:
+# Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is almost only noise, guessing the noise is too easy: it is the input. Where there is almost no noise, guessing the picture is too easy for the same reason. The velocity mixes both, so there is something to learn at each noise level:
 #
 # $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
 #
@@ -239,6 +239,8 @@ table(
 # A plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have words in the caption that say so, such as "with black outlines".
 #
 # ## How it was trained
+#
+# Each network was trained in three parts, on one of two processor cores. A part goes on from the weights of the part before it. What the table says of noise on the prompt, of colours and of backgrounds holds from step 12,000 of the base on; up to step 16,600 only 20 % of the drawings had a coloured background.
 
 # %% tags=["remove-input"]
 base, refiner = (read_history(FOLDER / part / "history.csv") for part in parts)
@@ -291,10 +293,10 @@ table(
     "The run that made these weights, on two processor cores that other work used too. The error is that on the training drawings: none were kept out, so it cannot say how the network does on new ones.",
 )
 
-# %% mystnb={"figure": {"caption": "Mean squared error of $v$ of the base, from the history of its run, on training drawings. Orange: the mean of 100 steps around. The learning rate falls to zero over the last part of the run, and the error falls with it.", "name": "fig-e64-loss"}, "image": {"alt": "A noisy falling curve on a logarithmic axis with its running mean."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Mean squared error of $v$ of the base, from the history of its run, on training drawings. Orange: the mean of 100 steps around. The three parts of the run end at steps 12,000, 16,600 and 18,800. At the end of each part the learning rate falls to zero, and the error falls with it; the next part begins with a high rate again.", "name": "fig-e64-loss"}, "image": {"alt": "A noisy falling curve on a logarithmic axis with its running mean; it rises again after steps 12,000 and 16,600."}} tags=["remove-input"]
 loss_curve(base, window=100)
 
-# %% mystnb={"figure": {"caption": "The same eight prompts and seeds (0 to 7) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. A rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house.", "name": "fig-e64-sheets"}, "image": {"alt": "Rows of the same eight things; from one to the next, blobs become things with outlines."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The same eight prompts and seeds (0 to 7) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. A rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house.", "name": "fig-e64-sheets"}, "image": {"alt": "Four rows of the same eight things: rough shapes at step 1,000, clear things with details at step 18,000."}} tags=["remove-input"]
 sheets = sorted((FOLDER / "base").glob("sheet-*.png"))
 if len(sheets) > 4:
     sheets = [sheets[i * (len(sheets) - 1) // 3] for i in range(4)]
@@ -309,7 +311,7 @@ for ax, path in zip(axes.flat, sheets, strict=True):
 plt.show()
 
 # %% [markdown]
-# First come the colours, then rough shapes, and the outlines last. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains one anew.
+# Colours and rough shapes come first, details later. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains one anew.
 
 # %% mystnb={"code_prompt_show": "Show short runs that the recipe was chosen by"} tags=["remove-input", "hide-output"]
 short = json.loads((ROOT / "benchmarks/results/emoji64_short_runs.json").read_text())
@@ -379,7 +381,7 @@ table(
 )
 
 # %% [markdown]
-# The judge names the drawn pictures more often than real ones. They are not better: the judge never saw the style of the real ones, and the drawn ones resemble drawings that it knows. Its numbers say that the prompt is obeyed, not that a picture is new.
+# The judge names the drawn pictures more often than real ones. They are not better: the judge never saw the style of the real ones, and the drawn ones resemble drawings that it knows. Its numbers say that the prompt is obeyed, not that a picture is new. Counts for other colours, coloured backgrounds and other words are in `models/emoji64/README.md`.
 #
 # ## Is it copying?
 #
@@ -390,7 +392,7 @@ real = plain(data, torch.arange(len(data.images))).flatten(1)
 distance = torch.cdist(drawn.clamp(-1, 1).flatten(1), real) / real.shape[1] ** 0.5
 nearest = distance.argmin(1)
 
-# %% mystnb={"figure": {"caption": "Above: every third of the pictures at the top of this page. Below: the training drawing that is nearest to each.", "name": "fig-e64-copies"}, "image": {"alt": "Two rows of eight pictures; those below each other show the same thing, often in nearly the same drawing."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above: every third of the pictures at the top of this page. Below: the training drawing that is nearest to each.", "name": "fig-e64-copies"}, "image": {"alt": "Two rows of eight pictures; those below each other show the same thing, mostly in nearly the same form, some in other colours."}} tags=["remove-input"]
 eight = range(0, len(shown), max(1, len(shown) // 8))
 grid(
     [unit_range(drawn[list(eight)]), unit_range(plain(data, nearest[list(eight)]))],
@@ -427,7 +429,7 @@ table(
 # Compare the medians: the pictures are closer to a training drawing than two styles of one thing usually are to each other. A picture that is a drawing moved by a few pixels counts as far here, and training moves the drawings. So the pictures may be nearer still. (Two styles share a few drawings.)
 # Do other seeds draw something else?
 
-# %% mystnb={"figure": {"caption": "One name from eight seeds, 0 to 7, three times; $\\gamma = 4$.", "name": "fig-e64-seeds"}, "image": {"alt": "Three rows of eight pictures, each row the same thing drawn eight times."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One name from eight seeds, 0 to 7, three times; $\\gamma = 4$.", "name": "fig-e64-seeds"}, "image": {"alt": "Three rows of eight pictures that look much alike: houses with red roofs, blue fishes, grey heads of robots."}} tags=["remove-input"]
 names = ["house", "fish", "robot"]
 many = [
     generate(model, prompted(model, called(n), gamma=4), range(8), timesteps)
@@ -436,11 +438,11 @@ many = [
 grid([unit_range(x) for x in many], labels=names)
 
 # %% [markdown]
-# The eight of a row differ in details, or as the few training drawings of the name do. The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
+# Hardly: the fishes and the robots differ in details only. The houses differ more, as the training drawings of a house do. The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
 #
 # ## Where it fails
 
-# %% mystnb={"figure": {"caption": "Prompts that ask for too much; $\\gamma = 4$, seeds 0 to 3.", "name": "fig-e64-failures"}, "image": {"alt": "Four small pictures, with the prompts above."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Prompts that ask for too much; $\\gamma = 4$, seeds 0 to 3.", "name": "fig-e64-failures"}, "image": {"alt": "Four small pictures: an orange blob on blue, one red apple, the yellow face of an animal, a few thin pieces of a bicycle."}} tags=["remove-input"]
 hard = [
     "a photo of a street at night",
     "three red apples",
@@ -457,10 +459,10 @@ grid(
 )
 
 # %% [markdown]
-# In these four pictures it does not get the number of apples, the word, or the two things together, and there is no photograph. Nothing of the kind was in the data: each drawing shows one thing, and each caption names it.
+# It draws a blob and no street, one apple and not three, a face in place of the word, and pieces of a bicycle without a cat. Nothing of the kind was in the data: each drawing shows one thing, and each caption names it.
 #
 # ## Try it
 #
-# * Change `prompts` to `[f"a blue {name}" for name in shown]`. The things should turn blue.
+# * Change `prompts` to `[f"a blue {name}" for name in shown]`. Most of the things should turn blue.
 # * Ask for a word that is not in the list, "a spaceship" or "a hound". The text encoder puts them near "a rocket" and "a dog", but the network may still draw
 #   something else.

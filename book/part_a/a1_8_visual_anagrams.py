@@ -16,7 +16,7 @@
 #
 # Can one picture show two things, one upright and the other upside down?
 #
-# **Yes, for pairs of things that can share an outline.** Most pairs cannot: the table below counts how few of the pictures have both names. In each step the network is asked about the picture and about the same picture turned over, and the mean of both answers
+# **Yes, for pairs of things that can share an outline.** Most pictures fail: the table below counts how few have both names. In each step the network is asked about the picture and about the same picture turned over, and the mean of both answers
 # makes the step.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
@@ -74,7 +74,7 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
-# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0; of the 16 seeds that were tried, the one where the judge is surest of both names.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: an umbrella that becomes a bowl of rice, a top hat that becomes a bucket, a water drop that becomes a balloon."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0. The pairs were chosen by eye from 30; of 16 seeds, the one where the judge is surest of both names.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: an umbrella that becomes a bowl of rice, a top hat that becomes a bucket, a water drop that becomes a balloon."}} tags=["hide-input"]
 found = {tuple(row["pair"]): row for row in search["anagram"]}
 pairs = [
     ("umbrella", "bowl of rice"),
@@ -147,6 +147,8 @@ table(
 )
 
 # %% [markdown]
+# The judge is stricter than the eye: from no seed does it put both the top hat and the bucket first.
+#
 # ## The idea
 #
 # At every step ask the network twice, as in *Visual Anagrams* {cite:p}`geng2024`. Show it the noisy picture as it is, with the first prompt. Turn the noisy picture over, and show it that with the
@@ -261,7 +263,7 @@ table(
 # Two views break one of them. **Doubling** all values after the flip breaks the second: noise of variance 1 gets variance $2^2 = 4$. **Shuffling** all
 # pixels breaks the third.
 
-# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a18-flip` with the flip, with the flip that also doubles all values, and with all pixels shuffled: the picture (above), and what the view shows (below). $\\gamma = 7$, the same seed, timesteps 990, 960, .., 0.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. The flip: a picture that can be read both ways. Doubled: a picture whose view has too much contrast. Shuffled: pixels in other places, without a clear drawing in both rows."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a18-flip` with the flip, with the flip that also doubles all values, and with all pixels shuffled: the picture (above), and what the view shows (below). $\\gamma = 7$, the same seed, timesteps 990, 960, .., 0.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. The flip: an umbrella whose canopy is a bowl in the view. Doubled: a speckled umbrella with a handle; in the view the same umbrella upside down, with too much contrast. Shuffled: a plain pink area in both rows."}} tags=["hide-input"]
 order = torch.randperm(64 * 64, generator=generators([0])[0])
 views = {
     "flip": FLIP,
@@ -299,7 +301,7 @@ table(
 )
 
 # %% [markdown]
-# Doubled, the network sees more noise than $t$ says, and $f^{-1}$ halves its answer: the second prompt has less to say, and on other values than it learned. Shuffled pixels have the right noise, but no drawing is under it: what one prompt draws is scattered dots to the other.
+# Doubled, the network sees more noise than $t$ says, and $f^{-1}$ halves its answer: the second prompt has less to say, and it sees values that it has not learned. The umbrella wins, and no bowl of rice is left. Shuffled pixels have the right noise, but no drawing is under it: what one prompt draws is scattered dots to the other. Neither thing comes out.
 #
 # ## Try it
 #

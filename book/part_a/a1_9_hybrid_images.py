@@ -75,7 +75,7 @@ timesteps = by_profile(
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
 
-# %% mystnb={"figure": {"caption": "Three hybrids at full size (above), the same pictures blurred by 3 pixels, much as the eye sees them from afar (middle), and at a quarter of their size (below). $\\sigma = 2$, $\\gamma = 7$. The pairs were chosen by eye from 60 that were tried; of 8 seeds, the one where the judge is surest of both names.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above, a zebra, a skull, and a yellow face in dark lines; in the middle, the same pictures blurred: a brown horse, a panda, a lemon; below, the same pictures small."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three hybrids at full size (above), the same pictures blurred by 3 pixels, much as the eye sees them from afar (middle), and at a quarter of their size (below). $\\sigma = 2$, $\\gamma = 7$. The pairs were chosen by eye from 60 that were tried; of 8 seeds, the one where the judge is surest of both names.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above, a brown zebra, a pale skull in dark lines, and a yellow disc with a face in dark lines; in the middle, the same pictures blurred: a brown horse, a panda, a lemon with a green leaf; below, the same pictures small."}} tags=["hide-input"]
 def small(x, scale=0.25):
     """x at a part of its size, in the middle of a white square."""
     x = F.interpolate(x, scale_factor=scale, antialias=True, mode="bilinear")
@@ -108,8 +108,8 @@ grid(
 )
 
 # %% [markdown]
-# In the upper row of {numref}`fig-a19-hybrids` look for the stripes and lines: they draw the thing for near. In the other two rows they are gone, or nearly, and the thing for far is left. Step back from the screen, or squint, and the upper
-# row does the same.
+# In the upper row of {numref}`fig-a19-hybrids` look for the stripes and lines: they draw the thing for near. In the other two rows they are gone, or nearly, and the thing for far is left. The zebra is brown because the prompt for the horse gives the colour. Step back from the screen, or squint, and the upper
+# row looks like the others.
 #
 # ```{live} hybrid
 # ```
@@ -155,7 +155,7 @@ table(
 )
 
 # %% [markdown]
-# The prompt for the zebra is "a zebra". The skull and the face are asked for "with black outlines", which is what the fine band can hold. The last column is what one gets without any method. Compare the hybrids with it. Most pairs of both kinds fail.
+# The prompt for the zebra is "a zebra". The skull and the face are asked for "with black outlines", which is what the fine band can hold. The judge never puts the skull first, so the panda's row counts none. The last column is what plain drawings reach; compare the hybrids with it. Most pairs of both kinds fail.
 #
 # ## The idea
 #
@@ -227,7 +227,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 #
 # The width of the blur decides who wins. Here is the first pair with five widths:
 
-# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a19-hybrids`, split at blurs of five widths: as it is (above) and blurred by 3 pixels (below). $\\gamma = 7$, the same seed.", "name": "fig-a19-wide"}, "image": {"alt": "Five pictures above, blurred versions below: on the left only the thing for far, on the right only the thing for near."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a19-hybrids`, split at blurs of five widths: as it is (above) and blurred by 3 pixels (below). $\\gamma = 7$, the same seed.", "name": "fig-a19-wide"}, "image": {"alt": "Five pictures above, blurred versions below. Above, on the left a plain brown horse, then more and more stripes, on the right a reddish zebra. Blurred, all five look like a brown or reddish horse."}} tags=["hide-input"]
 widths = [0.5, 1.0, 2.0, 4.0, 8.0]
 split = torch.cat(
     [
@@ -243,12 +243,12 @@ grid(
 )
 
 # %% [markdown]
-# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, and the prompt for far draws it alone. At $\sigma = 8$ the coarse band still has the mean colour and the broad areas, but nothing as small as
-# an eye or an ear. So the prompt for near draws all features, and wins even in the blurred picture. Both have a say only in between, and on 64 pixels that range is narrow.
+# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, and the prompt for far draws it alone: a horse without stripes. At $\sigma = 8$ the coarse band still has the mean colour and the broad areas, but nothing as small as
+# an eye or an ear. So the prompt for near draws all features, and little more than the colour is left of the horse. The blurred pictures show less of this, since a horse and a zebra have nearly the same outline.
 #
-# Two blurs make three bands, for three prompts. On 64 pixels three are too many:
+# Two blurs make three bands, for three prompts. On 64 pixels three are too many. The one below looks like a ragged sun; we see no lion in it, and no tiger.
 
-# %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid for three prompts, a sun (coarse), a lion (middle) and a tiger face (fine), and its three bands; blurs of 4 and 1.5 pixels, $\\gamma = 7$, seed 0. The finer bands are shown around grey.", "name": "fig-a19-triple"}, "image": {"alt": "A picture, then its coarse band as clouds of colour, and its middle and fine bands as grey pictures with outlines."}} tags=["remove-input", "hide-output"]
+# %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid for three prompts, a sun (coarse), a lion (middle) and a tiger face (fine), and its three bands; blurs of 4 and 1.5 pixels, $\\gamma = 7$, seed 0. The finer bands are shown around grey.", "name": "fig-a19-triple"}, "image": {"alt": "A ragged yellow disc with dark spots; then its coarse band, a blurred yellow disc, and its middle and fine bands, the edge and the spots around grey."}} tags=["remove-input", "hide-output"]
 three = [called(name) for name in ("sun", "lion", "tiger face")]
 triple = generate(model, hybrid(model, three, (4.0, 1.5)), [0], timesteps)
 parts = [band(triple) for band in bands(4.0, 1.5)]
@@ -268,7 +268,7 @@ blend = blended(parts, [grey, colour])
 denoise = guided(blend, model.denoiser(""), gamma=7)
 painted = generate(model, denoise, [0] * 3, timesteps)
 
-# %% mystnb={"figure": {"caption": "Three colour hybrids (above) and the same pictures in grey (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-colours"}, "image": {"alt": "A panda, a soccer ball and a rabbit face in the colours of a watermelon, a globe and a pig; below, the same in grey."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three colour hybrids (above) and the same pictures in grey (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-colours"}, "image": {"alt": "A panda in red and green, a soccer ball in blue and green, and a pink rabbit face; below, the same in grey."}} tags=["hide-input"]
 grid(
     [unit_range(x) for x in (painted, grey(painted.clamp(-1, 1)))],
     titles=[f"grey: {a}\ncolour: {b}" for a, b in zip(shapes, colours, strict=True)],
@@ -281,8 +281,8 @@ grid(
 #
 # ## Try it
 #
-# * **Swap near and far.** In the code of {numref}`fig-a19-hybrids`, swap `far` and `near` in the call of `hybrid`. A blur leaves little of thin
-#   lines: expect that the other thing is drawn from close by, on a pale ground.
+# * **Swap near and far.** In the code of {numref}`fig-a19-hybrids`, swap `far` and `near` in the call of `hybrid`.
+#   Expect that the other thing is drawn from close by.
 # * **A pair of your own.** Add a cell with
 #   ```python
 #   both = ["a robot", "a ghost with black outlines"]
