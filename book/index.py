@@ -218,7 +218,7 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"an umbrella\", and upside down \"a bowl of rice\"; \"a zebra\", and small \"a horse\". The prompts and the seed of the anagram were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing, and below it the same as a smooth picture; a mushroom without its cap, and with a new one; an umbrella, and the same upside down as a bowl of rice; a striped animal, and the same small."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"an umbrella\", and upside down \"a bowl of rice\"; \"a zebra\", and small \"a horse\". The prompts and the seed of the anagram were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; an umbrella, and the same upside down as a bowl of rice; a striped animal, and the same small."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=7, fast=1)

@@ -85,7 +85,7 @@ def filters(x, sd):
         yield torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
 
 
-# %% mystnb={"figure": {"caption": "Top: the test image $x_0$ and its noisy versions $x_t$ (seed 0). Middle: the network's guess $\\hat x_0$, in one step. Bottom: the best filter of [1.2](a1_2_classical_denoising.ipynb) at that timestep.", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. Below each, what the network makes of it: a clear boat at t = 250, softer and less faithful ones at 500 and 750. Below that, what classical filters make of it, very blurred at t = 750."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Top: the test image $x_0$ and its noisy versions $x_t$ (seed 0). Middle: the network's guess $\\hat x_0$, in one step. Bottom: the best filter of [1.2](a1_2_classical_denoising.ipynb) at that timestep.", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. Below each, what the network makes of it: a clear boat at t = 250, softer and less faithful ones at 500 and 750. Below that, what classical filters make of it: clear at 250, rough at 500, very blurred at 750."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
 clean = torch.stack([shipped_image(name) for name in names]).repeat_interleave(3, 0)
 eps = unit_noise(model.shape, generators([0, 1, 2] * len(names)))
@@ -119,7 +119,7 @@ grid(
 )
 
 # %% [markdown]
-# Compare the two lower rows. The more noise there is, the more the filter softens all edges. The network knows that drawings have sharp edges and plain areas, so it can
+# Compare the two lower rows. At $t = 250$ the filter looks nearly as good as the network, at 500 it is rough, and at 750 only a blur is left. The network knows that drawings have sharp edges and plain areas, so it can
 # clean an area and keep its edge. What the noise has covered, it has to guess: at $t = 750$ the shape can be wrong.
 #
 # ## The idea
@@ -211,7 +211,7 @@ def exact_mean(x_t, t):
 #
 # **3. What the network makes.** Its training rewards the first mean. But it does not look drawings up; it uses what they have in common, and this helps with new pictures, too:
 
-# %% mystnb={"figure": {"caption": "The test image with more and more noise (seed 0). Top: the exact mean over the training drawings, all on white. (In training some had a coloured background.) Bottom: the network's answer in one step.", "name": "fig-a13-average"}, "image": {"alt": "Two rows of six. Top: drawings other than the test image, each almost alone, and a grey spot at the end. Bottom: the red sailboat of the test image, softer and softer from left to right, and a grey spot at the end."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image with more and more noise (seed 0). Top: the exact mean over the training drawings, all on white. (In training some had a coloured background.) Bottom: the network's answer in one step.", "name": "fig-a13-average"}, "image": {"alt": "Two rows of six. Top: another sailboat, twice, then with a ship over it; a hospital, then with a mountain over it; and a brown spot at the end. Bottom: a sailboat like that of the test image, softer and softer from left to right, and a brown square at the end."}} tags=["hide-input"]
 more = [500, 800, 850, 900, 950, 990]
 steps = [schedule.forward(clean[:1], t, eps[:1]) for t in more]
 exact = [exact_mean(x_t, t) for x_t, t in zip(steps, more, strict=True)]
@@ -235,7 +235,7 @@ table(
 
 # %% [markdown]
 # The exact mean is nearly always one drawing or two: a drawing that fits the 12,288 values a little better gets nearly all the weight. It is not the test image, so it
-# scores badly. The network is closer until, at $t = 990$, everything fits. There both rows are close to the mean of all drawings.
+# scores badly. The network is closer until, at $t = 990$, everything fits. There both are a brownish blur, roughly the mean of all drawings.
 #
 # ### The guess as a direction
 #

@@ -73,7 +73,7 @@ timesteps = by_profile(
 i_start = by_profile(full=10, fast=3)
 i_starts = by_profile(full=[10, 7, 4, 2, 0], fast=[3, 0])
 
-# %% mystnb={"figure": {"caption": "A drawing of a mushroom, and what becomes of it when it is noised to a larger and larger $t$ (seed 0) and then denoised: in one large step, and in many small steps. The network was not trained on this drawing. Prompt \"a mushroom\".", "name": "fig-a14-starts"}, "image": {"alt": "On the left the original mushroom. Top: one step, with blurred edges. Bottom: many steps, with clear edges; towards the right it is less and less the original mushroom."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A drawing of a mushroom, and what becomes of it when it is noised to a larger and larger $t$ (seed 0) and then denoised: in one large step, and in many small steps. The network was not trained on this drawing. Prompt \"a mushroom\".", "name": "fig-a14-starts"}, "image": {"alt": "On the left the original mushroom. Top: one step, with blurred edges. Bottom: many steps, with clear edges; the last is another mushroom, with white dots."}} tags=["hide-input"]
 mushroom = shipped_image("mushroom")[None].to(model.device)
 denoise = model.denoiser("a mushroom")
 one_step, many_steps = [mushroom], [mushroom]
@@ -211,7 +211,7 @@ animation(
 #
 # In {numref}`fig-a14-steps` the noise of the upper row fades, and the guess below it becomes clearer. Here is the end of the loop for three drawings, beside a blur and one step:
 
-# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, 23 small steps, and 23 small steps with $z = 0$, that is without fresh noise. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in six columns: the original; the noisy one; a blur, in which only colours are left; one step, soft; many steps, sharper; and many steps without fresh noise, a few plain patches."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, 23 small steps, and 23 small steps with $z = 0$, that is without fresh noise. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in six columns: the original; the noisy one; a blur, in which colours and rough shapes are left; one step, soft; many steps, sharper; and many steps without fresh noise, a few plain patches."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus"]
 clean = torch.stack([shipped_image(name) for name in names]).to(model.device)
 denoise = model.denoiser([f"a {name}" for name in names])
@@ -245,7 +245,7 @@ grid(
 #
 # How close a result is to the original is the PSNR of [1.2](a1_2_classical_denoising.ipynb). Its **sharpness** is the mean of the largest twentieth of all differences between neighbouring pixels, divided by the same of the original.
 
-# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Small dots: the three drawings of {numref}`fig-a14-compare`, which the network was not trained on, each as a mean over several seeds. Lines: the mean of the three. Prompt \"a high quality photo\", which names no thing.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t, highest for one step. Right, many steps stay sharp while one step and the blur get softer with t."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Small dots: the three drawings of {numref}`fig-a14-compare`, which the network was not trained on, each as a mean over several seeds. Lines: the mean of the three. Prompt \"a high quality photo\", which names no thing.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t: one step is highest, then many steps, then the blur. Right, sharpness falls too: many steps are sharpest, then one step, then the blur."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
 starts = [key for key in stored["drawings"] if key != "original"]
 
@@ -299,13 +299,13 @@ table(
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
 #
-# Where the loop here loses less than 3 dB and its sharpness is below 1, its result is still in part an average.
+# The loop here loses less than 3 dB, and its sharpness is below 1. So its result is still in part an average.
 #
 # ## Where it fails
 #
 # What the noise has covered is made up. If you want the original back, that is a fault:
 
-# %% mystnb={"figure": {"caption": "The mushroom at $t = 870$ (seed 0), what one step makes of it, and four runs of the loop from this one noisy picture. They differ in the fresh noise only (seeds 1 to 4).", "name": "fig-a14-seeds"}, "image": {"alt": "A square of noise, a soft mushroom, and four mushrooms with clearer edges that differ from each other."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The mushroom at $t = 870$ (seed 0), what one step makes of it, and four runs of the loop from this one noisy picture. They differ in the fresh noise only (seeds 1 to 4).", "name": "fig-a14-seeds"}, "image": {"alt": "A square of noise, a soft mushroom, and four mushrooms with clearer edges, which differ in their dots and stems."}} tags=["hide-input"]
 i_covered, many = by_profile(full=4, fast=1), by_profile(full=4, fast=2)
 denoise, later = model.denoiser("a mushroom"), timesteps[i_covered:]
 x_t, _ = noised(model, mushroom[0], i_covered, [0] * many, timesteps)

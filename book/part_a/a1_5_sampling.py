@@ -101,10 +101,10 @@ grid(
 #
 # ## What you see
 #
-# In {numref}`fig-a15-prompts` each row shows the thing that was asked for. Down a column, the same noise becomes four different things. Most pictures are also close to one of the training drawings, see "Is it copying?" in the
+# In {numref}`fig-a15-prompts` each row shows the thing that was asked for. Down a column, the same noise becomes four different things. Such pictures are often close to one of the training drawings: see "Is it copying?" in the
 # [appendix](../appendix/emoji64.ipynb). {numref}`fig-a15-strip` shows how an apple comes out of the noise.
 
-# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop. No guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a soft red shape that becomes an apple."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop. No guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 denoise = model.denoiser("a red apple")
 rng = generators([0])
 x = unit_noise(model.shape, rng).to(model.device)
@@ -185,13 +185,13 @@ plt.show()
 
 # %% [markdown]
 # If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$, and a new prompt cannot turn it into another thing. **In between neither wins.** The
-# second prompt has to go on with the colours and the rough outline of the first, and most results are a mixture.
+# second prompt has to go on with what the first has begun, and most results are a mixture.
 #
 # ## Where it fails
 #
 # The coursework asks for "a high quality photo", without guidance:
 
-# %% mystnb={"figure": {"caption": "Five samples from pure noise, \"a high quality photo\", no guidance, seeds 0 to 4.", "name": "fig-a15-samples"}, "image": {"alt": "Five small pictures of single things on plain backgrounds."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples from pure noise, \"a high quality photo\", no guidance, seeds 0 to 4.", "name": "fig-a15-samples"}, "image": {"alt": "Five soft shapes on plain backgrounds, hard to name."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
 grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=0.9)

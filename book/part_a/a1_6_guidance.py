@@ -69,7 +69,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Three prompts at six guidance scales $\\gamma$, all from the same noise (seed 0).", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of six pictures. At gamma 0 all rows show the same shape; with growing gamma a rocket, a car and a dog become clearer; at 12 their colours are hard."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three prompts at six guidance scales $\\gamma$, all from the same noise (seed 0).", "name": "fig-a16-gammas"}, "image": {"alt": "Three rows of six pictures. At gamma 0 all rows show the same shape; at 1 a soft rocket, car and dog, at 2 and 4 clearer ones. At 12 the colours of rocket and car are hard; from 7 on the dog is another one."}} tags=["hide-input"]
 prompts = ["a rocket ship", "a car", "a dog"]
 gammas = by_profile(full=[0, 1, 2, 4, 7, 12], fast=[1, 7])
 seeds = by_profile(full=range(4), fast=range(2))
@@ -188,7 +188,8 @@ grid(
 # %% [markdown]
 # ## What you see
 #
-# In {numref}`fig-a16-gammas` all rows show the same picture at $\gamma = 0$, where the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. With $\gamma = 2$ to 7 it is clearer, and at 12 the colours are too strong.
+# In {numref}`fig-a16-gammas` all rows show the same picture at $\gamma = 0$, where the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. With $\gamma = 2$ and 4 it is clearer. With more guidance the
+# colours of rocket and car become too strong, and another dog comes out.
 # (A better network would draw sharp pictures at $\gamma = 1$ already. Guidance also hides errors of a small one.)
 #
 # ## How much guidance?
@@ -196,7 +197,7 @@ grid(
 # We measure three things against $\gamma$: how often the **judge** of 1.5 gives the right name first, how much pictures of one prompt differ from seed to seed, and how many pixels leave the range from $-1$ to $1$, so that the
 # screen cuts them off.
 
-# %% mystnb={"figure": {"caption": "Left: the share of pictures that the judge names right, for every eighth name that the model knows (bars: 95 % intervals). Middle: the root mean square difference between two pictures of one prompt. Right: the share of pixels with a colour more than 0.1 out of range. Middle and right: the prompts of {numref}`fig-a16-gammas`, four seeds each.", "name": "fig-a16-measured"}, "image": {"alt": "Three plots over gamma from 1 to 12. The share named right, the difference between seeds, which falls, and the share of pixels out of range, which rises."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: the share of pictures that the judge names right, for every eighth name that the model knows (bars: 95 % intervals). Middle: the root mean square difference between two pictures of one prompt. Right: the share of pixels with a colour more than 0.1 out of range. Middle and right: the prompts of {numref}`fig-a16-gammas`, four seeds each.", "name": "fig-a16-measured"}, "image": {"alt": "Three plots over gamma from 1 to 12. The share named right rises up to 7 and is lower at 12. The difference between seeds falls for the car up to 4, for the dog between 4 and 7, and for the rocket up to 4, from where it rises. The share of pixels out of range rises, for the dog hardly."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
 newest = result["runs"][-1]["weights"]
 drawn = np.array(list(result["ranks"].values()))[::8]  # every eighth name, gamma 4
@@ -236,12 +237,13 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# With a little guidance the judge names some more of these pictures right, and with a lot of it no more. Meanwhile the pictures of one prompt become more alike, and colours leave their range. So take a $\gamma$ in the middle. (The judge learned from the same drawings as the
+# Up to $\gamma = 7$ the judge names more and more of these pictures right, and at 12 fewer again. Guidance can make the pictures of one prompt more alike: the cars and rockets already at 2, the dogs only at 7. But at 7 and 12 the
+# rockets differ more than without guidance. More and more colours leave their range, though hardly any of the dog's. So take a $\gamma$ in the middle. (The judge learned from the same drawings as the
 # model. A high share says that the prompt is obeyed, not that the picture is new or good.)
 #
 # ## Where it fails
 #
-# **The pictures become alike.** Guidance goes towards what is most typical of the prompt, from every seed:
+# **The pictures can become alike.** Guidance goes towards what is typical of the prompt. It can end at nearly the same picture from every seed:
 
 # %% mystnb={"figure": {"caption": "\"A dog\" from four seeds, without guidance and with $\\gamma = 7$.", "name": "fig-a16-diversity"}, "image": {"alt": "Two rows of four pictures asked for as a dog. Those with guidance are nearly the same dog."}} tags=["hide-input"]
 grid(
@@ -259,7 +261,7 @@ prompt = "a high quality photo"
 denoise = guided(model.denoiser(prompt), without, gamma=7)
 samples = generate(model, denoise, range(5), timesteps)
 
-# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, from the seeds 0 to 4 of {numref}`fig-a15-samples`.", "name": "fig-a16-samples"}, "image": {"alt": "Five pictures with strong colours that are hard to name."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, from the seeds 0 to 4 of {numref}`fig-a15-samples`.", "name": "fig-a16-samples"}, "image": {"alt": "Five soft shapes on white, hard to name."}} tags=["hide-input"]
 grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=0.9)
 
 # %% [markdown]
