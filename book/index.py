@@ -218,7 +218,7 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"an umbrella\", and upside down \"a bowl of rice\"; \"a zebra\", and small \"a horse\". The prompts and the seed of the anagram were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; an umbrella, and the same upside down as a bowl of rice; a striped animal, and the same small."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"a top hat\", and upside down \"a bucket\"; \"a zebra\", and small \"a horse\". The prompts and the seed of the anagram were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a top hat, and the same upside down as a bucket; a striped animal, and the same small."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=7, fast=1)
@@ -227,16 +227,16 @@ edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 tries = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())["anagram"]
-(seed,) = [r["best"] for r in tries if r["pair"] == ["umbrella", "bowl of rice"]]
-umbrella = visual_anagram(model, ["an umbrella", "a bowl of rice"])
-umbrella = generate(model, umbrella, [seed], timesteps)
+(seed,) = [r["best"] for r in tries if r["pair"] == ["top hat", "bucket"]]
+hat = visual_anagram(model, ["a top hat", "a bucket"])
+hat = generate(model, hat, [seed], timesteps)
 zebra = hybrid(model, ["a horse", "a zebra"])
 zebra = generate(model, zebra, [0], timesteps).clamp(-1, 1)
 small = F.interpolate(zebra, scale_factor=0.25, antialias=True, mode="bilinear")
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), umbrella, zebra]
+above += [mushroom[None] * (1 - mask), hat, zebra]
 small = F.pad(small, [24] * 4, value=1.0)
-below = [x[:1].cpu(), edited, filled, FLIP.apply(umbrella), small]
+below = [x[:1].cpu(), edited, filled, FLIP.apply(hat), small]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],

@@ -231,7 +231,7 @@ for prompt in prompts:
     axes[2].plot(guided_ones, [outside(x) for x in of_prompt], "o-", label=prompt)
 axes[1].set(ylabel="difference between seeds", ylim=(0, None))
 axes[2].set(ylabel="pixels out of range")
-axes[1].legend(fontsize=8)
+axes[2].legend(fontsize=8)
 for ax in axes:
     ax.set(xlabel=r"$\gamma$", xticks=list(share))
 plt.show()
