@@ -202,7 +202,7 @@ animation(
 # The flip is one way to look at a picture. A turn, tiles in another order (a jigsaw), or dark and light swapped can take its place in (A.2). For the negative, pixels must lie in $[-1, 1]$: then $f(x) = -x$.
 
 
-# %% mystnb={"figure": {"caption": "Three more views: the picture for the first name (above), and what the view shows for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0; the pairs were chosen, and of 8 seeds the one where the judge is surest. The second prompt of the negative ends with \"on a black background\".", "name": "fig-a18-views"}, "image": {"alt": "Three pictures above, below each what its view shows: a picture turned by a quarter, one turned by half, and one with dark and light swapped."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three more views: the picture for the first name (above), and what the view shows for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0; the pairs were chosen, and of 8 seeds the one where the judge is surest. The second prompt of the negative ends with \"on a black background\".", "name": "fig-a18-views"}, "image": {"alt": "Three pictures above, below each what its view shows: a blue fish that a quarter turn makes a rocket; a grey swan, hard to see, that a half turn makes an elephant; a penguin whose negative is a pale ghost on black."}} tags=["hide-input"]
 def drawn(pair, view, seed, ending=""):
     """The anagram of one pair in one view."""
     first, second = map(called, pair)
@@ -250,7 +250,7 @@ table(
 )
 
 # %% [markdown]
-# A turn asks for the same as the flip, an outline that fits both things. The jigsaw tears outlines apart, so the two things can share little but patches of colour. We show none: we could not name both things in any. The judge learned from drawings on white, so it is strict with a negative, which is on black.
+# A turn asks for the same as the flip, an outline that fits both things. (The swan is the hardest to see.) The jigsaw tears outlines apart, so the two things can share little but patches of colour. We show none: we could not name both things in any. The judge learned from drawings on white, so it is strict with a negative, which is on black.
 #
 # ## Where it fails
 #
