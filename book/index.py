@@ -181,7 +181,7 @@ grid(
 # The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). This code draws eight pictures at once. `model` is the network of Part A, `schedule` holds its
 # $\bar\alpha_t$, `timesteps` is the list 990, 960, .., 30, 0, and `t_prev` is $t'$.
 
-# %% tags=["remove-input"]
+# %% tags=["remove-cell"]
 torch.set_grad_enabled(False)
 
 # %%

@@ -164,10 +164,8 @@ table(
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
-# :start-at: alpha_bar, alpha_bar_prev
-# :end-at: (N.4)
-# :dedent:
-# :prepend: def step(self, x_t, x0_hat, t, t_prev, z):
+# :lines: 1,17-24,29
+# :dedent: 4
 # ```
 #
 # Here is the loop around the step. It starts at $t = 690$, number 10 of the list (`i_start`, counted from 0). `noised` is the forward process with the noise of seed 0. It also returns `rng`, the random
