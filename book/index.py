@@ -167,7 +167,7 @@ grid(
 # $$ \mathbb E_{x_0, p, t, \epsilon}\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2 $$
 #
 # Many clean pictures, each with a noise of its own, lead to the same $x_t$. The answer with the smallest squared error is the average of these noises, each weighted by how probable it is when $x_t$ is known.
-# (No number has a smaller mean squared distance to some numbers than their mean.) By (N.2), $\hat x_0$ then is the average of the clean pictures, with the same weights.
+# (Of all numbers, the mean of a list has the smallest mean squared distance to it.) By (N.2), $\hat x_0$ of a perfectly trained network is the average of the clean pictures, with the same weights.
 #
 # At $t = 990$ all sailboats are about equally probable, and their average is a blur. At $t = 300$ few pictures still fit, and the average shows one boat. So one look is not enough.
 # [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such an average; [B1](part_b/b1_one_step_denoiser.ipynb) shows it with digits.
@@ -247,7 +247,7 @@ grid(
 # * **A prompt** ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)): start from noise, and ask about the prompt.
 # * **An edit** ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)): start from a picture with noise.
 # * **A hole** ([1.7.2](part_a/a1_7_2_inpainting.ipynb)): enforce after each step that the picture stays as it is outside the hole.
-# * **An anagram** ([1.8](part_a/a1_8_visual_anagrams.ipynb)): ask twice, about the picture with one prompt, and about it upside down with another. Take the mean.
+# * **An anagram** ([1.8](part_a/a1_8_visual_anagrams.ipynb)): ask twice, about the picture with one prompt, and about it upside down with another. Turn the second answer back, and take the mean.
 # * **A hybrid** ([1.9](part_a/a1_9_hybrid_images.ipynb)): ask twice. Take the large shapes of one answer, which are seen from afar, and the details of the other.
 #
 # ## The two parts

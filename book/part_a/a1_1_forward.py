@@ -85,7 +85,7 @@ grid(
 #
 # * $x_0$ is the clean picture, with values from $-1$ (black) to $1$ (white).
 # * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
-# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise.
+# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise: $x_0$ is always the clean picture, not the picture of that timestep.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
 # **Why these two factors?** Think of the noise as added in many small steps. If a step only added noise, the values would grow and grow. So it also makes the picture a little weaker:

@@ -149,7 +149,7 @@ plt.show()
 # %% [markdown]
 # Each curve has a top. A narrower blur leaves more noise, a wider one removes more of the picture. With more noise, the best blur is wider.
 #
-# The best width can be predicted. A blur of $\sigma_b$ pixels halves the patterns of [1.1](a1_1_forward.ipynb) with $12 / \sigma_b$ stripes across. Let these be the ones that are as strong as the noise ({numref}`fig-a11-spectrum`). Then the blur removes what the noise has drowned anyway. The triangles mark this width. It is near the top of each curve.
+# The best width can be predicted. A blur of $\sigma_b$ pixels halves the patterns of [1.1](a1_1_forward.ipynb) with $12 / \sigma_b$ stripes across. Let these be the ones that are as strong as the noise ({numref}`fig-a11-spectrum`). Then the blur removes what the noise has drowned anyway. The triangles mark this width. It is a little wider than the best width of each curve.
 #
 # ## Where it fails
 #
@@ -168,9 +168,11 @@ grid(
 # ## A filter that knows how pictures look
 #
 # The **Wiener filter** {cite:p}`wiener1949` is told how strong each stripe pattern usually is. This strength $S$ is measured on the 3,060 training drawings of Part A's model. The strength of the noise is $N = (1 - \bar\alpha_t)/\bar\alpha_t$, the dashed line in {numref}`fig-a11-spectrum`.
-# The filter multiplies each pattern by
+# The filter takes the mean drawing away, multiplies each pattern by
 #
-# $$ \frac{S}{S + N}. $$
+# $$ \frac{S}{S + N}, $$
+#
+# and puts the mean drawing back.
 #
 # A pattern much stronger than the noise stays, one as strong is halved, and one much weaker nearly vanishes.
 #

@@ -209,7 +209,7 @@ def exact_mean(x_t, t):
 # %% [markdown]
 # **2. Over all pictures that anyone could draw.** The test image is one of these, so this is the best answer here. Nobody can compute it.
 #
-# **3. What the network makes.** Its training rewards the first mean. But it does not look drawings up; it uses what they have in common, and this helps with new pictures, too:
+# **3. What the network makes.** Its training rewards such a mean over the drawings as it was shown them. But it does not look drawings up; it uses what they have in common, and this helps with new pictures, too:
 
 # %% mystnb={"figure": {"caption": "The test image with more and more noise (seed 0). Top: the exact mean over the training drawings, all on white. (In training some had a coloured background.) Bottom: the network's answer in one step.", "name": "fig-a13-average"}, "image": {"alt": "Two rows of six. Top: another sailboat, twice, then with a ship over it; a hospital, then with a mountain over it; and a brown spot at the end. Bottom: a sailboat like that of the test image, softer and softer from left to right, and a brown square at the end."}} tags=["hide-input"]
 more = [500, 800, 850, 900, 950, 990]
@@ -235,7 +235,7 @@ table(
 
 # %% [markdown]
 # The exact mean is nearly always one drawing or two: a drawing that fits the 12,288 values a little better gets nearly all the weight. It is not the test image, so it
-# scores badly. The network is closer until, at $t = 990$, everything fits. There both are a brownish blur, roughly the mean of all drawings.
+# scores badly. The network is closer at all other timesteps. At $t = 990$ every drawing fits. There both are a brownish blur, roughly the mean of all drawings.
 #
 # ### The guess as a direction
 #

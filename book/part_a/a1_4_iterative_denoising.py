@@ -297,7 +297,7 @@ table(
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
 #
-# The loop here loses less than 3 dB, and its sharpness is below 1. So its result is still in part an average.
+# The loop here loses less than 3 dB, and its sharpness is below 1: the network's one step is not the exact mean, and the loop's result is still softer than a drawing.
 #
 # ## Where it fails
 #

@@ -184,7 +184,7 @@ fig.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$, and a new prompt cannot turn it into another thing. **In between neither wins.** The
+# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$, and a new prompt can hardly turn it into another thing. **In between neither wins:** the judge names a third thing first. The
 # second prompt has to go on with what the first has begun, and most results are a mixture.
 #
 # ## Where it fails
@@ -203,7 +203,7 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# Most of them are hard to name. In the training of Emoji-64 this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and it follows the prompt more clearly if we
+# They are hard to name. In the training of Emoji-64 this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and it follows the prompt more clearly if we
 # exaggerate what the prompt changes: [1.6](a1_6_guidance.ipynb).
 #
 # ## Try it

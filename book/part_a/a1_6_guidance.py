@@ -190,7 +190,7 @@ grid(
 #
 # In {numref}`fig-a16-gammas` all rows show the same picture at $\gamma = 0$, where the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. With $\gamma = 2$ and 4 it is clearer. With more guidance the
 # colours of rocket and car become too strong, and another dog comes out.
-# (A better network would draw sharp pictures at $\gamma = 1$ already. Guidance also hides errors of a small one.)
+# (A perfect network would draw sharp pictures at $\gamma = 1$ already. Guidance also hides errors of a real one.)
 #
 # ## How much guidance?
 #
