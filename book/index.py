@@ -187,7 +187,7 @@ torch.set_grad_enabled(False)
 # %%
 names = "red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja"
 prompts = [f"a {name}" for name in names.split(", ")]
-denoise = prompted(model, prompts, gamma=4)  # a function (x_t, t) -> guess of the noise
+denoise = prompted(model, prompts, gamma=4)  # (x_t, t) -> guess of the noise
 
 rng = generators(range(8))  # one random generator for each picture, seeds 0 to 7
 x = unit_noise(model.shape, rng).to(model.device)

@@ -292,7 +292,7 @@ def drawn(model, task):
         "sdedit": lambda: sdedit(model, guide, image, 4, seeds, ELEVEN),
         "inpaint": lambda: inpaint(model, guide, image, hole(*HOLES["sailboat"]), seeds, 2, ELEVEN),
         "anagram": lambda: generate(model, visual_anagram(model, PROMPTS), seeds, ELEVEN),
-        "hybrid": lambda: generate(model, hybrid(model, PROMPTS, (3.0,)), seeds, ELEVEN),
+        "hybrid": lambda: generate(model, hybrid(model, PROMPTS, (2.0,)), seeds, ELEVEN),
     }[task]()[0]
 
 
