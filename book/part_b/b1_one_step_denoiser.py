@@ -103,8 +103,8 @@ grid(shown, labels=[r"$x$", r"$z$", *names], size=1.1)
 # ```
 
 # %% [markdown]
-# **Mostly yes. Where the noise leaves a choice, the best single answer is an average of the digits that are possible.** The second row of {numref}`fig-b1-denoised` is what the network sees, the last row is what it answers
-# after five epochs of training. Most of the noise is gone. But look at the 3: the answer has closed its upper bow, and it could be an 8.
+# **Mostly yes. Where the noise leaves a choice, the answer with the smallest squared error is an average of the digits that are possible.** The second row of {numref}`fig-b1-denoised` is what the network sees, the last row is what it answers
+# after five epochs of training. Most of the noise is gone. But look at the 3: its upper bow is nearly closed in $x$, and the answer closes it, so that it could be an 8.
 #
 # ## Adding noise
 #
@@ -128,12 +128,12 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 #
 # $$ L(\theta) = \mathbb E_{x, \epsilon} \lVert x_\theta(z) - x \rVert^2, \qquad \sigma = 0.5. \tag{B1.2} $$
 #
-# Here $\lVert\cdot\rVert^2$ is the mean over the pixels. Many digits, each with its own noise, could have given the same $z$, and the network cannot know which one it was.
+# Here $\lVert\cdot\rVert^2$ stands for the mean of the squares over the pixels. Many digits, each with its own noise, could have given the same $z$, and the network cannot know which one it was.
 # The answer with the smallest squared error is **the average of all digits, each weighted by how probable it is given $z$**:
 #
 # $$ x^*(z) = \mathbb E[x \mid z]. \tag{B1.3} $$
 #
-# Nobody knows this average for all the digits that people write. But suppose that there were only the 60,000 training digits $x_i$, each as likely as the others. By (B1.1) each pixel $z_p$ is Gaussian around the pixel $x_{i,p}$, so Bayes' rule gives
+# Nobody knows this average for all the digits that people write. But suppose that there were only the 60,000 training digits $x_i$, each as likely as the others. By Bayes' rule the weight $w_i$ of a digit is then proportional to the probability of $z$ given $x_i$. By (B1.1) each pixel $z_p$ is Gaussian around the pixel $x_{i,p}$, so
 #
 # $$ x^*(z) = \sum_i w_i\, x_i, \qquad w_i \propto \exp\Big( -\sum_p \frac{(z_p - x_{i,p})^2}{2\sigma^2} \Big). \tag{B1.4} $$
 #
@@ -171,7 +171,7 @@ pictures(rows, titles, margin=3)
 
 # %% [markdown]
 # In {numref}`fig-b1-average` the 1 shows how an average comes about: several training digits share the weight, and their strokes lie in slightly different places. For the 4, a 9 has most of the weight, and the mean is that 9 with a faint trace of the 4's tip.
-# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. There it is a poor stand-in for (B1.3): 60,000 digits are few, and often one is nearest by far. A network that answered so would have memorised its training digits. Ours has not; it comes nearer to $x$ in all three rows.
+# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. Here (B1.4) is a poor stand-in for (B1.3), the average over all digits that people write: 60,000 are few, and often one is nearest by far. A network that answered so would have memorised its training digits. Ours answers otherwise, and comes nearer to $x$ in all three rows (for the 1 only a little).
 #
 # ```{dropdown} Why the average is the best answer
 # Fix $z$, and let $m = \mathbb E[x \mid z]$. For any answer $y$,
@@ -185,7 +185,7 @@ pictures(rows, titles, margin=3)
 # ## Training
 #
 # Here is the whole of training, on a network small enough to be trained while this page is built: 30 steps, each on 64 digits.
-# `hidden=16` is $D$, the number of channels at full resolution. The noise is new in every step. (The last section needs `visible`.)
+# `hidden=16` is $D$, the number of channels at full resolution. The noise is new in every step. (`visible` is 1 here; in the last section 0 takes the digit away.)
 
 # %%
 digits = train_digits.view(-1, 1, 28, 28)  # 60,000 with values from 0 to 1
@@ -250,7 +250,7 @@ table(
 
 # %% [markdown]
 # The steep part of {numref}`fig-b1-loss` lies within the first epoch and already gives legible strokes (third row of {numref}`fig-b1-denoised`). The
-# four epochs after it refine them. The error on test digits is no larger than that of training: there is no sign that the network has memorised its digits.
+# four epochs after it refine them. The error on test digits is no larger than that of the last training steps. So this comparison, a rough one because the weights still moved, shows no sign that the network has memorised its digits. (The rows of $D = 16$ do not compare the two networks: batch and learning rate differ.)
 
 # %% mystnb={"code_prompt_show": "How long training takes"} tags=["remove-input", "hide-output"]
 stored = ROOT / "benchmarks/results"
@@ -285,13 +285,13 @@ table(
 # ## The network
 #
 # A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions. {numref}`fig-b1-unet` reads from the upper left: down to 14 and 7 pixels a side, then through
-# a single vector that can describe the whole digit (the arrow at the bottom), and back up. On the way up the features of the way down are joined in, because they still know where the strokes are.
+# a single vector that can describe the whole digit (the arrow at the bottom), and back up. On the way up the features of the way down are joined in, because the vector no longer says exactly where the strokes are.
 
-# %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each blue box is a block; a box names the shape of what it returns, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each blue box is a block, except `out`, which is a convolution alone; a box names the shape of what it returns, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
 draw(*unet_plan(network))
 
 # %% [markdown]
-# In a block each convolution is followed by BatchNorm, which brings each channel to mean 0 and variance 1, and by a smooth threshold, GELU.
+# In a block each convolution is followed by BatchNorm, which brings each channel to mean 0 and variance 1, and by a smooth threshold, GELU. Two boxes differ: `flatten` is an average and GELU, without a convolution, and `out` is a convolution alone.
 # The code of `UNet.forward` follows the figure; `x` is the noisy image, here $z$, and `torch.cat` is "join". Two lines are left out, in which the next chapters add a time and a class.
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/unet.py
@@ -358,12 +358,12 @@ plt.show()
 #
 # ## Where it fails: nothing but noise
 #
-# To draw new digits, a network has to start from noise alone. Then $z$ says nothing about $x$, every digit is possible, and (B1.3) is the plain mean of all digits. A network learns just that if it is trained on noise alone:
+# To draw new digits, a network has to start from noise alone. Then $z$ says nothing about $x$, every digit is possible, and (B1.3) is the plain mean of all digits. A network learns just that if it is trained on noise alone, here $z = 0.5\,\epsilon$ as (B1.1) gives it without a digit:
 
 # %%
 blind, _ = train_small(60, visible=0)
 
-# %% mystnb={"figure": {"caption": "Noise without a digit, $z = 0.5\\,\\epsilon$ (seeds 0 to 6); the answer of the network with $D = 128$, trained on noisy digits; that of the small network trained on noise alone; and the mean of all training digits (the same in each column).", "name": "fig-b1-pure"}, "image": {"alt": "Seven squares of noise; below them dark answers with faint strokes; below those seven grey blobs that are nearly alike; in the last row the grey blob of the mean."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Noise without a digit, $z = 0.5\\,\\epsilon$ (seeds 0 to 6); the answer of the network with $D = 128$, trained on noisy digits; that of a small network ($D = 16$, 60 steps) trained on noise alone; and the mean of all training digits (the same in each column).", "name": "fig-b1-pure"}, "image": {"alt": "Seven squares of noise; below them dark answers with faint strokes; below those seven grey blobs that are nearly alike; in the last row the grey blob of the mean."}} tags=["remove-input"]
 pure = 0.5 * unit_noise((1, 28, 28), generators(range(7)))
 with torch.no_grad():
     answers = [network(pure), blind(pure)]
@@ -374,7 +374,7 @@ grid([pure, *answers, plain], labels=labels)
 # %% [markdown]
 # The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with dark traces of strokes.
 #
-# So one step cannot draw a digit from noise alone, however good the network is: its best answer is the blob. [Many steps](b2_time_conditioned.ipynb) can. Each asks such a network and takes away a little of the noise, so that fewer digits are possible at the next.
+# So a network trained with squared error, however good it is, cannot draw a digit from noise alone in one step: its best answer is the blob. [Many steps](b2_time_conditioned.ipynb) can. Each step asks such a network, but takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
 #
 # ## Try it
 #

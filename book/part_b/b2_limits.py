@@ -120,7 +120,7 @@ names = {
     ("b2_to_noise", True): "both changes",
 }
 
-# %% mystnb={"figure": {"caption": "The four combinations. Left: Fréchet distance to test digits with its ± (smaller is better). Right: spread. Dashed: real digits. 1,000 samples each, 300 steps.", "name": "fig-limits-distances"}, "image": {"alt": "Two panels with one dot for each of B2, average of the weights, more noise, and both changes. On the left the distance of both changes is the smallest, far above the dashed line of real digits; on the right its spread is the nearest to that of real digits."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The four combinations. Left: Fréchet distance to test digits (smaller is better); its ± is the standard deviation that the choice of the test digits and of the samples causes, estimated as in B2. Right: spread. Dashed: real digits. 1,000 samples each, 300 steps.", "name": "fig-limits-distances"}, "image": {"alt": "Two panels with one dot for each of B2, average of the weights, more noise, and both changes. On the left the distance of both changes is the smallest, far above the dashed line of real digits; on the right its spread is the nearest to that of real digits."}} tags=["remove-input"]
 rows, real = [found[key] for key in names], limits["real"]
 fig, (left, right) = plt.subplots(
     1, 2, figsize=(7, 2.3), sharey=True, layout="constrained"
@@ -140,7 +140,7 @@ right.set(xlabel="spread", xlim=(0.165, 0.198))
 plt.show()
 
 # %% [markdown]
-# **Both changes together help: the digits come nearer to real ones, and they vary more.** Alone, each change brings too little to be told from chance:
+# **Both changes together help: the digits come nearer to real ones, and their spread is larger.** If only one of the two is added to B2's recipe, the difference cannot be told from chance. With more noise in the schedule, the average brings a clear one:
 
 # %% tags=["remove-input"]
 steps = {
@@ -163,14 +163,14 @@ table(
 )
 
 # %% [markdown]
-# Each schedule was trained once; the ± does not cover what a second training would change.
+# Each schedule was trained once; the ± does not cover what a second training would change. (Differences are those of the unrounded distances.)
 #
 # ## First suspect: the start
 #
 # In the DDPM paper {cite:p}`ho2020` $\beta_t$ grows to 0.02 in 1,000 timesteps, and less than a hundredth of the digit's amplitude is left. The coursework keeps these $\beta_t$ but takes only 300 timesteps. To get as far in
 # 300, $\beta_t$ has to grow to 0.067. This is our schedule with more noise.
 
-# %% mystnb={"figure": {"caption": "How much of the clean digit is left in $x_t$: $\\sqrt{\\bar\\alpha_t}$ for B2's schedule, for the one with more noise, and for that of the DDPM paper, its 1,000 timesteps squeezed to 300.", "name": "fig-limits-schedules"}, "image": {"alt": "Curves that fall from one: B2's ends at about a fifth; the one with more noise and the paper's nearly coincide and end near zero."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "How much of the clean digit is left in $x_t$: $\\sqrt{\\bar\\alpha_t}$ for B2's schedule, for the one with more noise, and for that of the DDPM paper, its 1,000 timesteps squeezed to 300; the last two nearly coincide.", "name": "fig-limits-schedules"}, "image": {"alt": "Curves that fall from one: B2's ends at about a fifth; the one with more noise and the paper's nearly coincide and end near zero."}} tags=["remove-input"]
 paper = Schedule.linear(1e-4, 0.02, T=1000).alpha_bar.sqrt()
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 for name, label, height in (
@@ -223,8 +223,8 @@ table(
 )
 
 # %% [markdown]
-# From noised digits the samples come nearer to real ones, by a bit more than chance explains. So the start matters. But the test does not say how much another schedule can mend: noised digits bring a trace of
-# real ones along, and a schedule with more noise changes every timestep, not just the last.
+# From noised digits the samples come nearer to real ones, by a bit more than chance explains. So the start seems to matter. But the test does not say how much another schedule can mend: noised digits bring a trace of
+# real ones along, and a schedule with more noise changes every timestep, not just the last. Why more noise alone shows no gain in {numref}`fig-limits-distances`, we do not know.
 #
 # ```{dropdown} Still more noise
 # Even the end of the DDPM paper's schedule is not quite pure noise. {cite:t}`lin2024` set it to exactly zero. There (N.2) would divide by zero, and $x_t$ says nothing about $x_0$, so their network predicts another quantity in place of the noise. Ours still predicts the noise.
@@ -237,13 +237,13 @@ table(
 #
 # $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.4} $$
 #
-# The newest weights count for a thousandth, and those of $k$ steps before for $d^k$ times that: a third of it after 1,100 steps, a twentieth after 3,000 (six epochs). This is an exponential moving average, EMA
+# The newest weights count for a thousandth. Weights that are $k$ steps old count for $d^k$ times as much: a third as much after 1,100 steps, a twentieth after 3,000 (six epochs). This is an exponential moving average, EMA
 # {cite:p}`tarvainen2017`. The DDPM paper samples with one; the coursework leaves it out. It costs a copy of the weights.
 #
-# Why does it help? The mean of two networks from two trainings would be useless. But late in one training the weights wander around one place, and in the mean a part of
-# the wandering cancels. {numref}`fig-limits-digits` fits that: with averaged weights the same noise becomes nearly the same digit, with other details.
+# Why does it help? The mean of two networks from two trainings would be useless, as a rule, because their channels do not correspond. But late in one training the weights wander around one place, and in the mean a part of
+# the wandering cancels. {numref}`fig-limits-digits` fits that: with averaged weights the same noise becomes, in most columns, nearly the same digit with other details. (Ten digits in a row are too few to say by eye which row is the best.)
 
-# %% mystnb={"figure": {"caption": "The same noise in all four combinations, seeds 0 to 9, 50 steps.", "name": "fig-limits-digits"}, "image": {"alt": "Four rows of ten generated digits. The first two rows have the same digits with other details, and so have the last two."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The same noise in all four combinations, seeds 0 to 9, 50 steps.", "name": "fig-limits-digits"}, "image": {"alt": "Four rows of ten generated digits. The first two rows have mostly the same digits with other details, and so have the last two."}} tags=["remove-input"]
 networks = {False: weights, True: averages}
 grid(
     [ten_digits(networks[average][name], name) for name, average in names],
@@ -262,7 +262,7 @@ grid(
 #
 # ## Where it fails: statistics that do not fit
 #
-# BatchNorm, a layer in each block of the network, shifts and scales each channel by its mean and variance. It notes these statistics in training and uses them in sampling. The copied ones were noted with the last weights,
+# BatchNorm, a layer after nearly every convolution of the network, shifts and scales each channel by its mean and variance. It notes these statistics in training and uses them in sampling. The copied ones were noted with the last weights,
 # and do not quite fit the average. To take new ones, let some batches go through the averaged network; no weight changes.
 
 
@@ -322,15 +322,15 @@ table(
 
 # %% [markdown]
 # With copied statistics the loss of the average is no smaller than that of the last weights, and with more noise it is larger. With new statistics it is a little smaller in both. (Losses of the two schedules cannot be compared: their timesteps are not
-# equally hard.) The averages of {numref}`fig-limits-distances` have copied statistics. So the network with the smallest distance has a bad loss: a loss does not say how good samples are. Whether new statistics would bring the digits still nearer, we have not measured.
+# equally hard. Nor can these be compared with those on B2's page, of other digits and other timesteps. Only the last column compares networks on the same digits and noise.) The averages of {numref}`fig-limits-distances` have copied statistics. So the network with the smallest distance has a larger loss than the same training's last weights: a loss alone does not say how good samples are. Whether new statistics would bring the digits still nearer, we have not measured.
 #
 # ## For a training of your own
 #
-# Let the last timestep be as noisy as the start of your sampling. Keep an average of the weights, with new statistics of BatchNorm. Much of the distance to real digits is left even so; we have not tried a longer training or a larger network.
+# Let the last timestep be as noisy as the start of your sampling. Keep an average of the weights. New statistics of BatchNorm lower its loss; whether they improve its samples is untested. Much of the distance to real digits is left even so; we have not tried a longer training or a larger network.
 #
 # ## Try it
 #
-# 1. **Mix them up.** In the notebook, `ten_digits(network, name)` draws with the schedule `name`. What becomes of the strokes in `grid([ten_digits(averages["b2_to_noise"], "b2")])`, with the wrong schedule?
+# 1. **Mix them up.** In the notebook, `ten_digits(network, name)` draws with the schedule `name`. `averages["b2_to_noise"]` is the network of "both changes". What becomes of its strokes in `grid([ten_digits(averages["b2_to_noise"], "b2")])`, with the wrong schedule?
 # 2. **Hurry.** Where the notebook defines `timesteps`, change `full=50` to `full=10`. Which row of {numref}`fig-limits-digits` suffers most?
 #
 # Next: [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.

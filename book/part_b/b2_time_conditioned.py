@@ -118,7 +118,7 @@ animation(
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ is the noise. Each timestep $t$ adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$, and leaves $1 - \beta_t$ of the variance that was there. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
+# $x_0$ is the clean digit, with values from 0 to 1 (at $t = 0$ there is already a little noise), and $\epsilon$ is the noise. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
 # $1 - \beta_s$ over all $s \le t$.
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
@@ -155,7 +155,7 @@ plt.show()
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# Why the noise? It has the same size at each $t$, so one plain loss serves all noise levels. The authors of DDPM tried both, and drew better images with the noise. The best answer is still an average, as in B1: that of the noise that could be in $x_t$, and through (N.2) that of the digits.
+# Why the noise? $\epsilon$ has the same size at each $t$, so one plain loss serves all noise levels. The authors of DDPM tried both, and drew better images with the noise. The best answer is still an average, as in B1: the average of the noise that could be in $x_t$, and with it, by (N.2), the average of the digits.
 # In code, points 2 to 4 are these lines:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
@@ -207,9 +207,9 @@ table(
 )
 
 # %% [markdown]
-# The loss on test digits equals that on training digits within the error: there is no sign that the network has memorised its digits. The loss of single steps in {numref}`fig-b2-loss` is noisy, because each batch draws other timesteps, and these are not equally hard. In {numref}`fig-b2-loss-t` the noise is hardest to guess where there is little of it, at small $t$. For the digit it is the other way round.
+# The values of the course staff are read off the coursework's figure, which ends near that step. Over the two sets of 400 digits the loss on test digits equals that on training digits within the error. In {numref}`fig-b2-loss-t`, drawn with the first 200 of each set, the test digits lie higher. That may be the choice of digits: for the other 200, at $t = 75$ and at $t = 150$, the test digits lie no higher than the training digits. So there is no clear sign that the network has memorised its digits. The loss of single steps in {numref}`fig-b2-loss` is noisy, because each batch draws other timesteps, and these are not equally hard. In {numref}`fig-b2-loss-t` the noise is hardest to guess where there is little of it, at small $t$. For the digit it is the other way round.
 
-# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); training and test digits, weights of epoch 20.", "name": "fig-b2-loss-t"}, "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises. In both, the curves of training and test digits nearly coincide."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); 200 training and 200 test digits with the same noise, weights of epoch 20.", "name": "fig-b2-loss-t"}, "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises. In both, the curve of test digits lies a little above that of training digits at most timesteps; at the largest they meet."}} tags=["remove-input"]
 few = by_profile(full=200, fast=8)
 eps = unit_noise((1, 28, 28), generators(range(few)))
 times = [0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, T - 1]
@@ -257,10 +257,12 @@ table(
 #
 # ```{admonition} Sampling, as algorithm 2 of the DDPM paper, with steps of any length
 # Start from pure noise, $x_{T-1} \sim \mathcal N(0, I)$. From each timestep $t$ of a list go to the next one, $t' < t$; the last is $t' = -1$, the image without noise, $\bar\alpha_{-1} = 1$:
-# 1. **Estimate.** Ask the network for the noise $\epsilon_\theta(x_t, t/T)$ and solve (N.2) for $\hat x_0$.
+# 1. **Estimate.** Ask the network for the noise $\epsilon_\theta(x_t, t/T)$ and get $\hat x_0$ from it by (N.2).
 # 2. **Mix** $\hat x_0$ and $x_t$: the first two terms of (N.3).
-# 3. **Add fresh noise** $z \sim \mathcal N(0, I)$, not that of B1: the third term.
+# 3. **Add fresh noise** $z \sim \mathcal N(0, I)$: the third term. (In B1, $z$ was the noisy digit.)
 # ```
+#
+# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t'$ to $t$ (if it is one timestep long, $\beta = \beta_t$), and $\tilde\beta$ is given by (N.4) below:
 #
 # $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 
@@ -282,7 +284,7 @@ panels = torch.cat([x_t, x0_hat, mixed, mixed + of_z * z])
 grid([panels], titles=titles, size=1.75)
 
 # %% [markdown]
-# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t'$ to $t$, and the variance of the third term is
+# The variance of the third term is
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta. \tag{N.4} $$
 #
@@ -357,8 +359,8 @@ table(
 )
 
 # %% [markdown]
-# After twenty epochs the judge is surer than after five, and the samples are nearer to real digits, but still far from the floor. The third row is the second with other noise: chance alone makes a difference of about 30. So **two distances that differ by less than about 60 are not told apart** on this page and the next.
-# The fourth row is a mistake on purpose. The judge is no less sure there, although the distance is far larger: confidence alone is no proof of quality.
+# After twenty epochs the judge is surer than after five, but the samples are still far from the floor. The third row is the second with other noise: chance alone makes a difference of about 30. So **two distances that differ by less than about 60 are not told apart** on this page and the next.
+# The second row is nearer to real digits than the first by more than that, the third by slightly less. The fourth row is a mistake on purpose (BatchNorm in the wrong mode, see below). The judge is no less sure there, although the distance is far larger: confidence alone is no proof of quality.
 #
 # ```{dropdown} How we come to 60
 # Two choices are left to chance: the test digits and the samples. For the first, we take five sets of test digits and the standard deviation over them. For the second, we have the two sets of samples above; half the square of their difference estimates the variance of one. The ± of a distance is the root of both variances together.
@@ -388,11 +390,11 @@ among_ten = {
 grid(list(among_ten.values()), labels=list(among_ten))
 
 # %% [markdown]
-# ## Where it fails: few steps, less variety
+# ## Where it fails: few steps, less spread
 #
 # The step (N.3) can have any length, so the loop can skip timesteps. What is lost?
 
-# %% mystnb={"figure": {"caption": "Samples against the number of sampling steps. Left: Fréchet distance to test digits, with its ±. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Hollow: 50 steps, drawn again. Dashed: real digits. 1,000 samples each, weights of epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps on a logarithmic axis. Left, the distance falls slowly, far above a dashed line for real digits, with bars that overlap. Right, the spread rises up to 50 steps and then stays, below a dashed line."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples against the number of sampling steps. Left: Fréchet distance to test digits; the bars are the ± of \"How we come to 60\" above. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Hollow: 50 steps with other noise. In the table the hollow point is \"epoch 20\", the filled one at 50 steps is \"epoch 20, drawn again\". Dashed: real digits. 1,000 samples each, weights of epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps on a logarithmic axis. Left, the distance falls slowly, far above a dashed line for real digits, with bars that overlap. Right, the spread rises up to 50 steps and then stays, below a dashed line."}} tags=["remove-input"]
 other = judged["epoch 20"]
 of_samples = abs(other["fid"]["mean"] - again["fid"]["mean"]) / 2**0.5
 rows, real = result["rows"], result["real"]
@@ -414,11 +416,11 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
-# With fewer steps the distance is a little larger in {numref}`fig-b2-fid`, but by less than can be told from chance. The spread shows a loss: with 10 and with 25 steps the samples are more alike.
+# With fewer steps the distance is a little larger in {numref}`fig-b2-fid`, but by less than can be told from chance. The spread, below that of real digits everywhere, shows a loss: with 10 and with 25 steps the samples are more alike.
 # (A pixel also varies less where strokes are thinner or greyer, so the spread is not variety alone.)
 #
-# The reason is in (N.4): $\tilde\beta$ is the variance of $x_{t'}$ for a *known* $x_0$. The estimate $\hat x_0$ is an average of the digits that are possible, and how much these differ is left out. In a short step that hardly counts; in a long one it does.
-# The DDPM paper also names a larger variance, $\beta$ itself. We test both with a perfect denoiser, on numbers from a Gaussian:
+# One reason is in (N.4): $\tilde\beta$ is the variance of $x_{t'}$ for a *known* $x_0$. But $x_0$ is not known; $\hat x_0$ is an average of several possible digits. That these digits differ makes $x_{t'}$ vary more, and (N.4) leaves this out. In a short step that hardly counts; in a long one it does.
+# The DDPM paper also names a larger variance, $\beta$ itself. We test both with a perfect denoiser. In place of digits it draws single numbers from a Gaussian with standard deviation 0.5, so the right answer is known (details in the box below the table):
 
 # %% tags=["remove-input"]
 mean, std = 0.3, 0.5
@@ -466,7 +468,7 @@ table(
 #
 # ## Try it
 #
-# 1. **Hurry.** In the first cell with `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
+# 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
 # 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. What comes out, and why?
 #
 # Next: [What limits B2](b2_limits.ipynb) looks for what keeps these samples from being better. Then [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.

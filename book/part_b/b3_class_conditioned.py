@@ -122,8 +122,10 @@ Markdown(
 )
 
 # %% [markdown]
+# "Best" means: of the scales that we tried, the smallest at which the judge reads every sample as asked. Diversity is how far apart the samples of one class are, in percent of that of real digits (exactly: below). The network is trained by the recipe of B2, without the changes of [What limits B2](b2_limits.ipynb).
+#
 # The scale says how hard we insist. With $\gamma = 0$ the network is not told the class, with $\gamma = 1$ it is, and above 1 **guidance** exaggerates what the class changes.
-# In {numref}`fig-b3-gammas` the 3 and the 8 are broken at $\gamma = 1$ and whole at $\gamma = 2$.
+# In {numref}`fig-b3-gammas` the 3 and the 8 are broken at $\gamma = 1$ and whole at $\gamma = 2$. The 5 goes the other way: from $\gamma = 2$ on it is in two pieces.
 #
 # ## Telling the network the class
 #
@@ -190,7 +192,7 @@ names = [f"epoch {epoch:g}" for epoch in networks]
 grid(blocks, titles=[r"$\gamma=0.5$", r"$\gamma=5$"], labels=names, size=3.2)
 
 # %% [markdown]
-# In {numref}`fig-b3-epochs` the later epoch has fewer stray dots. At $\gamma = 0.5$ the class is only a hint: some of the eights are nines.
+# In {numref}`fig-b3-epochs` the later epoch has fewer stray dots. At $\gamma = 0.5$, between no class and the class, the class is only a hint: several are another digit than their column says, or none.
 #
 # ## Guidance
 #
@@ -207,7 +209,7 @@ grid(blocks, titles=[r"$\gamma=0.5$", r"$\gamma=5$"], labels=names, size=3.2)
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# (`together` asks both in one batch. `nu` is for models that predict a variance too.) Ten sevens:
+# (Each step asks the network twice; `together` does so in one batch. `nu` is for models that predict a variance too.) Ten sevens:
 
 # %%
 any_digit = unet_denoiser(network, T)
@@ -223,18 +225,18 @@ grid([images])
 #
 # ## Why more than 1?
 #
-# An estimate of the noise is also a direction: against it, the image becomes more probable. As [1.6](../part_a/a1_6_guidance.ipynb) shows, Bayes' rule turns (N.6) into
+# An estimate of the noise is also a direction: a small step against it makes the image more probable. As [1.6](../part_a/a1_6_guidance.ipynb) shows, Bayes' rule turns (N.6) into
 #
 # $$ \frac{-\epsilon}{\sqrt{1-\bar\alpha_t}} \approx \nabla \log p(x_t) + \gamma\, \nabla \log p(c \mid x_t). \tag{B3.2} $$
 #
 # * $p(x_t)$ is how probable the noisy image is among all noised digits, of any class.
-# * $p(c \mid x_t)$ is the probability that the digit in it is a $c$.
+# * $p(c \mid x_t)$ is the probability that the digit in it is of class $c$.
 # * $\nabla$ is the direction in which to change $x_t$ so that the logarithm grows fastest.
 #
-# So each step moves towards what digits look like, and $\gamma$ times as strongly towards what tells a $c$ from other digits. With exact estimates and steps, $\gamma = 1$ would draw the
+# So each step moves towards what digits look like, and $\gamma$ times as strongly towards what tells class $c$ from the others. With exact estimates and steps, $\gamma = 1$ would draw the
 # digits of class $c$ as they are. Our estimates are not exact, and some samples end between two digits. A stronger pull moves them away from there.
 
-# %% mystnb={"figure": {"caption": "Ten test digits $x_0$, noised to $t = 200$ (seeds 0 to 9), and the clean digit $\\hat x_0$ that guidance sees in $x_t$, by (N.2). Values clipped to $[0, 1]$ for display.", "name": "fig-b3-x0"}, "image": {"alt": "Six rows of ten. Above, the clean digits and squares of noise. Below, the estimates. At gamma 0 they are grey and soft, the 1 looks like a Z and the 3 like a 6; at gamma 1 each is its own digit, still soft; at gamma 2 the strokes are bright; at gamma 5 they are hard and thick."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Ten test digits $x_0$, noised to $t = 200$ (seeds 0 to 9), and the $\\hat x_0$ that (N.2) makes of the guided estimate (N.6). Values clipped to $[0, 1]$ for display.", "name": "fig-b3-x0"}, "image": {"alt": "Six rows of ten. Above, the clean digits and squares of noise. Below, the estimates. At gamma 0 they are grey and soft, the 1 looks like a Z and the 3 like a 6; at gamma 1 each is its own digit, still soft; at gamma 2 the strokes are bright; at gamma 5 they are hard and thick."}} tags=["remove-input"]
 t = 200
 firsts = [(test_labels == digit).nonzero()[0] for digit in digits]
 x_0 = to_unit(test_images[torch.cat(firsts)])
@@ -248,7 +250,7 @@ grid([x_0, x_t, *seen], titles=range(10), labels=["$x_0$", "$x_t$", *names], siz
 
 # %% [markdown]
 # In {numref}`fig-b3-x0` the network without the class ($\gamma = 0$) takes the 1 for a kind of Z, the 3 for a 6 and the 9 for a 5. With the class ($\gamma = 1$) each is its own digit, but grey
-# where the network is not sure. At $\gamma = 2$ the strokes of the class become brighter. At $\gamma = 5$ they are hard and thick, and less like $x_0$.
+# where the network is not sure. At $\gamma = 2$ the strokes of the class become brighter. At $\gamma = 5$ most are hard and thick.
 #
 # ## How hard to insist
 #
@@ -282,8 +284,8 @@ for ax in (whole, enlarged, spread):
 plt.show()
 
 # %% [markdown]
-# From $\gamma = 2$ on the judge reads every sample as asked: more insistence costs diversity and can buy no accuracy. Up to $\gamma = 1$ the diversity is above that of real digits:
-# wrong digits and scribbles count as variety too. Values between 1 and 2 were not measured.
+# From $\gamma = 2$ on the judge reads every sample as asked: more insistence costs diversity and can buy no accuracy. (The judge only says which digit it reads: a broken 5 can count as right.) Up to $\gamma = 1$ the diversity is above that of real digits:
+# wrong digits and scribbles count as variety too. Values between 1 and 2 were not measured; a smaller scale there may do as well.
 
 # %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
 table(
@@ -311,7 +313,7 @@ pushed = [drawn[2], *map(ten_digits, large)]
 grid(pushed, titles=range(10), labels=[rf"$\gamma={gamma}$" for gamma in (2, *large)])
 
 # %% [markdown]
-# Follow a column of {numref}`fig-b3-too-much` downwards: most strokes get thicker. At $\gamma = 20$ the 1 and the 4 are ragged, the 0 has a stroke in its hole, and the 9 has come apart. The 5 is in two pieces in every row;
+# Follow a column of {numref}`fig-b3-too-much` downwards: most strokes get thicker. At $\gamma = 20$ the 1 and the 4 are ragged, the 0 has a stroke in its hole, and the 9 has come apart. The 5 is in two pieces in every row; more
 # guidance does not mend it.
 
 # %% mystnb={"code_prompt_show": "Show the digits coming out of noise", "figure": {"caption": "Two samples of each class at $\\gamma = 3$ coming out of noise. Seeds 0 to 19, 50 steps.", "name": "fig-b3-animation"}} tags=["remove-input", "hide-output"]
