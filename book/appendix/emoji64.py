@@ -105,7 +105,7 @@ for ax, picture, name in zip(
 plt.show()
 
 # %% [markdown]
-# The model is called Emoji-64. It learned from 3,060 drawings of 508 things under open licences, in less than eight hours of one processor core, and it draws at 64x64 pixels. It has three parts:
+# The model is called Emoji-64. It learned from 3,060 drawings of 508 things under open licences, in less than eight hours on a computer with two processor cores, and it draws at 64x64 pixels. It has three parts:
 #
 # * a **text encoder** turns the prompt into numbers. It is a small language model, all-MiniLM-L6-v2 {cite:p}`wang2020`, which others trained on far more text; here it stays as it is.
 # * the **base** reads these numbers and decides at 32x32 pixels what is drawn;
@@ -113,13 +113,13 @@ plt.show()
 #
 # ## Decide small, refine large
 #
-# To learn what a thing looks like is the hard part, and at 32x32 pixels a network needs a quarter of the arithmetic of 64x64. The refiner is small. Each pixel that it draws depends on the pixels around it alone, and not on the prompt.
+# To learn what a thing looks like is the hard part, and at 32x32 pixels a network needs a quarter of the arithmetic of 64x64. The refiner is small. For each pixel it looks at the pixels around it, in the noisy picture and in what the base has made, and it does not read the prompt.
 #
-# Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is almost only noise, guessing the noise is too easy: it is the input. Where there is almost no noise, guessing the picture is too easy for the same reason. The velocity mixes both, so there is something to learn at each noise level:
+# Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is almost only noise, guessing the noise is too easy: the input is almost the noise itself. Where there is almost no noise, the input is almost the picture, so guessing the picture is too easy. The velocity mixes both, and there is something to learn at each noise level:
 #
 # $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
 #
-# Both networks work inside one denoiser, because a noisy picture at half its size is a noisy picture again. The mean of four pixels keeps the picture, and the mean of four independent noises has half the standard deviation.
+# Both networks work inside one denoiser, because a noisy picture at half its size is a noisy picture again. The mean of four pixels keeps what is smooth in a picture, and the mean of four independent noises has half the standard deviation.
 #
 # ```{dropdown} Why that is so
 # With $P$ for "the mean of each 2x2 pixels",
@@ -192,10 +192,10 @@ plt.show()
 # The sentence is cut into **tokens**, words or parts of words, at most 12. The text encoder turns each token into a **word vector** of 384 numbers, which depends on the words around it too. The mean of these vectors, together with the time,
 # sets a scale and a shift in each block of the base. At the smallest size, 4x4 places, the network also compares what is at each place with each word vector, and adds a mean of the word vectors in which those that fit best weigh most. This is called **attention**.
 #
-# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. To begin with, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`. After down1 and down2 it also adds two small maps made from time and prompt,
-# which may say roughly where something belongs (not drawn in {numref}`fig-e64-network`; what they bring was not measured).
+# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. To begin with, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`. After down1 and down2 it also adds two small maps made from time and prompt
+# (not drawn in {numref}`fig-e64-network`).
 
-# %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Two residual blocks follow each of conv_in, down1, down2, attention, up2 and up1; time and prompt scale and shift them on the right as on the left.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes beside and below name time and prompt, and the words of the prompt."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Two residual blocks follow each of conv_in, down1, down2, attention, up2 and up1; time and prompt scale and shift them on the right as on the left. The 8x8 maps of down1 are joined to those of up2 before up1, and the 16x16 maps of conv_in to those of up1.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes beside and below name time and prompt, and the words of the prompt."}} tags=["remove-input"]
 draw(*emoji_plan(unet))
 
 # %% tags=["remove-input"]
@@ -240,7 +240,7 @@ table(
 #
 # ## How it was trained
 #
-# Each network was trained in three parts, on one of two processor cores. A part goes on from the weights of the part before it. What the table says of noise on the prompt, of colours and of backgrounds holds from step 12,000 of the base on; up to step 16,600 only 20 % of the drawings had a coloured background.
+# Each network was trained in three parts, on one of the two cores; other work ran beside it. A part goes on from the weights of the part before it. The table gives the recipe of the last part. Its rows "plain drawings" and "prompt" hold from step 12,000 of the base on, except that only 20 % of the drawings had a coloured background up to step 16,600. So one run with this recipe does not give the same weights.
 
 # %% tags=["remove-input"]
 base, refiner = (read_history(FOLDER / part / "history.csv") for part in parts)
@@ -293,7 +293,7 @@ table(
     "The run that made these weights, on one processor core. The error is that on the training drawings: none were kept out, so it cannot say how the network does on new ones.",
 )
 
-# %% mystnb={"figure": {"caption": "Mean squared error of $v$ of the base, from the history of its run, on training drawings. Orange: the mean of 100 steps around. The three parts of the run end at steps 12,000, 16,600 and 18,800. At the end of each part the learning rate falls to zero, and the error falls with it; the next part begins with a high rate again.", "name": "fig-e64-loss"}, "image": {"alt": "A noisy falling curve on a logarithmic axis with its running mean; it rises again after steps 12,000 and 16,600."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Mean squared error of $v$ of the base, from the history of its run, on training drawings. Orange: the mean of 100 steps around. (The last error in the table is that of the last step alone.) The three parts of the run end at steps 12,000, 16,600 and 18,800. At the end of each part the learning rate falls to zero, and the error falls with it; the next part begins with a high rate again. At step 12,000 the drawings and the prompts changed too.", "name": "fig-e64-loss"}, "image": {"alt": "A noisy falling curve on a logarithmic axis with its running mean; it rises again after steps 12,000 and 16,600."}} tags=["remove-input"]
 loss_curve(base, window=100)
 
 # %% mystnb={"figure": {"caption": "The same eight prompts and seeds (0 to 7) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. A rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house.", "name": "fig-e64-sheets"}, "image": {"alt": "Four rows of the same eight things: rough shapes at step 1,000, clear things with details at step 18,000."}} tags=["remove-input"]
@@ -311,7 +311,7 @@ for ax, path in zip(axes.flat, sheets, strict=True):
 plt.show()
 
 # %% [markdown]
-# Colours and rough shapes come first, details later. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains one anew.
+# Colours and rough shapes come first, details later. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains one with this recipe.
 
 # %% mystnb={"code_prompt_show": "Show short runs that the recipe was chosen by"} tags=["remove-input", "hide-output"]
 short = json.loads((ROOT / "benchmarks/results/emoji64_short_runs.json").read_text())
@@ -381,11 +381,11 @@ table(
 )
 
 # %% [markdown]
-# The judge names the drawn pictures more often than real ones. They are not better: the judge never saw the style of the real ones, and the drawn ones resemble drawings that it knows. Its numbers say that the prompt is obeyed, not that a picture is new. Counts for other colours, coloured backgrounds and other words are in `models/emoji64/README.md`.
+# The judge names the drawn pictures more often than real ones. They are not better: the judge never saw the style of the real ones, and the drawn ones resemble drawings that it knows. Its numbers say that the prompt is obeyed, not that a picture is new. With another word for the thing, two readers who saw the prompts found 38 and 41 of 64 pictures right. These counts, and those for colours and backgrounds, are in `models/emoji64/README.md`.
 #
 # ## Is it copying?
 #
-# **Largely, yes.** For each of the pictures at the top of this page we look for the training drawing that is nearest, pixel by pixel.
+# **It largely imitates.** For each of the pictures at the top of this page we look for the training drawing that is nearest, pixel by pixel.
 
 # %%
 real = plain(data, torch.arange(len(data.images))).flatten(1)
@@ -426,7 +426,8 @@ table(
 )
 
 # %% [markdown]
-# Compare the medians: the pictures are closer to a training drawing than two styles of one thing usually are to each other. A picture that is a drawing moved by a few pixels counts as far here, and training moves the drawings. So the pictures may be nearer still. (Two styles share a few drawings.)
+# Compare the medians: the pictures are closer to a training drawing than two styles of one thing usually are to each other. A picture that is a drawing moved by a few pixels counts as far here, and training moves the drawings. So the pictures may be nearer still. But most are no exact copies: in {numref}`fig-e64-copies` the key has another colour, and the microphone another form. And smooth pictures are near to many. (The smallest distance is 0.000 because two styles share a few drawings.)
+#
 # Do other seeds draw something else?
 
 # %% mystnb={"figure": {"caption": "Two names, each from eight seeds, 0 to 7; $\\gamma = 4$.", "name": "fig-e64-seeds"}, "image": {"alt": "Two rows of eight pictures that look much alike: houses with red roofs, and grey heads of robots."}} tags=["remove-input"]
@@ -442,7 +443,7 @@ grid([unit_range(x) for x in many], labels=names)
 #
 # ## Where it fails
 
-# %% mystnb={"figure": {"caption": "Prompts that ask for too much; $\\gamma = 4$, seeds 0 to 3.", "name": "fig-e64-failures"}, "image": {"alt": "Four small pictures: an orange blob on blue, one red apple, the yellow face of an animal, a few thin pieces of a bicycle."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Prompts that ask for too much; $\\gamma = 4$; one seed each, 0 to 3 from left to right.", "name": "fig-e64-failures"}, "image": {"alt": "Four small pictures: an orange blob on blue, one red apple, the yellow face of an animal, a few thin pieces of a bicycle."}} tags=["remove-input"]
 hard = [
     "a photo of a street at night",
     "three red apples",

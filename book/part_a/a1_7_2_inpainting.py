@@ -105,10 +105,10 @@ grid(
 #
 # $$ x_t \leftarrow m\, x_t + (1 - m)\left(\sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon\right) \tag{A.1} $$
 #
-# * $m$ is the **mask**: 1 where something new may appear, 0 where the picture stays.
-# * $x_t$ is what the step has made, with the noise of timestep $t$.
+# * $m$ is the **mask**: 1 where something new may appear, 0 where the picture stays. It multiplies pixel by pixel.
+# * $x_t$ on the right is what the step has made, with the noise of timestep $t$; on the left it is what the next step gets.
 # * $x_0$ is the given picture. The bracket is the forward process (N.1): the given picture with the noise of the same timestep.
-# * $\epsilon$ is fresh noise.
+# * $\epsilon$ is noise, drawn anew after each step.
 
 # %% mystnb={"figure": {"caption": "One step of inpainting, from $t = 510$ to 480. Above, the model's step; below, the given picture with as much noise; the mask takes the hole from the one and the surroundings from the other. \"A tree\" of {numref}`fig-a172-prompts`, seed 0.", "name": "fig-a172-step"}, "image": {"alt": "A diagram of seven pictures with arrows. Above: a noisy picture, an arrow named denoise one step, a less noisy picture, times m, the inside of the hole. Below: the mushroom, an arrow named add noise, the noisy mushroom, times one minus m, the surroundings. Both lead to the sum on the right."}} tags=["hide-input"]
 k = by_profile(full=16, fast=1)
@@ -161,7 +161,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 #
 # One could draw a mushroom from pure noise and copy the surroundings over it when it is finished. Here the hole is inside the cap:
 
-# %% mystnb={"figure": {"caption": "The mushroom with a smaller hole. Above: a mushroom drawn without regard to the given one, and the surroundings pasted over it at the end. Below: pasted after every step, by (A.1). \"A mushroom\", $\\gamma = 3$, seeds 0 to 2.", "name": "fig-a172-paste"}, "image": {"alt": "On the left a mushroom, and the same with a hole in its cap. Beside it two rows of three: above, the hole holds a rectangle out of another mushroom, with white spots; below, red and some of the spots go on in the hole."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The mushroom with a smaller hole. Above: a mushroom drawn without regard to the given one, and the surroundings pasted over it at the end. Below: pasted after every step, by (A.1). \"A mushroom\", $\\gamma = 3$, seeds 0 to 2.", "name": "fig-a172-paste"}, "image": {"alt": "On the left a mushroom, and the same with a hole in its cap. Beside it two rows of three: above, the hole holds a rectangle out of another mushroom, with white spots; below, the red goes on in the hole, with pale spots of its own."}} tags=["hide-input"]
 inside, same = hole(18, 10, 46, 34), prompted(model, "a mushroom", 3)
 drawn = generate(model, same, seeds, timesteps)
 pasted = inside * drawn + (1 - inside) * mushroom
@@ -181,7 +181,7 @@ grid(
 
 # %% [markdown]
 # Pasted at the end, the drawing knows nothing of the given cap, and a rectangle of another mushroom remains. Pasted after every step, the cap is there, under the noise, whenever the network looks at the picture. The network guesses a whole
-# picture, and so it guesses how this cap goes on. The guess is not perfect: the red goes on, and so do the upper spots, but the large spot below ends at the border of the hole.
+# picture, and so it guesses how this cap goes on. The guess is not perfect: the red goes on, but the large spot below ends at the border, there are pale spots that fit nothing, and one can still see where the hole was.
 #
 # ## What you see
 #
@@ -199,15 +199,17 @@ comparison(
 # %% [markdown]
 # ## Taking each step several times
 #
-# The network looks at the surroundings once at each timestep; then the next step comes, with less noise, and less can be changed. So a filling may have the right shape, but other colours than what stands beside it, such as the pink trunks of the palms above.
+# The network looks at the surroundings once at each timestep. At the next one there is less noise, and less can be changed. So a filling may have the right shape but colours that do not fit, such as the pink trunks of the palms above.
 #
 # RePaint {cite:p}`lugmayr2022` gives the hole more chances. After a step from $t$ to $t'$ it adds noise to the whole picture, hole and surroundings together, until it is at $t$ again, and takes the step once more:
 #
 # $$ x_t = \sqrt{\alpha}\, x_{t'} + \sqrt{1 - \alpha}\, z, \qquad \alpha = \bar\alpha_t / \bar\alpha_{t'} \tag{N.7} $$
 #
 # * $x_{t'}$ is the picture after the step, with less noise, and $x_t$ the picture with more,
-# * $z$ is fresh noise, and
+# * $z$ is fresh noise, called `eps` in the code, and
 # * $\alpha$ says how much of $x_{t'}$ is kept, as in the step of [1.4](a1_4_iterative_denoising.ipynb).
+#
+# In the code `t` is our $t'$, and `t_later` is our $t$, the timestep with more noise.
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.renoise
@@ -217,7 +219,7 @@ comparison(
 #
 # Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they go down and up in zigzags:
 
-# %% mystnb={"figure": {"caption": "The timesteps of the first four steps, each taken once, twice and four times. Blue: a step of the loop. Orange: noise is added (N.7).", "name": "fig-a172-zigzag"}, "image": {"alt": "Three panels of t. On the left it falls in four steps; in the other two it falls, rises and falls again before each further step."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The timesteps of the first four steps, each taken once, twice and four times. Blue: a step of the loop. Orange: noise is added (N.7). The horizontal axis counts these moves.", "name": "fig-a172-zigzag"}, "image": {"alt": "Three panels of t. On the left it falls in four steps; in the other two it falls, rises and falls again before each further step."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.2), sharey=True, layout="constrained")
 for ax, n in zip(axes, (1, 2, 4), strict=True):
     path = resampled(strided_timesteps(990, 30), n)[: 1 + 4 * (2 * n - 1)]
@@ -228,7 +230,7 @@ axes[0].set(ylabel="$t$")
 plt.show()
 
 # %% [markdown]
-# And this is the loop, whole. The marked lines are for the way up; there nothing is pasted. The line with `constrain` is (A.1).
+# And this is the loop, whole. It goes from `t` to the next timestep of the list, `t_prev`. On the way up `t_prev` is the larger one; for this are the marked lines. The line with `constrain` is (A.1).
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
 # :pyobject: trajectory
@@ -239,7 +241,7 @@ plt.show()
 #
 # (`nu` is the variance that some networks predict, see 1.4.)
 
-# %% mystnb={"figure": {"caption": "Three pictures with larger holes, filled with the name of the picture as the prompt. Each step is taken $n$ times; beside $n$, the number of times that the loop calls the network. $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus, each with a hole, and filled at n = 1, 2, 4 and 8. The sails are yellow or green."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures with larger holes, filled with the name of the picture as the prompt. Each step is taken $n$ times, only the last one once; below $n$, how often the loop calls the network. $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus, each with a hole, and filled at n = 1, 2, 4 and 8. The sails are yellow or green."}} tags=["hide-input"]
 names = list(HOLES)
 images = torch.stack([shipped_image(name) for name in names])
 masks = torch.stack([hole(*corners) for corners in HOLES.values()])
@@ -257,9 +259,9 @@ grid(
 )
 
 # %% [markdown]
-# With larger $n$ the filling often fits better. At $n = 8$ the sky of the sailboat is less white than at $n = 1$, and the stem of the mushroom goes on in the hole. But the top of the cactus is cut off for every $n$. One number for the fit is the **seam**: the mean jump between neighbouring pixels across the border of the hole, divided by the mean jump elsewhere in the picture.
+# More is not always better. The sails are no sails for any $n$; only the white around them gets less. The mushroom of $n = 8$ is the worst of its row. The top of the cactus is cut off for every $n$. One number for the fit is the **seam**. Take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture.
 
-# %% mystnb={"figure": {"caption": "The seam against how often each step is taken, with the holes and prompts of {numref}`fig-a172-repaint`: mean and standard error of seeds 0 to 9. Dashed: the picture as it is. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with a curve for each guidance scale: the seam against n from 1 to 8, and a dashed line."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The seam against how often each step is taken, with the holes and prompts of {numref}`fig-a172-repaint`: mean and standard error of seeds 0 to 9. Dashed: the picture as it is. The line of text below averages all pictures and both $\\gamma$. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with a curve for each guidance scale: the seam against n from 1 to 8, and a dashed line."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
 seams = {
     (row["picture"], row["gamma"], row["times"]): np.array(row["seam"])
@@ -285,14 +287,14 @@ once, most = (np.mean([seams[key] for key in seams if key[2] == n]) for n in (1,
 print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% [markdown]
-# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it does not fall further after $n = 2$. It stays above the dashed line, that is, above the seam of the given picture. And a low seam alone does not make a
-# good picture: in {numref}`fig-a172-repaint` the mushroom of $n = 1$ is the nicer one. The price is about $n$ times the time.
+# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and is higher again at $n = 8$. It stays above the dashed line, that is, above the seam of the given picture. And a low seam alone does not make a
+# good picture, as the mushroom of $n = 8$ in {numref}`fig-a172-repaint` shows. The price is about $n$ times the time. So begin with $n = 1$.
 #
 # ## Where it fails
 #
-# The coursework asks for "a high quality photo", and a picture need not have a white background:
+# With the coursework's prompt, "a high quality photo", and on a background that is not white:
 
-# %% mystnb={"figure": {"caption": "The coursework's rows: picture, mask, hole, and the results of a single pass and of each step taken four times. \"A high quality photo\", $\\gamma = 7$, seeds 0 to 2.", "name": "fig-a172-single"}, "image": {"alt": "Three rows: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and two results whose new content cannot be named."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The coursework's rows: picture, mask, hole, and the results of a single pass and of each step taken four times. \"A high quality photo\", $\\gamma = 7$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-single"}, "image": {"alt": "Three rows: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and two results whose new content cannot be named."}} tags=["hide-input"]
 photo = prompted(model, "a high quality photo", 7)
 several = by_profile(full=4, fast=2)
 single, resolved = (
@@ -308,7 +310,7 @@ grid(
 )
 
 # %% [markdown]
-# * **A prompt without a name.** The phrase may mean anything, and it is hard to say what has come into these holes. Repeating does not change that: the parts may fit better, but the prompt still asks for no thing.
+# * **A prompt without a name.** The phrase may mean anything, and it is hard to say what has come into these holes. Repeating does not change that, since the prompt still asks for no thing.
 # * **A background that the model does not expect.** Most training drawings have a white background. The model puts white into the blue sky of the sailboat, and the hole shows, also in {numref}`fig-a172-repaint`, where the prompt has a name.
 #
 # ```{dropdown} Whose ideas these are, and what they are not

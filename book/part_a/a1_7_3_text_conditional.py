@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.7.3 Text-conditional image to image
 #
-# Can a text turn a picture into another thing? **Yes. From a start in the middle of the loop the two mix, if both
-# things can have the same outline.**
+# Can a text turn a picture into another thing? **Yes. From a start in the middle of the loop the two can mix, best
+# where both things can have the same outline.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -97,10 +97,10 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # Two forces pull at the result. The picture acts once, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
 #
-# Why do they mix? The loop goes from large $t$ to small; it draws coarse things first and details last. At $t = 570$ the noise still lets areas of colour and an outline through, and they are settled. What is left to choose are
-# the details, and the model chooses those of the prompt's thing. **So a mixture comes about if that thing can have this outline.**
+# Why do they mix? The loop goes from large $t$ to small; it draws coarse things first and details last. At $t = 570$ the noise still lets areas of colour and an outline through, and the result stays near them. The
+# details are open, and the model chooses those of the prompt's thing. **So we expect a mixture where that thing can have this outline.** We looked at few pairs and did not measure it.
 #
-# Six seeds of one start, and the same prompt without a picture:
+# Six seeds from one start (`i_start` = 12, that is $t = 630$), and the same prompt without a picture:
 
 # %% tags=["remove-cell"]
 i_start = by_profile(full=12, fast=2)
@@ -124,13 +124,13 @@ grid(
 # ## What you see
 #
 # In {numref}`fig-a173-mixtures` the picture wins on the left and the prompt on the right. Between them lie mixtures: the stem of the mushroom becomes the handle of the umbrella; the
-# water becomes a blue mountain, and the red sail its fire; an arm of the cactus becomes the tail of the dinosaur. What a mixture has kept can still be made out in the noisy picture above it.
+# water becomes a blue mountain, and the red sail its fire. The cactus becomes a green body with a tail, but one can name the dinosaur only at $t = 780$. What a mixture has kept can still be made out in the noisy picture above it.
 #
 # {numref}`fig-a173-seeds` is the check. Its lower row never saw the mushroom: its umbrellas are purple and have a dark handle. So the pink of the upper row comes from the red of the mushroom.
 #
 # ## Mushroom or umbrella?
 #
-# The judge of 1.6 is a network that names drawings. For six seeds at each start, how often does it put "umbrella" before "mushroom"?
+# The judge of [1.6](a1_6_guidance.ipynb) is a network that names drawings. We count for how many of six seeds it finds "umbrella" more probable than "mushroom":
 
 # %% mystnb={"figure": {"caption": "How many of six results the judge takes for an umbrella rather than a mushroom, for each start; the mushroom towards \"an umbrella\", $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-judge"}, "image": {"alt": "A curve over the start t: the number of results that the judge takes for an umbrella. It is 0 up to t = 390 and 6 from t = 570 on."}} tags=["hide-input"]
 judge = load_evaluator()
@@ -149,7 +149,7 @@ ax.set(xlabel="start $t$", ylabel="umbrella before\nmushroom, of 6", ylim=(-0.3,
 plt.show()
 
 # %% [markdown]
-# It prefers the mushroom after every start up to $t = 390$, and the umbrella after every start from $t = 570$ on. You may change your mind later: at $t = 570$, the result in {numref}`fig-a173-mixtures` still has the stem of a mushroom.
+# It prefers the mushroom after every start up to $t = 390$, and the umbrella after every start from $t = 570$ on. The eye need not agree: at $t = 570$, the result in {numref}`fig-a173-mixtures` still has the stem of a mushroom.
 #
 # ## The coursework's prompts
 #
@@ -170,12 +170,12 @@ grid(
 )
 
 # %% [markdown]
-# Most of these starts lie where the prompt wins. Between $t = 390$ and 690, where most mixtures of {numref}`fig-a173-mixtures` lie, the coursework has no start. And of the three prompts the broccoli fits the outline of its
-# picture best: at $t = 390$ the mushroom gets a green stem, and at $t = 690$ the broccoli is still partly red. The outline of a rocket is not that of a boat.
+# Most of these starts lie where the prompt wins. Between $t = 390$ and 690, where most mixtures of {numref}`fig-a173-mixtures` lie, the coursework has no start. Of the three the broccoli mixes
+# best: at $t = 390$ the mushroom gets a green stem, and at $t = 690$ the broccoli is still partly red. The rocket of $t = 690$ has nothing of the boat any more.
 #
 # ## Where it fails
 #
-# If the outlines do not fit, more starts do not help:
+# Here starts in between do not help:
 
 # %% mystnb={"figure": {"caption": "The cactus towards \"a robot\", as in {numref}`fig-a173-mixtures`: $\\gamma = 7$, seed 0.", "name": "fig-a173-robot"}, "image": {"alt": "A cactus, and from left to right a green cactus in a grey box that becomes the wide head of a robot."}} tags=["hide-input"]
 noisy, results = towards([("cactus", "a robot")])
@@ -187,7 +187,7 @@ grid(
 )
 
 # %% [markdown]
-# The model draws the robot as a wide head, and the cactus is narrow with two arms. Up to $t = 570$ one lies over the other; from $t = 630$ on only the robot is left.
+# The model draws the robot as a wide head, and the cactus is narrow with two arms. Up to $t = 570$ one lies over the other; from $t = 630$ on we see only the robot.
 #
 # ## Try it
 #

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.7 Image to image
 #
-# Can the model turn a scribble into a good drawing? **Yes: add noise to the scribble and denoise it. The more noise
-# we add, the less of the scribble stays.**
+# Can the model turn a scribble into a good drawing? **Sometimes: name what it shows, add noise to the scribble and
+# denoise it. The more noise we add, the less of the scribble stays.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -63,7 +63,7 @@ timesteps = by_profile(
 )
 shares = model.schedule.alpha_bar.sqrt()
 
-# %% mystnb={"figure": {"caption": "Two felt-pen drawings (left). To the right of each, for six starts $t$: above, the drawing with the noise of $t$; below, what the loop makes of it with the prompt \"a house\" or \"an orange fish\". The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the drawing is multiplied in $x_t$. $\\gamma = 3$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a fish in felt pen on the left. To the right of each, a row with more and more noise over it, and below the results, which are less and less like the drawing."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two felt-pen drawings (left). To the right of each, for six starts $t$: above, the drawing with the noise of $t$ ($x_t$); below, what the loop makes of it with the prompt \"a house\" or \"an orange fish\". The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the drawing is multiplied in $x_t$. $\\gamma = 3$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a fish in felt pen on the left. To the right of each, a row with more and more noise over it, and below the results, which are less and less like the drawing."}} tags=["hide-input"]
 starts = by_profile(full=[20, 17, 15, 13, 10, 1], fast=[2, 0])
 names, prompts = ["drawn-house", "drawn-fish"], ["a house", "an orange fish"]
 drawn = torch.stack([shipped_image(name) for name in names])
@@ -92,7 +92,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #    picture as $x_0$ and fresh noise $\epsilon$.
 # 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb).
 #
-# **What can still be seen through the noise stays. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas of colour last. This is called SDEdit {cite:p}`meng2022`.
+# **What can still be seen through the noise guides the result. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas of colour last, because over a large area it averages out. This is called SDEdit {cite:p}`meng2022`.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
@@ -106,12 +106,13 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # Read {numref}`fig-a17-prompts` from left to right.
 #
-# * **Little noise** ($t = 390$): the large things are where they were. Most strokes of the pen have become smooth areas.
-# * **More noise** ($t = 480$ to 690): the large shapes still come from the drawing. Small things such as the sun get lost. The model's own parts take over: at $t = 690$ the
-#   house has a large blue window.
+# * **Little noise** ($t = 390$): the large things are where they were. But the strokes of the pen have become smooth areas, and small things suffer: the sun is a square, and the fish
+#   has lost its eye.
+# * **More noise** ($t = 480$ to 690): the large shapes still come from the drawing, but it is blurred, and the sun gets lost. At $t = 690$ the house is a clean drawing, with a
+#   large blue window of the model's own. The fish is not: it has a pale patch for a head.
 # * **Almost only noise** ($t = 960$): the model draws a house and a fish of its own.
 #
-# With little noise the result is **faithful** to the drawing. With much noise it is **realistic**: it looks like the drawings that the model knows. One cannot have both in full. Try several starts and seeds, and choose by eye:
+# With little noise the result is **faithful** to the drawing. With much noise it is **realistic**: it looks like the drawings that the model knows. One cannot have both in full. Try several starts and seeds, and choose by eye. Of these we would keep a house of $t = 690$ and a fish of $t = 510$:
 
 # %% mystnb={"figure": {"caption": "Three starts and three seeds for each drawing; prompts and $\\gamma$ as in {numref}`fig-a17-prompts`.", "name": "fig-a17-seeds"}, "image": {"alt": "Three rows of three houses and three fish. In each row the three differ in details; from the first row to the last they are less like the drawings."}} tags=["hide-input"]
 seeds = by_profile(full=[0, 1, 2], fast=[0])
@@ -132,10 +133,9 @@ grid(
 
 # %% [markdown]
 # (sec-hand-drawn)=
-# ## 1.7.1 Found and drawn pictures, without a name
+# ## 1.7.1 A prompt without a name
 #
-# The coursework's prompt is "a high quality photo", which names no thing. It asks for three pictures (the first three rows), and in 1.7.1 for a found picture (the lighthouse) and two drawings by hand. The model was trained on
-# none of the six.
+# The coursework gives all pictures the same prompt, "a high quality photo", which names no thing. Here are three pictures of this book, a found one (the lighthouse) and the two drawings. The model was trained on none of the six.
 
 # %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (left) from its six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. From left to right the results lose the details of the picture, then outline and colours. On the right all six are lumps, five of them much alike."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -152,8 +152,8 @@ grid(
 )
 
 # %% [markdown]
-# From left to right the pictures melt: details go first, then outline and colours. At $t = 960$ five of the six results are much alike, since the noise is the same and next to nothing of the pictures is left. Only the sailboat, a
-# picture with a blue background, becomes a blue lump.
+# From left to right the pictures melt: details go first, then outline and colours. At $t = 960$ five of the six results are much alike: the noise is the same, and each picture is multiplied by 0.06. The sixth is blue: the background of the sailboat is so large an area that its
+# colour still comes through.
 #
 # ```{dropdown} How the two drawings were made
 # Not with ink on paper. Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
@@ -164,7 +164,7 @@ grid(
 # ## Where it fails
 #
 # Without a name, the model does not know what the areas of colour in the noise should become. In {numref}`fig-a17-objects` the house and the fish are lumps from $t = 690$ on: the house has no
-# door any more, and the fish no head. Compare $t = 690$ in {numref}`fig-a17-prompts`, where the prompt names them.
+# door any more, and the fish no head. In {numref}`fig-a17-prompts`, with the name (and $\gamma = 3$, not 7), the house of $t = 690$ has a door and a window. The fish has no good head there either.
 #
 # And one start holds for the whole picture. We cannot keep the sun and redraw the house; for that, see [1.7.2](a1_7_2_inpainting.ipynb).
 #

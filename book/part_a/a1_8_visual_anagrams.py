@@ -16,7 +16,7 @@
 #
 # Can one picture show two things, one upright and the other upside down?
 #
-# **Yes, for pairs of things that can share an outline.** Most pictures fail: the table below counts how few have both names. In each step the network is asked about the picture and about the same picture turned over, and the mean of both answers
+# **Yes, for pairs of things that can share an outline.** Most pictures fail: the table below counts for how few a judge gives both names. In each step the network is asked about the picture and about the same picture turned over, and the mean of both answers
 # makes the step.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
@@ -74,7 +74,7 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
-# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0. The pairs were chosen by eye from 30; of 16 seeds, the one where the judge is surest of both names.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: an umbrella that becomes a bowl of rice, a top hat that becomes a bucket, a water drop that becomes a balloon."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0. The pairs were chosen by eye from 30, and the seeds, the best of 16, by the probabilities that the judge gives both names.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: an umbrella that becomes a bowl of rice, a top hat that becomes a bucket, a water drop that becomes a balloon."}} tags=["hide-input"]
 found = {tuple(row["pair"]): row for row in search["anagram"]}
 pairs = [
     ("umbrella", "bowl of rice"),
@@ -93,13 +93,13 @@ grid(
 )
 
 # %% [markdown]
-# The lower row of {numref}`fig-a18-flip` is the upper one, mirrored top to bottom. (To turn your head is a half turn, which also swaps left and right.)
+# The lower row of {numref}`fig-a18-flip` is the upper one, mirrored top to bottom. (To turn your head, or the screen, would be a half turn, which also swaps left and right.)
 #
 # ```{live} anagram
 # ```
 #
 # How often does it work? `python -m benchmarks.pairs` drew 30 pairs, chosen by hand, from 16 seeds each. The judge of [1.6](a1_6_guidance.ipynb), a network that names drawings, should give the first name to the picture, and the second name to the picture turned over.
-# As a control it sees the training drawings of the two things, turned over: does it take one for the other?
+# As a control it sees the plain training drawings of both things, turned over. (A thing has up to seven, one in each style.) How often does it give them the name of the other thing?
 
 
 # %% tags=["hide-input"]
@@ -147,7 +147,7 @@ table(
 )
 
 # %% [markdown]
-# The judge is stricter than the eye: from no seed does it put both the top hat and the bucket first.
+# The judge is stricter than the eye: from none of the 16 seeds does it put "top hat" first upright and "bucket" first upside down.
 #
 # ## The idea
 #
@@ -161,12 +161,14 @@ table(
 # * $\epsilon_1$ is the guided estimate of the noise (N.6) for the first prompt, $\epsilon_2$ that for the second one.
 # * $\epsilon$ is what the sampling loop gets. The loop itself does not change.
 #
-# **Why the mean?** Up to a factor that depends on $t$ alone, an estimate of the noise is the score, the direction in which pictures become more probable. Let $p_1(x)$ say how probable a picture $x$ is under the first prompt,
+# **Why the mean?** Up to a factor that depends on $t$ alone, an estimate of the noise is the **score**, the gradient $\nabla \log p$: the direction in which pictures become more probable. Let $p_1(x)$ say how probable a picture $x$ is under the first prompt,
 # and $p_2(f(x))$ how probable it is, turned over, under the second. Then
 #
 # $$ \tfrac12 \big( \nabla \log p_1(x) + \nabla \log p_2(f(x)) \big) = \nabla \log \sqrt{p_1(x)\, p_2(f(x))}. $$
 #
-# The mean of two scores is the score of the geometric mean, and this is high only where both are high. (Strictly this holds at each noise level by itself: the product of two noised densities is not the noised product.)
+# The mean of two scores is the score of the geometric mean, and this is high only where both are high. ($p_1$ and $p_2$ are the densities of noisy pictures at this $t$, changed by guidance.)
+#
+# And why $f^{-1}$? By the chain rule the second gradient is $f^\top$ times the score of $p_2$ at $f(x)$, and for a flip $f^\top = f^{-1}$.
 #
 # In code, where `visual_anagram` of the package is the same for any number of views:
 
@@ -199,10 +201,10 @@ animation(
 #
 # ## Other views
 #
-# The flip is one way to look at a picture. A turn, tiles in another order (a jigsaw), or dark and light swapped can take its place in (A.2). For the negative, pixels must lie in $[-1, 1]$: then $f(x) = -x$.
+# The flip is one way to look at a picture. A turn, tiles in another order (a jigsaw), or dark and light swapped can take its place in (A.2). The negative is $f(x) = -x$, since pixels lie in $[-1, 1]$ and 0 is a middle grey.
 
 
-# %% mystnb={"figure": {"caption": "Three more views: the picture for the first name (above), and what the view shows for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0; the pairs were chosen, and of 8 seeds the one where the judge is surest. The second prompt of the negative ends with \"on a black background\".", "name": "fig-a18-views"}, "image": {"alt": "Three pictures above, below each what its view shows: a blue fish that a quarter turn makes a rocket; a grey swan, hard to see, that a half turn makes an elephant; a penguin whose negative is a pale ghost on black."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three more views: the picture for the first name (above), and what the view shows for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0; the pairs were chosen by eye, and the seeds, the best of 8, by the judge's probabilities. The second prompt of the negative ends with \"on a black background\".", "name": "fig-a18-views"}, "image": {"alt": "Three pictures above, below each what its view shows: a blue fish that a quarter turn makes a rocket; a grey swan, hard to see, that a half turn makes an elephant; a penguin whose negative is a pale ghost on black."}} tags=["hide-input"]
 def drawn(pair, view, seed, ending=""):
     """The anagram of one pair in one view."""
     first, second = map(called, pair)
@@ -250,14 +252,14 @@ table(
 )
 
 # %% [markdown]
-# A turn asks for the same as the flip, an outline that fits both things. (The swan is the hardest to see.) The jigsaw tears outlines apart, so the two things can share little but patches of colour. We show none: we could not name both things in any. The judge learned from drawings on white, so it is strict with a negative, which is on black.
+# These counts cannot be compared with those of the flip, where only the first name counted. A turn asks for the same as the flip, an outline that fits both things. (The swan is hardly to be seen, and the ghost still has the form of the penguin.) The jigsaw tears outlines apart, so the two things can share little but patches of colour. We show none: we could not name both things in any. The judge learned from drawings on white, so it is strict with a negative, which is on black.
 #
 # ## Where it fails
 #
 # The network was trained on drawings with noise: $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\, \epsilon$. What a view shows must again be a drawing with such noise. Three things are needed; the first two are in {cite:p}`geng2024`:
 #
 # 1. $f$ is **linear**. Then the view of $x_t$ is the view of the picture plus the view of the noise.
-# 2. $f$ is **orthogonal**: it keeps all lengths, as a rotation does. Then $f(\epsilon)$, of Gaussian noise, is again independent Gaussian noise of variance 1. Moving pixels and changing signs are orthogonal.
+# 2. $f$ is **orthogonal**: it keeps all lengths, as a rotation does. Then $f^\top = f^{-1}$, and $f(\epsilon)$, of Gaussian noise, is again independent Gaussian noise of variance 1. Moving pixels and changing signs are orthogonal.
 # 3. $f(x_0)$ can look like a drawing.
 #
 # Two views break one of them. **Doubling** all values after the flip breaks the second: noise of variance 1 gets variance $2^2 = 4$. **Shuffling** all
@@ -301,7 +303,7 @@ table(
 )
 
 # %% [markdown]
-# Doubled, the network sees more noise than $t$ says, and $f^{-1}$ halves its answer: the second prompt has less to say, and it sees values that it has not learned. The umbrella wins, and no bowl of rice is left. Shuffled pixels have the right noise, but no drawing is under it: what one prompt draws is scattered dots to the other. Neither thing comes out.
+# (Who answers 0 has the variance of the noise as the error, about 1.) Doubled, the network sees more noise than $t$ says, values that it has not learned. And $f^{-1}$ halves its answer, so the second prompt has less to say. The umbrella wins: its handle is there in both rows. Shuffled pixels have the right noise, but no drawing is under it: what one prompt draws is scattered dots to the other. Neither thing comes out.
 #
 # ## Try it
 #

@@ -16,7 +16,7 @@
 #
 # Can one picture show two things, one from close by and the other from afar?
 #
-# **Yes, for a few pairs.** One thing is drawn in colour, the other in thin dark lines. From afar the eye loses the lines, and the colours stay.
+# **Yes, for a few pairs.** One thing is drawn in broad areas of colour, the other in thin lines. From afar the eye loses the lines, and the colours stay.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -75,7 +75,7 @@ timesteps = by_profile(
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
 
-# %% mystnb={"figure": {"caption": "Three hybrids at full size (above), the same pictures blurred by 3 pixels, much as the eye sees them from afar (middle), and at a quarter of their size (below). $\\sigma = 2$, $\\gamma = 7$. The pairs were chosen by eye from 60 that were tried; of 8 seeds, the one where the judge is surest of both names.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above, a brown zebra, a pale skull in dark lines, and a yellow disc with a face in dark lines; in the middle, the same pictures blurred: a brown horse, a panda, a lemon with a green leaf; below, the same pictures small."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three hybrids at full size (above), the same pictures blurred by 3 pixels, much as the eye sees them from afar (middle), and at a quarter of their size (below). $\\sigma = 2$, $\\gamma = 7$. The pairs were chosen by eye from the 60 of the table, and the seeds, the best of 8, by the probabilities that the judge gives both names.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above, a brown zebra, a pale head of a panda in dark lines, and a yellow disc with dark lines; in the middle, the same pictures blurred: a brown horse, a panda, a lemon with a green leaf; below, the same pictures small."}} tags=["hide-input"]
 def small(x, scale=0.25):
     """x at a part of its size, in the middle of a white square."""
     x = F.interpolate(x, scale_factor=scale, antialias=True, mode="bilinear")
@@ -108,13 +108,13 @@ grid(
 )
 
 # %% [markdown]
-# In the upper row of {numref}`fig-a19-hybrids` look for the stripes and lines: they draw the thing for near. In the other two rows they are gone, or nearly, and the thing for far is left. The zebra is brown because the prompt for the horse gives the colour. Step back from the screen, or squint, and the upper
-# row looks like the others.
+# In the upper row of {numref}`fig-a19-hybrids` look for the stripes and lines, which should draw the thing for near. The zebra has its stripes; the face of the sun is faint, and we see no skull. Blurred, the lines are gone, and the thing for far is left; at a quarter of the size some dark ones remain. (The blur is wider than $\sigma$, so that hardly anything fine passes.) The zebra is brown because the prompt for the horse gives the colour. Step back from the screen, or squint, and the upper
+# row looks more like the blurred one.
 #
 # ```{live} hybrid
 # ```
 #
-# How often does it work? `python -m benchmarks.pairs` drew 30 pairs, chosen by hand, from 8 seeds each. The judge of [1.6](a1_6_guidance.ipynb), a network that names drawings, should name the thing for near when it sees the picture,
+# How often does it work? `python -m benchmarks.pairs` drew 60 pairs, chosen by hand, from 8 seeds each: 30 with a plain prompt for near, and 30 whose prompt for near ends with "with black outlines". The judge of [1.6](a1_6_guidance.ipynb), a network that names drawings, should name the thing for near when it sees the picture,
 # and the thing for far when it sees the picture blurred. As a control it sees the training drawings of the thing for near in the same two ways: would a plain drawing, blurred, be taken for the other thing?
 
 
@@ -155,7 +155,7 @@ table(
 )
 
 # %% [markdown]
-# The prompt for the zebra is "a zebra". The skull and the face are asked for "with black outlines", which is what the fine band can hold. The judge never puts the skull first, so the panda's row counts none. The last column is what plain drawings reach; compare the hybrids with it. Most pairs of both kinds fail.
+# The prompt for the zebra is "a zebra". The skull and the face are asked for "with black outlines", since lines are what the fine band can hold. For the panda and the skull the judge gives both names from no seed. The last column is what plain drawings reach; compare the hybrids with it. Most pairs of both kinds fail.
 #
 # ## The idea
 #
@@ -167,7 +167,7 @@ table(
 # * $\epsilon_1$ is the estimate of the noise for the prompt to be read from afar, $\epsilon_2$ that for the prompt to be read from close by.
 # * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels, in a window of 33x33. What it keeps is the **coarse band**.
 # * $f_{\text{high}}$ keeps what the blur takes away, the **fine band**.
-# * $\epsilon$ is guided (N.6) before the step. Guiding $\epsilon_1$ and $\epsilon_2$ first gives the same, since the two bands of the unconditional estimate add up to it.
+# * $\epsilon$ is guided (N.6) before the step.
 #
 # ```{literalinclude} ../../diffusion_utils/views.py
 # :pyobject: low_pass
@@ -181,7 +181,7 @@ table(
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 
-# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of the first hybrid. Above, the clean picture that the network sees with the prompt for far, and its coarse band. Below, the one that it sees with the prompt for near, and its fine band, shown around grey. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: the estimate for the first prompt, an arrow named blur, a blurred picture. Below: the estimate for the second, an arrow named minus its blur, outlines on grey. Both lead to the sum on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of the first hybrid. Above, the clean picture that the network guesses with the prompt for far, and its coarse band. Below, its guess with the prompt for near, and the fine band of that, shown around grey; both guided, $\\gamma = 7$. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: the estimate for the first prompt, an arrow named blur, a blurred picture. Below: the estimate for the second, an arrow named minus its blur, outlines on grey. Both lead to the sum on the right."}} tags=["hide-input"]
 k = by_profile(full=11, fast=1)
 t = timesteps[k]
 noise = generators(seeds[:1])
@@ -220,8 +220,8 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # {numref}`fig-a19-bands` filters clean pictures, (A.3) filters noise. At one $x_t$ both come to the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, a blur of a difference is the difference of
 # the blurs, and the two bands of $x_t$ add up to $x_t$.
 #
-# The sampling step is linear too. So the coarse band of the next picture is made of the coarse bands of $x_t$, of $\epsilon_1$ and of fresh noise, and its fine band of the fine bands of $x_t$, of $\epsilon_2$ and of the noise. Each prompt draws its own band.
-# But both see the same $x_t$, with both bands in it, and this is why the two answers are alike.
+# The sampling step, too, is a weighted sum: of $x_t$, $\epsilon$ and fresh noise. So in each step the prompt for far acts only through a coarse band, and the prompt for near only through a fine one.
+# But both see the same $x_t$, with both bands in it. This is why the two guesses are alike: the horse has stripes too.
 #
 # ## Where it fails
 #
@@ -244,9 +244,9 @@ grid(
 
 # %% [markdown]
 # At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, and the prompt for far draws it alone: a horse without stripes. At $\sigma = 8$ the coarse band still has the mean colour and the broad areas, but nothing as small as
-# an eye or an ear. So the prompt for near draws all features, and little more than the colour is left of the horse. The blurred pictures show less of this, since a horse and a zebra have nearly the same outline.
+# an eye or an ear. So the prompt for near draws all features. This pair shows it in the stripes alone: a horse and a zebra have nearly the same outline, and blurred all five look like a horse.
 #
-# Two blurs make three bands, for three prompts. On 64 pixels three are too many. The one below looks like a ragged sun; we see no lion in it, and no tiger.
+# Two blurs make three bands, for three prompts, such as a sun, a lion and a tiger face. On 64 pixels three are too many: in the folded picture we see a ragged sun, but no lion and no tiger.
 
 # %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid for three prompts, a sun (coarse), a lion (middle) and a tiger face (fine), and its three bands; blurs of 4 and 1.5 pixels, $\\gamma = 7$, seed 0. The finer bands are shown around grey.", "name": "fig-a19-triple"}, "image": {"alt": "A ragged yellow disc with dark spots; then its coarse band, a blurred yellow disc, and its middle and fine bands, the edge and the spots around grey."}} tags=["remove-input", "hide-output"]
 three = [called(name) for name in ("sun", "lion", "tiger face")]
@@ -258,7 +258,7 @@ grid([unit_range(torch.cat([triple, *parts]))], titles=titles, size=1.75)
 # %% [markdown]
 # ## Grey and colour
 #
-# Other filters can take the place of the bands, if they are linear and the two filtered pictures add up to the picture {cite:p}`geng2024b`. Let one prompt decide how bright each pixel is, `grey`, and another its colour, `colour`, which is what `grey` takes away:
+# Other filters can take the place of the bands, if they are linear and the two filtered pictures add up to the picture {cite:p}`geng2024b`. Let one prompt decide how bright each pixel is, `grey`, the mean of red, green and blue. Let another decide its `colour`, which is what `grey` takes away:
 
 # %%
 shapes = ["a panda", "a soccer ball", "a rabbit face"]
@@ -277,7 +277,7 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-a19-colours` the first prompt draws the thing, and the second one paints it.
+# In {numref}`fig-a19-colours` the first prompt draws the thing, and the second one paints it. (Of the globe only the colours are left.)
 #
 # ## Try it
 #
