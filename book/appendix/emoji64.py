@@ -381,7 +381,7 @@ table(
 )
 
 # %% [markdown]
-# The judge names the drawn pictures more often than real ones. They are not better: the judge never saw the style of the real ones, and the drawn ones resemble drawings that it knows. Its numbers say that the prompt is obeyed, not that a picture is new. With another word for the thing, two readers who saw the prompts found 38 and 41 of 64 pictures right. These counts, and those for colours and backgrounds, are in `models/emoji64/README.md`.
+# The judge names the drawn pictures more often than real ones. They are not better: the judge never saw the style of the real ones, and the drawn ones resemble drawings that it knows. Its numbers say that the prompt is obeyed, not that a picture is new. How many pictures were right for other words, colours and backgrounds, readers who saw the prompts counted: see the table in `models/emoji64/README.md`.
 #
 # ## Is it copying?
 #
