@@ -14,7 +14,14 @@ from diffusion_utils.mnist import judge
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, accuracy_on_test_digits, load_classifier
 from diffusion_utils.mnist.recipes import RECIPES
-from diffusion_utils.mnist.release import MODELS, load_network, release, released, trained
+from diffusion_utils.mnist.release import (
+    MODELS,
+    load_network,
+    release,
+    released,
+    released_average,
+    trained,
+)
 from diffusion_utils.mnist.train import train_digits
 from diffusion_utils.pictures import to_unit
 
@@ -151,17 +158,28 @@ def test_unknown_name():
         released("b4")
 
 
-def test_an_altered_file_is_refused(tmp_path):
-    folder = tmp_path / "b2"
+def altered_copy(path, folder):
+    """A copy of a file of weights with one byte changed, beside the record of its folder."""
     folder.mkdir()
-    for path in (MODELS / "b2").iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    path = min(folder.glob("step-*.safetensors"))
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
-    path.write_bytes(data)
+    (folder / path.name).write_bytes(data)
+    (folder / "SHA256SUMS").write_bytes((path.parent / "SHA256SUMS").read_bytes())
+    return folder / path.name
+
+
+@pytest.mark.parametrize("pattern, load", [("step-*", released), ("average.*", released_average)])
+def test_an_altered_file_is_refused(tmp_path, pattern, load):
+    altered_copy(min((MODELS / "b2").glob(pattern)), tmp_path / "b2")
     with pytest.raises(ValueError, match="not the file that was recorded"):
-        released("b2", tmp_path)
+        load("b2", tmp_path)
+
+
+def test_an_altered_judge_is_refused(tmp_path, monkeypatch):
+    altered = altered_copy(WEIGHTS, tmp_path / "judge")
+    monkeypatch.setattr(judge, "WEIGHTS", altered)
+    with pytest.raises(ValueError, match="not the file that was recorded"):
+        load_classifier()
 
 
 @pytest.fixture
