@@ -2,6 +2,8 @@
 
 import torch
 
+from diffusion_utils.training.runtime import best_precision
+
 AT_THE_BORDER = {"time", "conv_in", "out"}  # the layers that AdamW keeps
 NEWTON_SCHULZ = 3.4445, -4.7750, 2.0315
 MOMENTUM = 0.95
@@ -25,6 +27,8 @@ class Muon(torch.optim.AdamW):
                 (matrices if inner else others).append(p)
         groups = [{"params": matrices}, {"params": others}]
         super().__init__(groups, lr, betas=(0.9, 0.99), weight_decay=weight_decay)
+        # a processor that only imitates bf16 needs thirty times as long
+        self.inner = torch.bfloat16 if best_precision() == "bf16" else torch.float32
 
     @torch.no_grad()
     def step(self, closure=None):
@@ -37,7 +41,7 @@ class Muon(torch.optim.AdamW):
                 self.state[p]["step"] = torch.tensor(0.0)
                 self.state[p]["momentum"] = torch.zeros_like(p)
             mean = self.state[p]["momentum"].lerp_(p.grad, 1 - MOMENTUM)
-            direction = orthogonalised(p.grad.lerp(mean, MOMENTUM).flatten(1))
+            direction = orthogonalised(p.grad.lerp(mean, MOMENTUM).flatten(1), self.inner)
             size = 0.2 * max(direction.shape) ** 0.5
             p.mul_(1 - group["lr"] * group["weight_decay"])
             p.sub_(direction.view_as(p), alpha=group["lr"] * size)
@@ -45,10 +49,13 @@ class Muon(torch.optim.AdamW):
         return super().step(closure)
 
 
-def orthogonalised(matrix):
-    """The matrix with its singular values brought near 1, (m, n) -> (m, n): 5 steps of Newton-Schulz."""
+def orthogonalised(matrix, inner=torch.float32):
+    """The matrix with its singular values brought near 1, (m, n) -> (m, n): 5 steps of Newton-Schulz.
+
+    inner: the dtype that they are computed in.
+    """
     a, b, c = NEWTON_SCHULZ
-    x = (matrix / matrix.norm().clamp(min=1e-7)).bfloat16()
+    x = (matrix / matrix.norm().clamp(min=1e-7)).to(inner)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(5):
