@@ -76,8 +76,22 @@ def test_matrices_are_those_of_pytorch_s_muon_and_the_rest_of_its_adamw():
         else:
             moved = (now - start[name]).flatten(1)
             expected = flat[name] - start[name].flatten(1)
-            # both compute in bf16, and not in the same order
+            # theirs computes in bf16
             assert (moved - expected).norm() < 0.04 * expected.norm(), name
+
+
+@pytest.mark.parametrize(("native", "dtype"), [("no", torch.float32), ("bf16", torch.bfloat16)])
+def test_matrices_are_multiplied_in_bf16_only_where_the_processor_has_it(
+    monkeypatch, native, dtype
+):
+    monkeypatch.setattr("diffusion_utils.training.muon.best_precision", lambda: native)
+    seen, plain = [], torch.Tensor.__matmul__
+    monkeypatch.setattr(
+        torch.Tensor, "__matmul__", lambda a, b: seen.append(a.dtype) or plain(a, b)
+    )
+    ours = network()
+    train(ours.parameters(), Muon(ours, LR), steps=1)
+    assert set(seen) == {dtype}
 
 
 def test_a_step_is_about_as_large_as_the_learning_rate():
