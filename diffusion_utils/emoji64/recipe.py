@@ -49,7 +49,7 @@ class Recipe:
     anything: float = 0.02
     paint: float = 0.14
     background: float = 0.3
-    text_noise: float = 0.3
+    text_noise: float = 0.8
     seed: int = 64
     start: str = ""
 
