@@ -162,7 +162,7 @@ animation(
 # A turn, or dark and light swapped, can take the place of the flip in (A.2). Dark and light are swapped by the **negative** $f(x) = -x$, since colours lie in $[-1, 1]$ and 0 is a middle grey.
 
 
-# %% mystnb={"figure": {"caption": "Three more views: the picture for the first name (above), and what the view shows for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0; the pairs were chosen by eye, and the seeds, the best of 8, by the judge's probabilities. The second prompt of the negative ends with \"on a black background\".", "name": "fig-a18-views"}, "image": {"alt": "Three pictures above, below each what its view shows: a blue fish that a quarter turn makes a rocket; a yellow light bulb that a half turn makes a pear; a penguin whose negative is a pale ghost on black."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three more views: the picture for the first name (above), and what the view shows for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0; the pairs were chosen by eye, and the seeds are the best of 8 by the same probabilities as in {numref}`fig-a18-flip`. The second prompt of the negative ends with \"on a black background\".", "name": "fig-a18-views"}, "image": {"alt": "Three pictures above, below each what its view shows: a blue fish that a quarter turn makes a rocket; a yellow light bulb that a half turn makes a pear; a penguin whose negative is a pale ghost on black."}} tags=["hide-input"]
 def drawn(pair, view, seed, ending=""):
     """The anagram of one pair in one view."""
     first, second = map(called, pair)
@@ -195,7 +195,7 @@ grid(
 )
 
 # %% [markdown]
-# A turn asks for the same as the flip, an outline that fits both things. The ghost still has the form of the penguin.
+# A half turn is the flip with left and right swapped too. Turns ask for the same as the flip, an outline that fits both things. The fish is hard to see, and the ghost still has the form of the penguin.
 #
 # ## How often does it work?
 #
