@@ -136,8 +136,8 @@ def forms(pictures):
         "anagram": run(
             64,
             [
-                prompt("prompt", "as it is", "an umbrella"),
-                prompt("second", "turned", "a bowl of rice"),
+                prompt("prompt", "as it is", "a strawberry"),
+                prompt("second", "turned", "a watermelon"),
                 *emoji64,
                 choice("view", "view", VIEWS),
             ],
