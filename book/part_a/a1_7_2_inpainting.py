@@ -236,7 +236,7 @@ plt.show()
 # :dedent:
 # ```
 
-# %% mystnb={"figure": {"caption": "Three holes, filled with \"a palm tree\", \"a cactus\" and \"a mushroom\". Each step is taken $n$ times, only the last one once; below $n$, how often the loop calls the network. $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Three rows: a picture, its hole, and the filling at n = 1, 2 and 5."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three holes, chosen from six that we tried, filled with \"a palm tree\", \"a cactus\" and \"a mushroom\". Each step is taken $n$ times, only the last one once; below $n$, how often the loop calls the network. $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Three rows: a picture, its hole, and the filling at n = 1, 2 and 5. The trunk of a palm goes from pink to the colour of the stem below; lumps beside a cactus become arms; a pale spot in a red cap disappears."}} tags=["hide-input"]
 names, wanted = ["mushroom", "cactus", "mushroom"], ["palm tree", "cactus", "mushroom"]
 images = torch.stack([shipped_image(name) for name in names])
 masks = torch.stack([mask, hole(0, 0, 64, 30), inside])
@@ -255,8 +255,8 @@ grid(
 )
 
 # %% [markdown]
-# With $n = 5$ the fillings fit better. The trunk of the palm has the colour of the stem below it, instead of pink. The cactus goes on with the same green and the same width. In the cap of the mushroom the pale spots are gone. The price: $n$ times the time, and paler leaves
-# with fewer details.
+# With $n = 5$ the fillings fit better. The trunk of the palm has the colour of the stem below it, instead of pink. The lumps beside the cactus are two arms. In the cap of the mushroom the pale spots are gone, though one still sees the hole. The price is $n$ times the time, and the leaves of the palm
+# have lost details.
 #
 # One number for the fit is the **seam**. Take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. We measure it with the holes of {numref}`fig-a172-single`, and the name of the picture as the prompt:
 

@@ -108,7 +108,7 @@ seeds = range(6)
 mixed = sdedit(model, umbrella, mushroom, i_start, seeds, timesteps)
 alone = generate(model, umbrella, seeds, timesteps)
 
-# %% mystnb={"figure": {"caption": "Above: the mushroom towards \"an umbrella\" from $t = 630$ (`i_start` = 12). Below: \"an umbrella\" from pure noise, without the mushroom. $\\gamma = 7$; both pictures of a column have the same seed.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of six pictures. Above, six pink umbrellas, most with a light handle; below, purple umbrellas with a dark hook for a handle."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the mushroom towards \"an umbrella\" from $t = 630$ (`i_start` = 12). Below: \"an umbrella\" from pure noise, without the mushroom. $\\gamma = 7$; both pictures of a column have the same seed.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of six pictures. Above, six pink umbrellas with handles from yellow to dark brown; below, purple umbrellas with a dark hook for a handle."}} tags=["hide-input"]
 grid(
     [unit_range(mixed), unit_range(alone)],
     titles=[f"seed {s}" for s in seeds],
@@ -167,7 +167,7 @@ grid(
 
 # %% [markdown]
 # Most of these starts lie where the prompt wins. Between $t = 390$ and 690, where the mixtures of {numref}`fig-a173-mixtures` lie, the coursework has no start. Of the three the broccoli mixes
-# best: at $t = 390$ the mushroom gets a green stem, and at $t = 690$ the broccoli is still partly red.
+# best: at $t = 390$ the mushroom gets a green stem, and at $t = 690$ the broccoli is still reddish in places.
 #
 # ## Where it fails
 #

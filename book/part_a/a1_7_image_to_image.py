@@ -65,7 +65,7 @@ timesteps = by_profile(
 )
 shares = model.schedule.alpha_bar.sqrt()
 
-# %% mystnb={"figure": {"caption": "Two pictures of three flat shapes (left). To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a sailboat of three flat shapes each. To the right of each, a row with more and more noise over it, and below the results, from much like the shapes to drawings of the model's own."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures of three flat shapes (left), chosen from ten that we tried. To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a sailboat of three flat shapes each. To the right of each, a row with more and more noise over it, and below the results, from much like the shapes to drawings of the model's own."}} tags=["hide-input"]
 
 
 def picture_of(shapes):
@@ -131,7 +131,8 @@ grid(unit_range(rows), titles, labels, size=1.1)
 # Read {numref}`fig-a17-prompts` from left to right.
 #
 # * **Little noise** ($t = 390$): all shapes are where they were, with soft edges.
-# * **More noise** ($t = 600$): the outline and the colours still come from the shapes. But the model has added a window and a strip of ground to the house, and some water under the boat.
+# * **More noise** ($t = 600$): it has become a drawing, and the outline and most colours still come from the shapes. The model has added a window and a strip of ground to the house. At
+#   $t = 690$ the boat has water under it, but its two sails have the same colour.
 # * **Almost only noise** ($t = 960$): the model draws a house and a sailboat of its own.
 #
 # With little noise the result is **faithful** to what we gave. With much noise it is **realistic**: it looks like the drawings that the model knows. One cannot have both in full. Try several starts and seeds, and choose by eye:
@@ -157,7 +158,7 @@ grid(
 #
 # A found picture, and two drawings in felt pen. The model was trained on none of them.
 
-# %% mystnb={"figure": {"caption": "Three pictures (left) from four starts, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish in felt pen. From left to right the lines become smooth areas of colour; sun, flower and bubbles are lost."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures (left) from four starts, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish in felt pen. The lighthouse keeps its dark stripes. The house and the fish become smooth pale areas without sun, flower and bubbles; at the last start the house has a clear roof, door and window."}} tags=["hide-input"]
 names = ["found-lighthouse", "drawn-house", "drawn-fish"]
 wanted = ["a lighthouse", "a house with a garden", "a tropical fish"]
 drawn = torch.stack([shipped_image(name) for name in names])
@@ -172,7 +173,7 @@ grid(
 )
 
 # %% [markdown]
-# Thin strokes average with the white between them: their areas come out pale, and the sun, the flower and the bubbles get lost. For a drawing of your own, fill areas with colour.
+# The broad stripes of the lighthouse stay. Thin strokes do not: they average with the white between them, so the areas come out pale, and the sun, the flower and the bubbles get lost. For a drawing of your own, fill areas with colour.
 #
 # ```{dropdown} How the two drawings were made
 # Not with ink on paper. Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
@@ -182,7 +183,7 @@ grid(
 #
 # ## Where it fails
 #
-# **A prompt without a name.** The coursework gives all pictures the prompt "a high quality photo", which names no thing, and starts from $t = 390$ to 960. From $t = 690$ on the results are lumps: the model does not know what the areas of colour in the noise should become.
+# **A prompt without a name.** The coursework gives all pictures the prompt "a high quality photo", which names no thing, and starts from $t = 390$ to 960. At $t = 690$ the felt-pen house has no door any more, and at $t = 960$ all six are lumps. The model does not know what the areas of colour in the noise should become.
 
 # %% mystnb={"code_prompt_show": "Show the coursework's six pictures from its six starts", "figure": {"caption": "The coursework's rows: six pictures (left) from its six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. From left to right the results lose the details of the picture, then outline and colours. On the right all six are lumps, five of them much alike."}} tags=["remove-input", "hide-output"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
