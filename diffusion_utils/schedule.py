@@ -71,13 +71,13 @@ class Schedule:
         alpha_bar = self.at(t, x_0)
         return alpha_bar.sqrt() * x_0 + (1 - alpha_bar).sqrt() * eps  # (N.1)
 
-    def renoise(self, x, t, t_later, eps):
-        """Noise an image at t on to t_later > t: the forward process between two timesteps.
+    def renoise(self, x, t_prev, t, z):
+        """Noise an image at t_prev on to t > t_prev: the forward process between two timesteps.
 
         Source: Ho et al. 2020, eq. 2, over several steps.
         """
-        alpha = self.at(t_later, x) / self.at(t, x)
-        return alpha.sqrt() * x + (1 - alpha).sqrt() * eps  # (N.7)
+        alpha = self.at(t, x) / self.at(t_prev, x)
+        return alpha.sqrt() * x + (1 - alpha).sqrt() * z  # (N.7)
 
     def predict_x0(self, x_t, t, eps):
         """Solve the forward equation for the clean image, given the noise. Ho et al., eq. 15."""

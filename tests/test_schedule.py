@@ -75,15 +75,15 @@ def test_forward_takes_a_timestep_for_each_image(t):
     assert_close(SCHEDULE.forward(x_0, torch.tensor(t), eps), torch.cat(each))
 
 
-@pytest.mark.parametrize("t, t_later", [(CLEAN, 0), (CLEAN, 600), (0, 1), (100, 300), (900, 999)])
-def test_noising_on_is_noising_all_the_way(t, t_later):
+@pytest.mark.parametrize("t_prev, t", [(CLEAN, 0), (CLEAN, 600), (0, 1), (100, 300), (900, 999)])
+def test_noising_on_is_noising_all_the_way(t_prev, t):
     """By its three parts: what is left of the image, of the noise that was there, and what comes to it."""
     schedule, one = Schedule.linear(T=1000), torch.ones(1, 1, 1, 1, dtype=torch.float64)
     nothing = torch.zeros_like(one)
-    image = schedule.renoise(schedule.forward(one, t, nothing), t, t_later, nothing)
-    noise = schedule.renoise(schedule.forward(nothing, t, one), t, t_later, nothing)
-    more = schedule.renoise(nothing, t, t_later, one)
-    alpha_bar = np.prod(1 - np.linspace(1e-4, 0.02, 1000)[: t_later + 1])
+    image = schedule.renoise(schedule.forward(one, t_prev, nothing), t_prev, t, nothing)
+    noise = schedule.renoise(schedule.forward(nothing, t_prev, one), t_prev, t, nothing)
+    more = schedule.renoise(nothing, t_prev, t, one)
+    alpha_bar = np.prod(1 - np.linspace(1e-4, 0.02, 1000)[: t + 1])
     assert image.item() == pytest.approx(alpha_bar**0.5, rel=1e-9)
     assert (noise**2 + more**2).item() == pytest.approx(1 - alpha_bar, rel=1e-9)
 

@@ -205,11 +205,9 @@ comparison(
 #
 # $$ x_t = \sqrt{\alpha}\, x_{t'} + \sqrt{1 - \alpha}\, z, \qquad \alpha = \bar\alpha_t / \bar\alpha_{t'} \tag{N.7} $$
 #
-# * $x_{t'}$ is the picture after the step, with less noise, and $x_t$ the picture with more,
-# * $z$ is fresh noise, called `eps` in the code, and
+# * $t'$ is the timestep after the step, with less noise, in the code `t_prev`,
+# * $z$ is fresh noise, and
 # * $\alpha$ says how much of $x_{t'}$ is kept, as in the step of [1.4](a1_4_iterative_denoising.ipynb).
-#
-# In the code `t` is our $t'$, and `t_later` is our $t$, the timestep with more noise.
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.renoise
@@ -230,38 +228,39 @@ axes[0].set(ylabel="$t$")
 plt.show()
 
 # %% [markdown]
-# And this is the loop, whole. It goes from `t` to the next timestep of the list, `t_prev`. On the way up `t_prev` is the larger one; for this are the marked lines. The line with `constrain` is (A.1).
+# In code only the list of timesteps changes; $n$ is called `times`. Where the list rises, the loop of 1.4 calls `renoise`.
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
-# :pyobject: trajectory
-# :start-at: for t, t_prev
-# :emphasize-lines: 2-4
+# :pyobject: resampled
+# :start-at: path =
 # :dedent:
 # ```
-#
-# (`nu` is the variance that some networks predict, see 1.4.)
 
-# %% mystnb={"figure": {"caption": "Three pictures with larger holes, filled with the name of the picture as the prompt. Each step is taken $n$ times, only the last one once; below $n$, how often the loop calls the network. $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus, each with a hole, and filled at n = 1, 2, 4 and 8. The sails are yellow or green."}} tags=["hide-input"]
-names = list(HOLES)
+# %% mystnb={"figure": {"caption": "Three holes, chosen from six that we tried, filled with \"a palm tree\", \"a cactus\" and \"a mushroom\". Each step is taken $n$ times, only the last one once; below $n$, how often the loop calls the network. $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Three rows: a picture, its hole, and the filling at n = 1, 2 and 5. The trunk of a palm goes from pink to the colour of the stem below; lumps beside a cactus become arms; a pale spot in a red cap disappears."}} tags=["hide-input"]
+names, wanted = ["mushroom", "cactus", "mushroom"], ["palm tree", "cactus", "mushroom"]
 images = torch.stack([shipped_image(name) for name in names])
-masks = torch.stack([hole(*corners) for corners in HOLES.values()])
-named = prompted(model, [f"a {name}" for name in names], 3)
-repeats = by_profile(full=[1, 2, 4, 8], fast=[1, 2])
-fillings = {
-    n: inpaint(model, named, images, masks, [0] * 3, n, timesteps) for n in repeats
-}
-calls = {n: n * (len(timesteps) - 2) + 1 for n in repeats}  # the last step once
+masks = torch.stack([mask, hole(0, 0, 64, 30), inside])
+named = prompted(model, [f"a {name}" for name in wanted], 3)
+repeats = by_profile(full=[1, 2, 5], fast=[1, 2])
+fillings = [
+    inpaint(model, named, images, masks, [0] * 3, n, timesteps) for n in repeats
+]
+calls = [n * (len(timesteps) - 2) + 1 for n in repeats]  # the last step once
 grid(
-    unit_range(torch.stack([images, images * (1 - masks), *fillings.values()], 1)),
-    titles=["picture", "hole"] + [f"$n={n}$\n{calls[n]} calls" for n in repeats],
-    labels=names,
-    size=1.15,
+    unit_range(torch.stack([images, images * (1 - masks), *fillings], 1)),
+    titles=["picture", "hole"]
+    + [f"$n={n}$\n{c} calls" for n, c in zip(repeats, calls, strict=True)],
+    labels=[name.replace(" ", "\n") for name in wanted],
+    size=1.3,
 )
 
 # %% [markdown]
-# More is not always better. The sails are no sails for any $n$; only the white around them gets less. The mushroom of $n = 8$ is the worst of its row. The top of the cactus is cut off for every $n$. One number for the fit is the **seam**. Take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture.
+# With $n = 5$ the fillings fit better. The trunk of the palm has the colour of the stem below it, instead of pink. The lumps beside the cactus are two arms. In the cap of the mushroom the pale spots are gone, though one still sees the hole. The price is $n$ times the time, and the leaves of the palm
+# have lost details.
+#
+# One number for the fit is the **seam**. Take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. We measure it with the holes of {numref}`fig-a172-single`, and the name of the picture as the prompt:
 
-# %% mystnb={"figure": {"caption": "The seam against how often each step is taken, with the holes and prompts of {numref}`fig-a172-repaint`: mean and standard error of seeds 0 to 9. Dashed: the picture as it is. The line of text below averages all pictures and both $\\gamma$. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with a curve for each guidance scale: the seam against n from 1 to 8, and a dashed line."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The seam against how often each step is taken: mean and standard error of seeds 0 to 9. Dashed: the picture as it is. The line of text below averages all pictures and both $\\gamma$. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with a curve for each guidance scale: the seam against n from 1 to 8, and a dashed line."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
 seams = {
     (row["picture"], row["gamma"], row["times"]): np.array(row["seam"])
@@ -287,8 +286,7 @@ once, most = (np.mean([seams[key] for key in seams if key[2] == n]) for n in (1,
 print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% [markdown]
-# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and is higher again at $n = 8$. It stays above the dashed line, that is, above the seam of the given picture. And a low seam alone does not make a
-# good picture, as the mushroom of $n = 8$ in {numref}`fig-a172-repaint` shows. The price is about $n$ times the time. So begin with $n = 1$.
+# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and is higher again at $n = 8$. It stays above the dashed line, the seam of the given picture. So begin with $n = 1$, and take more where the border shows.
 #
 # ## Where it fails
 #
@@ -296,7 +294,9 @@ print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% mystnb={"figure": {"caption": "The coursework's rows: picture, mask, hole, and the results of a single pass and of each step taken four times. \"A high quality photo\", $\\gamma = 7$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-single"}, "image": {"alt": "Three rows: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and two results whose new content cannot be named."}} tags=["hide-input"]
 photo = prompted(model, "a high quality photo", 7)
-several = by_profile(full=4, fast=2)
+names, several = list(HOLES), by_profile(full=4, fast=2)
+images = torch.stack([shipped_image(name) for name in names])
+masks = torch.stack([hole(*corners) for corners in HOLES.values()])
 single, resolved = (
     inpaint(model, photo, images, masks, range(3), n, timesteps) for n in (1, several)
 )
@@ -311,7 +311,7 @@ grid(
 
 # %% [markdown]
 # * **A prompt without a name.** The phrase may mean anything, and it is hard to say what has come into these holes. Repeating does not change that, since the prompt still asks for no thing.
-# * **A background that the model does not expect.** Most training drawings have a white background. The model puts white into the blue sky of the sailboat, and the hole shows, also in {numref}`fig-a172-repaint`, where the prompt has a name.
+# * **A background that the model does not expect.** Most training drawings have a white background. The model puts white into the blue sky of the sailboat, and the hole shows.
 #
 # ```{dropdown} Whose ideas these are, and what they are not
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There

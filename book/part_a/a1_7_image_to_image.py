@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.7 Image to image
 #
-# Can the model turn a scribble into a good drawing? **Sometimes: name what it shows, add noise to the scribble and
-# denoise it. The more noise we add, the less of the scribble stays.**
+# Can the model turn a few flat shapes into a drawing? **Yes: name what they show, add noise to them and denoise.
+# The more noise we add, the less of the shapes stays.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -49,6 +49,8 @@ sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
 import torch
+from PIL import Image, ImageDraw
+from torchvision.transforms.v2.functional import pil_to_tensor
 
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
@@ -63,21 +65,44 @@ timesteps = by_profile(
 )
 shares = model.schedule.alpha_bar.sqrt()
 
-# %% mystnb={"figure": {"caption": "Two felt-pen drawings (left). To the right of each, for six starts $t$: above, the drawing with the noise of $t$ ($x_t$); below, what the loop makes of it with the prompt \"a house\" or \"an orange fish\". The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the drawing is multiplied in $x_t$. $\\gamma = 3$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a fish in felt pen on the left. To the right of each, a row with more and more noise over it, and below the results, which are less and less like the drawing."}} tags=["hide-input"]
-starts = by_profile(full=[20, 17, 15, 13, 10, 1], fast=[2, 0])
-names, prompts = ["drawn-house", "drawn-fish"], ["a house", "an orange fish"]
-drawn = torch.stack([shipped_image(name) for name in names])
-blank = torch.ones_like(drawn)
-noisy, results = [drawn], [blank]  # nothing stands below the drawing
+# %% mystnb={"figure": {"caption": "Two pictures of three flat shapes (left), chosen from ten that we tried. To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. The second number over a column is $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A house and a sailboat of three flat shapes each. To the right of each, a row with more and more noise over it, and below the results, from much like the shapes to drawings of the model's own."}} tags=["hide-input"]
+
+
+def picture_of(shapes):
+    """Filled polygons, each a colour and its corners in pixels -> (3, 64, 64)."""
+    image = Image.new("RGB", (256, 256), "white")
+    for colour, corners in shapes.items():
+        ImageDraw.Draw(image).polygon(corners, fill=colour)
+    small = image.resize((64, 64), Image.Resampling.BOX)
+    return pil_to_tensor(small) / 127.5 - 1
+
+
+house = picture_of(
+    {
+        "#f6c65a": [(50, 120), (206, 120), (206, 230), (50, 230)],
+        "#dd4b39": [(25, 125), (128, 30), (231, 125)],
+        "#8a5a36": [(105, 165), (150, 165), (150, 230), (105, 230)],
+    }
+)
+boat = picture_of(
+    {
+        "#8a5a36": [(30, 175), (226, 175), (185, 225), (70, 225)],
+        "#dd4b39": [(120, 20), (120, 165), (35, 165)],
+        "#f6c65a": [(135, 40), (135, 165), (215, 165)],
+    }
+)
+starts = by_profile(full=[20, 16, 13, 10, 1], fast=[2, 0])
+flat, prompts = torch.stack([house, boat]), ["a house", "a sailboat"]
+denoise = prompted(model, prompts, 5)
+noisy, results = [flat], [torch.ones_like(flat)]  # nothing stands below the shapes
 for i in starts:
-    noisy.append(noised(model, drawn, i, [0, 0], timesteps)[0].cpu())
-    denoise = prompted(model, prompts, 3)
-    results.append(sdedit(model, denoise, drawn, i, [0, 0], timesteps))
+    noisy.append(noised(model, flat, i, [0, 0], timesteps)[0].cpu())
+    results.append(sdedit(model, denoise, flat, i, [0, 0], timesteps))
 rows = torch.stack([torch.stack(noisy, 1), torch.stack(results, 1)], 1).flatten(0, 1)
-titles = ["drawing"]
+titles = ["shapes"]
 titles += [f"$t={timesteps[i]}$\n{shares[timesteps[i]]:.2f}" for i in starts]
 labels = [label for prompt in prompts for label in ("$x_t$", f'"{prompt}"')]
-grid(unit_range(rows), titles, labels, size=1.0)
+grid(unit_range(rows), titles, labels, size=1.1)
 
 # %% [markdown]
 # ```{live} sdedit
@@ -86,7 +111,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # %% [markdown]
 # ## The idea
 #
-# In [1.4](a1_4_iterative_denoising.ipynb) we noised a picture and asked the loop to bring it back. Now we want a better picture than the one we gave. The steps are the same:
+# In [1.4](a1_4_iterative_denoising.ipynb) we noised a picture and asked the loop to bring it back. Now we want a better picture than the one we gave:
 #
 # 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
 #    picture as $x_0$ and fresh noise $\epsilon$.
@@ -99,31 +124,27 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # :lines: 1,3-
 # ```
 #
-# The list `timesteps` is 990, 960, .., 0, and `i_start` is the place of the start in it, counted from 0: number 10 is $t = 690$. The function `noised` is step 1. It also returns the random generators (`noise`), one for each seed,
-# from which the loop draws the noise of its later steps. `trajectory` is the loop of 1.4, and `sdedit`, used below, gives its last picture.
+# The list `timesteps` is 990, 960, .., 0, and `i_start` is the place of the start in it, counted from 0: number 10 is $t = 690$. The function `noised` is step 1, `trajectory` is the loop of 1.4. `noise` holds the random generators, one for each seed.
 #
 # ## What you see
 #
 # Read {numref}`fig-a17-prompts` from left to right.
 #
-# * **Little noise** ($t = 390$): the large things are where they were. But the strokes of the pen have become smooth areas, and small things suffer: the sun is a square, and the fish
-#   has lost its eye.
-# * **More noise** ($t = 480$ to 690): the large shapes still come from the drawing, but it is blurred, and the sun gets lost. At $t = 690$ the house is a clean drawing, with a
-#   large blue window of the model's own. The fish is not: it has a pale patch for a head.
-# * **Almost only noise** ($t = 960$): the model draws a house and a fish of its own.
+# * **Little noise** ($t = 390$): all shapes are where they were, with soft edges.
+# * **More noise** ($t = 600$): it has become a drawing, and the outline and most colours still come from the shapes. The model has added a window and a strip of ground to the house. At
+#   $t = 690$ the boat has water under it, but its two sails have the same colour.
+# * **Almost only noise** ($t = 960$): the model draws a house and a sailboat of its own.
 #
-# With little noise the result is **faithful** to the drawing. With much noise it is **realistic**: it looks like the drawings that the model knows. One cannot have both in full. Try several starts and seeds, and choose by eye. Of these we would keep a house of $t = 690$ and a fish of $t = 510$:
+# With little noise the result is **faithful** to what we gave. With much noise it is **realistic**: it looks like the drawings that the model knows. One cannot have both in full. Try several starts and seeds, and choose by eye:
 
-# %% mystnb={"figure": {"caption": "Three starts and three seeds for each drawing; prompts and $\\gamma$ as in {numref}`fig-a17-prompts`.", "name": "fig-a17-seeds"}, "image": {"alt": "Three rows of three houses and three fish. In each row the three differ in details; from the first row to the last they are less like the drawings."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two starts and three seeds; shapes, prompts and $\\gamma$ as in {numref}`fig-a17-prompts`.", "name": "fig-a17-seeds"}, "image": {"alt": "Two rows of three houses and three sailboats, which differ in details."}} tags=["hide-input"]
 seeds = by_profile(full=[0, 1, 2], fast=[0])
-chosen = by_profile(full=[20, 16, 10], fast=[2])
-several = drawn.repeat_interleave(len(seeds), 0)
-wanted = [prompt for prompt in prompts for _ in seeds]
+chosen = by_profile(full=[13, 10], fast=[2])
+several = flat.repeat_interleave(len(seeds), 0)
+wanted = prompted(model, [prompt for prompt in prompts for _ in seeds], 5)
 grid(
     [
-        unit_range(
-            sdedit(model, prompted(model, wanted, 3), several, i, seeds * 2, timesteps)
-        )
+        unit_range(sdedit(model, wanted, several, i, seeds * 2, timesteps))
         for i in chosen
     ],
     titles=[f"seed {s}" for s in seeds] * 2,
@@ -133,27 +154,26 @@ grid(
 
 # %% [markdown]
 # (sec-hand-drawn)=
-# ## 1.7.1 A prompt without a name
+# ## 1.7.1 Drawings by hand
 #
-# The coursework gives all pictures the same prompt, "a high quality photo", which names no thing. Here are three pictures of this book, a found one (the lighthouse) and the two drawings. The model was trained on none of the six.
+# A found picture, and two drawings in felt pen. The model was trained on none of them.
 
-# %% mystnb={"figure": {"caption": "The coursework's rows: six pictures (left) from its six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. From left to right the results lose the details of the picture, then outline and colours. On the right all six are lumps, five of them much alike."}} tags=["hide-input"]
-six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
-names = ["sailboat", "mushroom", "cactus"]
-names += ["found-lighthouse", "drawn-house", "drawn-fish"]
-images = torch.stack([shipped_image(name) for name in names])
-photo = prompted(model, "a high quality photo", 7)
-edits = [sdedit(model, photo, images, i, [0] * len(names), timesteps) for i in six]
+# %% mystnb={"figure": {"caption": "Three pictures (left) from four starts, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish in felt pen. The lighthouse keeps its dark stripes. The house and the fish become smooth pale areas without sun, flower and bubbles; at the last start the house has a clear roof, door and window."}} tags=["hide-input"]
+names = ["found-lighthouse", "drawn-house", "drawn-fish"]
+wanted = ["a lighthouse", "a house with a garden", "a tropical fish"]
+drawn = torch.stack([shipped_image(name) for name in names])
+denoise = prompted(model, wanted, 5)
+chosen = by_profile(full=[17, 15, 13, 11], fast=[2])
+edits = [sdedit(model, denoise, drawn, i, [0] * 3, timesteps) for i in chosen]
 grid(
-    unit_range(torch.stack([images, *edits], 1)),
-    titles=["picture"] + [f"$t={timesteps[i]}$" for i in six],
+    unit_range(torch.stack([drawn, *edits], 1)),
+    titles=["picture"] + [f"$t={timesteps[i]}$" for i in chosen],
     labels=[name.split("-")[-1] for name in names],
-    size=1.0,
+    size=1.2,
 )
 
 # %% [markdown]
-# From left to right the pictures melt: details go first, then outline and colours. At $t = 960$ five of the six results are much alike: the noise is the same, and each picture is multiplied by 0.06. The sixth is blue: the background of the sailboat is so large an area that its
-# colour still comes through.
+# The broad stripes of the lighthouse stay. Thin strokes do not: they average with the white between them, so the areas come out pale, and the sun, the flower and the bubbles get lost. For a drawing of your own, fill areas with colour.
 #
 # ```{dropdown} How the two drawings were made
 # Not with ink on paper. Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
@@ -163,19 +183,33 @@ grid(
 #
 # ## Where it fails
 #
-# Without a name, the model does not know what the areas of colour in the noise should become. In {numref}`fig-a17-objects` the house and the fish are lumps from $t = 690$ on: the house has no
-# door any more, and the fish no head. In {numref}`fig-a17-prompts`, with the name (and $\gamma = 3$, not 7), the house of $t = 690$ has a door and a window. The fish has no good head there either.
-#
-# And one start holds for the whole picture. We cannot keep the sun and redraw the house; for that, see [1.7.2](a1_7_2_inpainting.ipynb).
+# **A prompt without a name.** The coursework gives all pictures the prompt "a high quality photo", which names no thing, and starts from $t = 390$ to 960. At $t = 690$ the felt-pen house has no door any more, and at $t = 960$ all six are lumps. The model does not know what the areas of colour in the noise should become.
+
+# %% mystnb={"code_prompt_show": "Show the coursework's six pictures from its six starts", "figure": {"caption": "The coursework's rows: six pictures (left) from its six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish in felt pen. From left to right the results lose the details of the picture, then outline and colours. On the right all six are lumps, five of them much alike."}} tags=["remove-input", "hide-output"]
+six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
+names = ["sailboat", "mushroom", "cactus", *names]
+images = torch.stack([shipped_image(name) for name in names])
+photo = prompted(model, "a high quality photo", 7)
+edits = [sdedit(model, photo, images, i, [0] * len(names), timesteps) for i in six]
+grid(
+    unit_range(torch.stack([images, *edits], 1)),
+    titles=["picture"] + [f"$t={timesteps[i]}$" for i in six],
+    labels=[name.split("-")[-1] for name in names],
+    size=0.8,
+)
+
+# %% [markdown]
+# **One start for the whole picture.** We cannot keep the roof and redraw the walls; for that, see [1.7.2](a1_7_2_inpainting.ipynb).
 #
 # ## Try it
 #
+# * **Move the shapes.** In the code of {numref}`fig-a17-prompts`, change corners, colours and prompts.
 # * **Use your own drawing.** Take a photo of a drawing on white paper. Add a cell with the lines below, and name what it shows.
 #   ```python
 #   from diffusion_utils.pictures import load_image
 #
 #   mine = load_image("my-drawing.jpg")
-#   cat = prompted(model, "a cat", 3)
-#   grid([unit_range(sdedit(model, cat, mine, i, [0, 1, 2])) for i in (20, 16, 10)])
+#   cat = prompted(model, "a cat", 5)
+#   grid([unit_range(sdedit(model, cat, mine, i, [0, 1, 2])) for i in (16, 13, 10)])
 #   ```
 # * **Make it a cartoon.** Do the same with `mine = shipped_image("photograph-cat")`. From which start on is it a drawing, and until which is it still this cat?

@@ -77,7 +77,7 @@ PLANTED = [
          "variance = beta"),
         ("the learned variance is read upside down", "share = (nu + 1) / 2", "share = (1 - nu) / 2"),
         ("noising on adds the noise of the whole way",
-         "alpha = self.at(t_later, x) / self.at(t, x)", "alpha = self.at(t_later, x)"),
+         "alpha = self.at(t, x) / self.at(t_prev, x)", "alpha = self.at(t, x)"),
         ("a timestep is one too late", "np.arange(self.T))", "np.arange(1, self.T + 1))"),
     ),
     *of(
