@@ -19,8 +19,7 @@ GITHUB = re.compile(
     r"(?:https?://|git://|ssh://)?(?:[^@/]+@)?github\.com[:/]([\w.-]+)/([\w.-]+?)(?:\.git)?/?"
 )
 NOT_YET = (
-    "This copy of the book has no address yet, so that Colab cannot open its chapters: "
-    "<code>make address</code> gives it one."
+    "This copy of the book is not published yet, so no button opens a chapter in Colab."
 )
 
 

@@ -370,6 +370,6 @@ def test_the_rocket_opens_the_chapter_in_colab():
         link = f"https://colab.research.google.com/github{urlsplit(address).path}/blob/main/{path}"
         if address.endswith(".invalid"):
             assert "colab.research.google.com/github" not in source
-            assert "has no address yet" in source
+            assert "is not published yet" in source
         elif notebook.exists():
             assert f'href="{link}"' in source
