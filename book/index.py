@@ -107,7 +107,7 @@ grid(
 # The upper row of {numref}`fig-index-strip` is easy: make the picture weaker and add noise. The larger the timestep $t$, the less can be seen of the picture.
 #
 # The lower row is the difficult way. It starts from noise with no picture in it. A network has been trained on many noisy pictures to say what in them is noise.
-# It takes a little of that noise away, looks again, and takes a little more. Such a network, together with the loop around it, is a **diffusion model**.
+# A loop takes a little of that noise away, asks the network again, and takes a little more. Network and loop together are a **diffusion model**.
 #
 # The boat on the lower left was not in the noise. It comes from what the network has learned, which here is 3,060 emoji. With so few pictures it mostly draws what it has seen, with changes; the
 # [appendix](appendix/emoji64.ipynb) measures how close it stays.
@@ -167,7 +167,7 @@ grid(
 # $$ \mathbb E_{x_0, p, t, \epsilon}\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2 $$
 #
 # Many clean pictures, each with a noise of its own, lead to the same $x_t$. The answer with the smallest squared error is the average of these noises, each weighted by how probable it is when $x_t$ is known.
-# (Of all numbers, the mean of a list has the smallest mean squared distance to it.) By (N.2), $\hat x_0$ of a perfectly trained network is the average of the clean pictures, with the same weights.
+# (Of all numbers, the mean of a list has the smallest mean squared distance to its members.) By (N.2), $\hat x_0$ of a perfectly trained network is the average of the clean pictures, with the same weights.
 #
 # At $t = 990$ all sailboats are about equally probable, and their average is a blur. At $t = 300$ few pictures still fit, and the average shows one boat. So one look is not enough.
 # [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such an average; [B1](part_b/b1_one_step_denoiser.ipynb) shows it with digits.
@@ -218,7 +218,7 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below). The last two show one result in two ways: \"a top hat\", and upside down \"a bucket\"; \"a zebra\", and small \"a horse\". The prompts and the seed of the anagram were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a top hat, and the same upside down as a bucket; a striped animal, and the same small."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a top hat\", and upside down \"a bucket\"; \"a zebra\", and small \"a horse\". Seed 0, but for the anagram, whose seed was chosen; so were the prompts.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a top hat, and the same upside down as a bucket; a striped animal, and the same small."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=7, fast=1)
@@ -254,14 +254,14 @@ grid(
 #
 # The book works through a well-known coursework, project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know what a mean, a variance and a Gaussian are. The symbols are the same in text, code and plots. [Notation](notation.md) lists them, and the formulas with an N, such as (N.1).
 #
-# **Part A takes a pretrained model apart.** [1.1](part_a/a1_1_forward.ipynb) to [1.4](part_a/a1_4_iterative_denoising.ipynb): what does noise take away, and how much of it can be brought back by a
-# [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in many? Then come the five tasks above. The coursework uses DeepFloyd IF, a far larger model, whose weights need an account and a GPU. This book comes with
+# **Part A takes a pretrained model apart.** What does noise [take away](part_a/a1_1_forward.ipynb)? How much of it comes back with a
+# [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in [many](part_a/a1_4_iterative_denoising.ipynb)? Then come the five tasks above. The coursework uses DeepFloyd IF, a far larger model, whose weights need an account and a GPU. This book comes with
 # a small one that was trained for it, [Emoji-64](appendix/emoji64.ipynb). ([DeepFloyd can be used instead](appendix/deepfloyd.md).)
 #
 # **Part B trains from scratch, on digits.** [B1](part_b/b1_one_step_denoiser.ipynb): can a network remove noise in a single step? [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing, and [what limits](part_b/b2_limits.ipynb) its digits?
 # [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist? These networks come with the book too.
 #
-# Each figure was drawn by its page's own code, on a computer without a GPU. Where a measurement takes more than a minute, a page shows a stored result and names the command that repeats it.
+# Each page draws its own figures, on a computer without a GPU. Where a measurement takes more than a minute, it shows a stored result and names the command that repeats it.
 #
 # (running)=
 # ## Run it
