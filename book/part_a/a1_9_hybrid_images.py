@@ -16,7 +16,7 @@
 #
 # Can one picture show two things, one from close by and the other from afar?
 #
-# **Yes, for a few pairs.** One thing is drawn in broad areas of colour, the other in thin lines. From afar the eye loses the lines, and the colours stay.
+# **Yes, for some pairs.** Large areas of colour show one thing, thin lines the other. From afar the eye loses the lines, and the colours stay.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -75,92 +75,38 @@ timesteps = by_profile(
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
 
-# %% mystnb={"figure": {"caption": "Three hybrids at full size (above), the same pictures blurred by 3 pixels, much as the eye sees them from afar (middle), and at a quarter of their size (below). $\\sigma = 2$, $\\gamma = 7$. The pairs were chosen by eye from the 60 of the table, and the seeds, the best of 8, by the probabilities that the judge gives both names.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above, a brown zebra, a pale head of a panda in dark lines, and a yellow disc with dark lines; in the middle, the same pictures blurred: a brown horse, a panda, a lemon with a green leaf; below, the same pictures small."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three hybrids at full size (above), blurred by 3 pixels, much as the eye sees them from afar (middle), and at a quarter of their size (below). $\\sigma = 2$, $\\gamma = 7$, seed 0. We tried 43 pairs in half as many steps, each from one or two seeds ($\\sigma = 2$, three times 1.5), and chose these three by eye. Seeds 1 to 3 gave much the same pictures.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above: a sailboat with red sails, a green frog face with two round eyes and a wide mouth, and an orange rocket with a green tip; in the middle, the same pictures blurred: a red slice of watermelon with a green rind, a green apple with a leaf, and orange carrots with a green top; below, the same pictures small."}} tags=["hide-input"]
 def small(x, scale=0.25):
     """x at a part of its size, in the middle of a white square."""
     x = F.interpolate(x, scale_factor=scale, antialias=True, mode="bilinear")
     return F.pad(x, [(64 - x.shape[-1]) // 2] * 4, value=1.0)
 
 
-LINES = "hybrid in outlines"
-shown = [
-    ("hybrid", "horse", "zebra"),
-    (LINES, "panda", "skull"),
-    (LINES, "lemon", "sun with a face"),
-]
-found = {
-    (kind, *row["pair"]): row for kind in ("hybrid", LINES) for row in search[kind]
-}
-seeds = [found[key]["best"] for key in shown]
-far = [called(first) for _, first, _ in shown]
-near = [
-    called(second) + (" with black outlines" if kind == LINES else "")
-    for kind, _, second in shown
-]
+pairs = [("watermelon", "sailboat"), ("green apple", "frog"), ("carrot", "rocket")]
+seeds = [0] * 3
+far = [called(first) for first, _ in pairs]
+near = [f"{called(second)} with black outlines" for _, second in pairs]
 hybrids = generate(model, hybrid(model, [far, near], (2.0,)), seeds, timesteps)
 hybrids = hybrids.clamp(-1, 1)
 blurred = low_pass(3.0)
 grid(
     [unit_range(x) for x in (hybrids, blurred(hybrids), small(hybrids))],
-    titles=[f"near: {called(b)}\nfar: {called(a)}" for _, a, b in shown],
+    titles=[f"near: {called(b)}\nfar: {called(a)}" for a, b in pairs],
     labels=["full size", "blurred", "1/4"],
     size=1.7,
 )
 
 # %% [markdown]
-# In the upper row of {numref}`fig-a19-hybrids` look for the stripes and lines, which should draw the thing for near. The zebra has its stripes; the face of the sun is faint, and we see no skull. Blurred, the lines are gone, and the thing for far is left; at a quarter of the size some dark ones remain. (The blur is wider than $\sigma$, so that hardly anything fine passes.) The zebra is brown because the prompt for the horse gives the colour. Step back from the screen, or squint, and the upper
-# row looks more like the blurred one.
+# Look at the upper row of {numref}`fig-a19-hybrids`. Dark lines draw a mast and a hull, the eyes and the mouth of a frog, the body of a rocket. Blurred, the lines are gone: a slice of watermelon, an apple and, less clearly, carrots are left. Step back from the screen, or squint, and the upper row looks more like the blurred one.
+#
+# The sails are red because the prompt for the watermelon gives the colour. The prompts for near end with "with black outlines", to ask for lines. Try these prompts:
 #
 # ```{live} hybrid
 # ```
 #
-# How often does it work? `python -m benchmarks.pairs` drew 60 pairs, chosen by hand, from 8 seeds each: 30 with a plain prompt for near, and 30 whose prompt for near ends with "with black outlines". The judge of [1.6](a1_6_guidance.ipynb), a network that names drawings, should name the thing for near when it sees the picture,
-# and the thing for far when it sees the picture blurred. As a control it sees the training drawings of the thing for near in the same two ways: would a plain drawing, blurred, be taken for the other thing?
-
-
-# %% tags=["hide-input"]
-def hits(row):
-    """From how many seeds the judge puts the right name first both times."""
-    return sum(max(ranks) == 1 for ranks in row["ranks"])
-
-
-def control(pair):
-    """(drawings of the thing for near that have both names, all of its drawings)."""
-    first, second = pair
-    index = data.name_index == data.names.index(second)
-    drawings = plain(data, index.nonzero()[:, 0])
-    afar = name_ranks(judge, blurred(drawings), [first] * len(drawings))
-    close = name_ranks(judge, drawings, [second] * len(drawings))
-    return sum(a == b == 1 for a, b in zip(afar, close, strict=True)), len(drawings)
-
-
-def counted(rows):
-    """Cells of the table: pairs, hybrids and plain drawings that have both names."""
-    right, drawn = map(sum, zip(*(control(row["pair"]) for row in rows), strict=True))
-    return [
-        f"{sum(hits(row) > 0 for row in rows)} of {len(rows)}",
-        f"{sum(map(hits, rows))} of {sum(len(row['ranks']) for row in rows)}",
-        f"{right} of {drawn}",
-    ]
-
-
-data, judge = emoji(), load_evaluator()
-rows = {f"{a} / {b}": [found[kind, a, b]] for kind, a, b in shown}
-rows["30 pairs, near in lines"] = search[LINES]
-rows["30 pairs, near as it is"] = search["hybrid"]
-table(
-    [[name, *counted(some)] for name, some in rows.items()],
-    ["far / near", "pairs, at least once", "hybrids", "plain drawings of near"],
-    "How many the judge names right both times, first of 508 names: as it is, and blurred by 3 pixels. σ = 2.",
-)
-
-# %% [markdown]
-# The prompt for the zebra is "a zebra". The skull and the face are asked for "with black outlines", since lines are what the fine band can hold. For the panda and the skull the judge gives both names from no seed. The last column is what plain drawings reach; compare the hybrids with it. Most pairs of both kinds fail.
-#
 # ## The idea
 #
-# From afar the eye sees only the coarse parts of a picture: large areas and soft shadows. From close by it sees thin lines too. Pictures that mix the coarse
-# parts of one photograph with the fine parts of another use this {cite:p}`oliva2006`. A diffusion model can draw one, as in *Factorized Diffusion* {cite:p}`geng2024b`: ask it about both prompts, and take the coarse part of the one answer and the fine part of the other.
+# The first hybrid images mixed the coarse parts of one photograph, its large areas and soft shadows, with the fine parts of another {cite:p}`oliva2006`. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`: in each step, ask it about both prompts. Take the coarse part of the one answer and the fine part of the other, and add them up.
 #
 # $$ \epsilon = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2), \qquad f_{\text{high}}(\epsilon) = \epsilon - f_{\text{low}}(\epsilon) \tag{A.3} $$
 #
@@ -181,7 +127,7 @@ table(
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 
-# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of the first hybrid. Above, the clean picture that the network guesses with the prompt for far, and its coarse band. Below, its guess with the prompt for near, and the fine band of that, shown around grey; both guided, $\\gamma = 7$. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: the estimate for the first prompt, an arrow named blur, a blurred picture. Below: the estimate for the second, an arrow named minus its blur, outlines on grey. Both lead to the sum on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of the first hybrid. Above, the clean picture that the network guesses with the prompt for far, and its coarse band. Below, its guess with the prompt for near, and the fine band of that, shown around grey; both guided, $\\gamma = 7$. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a slice of watermelon, an arrow named blur, the same slice blurred. Below: a sailboat with orange and red sails, an arrow named minus its blur, its outlines on grey. Both lead to the sum on the right, a sailboat in red and green."}} tags=["hide-input"]
 k = by_profile(full=11, fast=1)
 t = timesteps[k]
 noise = generators(seeds[:1])
@@ -217,45 +163,10 @@ arrows = [
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
 # %% [markdown]
-# {numref}`fig-a19-bands` filters clean pictures, (A.3) filters noise. At one $x_t$ both come to the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, a blur of a difference is the difference of
-# the blurs, and the two bands of $x_t$ add up to $x_t$.
+# {numref}`fig-a19-bands` filters clean pictures, (A.3) filters noise. At one $x_t$ both come to the same. For $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the blur of a difference is the difference of the blurs, and the two bands of $x_t$ add up to $x_t$.
 #
-# The sampling step, too, is a weighted sum: of $x_t$, $\epsilon$ and fresh noise. So in each step the prompt for far acts only through a coarse band, and the prompt for near only through a fine one.
-# But both see the same $x_t$, with both bands in it. This is why the two guesses are alike: the horse has stripes too.
+# In each step the prompt for far acts only through a coarse band, and the prompt for near only through a fine one. But both see the same $x_t$, with both bands in it. So their guesses are alike: the guess for near has sails in red and orange, and the guess for far has a dark mark where the mast is.
 #
-# ## Where it fails
-#
-# The width of the blur decides who wins. Here is the first pair with five widths:
-
-# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a19-hybrids`, split at blurs of five widths: as it is (above) and blurred by 3 pixels (below). $\\gamma = 7$, the same seed.", "name": "fig-a19-wide"}, "image": {"alt": "Five pictures above, blurred versions below. Above, on the left a plain brown horse, then more and more stripes, on the right a reddish zebra. Blurred, all five look like a brown or reddish horse."}} tags=["hide-input"]
-widths = [0.5, 1.0, 2.0, 4.0, 8.0]
-split = torch.cat(
-    [
-        generate(model, hybrid(model, [far[:1], near[:1]], (w,)), seeds[:1], timesteps)
-        for w in widths
-    ]
-).clamp(-1, 1)
-grid(
-    [unit_range(split), unit_range(blurred(split))],
-    titles=[rf"$\sigma = {w:g}$" for w in widths],
-    labels=["as it is", "blurred"],
-    size=1.3,
-)
-
-# %% [markdown]
-# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, and the prompt for far draws it alone: a horse without stripes. At $\sigma = 8$ the coarse band still has the mean colour and the broad areas, but nothing as small as
-# an eye or an ear. So the prompt for near draws all features. This pair shows it in the stripes alone: a horse and a zebra have nearly the same outline, and blurred all five look like a horse.
-#
-# Two blurs make three bands, for three prompts, such as a sun, a lion and a tiger face. On 64 pixels three are too many: in the folded picture we see a ragged sun, but no lion and no tiger.
-
-# %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid for three prompts, a sun (coarse), a lion (middle) and a tiger face (fine), and its three bands; blurs of 4 and 1.5 pixels, $\\gamma = 7$, seed 0. The finer bands are shown around grey.", "name": "fig-a19-triple"}, "image": {"alt": "A ragged yellow disc with dark spots; then its coarse band, a blurred yellow disc, and its middle and fine bands, the edge and the spots around grey."}} tags=["remove-input", "hide-output"]
-three = [called(name) for name in ("sun", "lion", "tiger face")]
-triple = generate(model, hybrid(model, three, (4.0, 1.5)), [0], timesteps)
-parts = [band(triple) for band in bands(4.0, 1.5)]
-titles = ["picture", "coarse band", "middle band", "fine band"]
-grid([unit_range(torch.cat([triple, *parts]))], titles=titles, size=1.75)
-
-# %% [markdown]
 # ## Grey and colour
 #
 # Other filters can take the place of the bands, if they are linear and the two filtered pictures add up to the picture {cite:p}`geng2024b`. Let one prompt decide how bright each pixel is, `grey`, the mean of red, green and blue. Let another decide its `colour`, which is what `grey` takes away:
@@ -279,14 +190,88 @@ grid(
 # %% [markdown]
 # In {numref}`fig-a19-colours` the first prompt draws the thing, and the second one paints it. (Of the globe only the colours are left.)
 #
+# ## Where it fails
+#
+# The width of the blur decides who wins. Here is the first pair with five widths:
+
+# %% mystnb={"figure": {"caption": "The first pair of {numref}`fig-a19-hybrids`, split at blurs of five widths: as it is (above) and blurred by 3 pixels (below). $\\gamma = 7$, the same seed.", "name": "fig-a19-wide"}, "image": {"alt": "Five pictures above, blurred versions below. Above, on the left a plain slice of watermelon, then more and more lines of a mast and a hull, on the right a sailboat with red sails. Blurred, the first three look like a slice of watermelon, the last like a sailboat."}} tags=["hide-input"]
+widths = [0.5, 1.0, 2.0, 4.0, 8.0]
+split = torch.cat(
+    [
+        generate(model, hybrid(model, [far[:1], near[:1]], (w,)), seeds[:1], timesteps)
+        for w in widths
+    ]
+).clamp(-1, 1)
+grid(
+    [unit_range(split), unit_range(blurred(split))],
+    titles=[rf"$\sigma = {w:g}$" for w in widths],
+    labels=["as it is", "blurred"],
+    size=1.3,
+)
+
+# %% [markdown]
+# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even when it is blurred. In between, at $\sigma = 2$, we read a different thing each way.
+#
+# How often does it work? `python -m benchmarks.pairs` drew 60 pairs, chosen by hand before those above, from 8 seeds each: 30 with a plain prompt for near, and 30 whose prompt for near ends with "with black outlines". The judge of [1.6](a1_6_guidance.ipynb), a network that names drawings, counts a hybrid as right if it names the thing for near in the picture and the thing for far in the blurred picture.
+
+
+# %% tags=["hide-input"]
+def hits(row):
+    """From how many seeds the judge puts the right name first both times."""
+    return sum(max(ranks) == 1 for ranks in row["ranks"])
+
+
+def control(pair):
+    """(drawings of the thing for near that have both names, all of its drawings)."""
+    first, second = pair
+    index = data.name_index == data.names.index(second)
+    drawings = plain(data, index.nonzero()[:, 0])
+    afar = name_ranks(judge, blurred(drawings), [first] * len(drawings))
+    close = name_ranks(judge, drawings, [second] * len(drawings))
+    return sum(a == b == 1 for a, b in zip(afar, close, strict=True)), len(drawings)
+
+
+def counted(rows):
+    """Cells of the table: pairs, hybrids and plain drawings that have both names."""
+    right, drawn = map(sum, zip(*(control(row["pair"]) for row in rows), strict=True))
+    return [
+        f"{sum(hits(row) > 0 for row in rows)} of {len(rows)}",
+        f"{sum(map(hits, rows))} of {sum(len(row['ranks']) for row in rows)}",
+        f"{right} of {drawn}",
+    ]
+
+
+data, judge = emoji(), load_evaluator()
+firsts, seconds = zip(*pairs, strict=True)
+ranks = zip(
+    name_ranks(judge, blurred(hybrids), firsts),
+    name_ranks(judge, hybrids, seconds),
+    strict=True,
+)
+ours = [{"pair": p, "ranks": [r]} for p, r in zip(pairs, ranks, strict=True)]
+rows = {
+    "the three above": ours,
+    "30 pairs, near in lines": search["hybrid in outlines"],
+    "30 pairs, near as it is": search["hybrid"],
+}
+table(
+    [[name, *counted(some)] for name, some in rows.items()],
+    ["far / near", "pairs, at least once", "hybrids", "plain drawings of near"],
+    "How many the judge names right both times, first of 508 names: as it is, and blurred by 3 pixels. σ = 2.",
+)
+
+# %% [markdown]
+# The judge names none of the three above right both times. We read them, but we knew what to look for. By this count most other pairs fail too.
+#
+# The last column is a control. A drawing of a sun with a face may look like a sun when it is blurred; then a hybrid of the two proves little. So the judge also sees the training drawings of the thing for near, as they are and blurred.
+#
 # ## Try it
 #
-# * **Swap near and far.** In the code of {numref}`fig-a19-hybrids`, swap `far` and `near` in the call of `hybrid`.
-#   Expect that the other thing is drawn from close by.
+# * **Swap near and far.** In the code of {numref}`fig-a19-hybrids`, swap `far` and `near` in the call of `hybrid`. Which thing do you read from close by now?
 # * **A pair of your own.** Add a cell with
 #   ```python
-#   both = ["a robot", "a ghost with black outlines"]
+#   both = ["a cookie", "a turtle with black outlines"]
 #   mine = generate(model, hybrid(model, both), range(8), timesteps)
 #   grid([unit_range(mine), unit_range(blurred(mine))])
 #   ```
-#   Choose two things of the same outline, with eyes or other marks in the same places.
+#   Choose two things of the same outline. The one for near needs lines inside it.
