@@ -1,7 +1,8 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
 `b2 --judge` asks the digit classifier how sure it is of B2's samples, drawn in four ways instead;
-`b2 --limits` compares weights, their average, and a schedule that ends at pure noise.
+`b2 --limits` compares weights, their average, and a schedule that ends at pure noise. `b3 --near`
+looks at guidance scales between 1 and 3 more closely.
 
 Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
 chapters read it. Sizes can be made smaller for a quick look.
@@ -34,6 +35,7 @@ SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 STEPS = (300, 100, 50, 25, 10)
 GAMMAS = (0, 0.5, 1, 2, 3, 5, 8)
+NEAR = (1, 1.25, 1.5, 1.75, 2, 3)
 
 
 def spread(values):
@@ -161,11 +163,11 @@ def row_of_judge(name, classifier, images):
     }
 
 
-def guidance(network, count, steps):
-    """Accuracy and diversity of class-conditional samples for each gamma."""
+def guidance(network, count, steps, gammas):
+    """Accuracy, diversity and FID of class-conditional samples for each gamma."""
     classifier, labels = load_classifier(), torch.arange(count) % 10
     timesteps = spaced_timesteps(SCHEDULE.T, steps)
-    for gamma in tqdm(GAMMAS, desc="gamma"):
+    for gamma in tqdm(gammas, desc="gamma"):
         fake = torch.cat([
             sample(
                 guided(unet_denoiser(network, SCHEDULE.T, digits), unet_denoiser(network, SCHEDULE.T), gamma),
@@ -175,6 +177,7 @@ def guidance(network, count, steps):
         ]).clamp(0, 1)  # fmt: skip
         share, error = accuracy(classifier, fake, labels)
         row = {"gamma": gamma, "accuracy": share, "standard_error": error}
+        row["fid"] = distances(real_sets(count)[:5], 5 * [fake])
         yield row | {"diversity": diversity(classifier, fake, labels)}
 
 
@@ -202,6 +205,7 @@ def weights_of(kind):
         "b2_judge": [*released["b2"], WEIGHTS],
         "b2_limits": [released["b2"][-1], released["b2_to_noise"][-1], *averages, WEIGHTS],
         "b3": [released["b3"][-1], WEIGHTS],
+        "b3_near": [released["b3"][-1], WEIGHTS],
     }[kind]
 
 
@@ -214,10 +218,11 @@ def parsed():
     parser.add_argument("--steps", type=int, default=50, help="sampling steps of the gamma sweep")
     parser.add_argument("--judge", action="store_true", help="of b2: how sure the classifier is")
     parser.add_argument("--limits", action="store_true", help="of b2: average and schedule")
+    parser.add_argument("--near", action="store_true", help="of b3: gammas between 1 and 3")
     args = parser.parse_args()
-    args.kind = f"{args.name}{'_judge' * args.judge}{'_limits' * args.limits}"
-    if args.kind not in ("b1", "b2", "b2_judge", "b2_limits", "b3"):
-        parser.error("--judge and --limits are of b2, one at a time")
+    args.kind = f"{args.name}{'_judge' * args.judge}{'_limits' * args.limits}{'_near' * args.near}"
+    if args.kind not in ("b1", "b2", "b2_judge", "b2_limits", "b3", "b3_near"):
+        parser.error("--judge and --limits are of b2, one at a time, and --near is of b3")
     return args
 
 
@@ -234,8 +239,13 @@ def main():
         "b2_limits": lambda: {"rows": [*limits(count)], "real": floor(count)},
         "b3": lambda: {
             "steps": steps,
-            "rows": [*guidance(network, count, steps)],
+            "rows": [*guidance(network, count, steps, GAMMAS)],
             "real": real_digits(count),
+        },
+        "b3_near": lambda: {
+            "steps": steps,
+            "rows": [*guidance(network, count, steps, NEAR)],
+            "real": real_digits(count) | floor(count),
         },
     }[args.kind]
     result = {"epoch": epoch, "images": count} | measure()

@@ -34,7 +34,6 @@ def test_every_benchmark_can_be_started(path):
 def fewer(monkeypatch):
     monkeypatch.setattr(mnist_quality, "SIGMAS", (0.0, 0.5))
     monkeypatch.setattr(mnist_quality, "STEPS", (2,))
-    monkeypatch.setattr(mnist_quality, "GAMMAS", (0, 3))
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def test_samples_are_measured_within_the_range_of_digits(monkeypatch):
     (row,) = mnist_quality.strided(UNet(8, time=True), 4)
     assert row["fid"] == {"mean": 1.0, "std": 0.0}
     assert row["steps"] == 2 and row["spread"] > 0
-    rows = list(mnist_quality.guidance(UNet(8, time=True, num_classes=10), 10, 2))
+    rows = list(mnist_quality.guidance(UNet(8, time=True, num_classes=10), 10, 2, (0, 3)))
     assert [row["gamma"] for row in rows] == [0, 3]
     assert set(seen) == {"fid", "accuracy", "diversity"}
     for images in seen.values():

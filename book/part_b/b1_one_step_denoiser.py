@@ -93,23 +93,23 @@ def pictures(rows, titles, labels=None, margin=0):
     plt.show()
 
 
-# %% mystnb={"figure": {"caption": "Six test digits $x$, the same with noise of $\\sigma = 0.5$ (seeds 0 to 5), and the network's answers after the epochs named on the left; values clipped to $[0, 1]$ for display.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch; the denoised digits have much less noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Six test digits: clean, called $x$; with noise, called $z$; and the network's answers to $z$ after the epochs named on the left (an epoch is one pass over the training digits). Noise level $\\sigma = 0.5$, seeds 0 to 5; values clipped to $[0, 1]$ for display.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch; the denoised digits have much less noise."}} tags=["remove-input"]
 names = [f"epoch {epoch:g}" for epoch in estimates]
 shown = [row[:6] for row in (x, z, *estimates.values())]
-grid(shown, labels=[r"$x$", r"$z$", *names], size=1.1)
+grid(shown, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 
 # %% [markdown]
 # ```{live} b1
 # ```
 
 # %% [markdown]
-# **Mostly yes. Where the noise leaves a choice, the answer with the smallest squared error is an average of the digits that are possible.** The second row of {numref}`fig-b1-denoised` is what the network sees, the last row is what it answers
-# after five epochs of training. Most of the noise is gone. But look at the 3: its upper bow is nearly closed in $x$, and the answer closes it, so that it could be an 8.
+# **Mostly yes. But where several digits could be behind the noise, the answer with the smallest squared error is an average of them.** In the last row of {numref}`fig-b1-denoised` most of the noise is gone.
+# But look at the 3. Its upper bow is nearly closed in $x$, and the answer closes it, so that it could be an 8.
 #
 # ## Adding noise
 #
 # A digit $x$ is an image of MNIST {cite:p}`lecun1998`: $28 \times 28$ pixels with values from 0 (black) to 1 (white). The noise $\epsilon$ is a random number
-# for each pixel, drawn from a Gaussian with mean 0 and standard deviation 1. The noise level $\sigma$ says how much of it is added:
+# for each pixel, drawn from a Gaussian with mean 0 and standard deviation 1, written $\mathcal N(0, I)$. The noise level $\sigma$ says how much of it is added:
 #
 # $$ z = x + \sigma \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{B1.1} $$
 
@@ -120,20 +120,22 @@ columns = [
 grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 
 # %% [markdown]
-# This page trains at $\sigma = 0.5$. There most digits of {numref}`fig-b1-noising` can still be read.
+# This page trains at $\sigma = 0.5$, where most digits of {numref}`fig-b1-noising` can still be read.
 #
 # ## The best answer is an average
 #
-# The network $x_\theta$ with weights $\theta$ gets $z$ and answers with an estimate of $x$. Training makes the squared error small, on average over all digits and all noise:
+# The network answers $z$ with an estimate of $x$, written $x_\theta(z)$; $\theta$ are its weights. Training makes the squared error small, on average ($\mathbb E$) over all digits and all noise:
 #
 # $$ L(\theta) = \mathbb E_{x, \epsilon} \lVert x_\theta(z) - x \rVert^2, \qquad \sigma = 0.5. \tag{B1.2} $$
 #
-# Here $\lVert\cdot\rVert^2$ stands for the mean of the squares over the pixels. Many digits, each with its own noise, could have given the same $z$, and the network cannot know which one it was.
-# The answer with the smallest squared error is **the average of all digits, each weighted by how probable it is given $z$**:
+# Here $\lVert\cdot\rVert^2$ is the mean of the squares over the pixels. Many digits, each with its own noise, could have given the same $z$, and the network cannot know which one it was.
+#
+# Suppose that one pixel is as likely white (1) as black (0). The answer 1 then has a mean squared error of 0.5, and so has 0. The grey answer 0.5 is always wrong by 0.5, so that its squared error is only 0.25.
+# In the same way the best image, $x^*(z)$, is **the average of all digits, each weighted by how probable it is given $z$**:
 #
 # $$ x^*(z) = \mathbb E[x \mid z]. \tag{B1.3} $$
 #
-# Nobody knows this average for all the digits that people write. But suppose that there were only the 60,000 training digits $x_i$, each as likely as the others. By Bayes' rule the weight $w_i$ of a digit is then proportional to the probability of $z$ given $x_i$. By (B1.1) each pixel $z_p$ is Gaussian around the pixel $x_{i,p}$, so
+# Nobody knows this average for all the digits that people write. But suppose that there were only the 60,000 training digits $x_i$, each as likely as the others. By Bayes' rule the weight $w_i$ of a digit is then proportional ($\propto$) to the probability of $z$ given $x_i$. By (B1.1) each pixel $z_p$ is Gaussian around the pixel $x_{i,p}$, with standard deviation $\sigma$. So
 #
 # $$ x^*(z) = \sum_i w_i\, x_i, \qquad w_i \propto \exp\Big( -\sum_p \frac{(z_p - x_{i,p})^2}{2\sigma^2} \Big). \tag{B1.4} $$
 #
@@ -171,7 +173,7 @@ pictures(rows, titles, margin=3)
 
 # %% [markdown]
 # In {numref}`fig-b1-average` the 1 shows how an average comes about: several training digits share the weight, and their strokes lie in slightly different places. For the 4, a 9 has most of the weight, and the mean is that 9 with a faint trace of the 4's tip.
-# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. Here (B1.4) is a poor stand-in for (B1.3), the average over all digits that people write: 60,000 are few, and often one is nearest by far. A network that answered so would have memorised its training digits. Ours answers otherwise, and comes nearer to $x$ in all three rows (for the 1 only a little).
+# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. There (B1.4) is a poor stand-in for (B1.3): 60,000 digits are few, and often one is nearest by far. A network that answered so would have memorised its training digits. Ours answers otherwise, and comes nearer to $x$ in all three rows (for the 1 only a little).
 #
 # ```{dropdown} Why the average is the best answer
 # Fix $z$, and let $m = \mathbb E[x \mid z]$. For any answer $y$,
@@ -184,8 +186,8 @@ pictures(rows, titles, margin=3)
 #
 # ## Training
 #
-# Here is the whole of training, on a network small enough to be trained while this page is built: 30 steps, each on 64 digits.
-# `hidden=16` is $D$, the number of channels at full resolution. The noise is new in every step. (`visible` is 1 here; in the last section 0 takes the digit away.)
+# Here is the whole of training, for a network small enough to be trained while this page is built. Each of 30 steps takes 64 digits, adds new noise, and changes the weights a little.
+# `UNet` is the network of the next section; `hidden=16` is $D$, its number of channels (numbers for each pixel) at full resolution. (Later `visible=0` takes the digit away.)
 
 # %%
 digits = train_digits.view(-1, 1, 28, 28)  # 60,000 with values from 0 to 1
@@ -195,7 +197,6 @@ def train_small(steps, visible=1):
     torch.manual_seed(0)
     small = UNet(hidden=16)
     optimizer = torch.optim.Adam(small.parameters(), lr=3e-3)
-    losses = []
     for _ in range(steps):
         x = digits[torch.randint(len(digits), (64,))]
         z = visible * x + 0.5 * torch.randn(x.shape)  # (B1.1)
@@ -203,11 +204,10 @@ def train_small(steps, visible=1):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        losses.append(loss.item())
-    return small.eval(), losses
+    return small.eval()  # training is over
 
 
-small, losses = train_small(30)
+small = train_small(30)
 
 # %% mystnb={"figure": {"caption": "What this small network makes of six noisy test digits after its 30 steps ($D = 16$, $\\sigma = 0.5$, seeds 0 to 5).", "name": "fig-b1-live"}, "image": {"alt": "Six noisy digits over the small network's blotchy estimates, in which the digits are recognisable shapes."}} tags=["remove-input"]
 with torch.no_grad():
@@ -215,7 +215,7 @@ with torch.no_grad():
 grid([z[:6], quick], labels=[r"$z$", "30 steps"], size=1.1)
 
 # %% [markdown]
-# After thirty steps the digits stand out from the noise, in blotchy strokes. The network of {numref}`fig-b1-denoised` has $D = 128$. It saw all 60,000 digits five times, with
+# The digits stand out from the noise, in blotchy strokes. The network of {numref}`fig-b1-denoised` has $D = 128$ and saw all 60,000 digits five times, with
 # [`diffusion_utils.training.loop.train`](../appendix/api.md), which repeats the same lines.
 
 # %% mystnb={"figure": {"caption": "Training loss (B1.2) of the network with $D = 128$ against the step, from the history of the run that made these weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$, seed 180. Each value of the second curve stands at the middle of its 50 steps.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["remove-input"]
@@ -231,26 +231,25 @@ loss_at = np.array([row.loss for row in history])
 first = sum(row.epoch <= 1 for row in history)
 table(
     [
-        ["black everywhere", f"{to_unit(test_images).square().mean():.4f}"],
-        ["D = 16, last 5 of its 30 steps", f"{np.mean(losses[-5:]):.4f}"],
-        ["D = 128, steps 6 to 10", f"{loss_at[5:10].mean():.4f}"],
+        ["answering black everywhere", f"{to_unit(test_images).square().mean():.4f}"],
+        ["steps 6 to 10", f"{loss_at[5:10].mean():.4f}"],
         [
-            "D = 128, last 100 steps of epoch 1",
+            "last 100 steps of epoch 1",
             f"{loss_at[first - 100 : first].mean():.4f}",
         ],
-        ["D = 128, last 100 steps of epoch 5", f"{loss_at[-100:].mean():.4f}"],
+        ["last 100 steps of epoch 5", f"{loss_at[-100:].mean():.4f}"],
         [
-            f"D = 128, final weights, {len(known)} test digits",
+            f"final weights, {len(known)} test digits",
             f"{on_test.mean():.4f} ± {error:.4f}",
         ],
     ],
     ["", "mean squared error"],
-    "The loss (B1.2) with σ = 0.5. Rows with steps are means over training batches, while the weights still move; the last row has its standard error.",
+    "The loss (B1.2) of the network with D = 128. Rows with steps are means over training batches, while the weights still move; the last row has its standard error.",
 )
 
 # %% [markdown]
-# The steep part of {numref}`fig-b1-loss` lies within the first epoch and already gives legible strokes (third row of {numref}`fig-b1-denoised`). The
-# four epochs after it refine them. The error on test digits is no larger than that of the last training steps. So this comparison, a rough one because the weights still moved, shows no sign that the network has memorised its digits. (The rows of $D = 16$ do not compare the two networks: batch and learning rate differ.)
+# The loss in {numref}`fig-b1-loss` falls steeply within the first epoch, after which the strokes are legible (third row of {numref}`fig-b1-denoised`). The
+# other four refine them. The error on test digits is no larger than that of the last training steps (a rough comparison, because the weights still moved): no sign that the network has memorised its digits.
 
 # %% mystnb={"code_prompt_show": "How long training takes"} tags=["remove-input", "hide-output"]
 stored = ROOT / "benchmarks/results"
@@ -284,14 +283,14 @@ table(
 # %% [markdown]
 # ## The network
 #
-# A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions. {numref}`fig-b1-unet` reads from the upper left: down to 14 and 7 pixels a side, then through
-# a single vector that can describe the whole digit (the arrow at the bottom), and back up. On the way up the features of the way down are joined in, because the vector no longer says exactly where the strokes are.
+# A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions. Read {numref}`fig-b1-unet` from the upper left. The way goes down to 14 and 7 pixels a side, through
+# a single vector that can describe the whole digit (the arrow at the bottom), and back up. The vector does not say exactly where the strokes are. So on the way up the features of the way down are joined in.
 
-# %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each blue box is a block, except `out`, which is a convolution alone; a box names the shape of what it returns, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each blue box names the shape of what it returns, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
 draw(*unet_plan(network))
 
 # %% [markdown]
-# In a block each convolution is followed by BatchNorm, which brings each channel to mean 0 and variance 1, and by a smooth threshold, GELU. Two boxes differ: `flatten` is an average and GELU, without a convolution, and `out` is a convolution alone.
+# In a block each convolution is followed by BatchNorm, which brings each channel to mean 0 and variance 1, and by GELU, a smooth threshold. Two boxes differ: `flatten` is an average and GELU, without a convolution, and `out` is a convolution alone.
 # The code of `UNet.forward` follows the figure; `x` is the noisy image, here $z$, and `torch.cat` is "join". Two lines are left out, in which the next chapters add a time and a class.
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/unet.py
@@ -319,7 +318,7 @@ draw(*unet_plan(network))
 # ~~~
 # ```
 #
-# ## Noise it was not trained for
+# ## Out of distribution: noise it was not trained for
 #
 # The network has only ever seen $\sigma = 0.5$. What does it make of less noise, and of more?
 
@@ -334,7 +333,7 @@ pictures([noisy, denoised], [above, quality], [r"$z$", "network"])
 
 # %% [markdown]
 # PSNR (peak signal-to-noise ratio) is $-10 \log_{10}$ of the mean squared error: 20 dB is an error of 0.01, 10 dB one of 0.1. Up to $\sigma = 0.6$ the answers in {numref}`fig-b1-ood` stay good.
-# With more noise the network takes some of it for strokes. {numref}`fig-b1-psnr` repeats this for many digits.
+# With more noise the network takes some of it for strokes. {numref}`fig-b1-psnr` repeats this for many digits, and compares a blur, which averages neighbouring pixels.
 
 # %% mystnb={"figure": {"caption": "PSNR of the network's answer, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over 1,000 test digits. The network was trained at the dotted line. At $\\sigma = 0$ the input is exact and only the network is shown. From `python -m benchmarks.mnist_quality b1`.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, for the network, the blur and the noisy input; a dotted line marks the sigma of the training."}} tags=["remove-input"]
 result = json.loads((ROOT / "benchmarks/results/mnist_b1.json").read_text())
@@ -353,28 +352,33 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Wherever there is noise, the network is on average above the best blur, although the blur's width was chosen for each $\sigma$ with the clean images at hand. At $\sigma = 0$ nothing should be changed at all, but the network changes the digit:
-# it has learned that there is always noise, and smooths.
+# Wherever there is noise, the network is on average above the blur, although the blur's width was chosen for each $\sigma$ with the clean images at hand. At $\sigma = 0$ nothing should be changed, but the network changes the digit:
+# it has learned that there is always noise.
 #
 # ## Where it fails: nothing but noise
 #
-# To draw new digits, a network has to start from noise alone. Then $z$ says nothing about $x$, every digit is possible, and (B1.3) is the plain mean of all digits. A network learns just that if it is trained on noise alone, here $z = 0.5\,\epsilon$ as (B1.1) gives it without a digit:
+# To draw new digits, a network has to start from noise alone. Then $z$ says nothing about $x$, every digit is possible, and (B1.3) is the plain mean of all digits. To see this, we train a small network on noise alone: it gets $z = 0.5\,\epsilon$, and should still answer $x$:
 
 # %%
-blind, _ = train_small(60, visible=0)
+blind = train_small(60, visible=0)
 
 # %% mystnb={"figure": {"caption": "Noise without a digit, $z = 0.5\\,\\epsilon$ (seeds 0 to 6); the answer of the network with $D = 128$, trained on noisy digits; that of a small network ($D = 16$, 60 steps) trained on noise alone; and the mean of all training digits (the same in each column).", "name": "fig-b1-pure"}, "image": {"alt": "Seven squares of noise; below them dark answers with faint strokes; below those seven grey blobs that are nearly alike; in the last row the grey blob of the mean."}} tags=["remove-input"]
 pure = 0.5 * unit_noise((1, 28, 28), generators(range(7)))
 with torch.no_grad():
     answers = [network(pure), blind(pure)]
 plain = digits.mean(0, keepdim=True).expand_as(pure)
-labels = ["$z$", "noisy digits", "noise alone", "all digits"]
+labels = [
+    "$z$",
+    "trained on\nnoisy digits",
+    "trained on\nnoise alone",
+    "mean of\nall digits",
+]
 grid([pure, *answers, plain], labels=labels)
 
 # %% [markdown]
 # The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with dark traces of strokes.
 #
-# So a network trained with squared error, however good it is, cannot draw a digit from noise alone in one step: its best answer is the blob. [Many steps](b2_time_conditioned.ipynb) can. Each step asks such a network, but takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
+# So a network trained with squared error cannot draw a digit from noise alone in one step: its best answer is the blob. [Many steps](b2_time_conditioned.ipynb) can. Each asks such a network, but takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
 #
 # ## Try it
 #
