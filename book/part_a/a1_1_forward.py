@@ -161,7 +161,7 @@ plt.show()
 # %% [markdown]
 # At $t = 500$ the two meet at about 6 stripes. What is narrower is weaker than the noise: the fine part of {numref}`fig-a11-bands`. [1.2](a1_2_classical_denoising.ipynb) will use this.
 #
-# The curve is a mean over the whole picture. Along an edge many narrow stripes add up, so the eye still finds the thin mast at $t = 250$.
+# The curve is a mean. Along an edge many narrow stripes add up, so the eye still finds the thin mast at $t = 250$.
 #
 # ## How much noise, and when
 #

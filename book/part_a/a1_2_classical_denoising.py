@@ -140,9 +140,9 @@ assert sorted(best.values()) == [*best.values()]  # wider with more noise
 plt.show()
 
 # %% [markdown]
-# Each curve has a top. A narrower blur leaves more noise, a wider one removes more of the picture. With more noise, the best blur is wider.
+# A narrower blur than the best leaves more noise, a wider one removes more of the picture. With more noise, the best blur is wider.
 #
-# The best width can be predicted. A blur multiplies the pattern of [1.1](a1_1_forward.ipynb) with $n$ stripes across by $e^{-2 (\pi \sigma_b n / 64)^2}$. So it halves the patterns with $12 / \sigma_b$ stripes. Let these be the ones that are as strong as the noise ({numref}`fig-a11-spectrum`). Then the blur removes what the noise has drowned anyway. The triangles mark this width. It is a little wider than the best width of each curve.
+# The best width can be predicted. A blur multiplies the pattern of [1.1](a1_1_forward.ipynb) with $n$ stripes across by $e^{-2 (\pi \sigma_b n / 64)^2}$. So it halves the patterns with $12 / \sigma_b$ stripes. Let these be the ones that are as strong as the noise ({numref}`fig-a11-spectrum`). Then the blur removes what the noise has drowned. The triangles mark this width. It is a little wider than the best one.
 #
 # ## Where it fails
 #

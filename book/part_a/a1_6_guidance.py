@@ -228,7 +228,7 @@ plt.show()
 #
 # Here are the names whose pictures came together most and went apart most:
 
-# %% mystnb={"figure": {"caption": "Of the 13 names, the one whose difference falls most from $\\gamma = 1$ to 7, and the one whose difference rises most.", "name": "fig-a16-diversity"}, "image": {"alt": "Two rows of six. Worms: at gamma 1 two different ones, at 4 and 7 nearly the same. Abacuses: two alike at 1 and 4; at 7 the second one has red beads in a brown frame, the first has not changed."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Of the 13 names, the one whose difference falls most from $\\gamma = 1$ to 7, and the one whose difference rises most.", "name": "fig-a16-diversity"}, "image": {"alt": "Two rows of six. Worms: at gamma 1 two different ones, at 4 and 7 nearly the same. Abacuses: two alike at 1 and 4; at 7 the second one has red beads and a thinner frame, the first has not changed."}} tags=["hide-input"]
 change = differ[-1] - differ[0]
 rows = [change.argmin().item(), change.argmax().item()]
 grid(
