@@ -1,5 +1,6 @@
-"""Ways to look at an image: views for anagrams, bands of frequencies, and grey and colour."""
+"""Ways to look at an image: views for anagrams, frequencies, and grey and colour."""
 
+import math
 from collections.abc import Callable
 from itertools import pairwise
 from typing import NamedTuple
@@ -114,6 +115,39 @@ def bands(*sigmas):
 
     inner = [between(b, a) for a, b in pairwise(blurs)]
     return [blurs[0], *inner, between(same, blurs[-1])]
+
+
+def pattern_strength(image):
+    """How strong an image's patterns of 1, 2, .. stripes across are: (C, H, H) -> (H / 2,).
+
+    The mean square of their amplitudes, over directions and colours. Unit noise has about 1 at each.
+    """
+    power = torch.fft.fft2(image, norm="ortho").abs().square().mean(0).flatten()
+    H = image.shape[-1]
+    f = torch.fft.fftfreq(H, 1 / H)
+    across = torch.hypot(f[:, None], f).round().long().flatten()
+    total = torch.zeros(across.max() + 1).index_add(0, across, power)
+    return (total / across.bincount())[1 : H // 2 + 1]
+
+
+def drowned_from(strength, noise):
+    """From how many stripes across noise drowns the patterns, whose strength `pattern_strength` gives.
+
+    Between two whole numbers of stripes the logarithm of the strength is taken as a straight line.
+
+    >>> strength = torch.tensor([100.0, 10.0, 1.0])
+    >>> round(drowned_from(strength, noise=10**0.5), 3)
+    2.5
+
+    Raises:
+        ValueError: the first pattern is weaker already, or none is.
+    """
+    weaker = (strength < noise).nonzero()
+    if not len(weaker) or weaker[0] == 0:
+        raise ValueError(f"noise of strength {noise} meets none of the patterns")
+    n = int(weaker[0])  # strength[n] has n + 1 stripes across
+    above, below = strength[n - 1].log().item(), strength[n].log().item()
+    return n + (above - math.log(noise)) / (above - below)
 
 
 def grey(x):

@@ -1,5 +1,7 @@
 """Views and bands, by what they must not change."""
 
+import math
+
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
@@ -89,6 +91,34 @@ def test_coarse_bands_keep_constants_and_fine_ones_drop_them():
 def test_bands_that_make_no_sense_are_refused(sigmas):
     with pytest.raises(ValueError, match="decrease"):
         views.bands(*sigmas)
+
+
+def test_the_strength_of_a_stripe_pattern():
+    wave = torch.cos(2 * torch.pi * 3 * torch.arange(64) / 64)
+    strength = views.pattern_strength(0.5 + wave.expand(2, 64, 64))
+    # a cosine is two waves, of 3 and of -3 stripes, with a power of 64^2 / 4 each
+    f = range(-32, 32)
+    ring = sum(round(math.hypot(a, b)) == 3 for a in f for b in f)  # those it is averaged with
+    expected = torch.zeros(32)
+    expected[2] = 2 * 64**2 / 4 / ring
+    assert_close(strength, expected, atol=1e-3, rtol=1e-4)
+
+
+def test_unit_noise_is_as_strong_at_each_number_of_stripes():
+    noise = torch.randn(200, 64, 64, generator=torch.Generator().manual_seed(0))
+    assert_close(views.pattern_strength(noise), torch.ones(32), atol=0.15, rtol=0)
+
+
+@pytest.mark.parametrize("cross", [1.25, 7.0, 31.5])
+def test_where_noise_drowns_an_exponential_is_known(cross):
+    strength = torch.exp(-torch.arange(1.0, 33))
+    assert views.drowned_from(strength, math.exp(-cross)) == pytest.approx(cross, abs=1e-4)
+
+
+@pytest.mark.parametrize("noise", [10.0, 1e-20])
+def test_noise_that_meets_no_pattern_is_refused(noise):
+    with pytest.raises(ValueError, match="none"):
+        views.drowned_from(torch.exp(-torch.arange(1.0, 33)), noise)
 
 
 @pytest.mark.parametrize("part", [views.grey, views.colour])

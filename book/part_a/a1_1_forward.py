@@ -57,7 +57,7 @@ from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, tile, unit_range
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import bands
+from diffusion_utils.views import bands, drowned_from, pattern_strength
 
 model = load_pretrained()
 schedule = model.schedule
@@ -141,20 +141,14 @@ grid(
 # In the test image the narrow stripes are much weaker than the wide ones. Noise has all of them equally strong, so it drowns the narrow ones first:
 
 # %% mystnb={"figure": {"caption": "How strong the stripe patterns of the test image are (mean square of their amplitudes, over directions and colours), on logarithmic axes. Dashed: the same for the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$, after $x_t$ was divided by $\\sqrt{\\bar\\alpha_t}$ to give the picture its full strength again. Dots: picture and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
-spectrum = torch.fft.fft2(x_0 - x_0.mean((2, 3), keepdim=True), norm="ortho")
-power = spectrum.abs().square().mean((0, 1)).flatten()
-f = torch.fft.fftfreq(64, 1 / 64)
-ring = torch.hypot(f[:, None], f).round().long().flatten()  # stripes across
-strength = torch.zeros(ring.max() + 1).index_add(0, ring, power) / ring.bincount()
-assert strength[1:5].min() > strength[5:].max()  # wide stripes, narrow ones
+strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
+assert strength[:4].min() > strength[4:].max()  # wide stripes, narrow ones
 
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
-ax.loglog(range(1, 33), strength[1:33], color="black")
+ax.loglog(range(1, 33), strength, color="black")
 for i, t in enumerate(levels[:3]):
-    noise = (1 - schedule.at(t)) / schedule.at(t)
-    n = int((strength[1:33] < noise).nonzero()[0]) + 1  # the first one that is weaker
-    stronger, weaker = strength[n - 1].log(), strength[n].log()
-    cross = n - 1 + ((stronger - noise.log()) / (stronger - weaker)).item()
+    noise = ((1 - schedule.at(t)) / schedule.at(t)).item()
+    cross = drowned_from(strength, noise)
     ax.axhline(noise, ls="--", color=f"C{i}")
     ax.plot(cross, noise, "o", color=f"C{i}")
     label = f"noise at $t={t}$: {cross:.1f} stripes"
@@ -167,7 +161,7 @@ plt.show()
 # %% [markdown]
 # At $t = 500$ the two meet at about 6 stripes. What is narrower is weaker than the noise: the fine part of {numref}`fig-a11-bands`. [1.2](a1_2_classical_denoising.ipynb) will use this.
 #
-# This is a rule for means. Along an edge many narrow stripes add up, so the eye still finds the thin mast at $t = 250$.
+# The curve is a mean. Along an edge many narrow stripes add up, so the eye still finds the thin mast at $t = 250$.
 #
 # ## How much noise, and when
 #

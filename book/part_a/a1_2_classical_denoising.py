@@ -61,7 +61,7 @@ from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import low_pass
+from diffusion_utils.views import drowned_from, low_pass, pattern_strength
 
 schedule = load_pretrained().schedule
 
@@ -124,20 +124,13 @@ x0_hat = gaussian_blur(x_t / schedule.at(500).sqrt(), [33, 33], [2.0, 2.0])
 # The 4 is the square of the widest possible error, from $-1$ to $1$. An MSE of 0.04 gives 20 dB, and 10 dB more mean a tenth of the MSE. Values outside $[-1, 1]$ are cut off first, since no picture has them.
 
 # %% mystnb={"figure": {"caption": "PSNR of the blurred test image against the width of the blur (logarithmic axis); mean over seeds 0, 1, 2. Triangles: the predicted width, see the text.", "name": "fig-a12-widths"}, "image": {"alt": "Three curves, one for each timestep. Each rises to a maximum and falls again, and the maximum moves to wider blurs as t grows. A triangle above each curve marks a width near its maximum."}} tags=["hide-input"]
-spectrum = torch.fft.fft2(boat - boat.mean((2, 3), keepdim=True), norm="ortho")
-power = spectrum.abs().square().mean((0, 1)).flatten()
-f = torch.fft.fftfreq(64, 1 / 64)
-ring = torch.hypot(f[:, None], f).round().long().flatten()  # stripes across
-strength = torch.zeros(ring.max() + 1).index_add(0, ring, power) / ring.bincount()
-
+strength = pattern_strength(images[0])
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 for i, t in enumerate(levels):
     means = [scores[t, width][:3].mean() for width in widths]
     ax.plot(widths, means, "o-", color=f"C{i}", label=f"$t={t}$")
-    N = (1 - schedule.at(t)) / schedule.at(t)
-    n = int((strength[1:33] < N).nonzero()[0]) + 1  # the first one that is weaker
-    stronger, weaker = strength[n - 1].log(), strength[n].log()
-    cross = n - 1 + ((stronger - N.log()) / (stronger - weaker)).item()
+    N = ((1 - schedule.at(t)) / schedule.at(t)).item()
+    cross = drowned_from(strength, N)
     ax.plot(12 / cross, max(means) + 0.8, "v", color=f"C{i}")
 ax.set(xscale="log", xlabel=r"width of the blur $\sigma_b$, pixels", ylabel="PSNR, dB")
 ax.set_xticks(widths, widths)
@@ -147,9 +140,9 @@ assert sorted(best.values()) == [*best.values()]  # wider with more noise
 plt.show()
 
 # %% [markdown]
-# Each curve has a top. A narrower blur leaves more noise, a wider one removes more of the picture. With more noise, the best blur is wider.
+# A narrower blur than the best leaves more noise, a wider one removes more of the picture. With more noise, the best blur is wider.
 #
-# The best width can be predicted. A blur of $\sigma_b$ pixels halves the patterns of [1.1](a1_1_forward.ipynb) with $12 / \sigma_b$ stripes across. Let these be the ones that are as strong as the noise ({numref}`fig-a11-spectrum`). Then the blur removes what the noise has drowned anyway. The triangles mark this width. It is a little wider than the best width of each curve.
+# The best width can be predicted. A blur multiplies the pattern of [1.1](a1_1_forward.ipynb) with $n$ stripes across by $e^{-2 (\pi \sigma_b n / 64)^2}$. So it halves the patterns with $12 / \sigma_b$ stripes. Let these be the ones that are as strong as the noise ({numref}`fig-a11-spectrum`). Then the blur removes what the noise has drowned. The triangles mark this width. It is a little wider than the best one.
 #
 # ## Where it fails
 #
@@ -229,13 +222,10 @@ rows = [
     [name, *(f"{mean_psnr(filtered[t][name]):.1f}" for t in levels)]
     for name in filtered[250]
 ]
-uncut = ", ".join(f"{mean_psnr(noisy[t]):.1f}" for t in levels)
-uncut = uncut.replace("-", "−")
 table(
     rows,
     ["PSNR, dB", *(f"t = {t}" for t in levels)],
-    "Mean over four pictures (sailboat, mushroom, cactus, photograph of a cat) and three seeds. The settings of blur and non-local means were chosen on these pictures. "
-    f"Cutting off values outside [−1, 1] helps, too: without it the noisy pictures have {uncut} dB.",
+    "Mean over four pictures (sailboat, mushroom, cactus, photograph of a cat) and three seeds. The settings of blur and non-local means were chosen on these pictures.",
 )
 
 # %% [markdown]

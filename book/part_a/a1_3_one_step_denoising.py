@@ -55,6 +55,7 @@ from skimage.restoration import denoise_nl_means
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
+from diffusion_utils.emoji64.recipe import Batches, Recipe
 from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
@@ -66,9 +67,13 @@ model = load_pretrained()
 schedule = model.schedule
 data = emoji()
 on_white = plain(data, torch.arange(len(data.images)))
-drawings = on_white.flatten(1)  # (3060, 12288), a row for each training drawing
 mean = on_white.mean(0)
 S = torch.fft.fft2(on_white - mean, norm="ortho").abs().square().mean((0, 1))
+
+# one pass of the training: each drawing once or twice, as it is shown there
+batches, rng = Batches(Recipe("refiner"), data, None), torch.Generator().manual_seed(0)
+passed = [batches.pictures(some, rng)[0] for some in batches.one_pass.split(256)]
+drawings = torch.cat(passed).flatten(1)  # (5090, 12288), a row for each picture
 
 
 def filters(x, sd):
@@ -119,7 +124,7 @@ grid(
 )
 
 # %% [markdown]
-# Compare the two lower rows. At $t = 250$ the filter looks nearly as good as the network, at 500 it is rough, and at 750 only a blur is left. The network knows that drawings have sharp edges and plain areas, so it can
+# At $t = 250$ the best filter looks nearly as good as the network, at 500 it is rough, and at 750 only a blur is left. The network knows that drawings have sharp edges and plain areas, so it can
 # clean an area and keep its edge. What the noise has covered, it has to guess: at $t = 750$ the shape can be wrong.
 #
 # ## The idea
@@ -127,7 +132,7 @@ grid(
 # The denoiser is [Emoji-64](../appendix/emoji64.ipynb), a network that takes 3x64x64 values, a timestep and a prompt, and gives back as many values. It was trained on 3,060 drawings with captions. The test image is not one of them.
 #
 # **Training.** Take a drawing $x_0$ with its caption, a timestep $t$ and noise $\epsilon$. Make $x_t$ by (N.1). The network sees $x_t$, $t$ and the caption, and guesses the noise. Change its weights $\theta$ a
-# little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$ gets smaller. Repeat. (Emoji-64 gives its guess in another form, in which the error at timestep $t$ counts $1/\bar\alpha_t$ times as much. The best guess is the same; the end of the page says why.)
+# little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$ gets smaller. Repeat. (Emoji-64 gives its guess in another form, see the end of the page. The best guess is the same.)
 #
 # **Use.** Put the guess in place of the noise in (N.1), and solve for the clean picture. The result $\hat x_0$ ("x zero hat") is an estimate of it. (The formula leaves out the prompt to be short.)
 #
@@ -170,7 +175,12 @@ table(
 #
 # ## The best guess is an average
 #
-# Many clean pictures can lead to the same $x_t$. The guess with the smallest squared error is their mean, each weighted by how probable it is when $x_t$ is known: $\hat x_0 = \mathbb E[x_0 \mid x_t]$. (The proof is at the end of the page.)
+# Many clean pictures can lead to the same $x_t$. The guess with the smallest squared error is their mean, each weighted by how probable it is when $x_t$ is known: $\mu = \mathbb E[x_0 \mid x_t]$. Any other guess $a$ has a larger error, by the square of its distance from the mean:
+#
+# $$ \mathbb E\big[(x_0 - a)^2 \mid x_t\big] = \mathbb E\big[(x_0 - \mu)^2 \mid x_t\big] + (\mu - a)^2. $$
+#
+# (The mixed term $2(\mu - a)\,\mathbb E[x_0 - \mu \mid x_t]$ is 0. The best guess of the noise is its mean, too, and (N.2) turns one mean into the other.)
+#
 # Take the smallest picture there is, one pixel that is black ($-1$) or white (1), equally often:
 
 # %% mystnb={"figure": {"caption": "A picture of one pixel, black or white: the mean $\\mathbb E[x_0 \\mid x_t]$ against the noisy value $x_t$.", "name": "fig-a13-pixel"}, "image": {"alt": "Three rising curves from -1 to 1. The one for t = 250 jumps from black to white near zero; that for t = 500 is softer; that for t = 750 passes slowly through the greys."}} tags=["hide-input"]
@@ -186,15 +196,15 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# With little noise the best guess is nearly black or nearly white. With much noise it is a grey, which is never far wrong. This is why the answers above get softer.
+# With little noise the best guess is nearly black or white. With much noise it is a grey. This is why the answers above get softer.
 #
 # ### An average over which pictures?
 #
-# **1. Over the training drawings.** This mean needs no network. All drawings are equally probable at first. So by Bayes' rule the weight of drawing $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb), as a function of $x_0$:
+# **1. Over the training pictures.** This mean needs no network. All pictures are equally probable at first. So by Bayes' rule the weight of picture $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb), as a function of $x_0$:
 #
 # $$ w(x_0) \propto e^{-\lVert x_t - \sqrt{\bar\alpha_t}\, x_0 \rVert^2 / (2 (1 - \bar\alpha_t))}. $$
 #
-# ($\lVert\cdot\rVert^2$ is the sum of the squares of all values.) `drawings` has a row for each drawing:
+# ($\lVert\cdot\rVert^2$ is the sum of the squares of all values.) `drawings` has a row for each picture of one pass of the training, where some drawings get another colour or a coloured background.
 
 
 # %%
@@ -209,10 +219,10 @@ def exact_mean(x_t, t):
 # %% [markdown]
 # **2. Over all pictures that anyone could draw.** The test image is one of these, so this is the best answer here. Nobody can compute it.
 #
-# **3. What the network makes.** Its training rewards such a mean over the drawings as it was shown them. But it does not look drawings up; it uses what they have in common, and this helps with new pictures, too:
+# **3. What the network makes.** Its training rewards the first mean. But it uses what the pictures have in common, and this helps with new ones, too:
 
-# %% mystnb={"figure": {"caption": "The test image with more and more noise (seed 0). Top: the exact mean over the training drawings, all on white. (In training some had a coloured background.) Bottom: the network's answer in one step.", "name": "fig-a13-average"}, "image": {"alt": "Two rows of six. Top: another sailboat, twice, then with a ship over it; a hospital, then with a mountain over it; and a brown spot at the end. Bottom: a sailboat like that of the test image, softer and softer from left to right, and a brown square at the end."}} tags=["hide-input"]
-more = [500, 800, 850, 900, 950, 990]
+# %% mystnb={"figure": {"caption": "The test image with more and more noise (seed 0). Top: the exact mean over one pass of the training. Bottom: the network's answer in one step.", "name": "fig-a13-average"}, "image": {"alt": "Two rows of five. Top: a pink cupcake; a motor boat on blue and pink, twice; a house with a red cross and a mountain, one over the other; and a brownish spot. Bottom: a sailboat like that of the test image, softer and softer from left to right, and a brownish square at the end."}} tags=["hide-input"]
+more = [500, 800, 900, 950, 990]
 steps = [schedule.forward(clean[:1], t, eps[:1]) for t in more]
 exact = [exact_mean(x_t, t) for x_t, t in zip(steps, more, strict=True)]
 estimates = [one_step(x_t, t) for x_t, t in zip(steps, more, strict=True)]
@@ -220,22 +230,32 @@ grid(
     [unit_range(torch.cat(exact)), unit_range(torch.cat(estimates))],
     titles=[f"$t={t}$" for t in more],
     labels=["exact mean", "network"],
-    size=1.2,
+    size=1.3,
 )
 
 # %% tags=["remove-input"]
+original = [clean[:1]] * len(more)
 table(
     [
-        [name, *(f"{psnr(x.clamp(-1, 1), clean[:1], peak=2).item():.1f}" for x in row)]
-        for name, row in (("exact mean", exact), ("network", estimates))
+        [
+            name,
+            *(
+                f"{psnr(a.clamp(-1, 1), b.clamp(-1, 1), peak=2).item():.1f}"
+                for a, b in zip(first, second, strict=True)
+            ),
+        ]
+        for name, first, second in (
+            ("exact mean and test image", exact, original),
+            ("network and test image", estimates, original),
+            ("network and exact mean", estimates, exact),
+        )
     ],
     ["PSNR, dB", *(f"t = {t}" for t in more)],
-    "How close the pictures above are to the test image.",
+    "How close the pictures above are to the test image and to each other.",
 )
 
 # %% [markdown]
-# The exact mean is nearly always one drawing or two: a drawing that fits the 12,288 values a little better gets nearly all the weight. It is not the test image, so it
-# scores badly. The network is closer at all other timesteps. At $t = 990$ every drawing fits. There both are a brownish blur, roughly the mean of all drawings.
+# Up to $t = 900$ the exact mean is nearly one training picture, a cupcake or a motor boat: what fits the 12,288 noisy values a little better than the others gets nearly all the weight. The network comes closer to the test image. At $t = 990$ many pictures fit. Their mean is a brownish spot, and the network answers nearly the same.
 #
 # ### The guess as a direction
 #
@@ -243,7 +263,7 @@ table(
 #
 # $$ \epsilon_\theta(x_t, t) \approx -\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t) $$
 #
-# Here $p(x_t)$ is the probability density of noisy pictures. Its gradient with respect to the values of $x_t$, $\nabla_{\!x_t} \log p(x_t)$, is called the **score**. A change of $x_t$ in this direction makes it more probable. Noise leads the other way, hence the minus.
+# Here $p(x_t)$ is the probability density of noisy pictures. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**. A change of $x_t$ in this direction makes it more probable. Noise leads the other way, hence the minus.
 #
 # ## Where it fails
 #
@@ -259,7 +279,7 @@ grid(
 )
 
 # %% [markdown]
-# The answers are soft, and their shapes differ from the boat and from each other. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps. After each one the network looks again, so the average can settle on one picture.
+# The shapes differ from the boat and from each other. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps. After each one the network looks again, so the average can settle on one picture.
 #
 # ## Try it
 #
@@ -267,15 +287,6 @@ grid(
 # * In the code of {numref}`fig-a13-average`, replace `clean[:1]` by `clean[9:10]`, the cat. What is the exact mean now?
 #
 # ## More
-#
-# ```{dropdown} Why the best answer is a mean
-# For a given $x_t$, every other number $a$ in place of the mean $\mu = \mathbb E[\epsilon \mid x_t]$ is worse:
-#
-# $$ \mathbb E\big[(\epsilon - a)^2 \mid x_t\big] = \mathbb E\big[(\epsilon - \mu)^2 \mid x_t\big] + (\mu - a)^2, $$
-#
-# since the mixed term $2(\mu - a)\,\mathbb E[\epsilon - \mu \mid x_t]$ is 0. So the best network answers with $\mathbb E[\epsilon \mid x_t]$, and (N.2) turns it into
-# $\hat x_0 = \mathbb E[x_0 \mid x_t]$.
-# ```
 #
 # `````{dropdown} What Emoji-64 really answers: the velocity
 # With much noise, (N.2) divides by a small number, so each error of the noise would grow. Emoji-64 therefore answers with a mixture of noise and picture, called the velocity

@@ -126,7 +126,7 @@ plt.show()
 #
 # ## One step of the loop
 #
-# We visit every 30th timestep: 990, 960, .., 30, 0, in all chapters of Part A. (At $t = 0$ a trace of noise is left, too weak to be seen.) A step goes from $t$ to the next timestep $t'$ of the list, in
+# We visit every 30th timestep: 990, 960, .., 30, 0, in all chapters of Part A. A step goes from $t$ to the next timestep $t'$ of the list, in
 # code `t_prev` {cite:p}`ho2020`:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
@@ -146,20 +146,22 @@ plt.show()
 #
 # $$ b^2\,(1-\bar\alpha_t) + \tilde\beta = 1-\bar\alpha_{t'}. $$
 
-# %% mystnb={"code_prompt_show": "Show the factors of three steps"} tags=["remove-input", "hide-output"]
+# %% tags=["remove-input"]
 rows = []
-for i in by_profile(full=(0, 16, 32), fast=(0, 4, 8)):
+for i in by_profile(full=(0, 8, 16, 24, 32), fast=(0, 4, 8)):
     t, t_prev = timesteps[i : i + 2]
     x0_hat, x_t, z = torch.eye(3).double()  # a step is linear: one factor at a time
     factors = schedule.step(x_t, x0_hat, t, t_prev, z)
     rows.append([f"{t} → {t_prev}", *(f"{factor:.2f}" for factor in factors)])
 table(
     rows,
-    ["step", "a, of the guess", "b, of the noisy picture", "√β̃, of fresh noise"],
-    "The first step replaces nearly all noise, one in the middle keeps most of the noisy picture, and the last takes nearly the whole guess.",
+    ["step", "a: of the guess", "b: of the noisy picture", "√β̃: of fresh noise"],
+    "The factors of (N.3) in some of the steps.",
 )
 
 # %% [markdown]
+# The first step replaces nearly all noise. One in the middle keeps most of the noisy picture. The last takes nearly the whole guess.
+#
 # In code:
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
@@ -203,11 +205,11 @@ animation(
 )
 
 # %% [markdown]
-# In the package this loop is called `trajectory`.
+# In the package the loop is called `trajectory`.
 #
 # ## What you see
 #
-# In {numref}`fig-a14-steps` the noise of the upper row fades, and the guess below it becomes clearer. Here is the end of the loop for three drawings, beside a blur and one step:
+# In {numref}`fig-a14-steps` the noise fades, and the guess becomes clearer. Here is the end of the loop for three drawings:
 
 # %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, 23 small steps, and 23 small steps with $z = 0$, that is without fresh noise. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in six columns: the original; the noisy one; a blur, in which colours and rough shapes are left; one step, soft; many steps, sharper; and many steps without fresh noise, a few plain patches."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus"]

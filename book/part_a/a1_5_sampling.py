@@ -51,7 +51,8 @@ sys.path.insert(0, str(books[0]))
 import matplotlib.pyplot as plt
 import torch
 
-from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
+from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks, plain
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
@@ -65,21 +66,27 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Pictures from pure noise. Each row has one prompt, each column one seed. No guidance: the network's answer is used as it is, which the next page calls $\\gamma = 1$.", "name": "fig-a15-prompts"}, "image": {"alt": "Four rows of four small drawings on white: red apples, rocket ships, sunflowers and penguins. In each row the thing is the same, drawn a little differently."}} tags=["hide-input"]
-prompts = ["a red apple", "a rocket ship", "a sunflower", "a penguin"]
+# %% mystnb={"figure": {"caption": "Pictures from pure noise. Each row has one prompt, each of the first four columns one seed. No guidance: the network's answer is used as it is, which the next page calls $\\gamma = 1$. Last column: the training drawing that is nearest to the picture of seed 0, pixel by pixel.", "name": "fig-a15-prompts"}, "image": {"alt": "Four rows of five drawings on white: red apples, castles, penguins, and rockets with black outlines. The first four of each row are soft and differ a little, the penguins more. The last one is a sharp drawing of the same thing, nearly of the form of the first."}} tags=["hide-input"]
+prompts = ["a red apple", "a castle", "a penguin", "a rocket ship with black outlines"]
 seeds = by_profile(full=range(4), fast=range(2))
 pictures = [generate(model, model.denoiser(p), seeds, timesteps) for p in prompts]
+
+data = emoji()
+drawings = plain(data, torch.arange(len(data.images)))
+first = torch.stack([row[0] for row in pictures]).clamp(-1, 1)
+nearest = torch.cdist(first.flatten(1), drawings.flatten(1)).argmin(1)
+rows = zip(pictures, drawings[nearest, None], strict=True)
 grid(
-    [unit_range(row) for row in pictures],
-    titles=[f"seed {s}" for s in seeds],
-    labels=prompts,
+    [unit_range(torch.cat([row, drawing])) for row, drawing in rows],
+    titles=[*(f"seed {s}" for s in seeds), "nearest\nto seed 0"],
+    labels=[prompt.replace(" with", "\nwith") for prompt in prompts],
     size=1.15,
 )
 
 # %% [markdown]
 # ## The idea
 #
-# In 1.4 we noised a picture and let the loop bring it back. At $t = 990$ almost nothing of a picture is left. So we leave the picture out, and go from pure noise through the timesteps 990, 960, .., 0, which are 33 steps:
+# In 1.4 we noised a picture and let the loop bring it back. At $t = 990$ almost nothing of it is left. So we leave the picture out, and take all 33 steps from pure noise:
 #
 # $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I). $$
 #
@@ -88,21 +95,27 @@ grid(
 # :lines: 1,4-
 # ```
 #
-# Here `noise` is a list of random generators, one for each seed. `trajectory` takes the steps (N.3) one after another, and `last` returns the picture after the last of them. The **seed** fixes all the noise, that at the start and that of every step. So the same seed and
+# Here `noise` is a list of random generators, one for each seed. `trajectory` takes the steps (N.3), and `last` returns the picture after the last of them. The **seed** fixes all the noise, at the start and in every step. So the same seed and
 # prompt give the same picture again.
 #
-# **What does the loop draw?** A picture from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt. With exact guesses and small steps, each step (N.3) undoes a piece of the forward process: at every $t$ the loop's $x_t$
-# are distributed as noised drawings are. Our network guesses only roughly, so its pictures are softer than the drawings that it was trained on.
+# **What does the loop draw?** A picture from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt. With exact guesses and small steps, the loop's $x_t$
+# are distributed as noised drawings are, at every $t$. Our network guesses only roughly, so its pictures are softer than the drawings.
 #
-# ```{dropdown} How does a text get into the network?
-# A second network, which was trained on sentences, turns each word of the prompt into a list of 384 numbers. The denoiser gets these numbers as a further input, beside $x_t$ and $t$ (the
-# [appendix on Emoji-64](../appendix/emoji64.ipynb) has the details).
-# ```
+# **How does a text get into the network?**
+#
+# 1. A language model, which others trained on far more text, turns each word of the prompt into a list of 384 numbers.
+# 2. The mean of these lists, together with $t$, scales and shifts the values in each block of the denoiser.
+# 3. Where the denoiser's picture is smallest, each place in it also takes up the words that fit it best.
+#
+# In training it saw drawings with captions, and learned what to make of these numbers.
 #
 # ## What you see
 #
-# In {numref}`fig-a15-prompts` each row shows the thing that was asked for. Down a column, the same noise becomes four different things. Such pictures are often close to one of the training drawings: see "Is it copying?" in the
-# [appendix](../appendix/emoji64.ipynb). {numref}`fig-a15-strip` shows how an apple comes out of the noise.
+# In {numref}`fig-a15-prompts` each row shows the thing that was asked for. Down a column, the same noise becomes four things.
+#
+# **Is it copying?** Each picture of seed 0 has nearly the form of a training drawing, but it is softer. So the model largely imitates. (More in [Emoji-64](../appendix/emoji64.ipynb).)
+#
+# {numref}`fig-a15-strip` shows how an apple comes out of the noise.
 
 # %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop. No guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 denoise = model.denoiser("a red apple")
@@ -184,8 +197,7 @@ fig.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$, and a new prompt can hardly turn it into another thing. **In between neither wins:** the judge names a third thing first. The
-# second prompt has to go on with what the first has begun, and most results are a mixture.
+# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$. **In between neither wins:** most results are a mixture, and the judge names a third thing first.
 #
 # ## Where it fails
 #
@@ -203,8 +215,8 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# They are hard to name. In the training of Emoji-64 this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and it follows the prompt more clearly if we
-# exaggerate what the prompt changes: [1.6](a1_6_guidance.ipynb).
+# They are hard to name. In the training this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and follows it more clearly if we
+# exaggerate what it changes: [1.6](a1_6_guidance.ipynb).
 #
 # ## Try it
 #
