@@ -132,7 +132,7 @@ export async function open(box, say) {
   start.disabled = true;
   try {
     await load(files.split(" "), say);
-    suggest(Object.keys(about.prompts).filter(Boolean));
+    suggest(about.prompts.filter(Boolean));
     say("");
     start.parentElement.replaceWith(box.querySelector("template").content);
     await (task === "b1" ? oneStep : sampler)(box.querySelector("form"), task, say);
