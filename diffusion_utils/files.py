@@ -132,9 +132,6 @@ def load_tensors(path):
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
     try:
         with safe_open(path, "pt") as f:
             metadata = json.loads((f.metadata() or {}).get("meta", "{}"))
