@@ -150,10 +150,7 @@ class Refiner(nn.Module):
 class EmojiUNet(nn.Module, PyTorchModelHubMixin, library_name="diffusion_utils", license="mit"):
     """The network of Emoji-64: a base decides at 32x32 what is drawn, a refiner adds detail at 64x64.
 
-    Args:
-        channels, blocks, embedding, layout: of the `Base`.
-        refiner_channels, refiner_blocks: of the `Refiner`.
-        text: dimensions of a word's embedding.
+    Args: those of the `Base`; refiner_channels and refiner_blocks, of the `Refiner`.
     """
 
     def __init__(

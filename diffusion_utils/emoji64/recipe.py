@@ -166,10 +166,8 @@ class Batches:
 def near(tokens, mask, pooled, strength, generator):
     """Prompts with noise, as if other words of a like meaning had been said -> tokens, mask, pooled.
 
-    Each prompt gets between no noise and `strength`, where 1 is as much noise as there is meaning.
-
-    Args:
-        tokens (B, L, D), mask (B, L), pooled (B, D): what a `TextEncoder` returns.
+    Each prompt (what a `TextEncoder` returns) gets between no noise and `strength`, where 1 is as
+    much noise as there is meaning.
     """
     scale = strength * torch.rand(len(pooled), 1, generator=generator)
 
