@@ -83,12 +83,11 @@ const psnr = (x, y) =>
 function oneStep(form, task, say) {
   const [drawn, noisy, denoised] = form.querySelectorAll("figure"), { elements } = form;
   const { canvas } = drawOn(drawn, 2, "white");
-  let newest, last;
-  async function update() {
-    const mine = newest = {};
-    await last; // what the reader does meanwhile takes this one's place
-    if (mine === newest && form.reportValidity())
-      last = denoise().catch((error) => say(error.message));
+  let newest, last = Promise.resolve();
+  function update() {
+    const mine = newest = {}; // while it waits, what the reader does next takes its place
+    last = last.then(() => mine === newest && form.reportValidity() && denoise())
+      .catch((error) => say(error.message));
     return last;
   }
   async function denoise() {
