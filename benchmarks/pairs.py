@@ -31,8 +31,6 @@ from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import FLIP, VIEWS, low_pass, same
 
 FILE = RESULTS / "pairs.json"
-SEEDS = range(16)
-OUTLINED = STYLES["streamline-emojis"]  # "with black outlines"
 
 # as it is, and upside down
 FLIPPED = [
@@ -98,7 +96,7 @@ class Kind(NamedTuple):
     pairs: list
     denoiser: object
     looks: tuple
-    seeds: range = SEEDS
+    seeds: range = range(8)
 
 
 def in_view(view):
@@ -106,11 +104,11 @@ def in_view(view):
 
 
 KINDS = {
-    "anagram": Kind(FLIPPED, visual_anagram, (same, FLIP.apply)),
-    "hybrid": Kind(NEAR_AND_FAR, hybrid, (low_pass(3), same), range(8)),
-    "hybrid in outlines": Kind(IN_OUTLINES, hybrid, (low_pass(3), same), range(8)),
+    "anagram": Kind(FLIPPED, visual_anagram, (same, FLIP.apply), range(16)),
+    "hybrid": Kind(NEAR_AND_FAR, hybrid, (low_pass(3), same)),
+    "hybrid in outlines": Kind(IN_OUTLINES, hybrid, (low_pass(3), same)),
 } | {
-    name: Kind(pairs, in_view(VIEWS[name]), (same, VIEWS[name].apply), range(8))
+    name: Kind(pairs, in_view(VIEWS[name]), (same, VIEWS[name].apply))
     for name, pairs in IN_VIEWS.items()
 }
 
@@ -121,7 +119,7 @@ def prompts(kind, pair):
     if kind == "negative":  # a negative of white is black
         second = on_background(second, "black")
     if kind == "hybrid in outlines":
-        second = f"{second} {OUTLINED}"
+        second = f"{second} {STYLES['streamline-emojis']}"
     return [first, second]
 
 

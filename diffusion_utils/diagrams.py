@@ -58,11 +58,7 @@ def size(shape):
 
 
 def unet_plan(network):
-    """The boxes and arrows of a `mnist.unet.UNet`: down on the left, up on the right, t and c beside it.
-
-    Returns:
-        ({name: Box}, [(name, name)]) for `draw`.
-    """
+    """A `mnist.unet.UNet` as boxes and arrows for `draw`: down on the left, up on the right, then t and c."""
     time, classes = network.config["time"], network.config["num_classes"]
     inputs = [torch.zeros(2, 1, 28, 28)]
     inputs += [torch.zeros(2)] * time + [torch.zeros(2, classes)] * bool(classes)
@@ -107,11 +103,7 @@ def unet_plan(network):
 
 
 def emoji_plan(unet):
-    """The boxes and arrows of an `EmojiUNet`: the base down and up again, and the refiner on top.
-
-    Returns:
-        ({name: Box}, [(name, name)]) for `draw`.
-    """
+    """An `EmojiUNet` as boxes and arrows for `draw`: the base down and up again, the refiner on top."""
     words, E = unet.base.words.in_features, unet.base.pooled[-1].out_features
     prompt = torch.zeros(1, 12, words), torch.ones(1, 12).bool(), torch.zeros(1, words)
     x_t, t = torch.zeros(1, 3, 64, 64), torch.zeros(1).long()
@@ -142,12 +134,9 @@ def emoji_plan(unet):
 
 
 def draw(boxes, arrows, row_height=0.56, fontsize=9.5):
-    """Draw boxes and straight arrows between them into a new figure, 7 inches wide, and show it.
+    """Draw boxes {name: Box} and straight arrows [(name, name)] into a new figure, and show it.
 
-    Args:
-        boxes: {name: Box}.
-        arrows: [(name, name)], from edge to edge.
-        row_height: inches.
+    It is 7 inches wide, and a row is row_height inches high.
     """
     columns, rows = zip(*[(box.column, box.row) for box in boxes.values()], strict=True)
     limits = [(min(a) - 0.5, max(a) + 0.5) for a in (columns, rows)]

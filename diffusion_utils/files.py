@@ -103,13 +103,6 @@ def check_output(path, source):
         raise ValueError(f"{path} is the file that is read and would be lost; choose another --out")
 
 
-def copy_file(source, path):
-    """Copy a file, atomically."""
-    content = Path(source).read_bytes()
-    with atomic(path) as partial:
-        partial.write_bytes(content)
-
-
 def in_half(state):
     """The weights {name: tensor} in half precision, as they are stored; a network casts what it loads."""
     return {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
@@ -132,9 +125,6 @@ def load_tensors(path):
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged.
     """
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"there is no file {path}")
     try:
         with safe_open(path, "pt") as f:
             metadata = json.loads((f.metadata() or {}).get("meta", "{}"))

@@ -41,9 +41,9 @@ class Schedule:
         return cls((1 - torch.linspace(beta_start, beta_end, T, dtype=torch.float64)).cumprod(0))
 
     @classmethod
-    def cosine(cls, T=1000):
-        """alpha_bar_t falls as a squared cosine. Nichol & Dhariwal 2021, eq. 17."""
-        scheduler = DDPMScheduler(T, beta_schedule="squaredcos_cap_v2")
+    def cosine(cls):
+        """alpha_bar_t falls as a squared cosine, T = 1000. Nichol & Dhariwal 2021, eq. 17."""
+        scheduler = DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2")
         return cls(scheduler.alphas_cumprod.double())
 
     def timestep(self, alpha_bar):

@@ -142,7 +142,7 @@ def test_missing_digests_are_a_clear_error(tmp_path):
 
 
 def test_missing_file_is_a_clear_error(tmp_path):
-    with pytest.raises(FileNotFoundError, match="there is no file .*weights.safetensors"):
+    with pytest.raises(FileNotFoundError, match="No such file .*weights.safetensors"):
         load_tensors(tmp_path / "weights.safetensors")
 
 

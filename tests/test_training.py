@@ -640,5 +640,5 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
 
 def test_missing_weights_are_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
-    with pytest.raises(FileNotFoundError, match="there is no file"):
+    with pytest.raises(FileNotFoundError, match="No such file"):
         load_network(path)

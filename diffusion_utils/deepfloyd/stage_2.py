@@ -32,13 +32,9 @@ def load_stage_2(model):
 
 
 def upsample(model, images, prompts, seeds, timesteps=TIMESTEPS):
-    """Draw images of stage I larger: (B, 3, 64, 64) in [-1, 1] -> (B, 3, 256, 256).
+    """Draw images of stage I, a `DeepFloyd`, larger: (B, 3, 64, 64) in [-1, 1] -> (B, 3, 256, 256).
 
     The small images are enlarged, noised to NOISE_LEVEL, and shown beside x_t at every step.
-
-    Args:
-        model: the `DeepFloyd` that drew them.
-        prompts: as for `denoiser`.
     """
     model.denoiser(prompts)  # encodes what is new
     model.free()  # before the next network takes its place

@@ -45,11 +45,11 @@ class Attention(nn.Module):
     Source: Vaswani et al. 2017; for images and text, Rombach et al. 2022, section 3.3.
     """
 
-    def __init__(self, channels, heads=4):
+    def __init__(self, channels):
         super().__init__()
         self.norm1, self.norm2 = nn.LayerNorm(channels), nn.LayerNorm(channels)
-        self.pixels = nn.MultiheadAttention(channels, heads, batch_first=True)
-        self.words = nn.MultiheadAttention(channels, heads, batch_first=True)
+        self.pixels = nn.MultiheadAttention(channels, 4, batch_first=True)
+        self.words = nn.MultiheadAttention(channels, 4, batch_first=True)
 
     def forward(self, x, tokens, mask):
         h = x.flatten(2).transpose(1, 2)  # (B, H W, C)
@@ -74,7 +74,7 @@ class Base(nn.Module):
     v-prediction of Salimans & Ho 2022, https://arxiv.org/abs/2202.00512.
     """
 
-    def __init__(self, channels=(64, 128, 256), blocks=2, text=384, embedding=384, layout=256):
+    def __init__(self, channels, blocks, text, embedding, layout):
         super().__init__()
         c1, c2, c3 = channels
         E = embedding
@@ -131,9 +131,9 @@ class Base(nn.Module):
 class Refiner(nn.Module):
     """Residual blocks at half resolution that add the detail to the base's estimate. They see no text."""
 
-    def __init__(self, channels=64, blocks=3, embedding=128):
+    def __init__(self, channels, blocks):
         super().__init__()
-        C, E = channels, embedding
+        C, E = channels, 128
         self.time = nn.Sequential(nn.Linear(64, E), nn.SiLU(), nn.Linear(E, E))
         self.conv_in = nn.Conv2d(15, C, 3, padding=1)
         self.blocks = nn.ModuleList(ResBlock(C, C, E) for _ in range(blocks))
@@ -150,10 +150,7 @@ class Refiner(nn.Module):
 class EmojiUNet(nn.Module, PyTorchModelHubMixin, library_name="diffusion_utils", license="mit"):
     """The network of Emoji-64: a base decides at 32x32 what is drawn, a refiner adds detail at 64x64.
 
-    Args:
-        channels, blocks, embedding, layout: of the `Base`.
-        refiner_channels, refiner_blocks: of the `Refiner`.
-        text: dimensions of a word's embedding.
+    Args: those of the `Base`; refiner_channels and refiner_blocks, of the `Refiner`.
     """
 
     def __init__(

@@ -152,9 +152,10 @@ def rows(cache):
                 }
 
 
-def contact_sheet(table, path, style="noto", columns=32, side=40):
-    """Write a PNG of every name's drawing in one style, row by row in the order of the names."""
-    chosen = table.filter(pc.field("style") == style)["image"].to_pylist()
+def contact_sheet(table, path):
+    """Write a PNG of every name's drawing in noto, row by row in the order of the names."""
+    columns, side = 32, 40  # of a drawing, in pixels
+    chosen = table.filter(pc.field("style") == "noto")["image"].to_pylist()
     sheet = Image.new("RGB", (columns * side, -(-len(chosen) // columns) * side), "white")
     for index, png in enumerate(chosen):
         drawing = Image.open(io.BytesIO(png)).resize((side - 4, side - 4))

@@ -73,36 +73,15 @@ class Recipe:
             return EmojiUNet(self.channels)
 
 
-class Captioned:
-    """Captions as the network reads them: each is encoded once, when it is first asked for.
-
-    encoder: a `TextEncoder`.
-    """
-
-    def __init__(self, encoder):
-        self.encoder, self.known = encoder, {}
-
-    def __call__(self, texts):
-        """Texts -> tokens (B, L, D), mask (B, L), pooled (B, D)."""
-        new = [text for text in dict.fromkeys(texts) if text not in self.known]
-        if new:
-            self.known |= zip(new, zip(*self.encoder(new), strict=True), strict=True)
-        parts = zip(*(self.known[text] for text in texts), strict=True)
-        return tuple(map(torch.stack, parts))
-
-
 class Batches:
-    """The global batch of each step (from 1), the same in every process.
+    """The global batch of each step (from 1) of a `Recipe`, the same in every process.
 
-    Args:
-        recipe: a `Recipe`.
-        data: `diffusion_utils.emoji64.dataset.emoji()`.
-        encoder: a `TextEncoder`.
+    data: an `Emoji`. encoder: a `TextEncoder`.
     """
 
     def __init__(self, recipe, data, encoder):
-        self.recipe, self.data = recipe, data
-        self.encoded = Captioned(encoder)
+        self.recipe, self.data, self.encoder = recipe, data, encoder
+        self.known = {}  # captions that were encoded before
         plain = torch.tensor([style in PLAIN_STYLES for style in data.styles])
         # a pass shows each drawing once, and those that a plain name means once more
         everything = torch.arange(len(data.images))
@@ -118,6 +97,14 @@ class Batches:
         x_t = x_t.contiguous(memory_format=torch.channels_last)
         prompt = near(*self.encoded(texts), self.recipe.text_noise, generator)
         return (x_t, t, *prompt), SCHEDULE.velocity(x_0, t, eps)
+
+    def encoded(self, texts):
+        """Captions as the network reads them -> tokens (B, L, D), mask (B, L), pooled (B, D)."""
+        new = [text for text in dict.fromkeys(texts) if text not in self.known]
+        if new:
+            self.known |= zip(new, zip(*self.encoder(new), strict=True), strict=True)
+        parts = zip(*(self.known[text] for text in texts), strict=True)
+        return tuple(map(torch.stack, parts))
 
     def choose(self, step):
         """Which drawings: pass after pass, each in its own order, without those that fill no batch."""
@@ -179,10 +166,8 @@ class Batches:
 def near(tokens, mask, pooled, strength, generator):
     """Prompts with noise, as if other words of a like meaning had been said -> tokens, mask, pooled.
 
-    Each prompt gets between no noise and `strength`, where 1 is as much noise as there is meaning.
-
-    Args:
-        tokens (B, L, D), mask (B, L), pooled (B, D): what a `TextEncoder` returns.
+    Each prompt (what a `TextEncoder` returns) gets between no noise and `strength`, where 1 is as
+    much noise as there is meaning.
     """
     scale = strength * torch.rand(len(pooled), 1, generator=generator)
 
@@ -194,12 +179,7 @@ def near(tokens, mask, pooled, strength, generator):
 
 
 class EmojiTask:
-    """A recipe and its batches, for `training.loop.train`.
-
-    Args:
-        recipe: a `Recipe`.
-        batches: `Batches` of it.
-    """
+    """A `Recipe` and its `Batches`, for `training.loop.train`."""
 
     max_norm = 1.0
 

@@ -11,8 +11,8 @@ from transformers import AutoModel, AutoTokenizer
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.recipe import Recipe
-from diffusion_utils.files import atomic_folder, copy_file, digest, load_tensors, record_sha256
-from diffusion_utils.training.runs import CHECKPOINT, check_longer, part
+from diffusion_utils.files import atomic_folder, digest, load_tensors, record_sha256
+from diffusion_utils.training.runs import CHECKPOINT, check_longer, copy_record, part
 
 WEIGHTS = "*/*.safetensors"
 # of sentence-transformers/all-MiniLM-L6-v2 at revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41
@@ -70,14 +70,13 @@ def release(base, refiner, folder=FOLDER, replace=False):
     unet.load_state_dict(state)
     scheduler = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     with atomic_folder(folder) as new:
-        cleared(new)
+        for path in [path for path in new.iterdir() if path.name not in KEPT]:
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
         unet.half().save_pretrained(new / "unet")
         (new / "unet" / "README.md").unlink()  # an empty form; the model card is ours
         scheduler.save_pretrained(new / "scheduler")
-        for run, name in ((base, "base"), (refiner, "refiner")):
-            copy_file(run / "history.csv", new / name / "history.csv")
-            for sheet in run.glob("sheet-*.png"):
-                copy_file(sheet, new / name / sheet.name)
+        copy_record(base, new / "base")
+        copy_record(refiner, new / "refiner")
         record_sha256(new, WEIGHTS)
 
 
@@ -86,16 +85,6 @@ def same(ones, others):
     return ones.keys() == others.keys() and all(
         value.equal(others[name]) for name, value in ones.items()
     )
-
-
-def cleared(folder):
-    """The same folder, of which only what is `KEPT` stays."""
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in KEPT:
-            shutil.rmtree(path)
-        elif path.name not in KEPT:
-            path.unlink()
-    return folder
 
 
 def main():

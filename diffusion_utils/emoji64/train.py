@@ -16,13 +16,19 @@ from diffusion_utils.emoji64.dataset import chosen, emoji
 from diffusion_utils.emoji64.model import FOLDER, text_to_image
 from diffusion_utils.emoji64.recipe import Batches, EmojiTask, Recipe
 from diffusion_utils.emoji64.text import TextEncoder
-from diffusion_utils.files import copy_file, digest, load_tensors, save_tensors
+from diffusion_utils.files import digest, load_tensors, save_tensors
 from diffusion_utils.pictures import save_sheet
 from diffusion_utils.sampling import sample
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.tasks import prompted
 from diffusion_utils.training.loop import train
-from diffusion_utils.training.runs import CHECKPOINT, part, read_history, save_state
+from diffusion_utils.training.runs import (
+    CHECKPOINT,
+    copy_record,
+    part,
+    read_history,
+    save_state,
+)
 from diffusion_utils.training.runtime import accelerator, best_precision, positive, progress
 
 LOOK_AT = (
@@ -55,8 +61,7 @@ def cooled(run, steps):
     if not (copy / CHECKPOINT).exists():
         state, about = load_tensors(run / CHECKPOINT)
         recipe = about["recipe"] | {"cool_from": about["step"], "cooldown": steps}
-        for path in (run / "history.csv", *run.glob("sheet-*.png")):
-            copy_file(path, copy / path.name)
+        copy_record(run, copy)
         save_tensors(copy / CHECKPOINT, state, recipe=recipe, step=about["step"])
     return copy, recipe_of(copy)
 
@@ -87,8 +92,7 @@ def begin(run, task, network, released):
     if released:
         before = released / task.recipe.stage
         done = read_history(before / "history.csv")[-1].step
-        for path in (before / "history.csv", *before.glob("sheet-*.png")):
-            copy_file(path, run / path.name)
+        copy_record(before, run)
     model = task.trained(network)
     networks = {"model": model, "ema": copy.deepcopy(model)}
     save_state(run, task.recipe, done, networks, task.optimizer(model))

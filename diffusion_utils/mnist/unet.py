@@ -199,10 +199,7 @@ class NoiseNetwork:
 def unet_denoiser(unet, T, labels=None):
     """A trained noise-predicting U-Net as a denoiser (x_t, t) -> NoiseEstimate.
 
-    Args:
-        unet, T: of the `NoiseNetwork`.
-        labels: (B,) digits for a class-conditional network, or (1,) for all images alike; None for
-            "no class".
+    labels: (B,) digits for a class-conditional network, (1,) for all images alike, None for "no class".
 
     Raises:
         ValueError: labels for a network that knows no classes.

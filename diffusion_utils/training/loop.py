@@ -78,12 +78,7 @@ def train(task, run, accelerator, *, steps=math.inf, hours=math.inf, checkpoint_
 
 
 def update(network, optimizer, accelerator, batch, lr, max_norm=None):
-    """One optimiser step on a global batch, of which each process takes its share -> the loss.
-
-    Args:
-        batch: (inputs, target), the same in every process.
-        max_norm: the gradient is scaled down to this norm if it is larger.
-    """
+    """One optimiser step on a global batch (inputs, target), the same in every process -> the loss."""
     inputs, target = batch
     share = slice_for(accelerator, len(target))
     *local, wanted = (part[share].to(accelerator.device) for part in (*inputs, target))

@@ -102,6 +102,13 @@ def read_history(path):
     ]
 
 
+def copy_record(run, folder):
+    """Copy the history of a run, and the sheets that it drew, to another folder."""
+    for path in (run / "history.csv", *run.glob("sheet-*.png")):
+        with atomic(folder / path.name) as partial:
+            partial.write_bytes(path.read_bytes())
+
+
 def check_longer(run, steps, released):
     """Raises a ValueError if a run has no more steps than the one whose history is in a folder, if any."""
     history = Path(released) / "history.csv"

@@ -3,7 +3,7 @@ import { mix } from "./schedule.mjs";
 
 // What becomes of two denoisers' estimates for one x_t
 const combined = (one, other, combine) => async (xt, t) =>
-  combine(...await Promise.all([one(xt, t), other(xt, t)]));
+  combine(await one(xt, t), await other(xt, t));
 
 export const guided = (conditional, unconditional, gamma) =>
   gamma === 1 ? conditional // the other estimate would cancel
@@ -22,20 +22,18 @@ export const blended = ([one, other], [coarse, fine]) =>
 const SIDE = 64, last = SIDE - 1;
 
 // The picture that has at (row, column) what x has at from(row, column)
-const moved = (x, from) => x.map((_, i) => {
+const moved = (from) => (x) => x.map((_, i) => {
   const pixel = i % SIDE ** 2, [row, column] = from(Math.floor(pixel / SIDE), pixel % SIDE);
   return x[i - pixel + row * SIDE + column];
 });
 
 const view = (apply, invert = apply) => ({ apply, invert });
+const quarter = moved((row, column) => [column, last - row]);
 
 export const VIEWS = {
-  "upside down": view((x) => moved(x, (row, column) => [last - row, column])),
-  "quarter turn": view(
-    (x) => moved(x, (row, column) => [column, last - row]),
-    (x) => moved(x, (row, column) => [last - column, row]),
-  ),
-  "half turn": view((x) => moved(x, (row, column) => [last - row, last - column])),
+  "upside down": view(moved((row, column) => [last - row, column])),
+  "quarter turn": view(quarter, (x) => quarter(quarter(quarter(x)))),
+  "half turn": view((x) => quarter(quarter(x))),
   negative: view((x) => x.map((value) => -value)),
 };
 

@@ -1,12 +1,28 @@
 // The networks as denoisers, and the steps of what a page asks for.
 import { guided, VIEWS } from "./denoisers.mjs";
 import { about, file, halves } from "./files.mjs";
-import { run } from "./networks.mjs";
+import * as ort from "./ort.mjs";
 import { generate, hybrid, inpaint, sdedit, visualAnagram } from "./sampling.mjs";
 import { Schedule, spacedTimesteps, stridedTimesteps } from "./schedule.mjs";
 import { tokenize } from "./tokenizer.mjs";
 
+ort.env.logLevel = "error";
+ort.env.wasm.proxy = true; // in a worker beside the page
+ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
+const sessions = new Map(); // {name of a network: the promise of what runs it}
 const TOKENS = 12, WIDTH = 384; // of a prompt, and of a token
+
+// A network's outputs for its inputs, {name: its numbers} both
+async function run(name, inputs) {
+  ort.env.wasm.wasmBinary ??= file("ort.wasm.gz");
+  if (!sessions.has(name)) // what the worker is given is gone here, so it gets a copy
+    sessions.set(name, ort.InferenceSession.create(file(`${name}.onnx`).slice()));
+  const session = await sessions.get(name);
+  const tensors = session.inputMetadata.map(({ name, type, shape }) =>
+    [name, new ort.Tensor(type, [...inputs[name]], shape)]);
+  const found = await session.run(Object.fromEntries(tensors));
+  return Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, data]));
+}
 
 export const picture = (name) =>
   halves("pictures.bin", 12288 * about.pictures.indexOf(name), 12288);
@@ -52,29 +68,27 @@ export async function pictureSteps(
 // Capitals and space around it make no difference to the encoder.
 const plain = (prompt) => prompt.trim().toLowerCase();
 
-export const isPrepared = (prompt) => Object.hasOwn(about.prompts, plain(prompt));
+export const isPrepared = (prompt) => about.prompts.includes(plain(prompt));
 
 const tokenized = (prompt) => tokenize(prompt, new TextDecoder().decode(file("vocabulary.txt")));
 
 // Whether the encoder leaves out the end of a prompt
 export const isTooLong = (prompt) => !isPrepared(prompt) && tokenized(prompt).length > TOKENS;
 
-const firstOnes = (count) => Array.from({ length: TOKENS }, (_, i) => i < count);
+const condition = (prompt) => (isPrepared(prompt) ? prepared : encoded)(prompt);
 
-// The condition of a prompt: as it ships, or from the text encoder.
-async function condition(prompt) {
-  const tokens = new Float32Array(TOKENS * WIDTH);
-  let start = 0; // of its numbers in the file
-  for (const [other, count] of Object.entries(about.prompts)) {
-    if (other === plain(prompt)) {
-      tokens.set(halves("prompts.bin", start, count * WIDTH));
-      const pooled = halves("prompts.bin", start + count * WIDTH, WIDTH);
-      return { tokens, mask: firstOnes(count), pooled };
-    }
-    start += (count + 1) * WIDTH;
-  }
-  const all = tokenized(prompt), count = Math.min(all.length, TOKENS), mask = firstOnes(count);
+// The condition of a prompt as it ships; a token that is not there is all zeros.
+function prepared(prompt) {
+  const start = (TOKENS + 1) * WIDTH * about.prompts.indexOf(plain(prompt));
+  const tokens = halves("prompts.bin", start, TOKENS * WIDTH);
+  const mask = Array.from({ length: TOKENS }, (_, i) => tokens[i * WIDTH] !== 0);
+  return { tokens, mask, pooled: halves("prompts.bin", start + TOKENS * WIDTH, WIDTH) };
+}
+
+// The condition of any other prompt, from the text encoder
+async function encoded(prompt) {
+  const all = tokenized(prompt), mask = Array.from({ length: TOKENS }, (_, i) => i < all.length);
   const ids = mask.map((_, i) => all[i] ?? 0);
-  ids[count - 1] = all.at(-1); // the end mark stays
+  if (all.length > TOKENS) ids[TOKENS - 1] = all.at(-1); // the end mark stays
   return { ...await run("text", { ids, mask }), mask };
 }

@@ -2,7 +2,7 @@
 import { about, load, MB, missing } from "./files.mjs";
 import * as models from "./models.mjs";
 import { Generator, unitNoise } from "./noise.mjs";
-import { drawOn, fill, painted, show, showFile, values } from "./pictures.mjs";
+import { channelOf, drawOn, fill, show, showFile, values } from "./pictures.mjs";
 import { Player } from "./player.mjs";
 import { mix } from "./schedule.mjs";
 
@@ -10,7 +10,7 @@ import { mix } from "./schedule.mjs";
 const read = (form) => Object.fromEntries([...new FormData(form)].map(([name, value]) =>
   [name, form.elements[name].type === "text" || isNaN(value) ? value : Number(value)]));
 
-// All but B1
+// All but B1 -> what Start does
 function sampler(form, task, say) {
   const player = new Player(form), canvas = player.figures[0].querySelector("canvas");
   const { picture, turn, view, distance } = form.elements;
@@ -19,21 +19,16 @@ function sampler(form, task, say) {
     (canvas.dataset.view = canvas.dataset.view ? "" : view.value);
   if (distance) distance.oninput = () =>
     (canvas.style.transform = `scale(${1 / distance.value})`);
-  form.onsubmit = async (event) => { // the browser has checked the fields
-    event.preventDefault();
+  return async () => { // the browser has checked the fields
     player.until = 0;
     canvas.dataset.view = ""; // as it is
     say("Starting ...");
-    try {
-      const asked = { task, ...sketched(), ...read(form) };
-      const { prompt, second, steps, iStart = 0, times = 1 } = asked;
-      asked.prompts = [prompt, second].filter(Boolean);
-      const cut = await understood(asked.prompts, say);
-      const computed = await (prompt ? models.pictureSteps : models.digitSteps)(asked);
-      await player.begin(computed, (steps - iStart - 1) * times + 1, (text) => say(text + cut));
-    } catch (error) {
-      say(error.message);
-    }
+    const asked = { task, ...sketched(), ...read(form) };
+    const { prompt, second, steps, iStart = 0, times = 1 } = asked;
+    asked.prompts = [prompt, second].filter(Boolean);
+    const cut = await understood(asked.prompts, say);
+    const computed = await (prompt ? models.pictureSteps : models.digitSteps)(asked);
+    await player.begin(computed, (steps - iStart - 1) * times + 1, (text) => say(text + cut));
   };
 }
 
@@ -77,27 +72,26 @@ function pictureSketch(form, say) {
     const both = new OffscreenCanvas(canvas.width, canvas.width), context = both.getContext("2d");
     context.drawImage(canvas, 0, 0);
     if (colour) context.drawImage(pen.canvas, 0, 0);
-    return { image: values(both, 3), mask: painted(pen.canvas) };
+    return { image: values(both), mask: channelOf(pen.canvas, 3).map(Math.round) };
   };
 }
 
 const psnr = (x, y) =>
   -10 * Math.log10(mix(1, x, -1, y).reduce((sum, d) => sum + d * d, 0) / x.length);
 
-// B1: a digit that the reader draws or takes, noise, and the network's one step
+// B1: a digit that the reader draws or takes, noise, and the network's one step -> what Enter does
 function oneStep(form, task, say) {
   const [drawn, noisy, denoised] = form.querySelectorAll("figure"), { elements } = form;
   const { canvas } = drawOn(drawn, 2, "white");
-  let newest, last;
-  async function update() {
-    const mine = newest = {};
-    await last; // what the reader does meanwhile takes this one's place
-    if (mine === newest && form.reportValidity())
-      last = denoise().catch((error) => say(error.message));
+  let newest, last = Promise.resolve();
+  function update() {
+    const mine = newest = {}; // while it waits, what the reader does next takes its place
+    last = last.then(() => mine === newest && form.reportValidity() && denoise())
+      .catch((error) => say(error.message));
     return last;
   }
   async function denoise() {
-    const x = values(canvas, 1), { sigma, seed } = read(form);
+    const x = channelOf(canvas, 0), { sigma, seed } = read(form);
     const z = mix(1, x, sigma, unitNoise(784, new Generator(seed))); // (B1.1)
     const clean = await models.estimate(z);
     show(noisy, z, `z, PSNR ${psnr(z, x).toFixed(1)} dB`);
@@ -113,17 +107,17 @@ function oneStep(form, task, say) {
   elements.digit.onchange = () => take(elements.digit.value);
   elements.clear.onclick = () => take("none");
   form.onchange = elements.sigma.oninput = update;
-  form.onsubmit = (event) => event.preventDefault();
   say("Starting ...");
-  return take("7");
+  take("7");
+  return update;
 }
 
-// The texts that a field for a prompt suggests
+// What a field for a prompt suggests
 function suggest(prompts) {
-  const list = document.createElement("datalist");
-  list.id = "live-prompts";
+  if (document.getElementById("live-prompts")) return;
+  const list = Object.assign(document.createElement("datalist"), { id: "live-prompts" });
   list.append(...prompts.map((prompt) => new Option(prompt)));
-  if (!document.getElementById(list.id)) document.body.append(list);
+  document.body.append(list);
 }
 
 // Called by start.js when the reader wants a box to run.
@@ -132,10 +126,15 @@ export async function open(box, say) {
   start.disabled = true;
   try {
     await load(files.split(" "), say);
-    suggest(Object.keys(about.prompts).filter(Boolean));
+    suggest(about.prompts.filter(Boolean));
     say("");
     start.parentElement.replaceWith(box.querySelector("template").content);
-    await (task === "b1" ? oneStep : sampler)(box.querySelector("form"), task, say);
+    const form = box.querySelector("form");
+    const submit = (task === "b1" ? oneStep : sampler)(form, task, say);
+    form.onsubmit = (event) => {
+      event.preventDefault();
+      submit().catch((error) => say(error.message));
+    };
   } catch (error) {
     say(error.message);
     start.disabled = false;

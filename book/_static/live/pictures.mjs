@@ -5,7 +5,7 @@
 export function show(figure, x, label) {
   const canvas = figure.querySelector("canvas"), pixels = canvas.width ** 2;
   const image = new ImageData(canvas.width, canvas.width);
-  for (let i = 0; i < image.data.length; i++) {
+  for (let i = 0; i < 4 * pixels; i++) {
     const pixel = Math.floor(i / 4), channel = i % 4; // red, green, blue, opacity
     const level = x.length === pixels ? x[pixel] : (x[channel * pixels + pixel] + 1) / 2;
     image.data[i] = channel === 3 ? 255 : 255 * level;
@@ -14,21 +14,15 @@ export function show(figure, x, label) {
   if (label) figure.querySelector("figcaption").textContent = canvas.ariaLabel = label;
 }
 
-const levels = (canvas) =>
-  canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.width).data;
-
-// The x of what a canvas shows
-export function values(canvas, channels) {
-  const data = levels(canvas), pixels = canvas.width ** 2;
-  return Float32Array.from({ length: channels * pixels }, (_, i) => {
-    const level = data[4 * (i % pixels) + Math.floor(i / pixels)] / 255;
-    return channels === 1 ? level : 2 * level - 1;
-  });
+// What a canvas shows, from 0 to 1, in one of its channels: 0 is red, 3 the opacity
+export function channelOf(canvas, which) {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.width);
+  return Float32Array.from({ length: data.length / 4 }, (_, i) => data[4 * i + which] / 255);
 }
 
-// 1 where something is painted on a canvas
-export const painted = (canvas) =>
-  Uint8Array.from(levels(canvas).filter((_, i) => i % 4 === 3), (opacity) => opacity > 127);
+// The x of a canvas in colour
+export const values = (canvas) => Float32Array.from(
+  [0, 1, 2].flatMap((which) => [...channelOf(canvas, which)]), (level) => 2 * level - 1);
 
 // Show the middle square of any picture file, on white where it is transparent.
 export async function showFile(canvas, file) {

@@ -20,12 +20,9 @@ async function* trajectory(denoise, x, timesteps, schedule, generator, constrain
 
 // Timesteps that take each step but the last so many times, noising again in between
 export function resampled(timesteps, times) {
-  const path = [timesteps[0]];
-  for (let i = 1; i + 1 < timesteps.length; i++) {
-    path.push(timesteps[i]);
-    for (let n = 1; n < times; n++) path.push(timesteps[i - 1], timesteps[i]);
-  }
-  return [...path, timesteps.at(-1)];
+  const inner = timesteps.slice(1, -1).flatMap((t, i) =>
+    [t, ...Array(times - 1).fill([timesteps[i], t]).flat()]);
+  return [timesteps[0], ...inner, timesteps.at(-1)];
 }
 
 // The constraint of inpainting: new content where mask is 1, the noised image where it is 0

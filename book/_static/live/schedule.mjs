@@ -7,13 +7,9 @@ const CLEAN = -1; // the timestep before 0: no noise is left
 export const mix = (a, x, b, y) => x.map((value, i) => a * value + b * y[i]);
 
 export class Schedule {
-  constructor(alphaBar) {
-    this.alphaBar = alphaBar; // the book's own numbers
+  constructor(alphaBar) { // the book's own numbers
     this.T = alphaBar.length;
-  }
-
-  at(t) {
-    return t === CLEAN ? 1 : this.alphaBar[t];
+    this.at = (t) => (t === CLEAN ? 1 : alphaBar[t]);
   }
 
   // x of timestep `from`, a clean picture if there is none, with the noise of a later t
@@ -42,7 +38,7 @@ export class Schedule {
   }
 }
 
-// 990, 960, .., 0 for a start of 990 and a stride of 30
+// Every stride-th timestep from start down to 0
 export const stridedTimesteps = (start, stride) =>
   Array.from({ length: start / stride + 1 }, (_, i) => start - i * stride);
 

@@ -1,5 +1,4 @@
-// A prompt in the pieces of words that the text encoder knows: BERT's tokenizer, without capitals
-// or accents.
+// BERT's tokenizer, without capitals or accents: a prompt in the pieces that the encoder knows.
 
 // The ids of a prompt, its start and end marks included. vocabulary: one piece a line, by their ids
 export function tokenize(prompt, vocabulary) {
@@ -22,11 +21,9 @@ function split(word, known) {
 
 const words = (prompt) => prompt
   .replace(/[^\P{C}\t\n\r]|\ufffd/gu, "")
-  .replace(/[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]/g, " $& ") // a Chinese character is a word
-  .replace(/[\u{20000}-\u{2a6df}\u{2a700}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu, " $& ")
   .normalize("NFD")
   .replace(/\p{Mn}/gu, "")
   .toLowerCase()
-  .replace(/[!-/:-@[-`{-~]|\p{P}/gu, " $& ")
+  .replace(/\p{Unified_Ideograph}|[!-/:-@[-`{-~]|\p{P}/gu, " $& ") // each is a word
   .split(/\s+/u)
   .filter(Boolean);
