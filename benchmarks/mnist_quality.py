@@ -1,8 +1,9 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
 `b2 --judge` asks the digit classifier how sure it is of B2's samples, drawn in four ways instead;
-`b2 --limits` compares weights, their average, and a schedule that ends at pure noise. `b3 --near`
-looks at guidance scales between 1 and 3 more closely.
+`b2 --limits` compares weights, their average, and a schedule that ends at pure noise. It was also run
+with all 300 steps before it knew of own statistics: benchmarks/results/mnist_b2_limits_300.json.
+`b3 --near` looks at guidance scales between 1 and 3 more closely.
 
 Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
 chapters read it. Sizes can be made smaller for a quick look.
@@ -17,12 +18,27 @@ from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.denoisers import NoiseEstimate, guided
-from diffusion_utils.metrics import accuracy, confidence, diversity, fid, in_batches, psnr, ssim
+from diffusion_utils.metrics import (
+    accuracy,
+    confidence,
+    diversity,
+    fid,
+    frechet,
+    in_batches,
+    psnr,
+    ssim,
+)
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
 from diffusion_utils.mnist.recipes import RECIPES
-from diffusion_utils.mnist.release import MODELS, released, released_average, steps_of
+from diffusion_utils.mnist.release import (
+    MODELS,
+    released,
+    released_average,
+    steps_of,
+    with_own_statistics,
+)
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.sampling import generators, last, sample, trajectory, unit_noise
@@ -61,12 +77,21 @@ def denoising(network, images):
         }
 
 
-def samples(denoise, count, steps, schedule=SCHEDULE):
-    """`count` samples in [0, 1], seeds 0 .. count-1, a hundred at a time."""
-    timesteps = spaced_timesteps(schedule.T, steps)
-    seeds = [range(count)[i : i + 100] for i in range(0, count, 100)]
-    drawn = [sample(denoise, (1, 28, 28), timesteps, schedule, seeds=part) for part in seeds]
+def samples(denoise, count, steps, schedule=SCHEDULE, digits=None):
+    """`count` samples in [0, 1], seeds 0 .. count-1, a hundred at a time, from noise or noised digits."""
+    timesteps, drawn = spaced_timesteps(schedule.T, steps), []
+    for seeds in torch.arange(count).split(100):
+        noise = generators(seeds.tolist())
+        x = unit_noise((1, 28, 28), noise)
+        if digits is not None:
+            x = schedule.forward(digits[seeds], schedule.T - 1, x)
+        drawn.append(last(trajectory(denoise, x, timesteps, schedule, generators=noise)))
     return torch.cat(drawn).clamp(0, 1)
+
+
+def training_digits(count):
+    order = torch.randperm(60_000, generator=torch.Generator().manual_seed(0))
+    return to_unit(mnist(train=True)[0][order[:count]])
 
 
 def spread_of_pixels(images):
@@ -96,16 +121,47 @@ def strided(network, count):
         yield row | {"spread": spread_of_pixels(fake)}
 
 
-def limits(count):
-    """FID with all steps: the weights of B2 and their average, with both schedules."""
+def limits(count, steps):
+    """For both schedules: the last weights of B2, their average, and that with its own statistics.
+
+    All draw from the same noise, B2 also from noised digits. Last comes a row of real digits.
+    """
+    sets = real_sets(1000)
+    real, others = features_of(torch.cat(sets[:5])), features_of(torch.cat(sets[5:]))
     for name in ("b2", "b2_to_noise"):
-        schedule, weights = RECIPES[name].schedule, list(released(name)[0].values())[-1]
-        for average, network in ((False, weights), (True, released_average(name))):
-            denoise = unet_denoiser(network.to(DEVICE), schedule.T)
-            fake = samples(denoise, count, schedule.T, schedule)
-            row = {"recipe": name, "average": average}
-            row["fid"] = distances(real_sets(count)[:5], 5 * [fake])
-            yield row | {"spread": spread_of_pixels(fake)}
+        recipe, average = RECIPES[name], released_average(name).to(DEVICE)
+        last_weights = list(released(name, device=DEVICE)[0].values())[-1]
+        ways = {
+            "last": (last_weights, None),
+            "average": (average, None),
+            "own statistics": (with_own_statistics(average, recipe), None),
+        }
+        if name == "b2":
+            ways["noised digits"] = last_weights, training_digits(count)
+        for way, (network, digits) in ways.items():
+            denoise = unet_denoiser(network, recipe.schedule.T)
+            fake = samples(denoise, count, steps, recipe.schedule, digits)
+            yield row_of_limits(name, way, fake, by_tenths(real, features_of(fake)))
+    yield row_of_limits("real", "", torch.cat(sets), by_tenths(real, others[:count]))
+
+
+def row_of_limits(recipe, way, images, distance):
+    return {"recipe": recipe, "way": way, "spread": spread_of_pixels(images)} | distance
+
+
+def features_of(images):
+    return in_batches(load_classifier().features, images)
+
+
+def by_tenths(real, fake):
+    """Frechet distance of two sets of features, and ten that each leave a tenth of both sets out."""
+
+    def without(features, i):
+        tenths = list(features.chunk(10))
+        return torch.cat(tenths[:i] + tenths[i + 1 :])
+
+    parts = [frechet(without(real, i), without(fake, i)) for i in range(10)]
+    return {"fid": frechet(real, fake), "without_a_tenth": parts}
 
 
 def floor(count):
@@ -127,9 +183,8 @@ def in_train_mode(network):
 
 def noised_digits(count):
     """`count` training digits at the last timestep: the start that the network was trained for."""
-    order = torch.randperm(60_000, generator=torch.Generator().manual_seed(0))
     eps = unit_noise((1, 28, 28), generators(range(count)))
-    return SCHEDULE.forward(to_unit(mnist(train=True)[0][order[:count]]), SCHEDULE.T - 1, eps)
+    return SCHEDULE.forward(training_digits(count), SCHEDULE.T - 1, eps)
 
 
 def judged(networks, count, steps):
@@ -215,7 +270,9 @@ def parsed():
     )
     parser.add_argument("name", choices=["b1", "b2", "b3"])
     parser.add_argument("--images", type=int, default=1000)
-    parser.add_argument("--steps", type=int, default=50, help="sampling steps of the gamma sweep")
+    parser.add_argument(
+        "--steps", type=int, default=50, help="sampling steps, where they are one number"
+    )
     parser.add_argument("--judge", action="store_true", help="of b2: how sure the classifier is")
     parser.add_argument("--limits", action="store_true", help="of b2: average and schedule")
     parser.add_argument("--near", action="store_true", help="of b3: gammas between 1 and 3")
@@ -236,7 +293,7 @@ def main():
         "b1": lambda: {"rows": [*denoising(network, to_unit(mnist(train=False)[0][:count]))]},
         "b2": lambda: {"rows": [*strided(network, count)], "real": floor(count)},
         "b2_judge": lambda: {"steps": steps, "rows": [*judged(networks, count, steps)]},
-        "b2_limits": lambda: {"rows": [*limits(count)], "real": floor(count)},
+        "b2_limits": lambda: {"steps": steps, "rows": [*limits(count, steps)]},
         "b3": lambda: {
             "steps": steps,
             "rows": [*guidance(network, count, steps, GAMMAS)],

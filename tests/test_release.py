@@ -11,7 +11,14 @@ from diffusion_utils import files
 from diffusion_utils.files import load_tensors, recorded
 from diffusion_utils.mnist import release as room
 from diffusion_utils.mnist.recipes import RECIPES
-from diffusion_utils.mnist.release import release, released, released_average, steps_of, trained
+from diffusion_utils.mnist.release import (
+    release,
+    released,
+    released_average,
+    steps_of,
+    trained,
+    with_own_statistics,
+)
 from diffusion_utils.mnist.train import train_digits
 
 SMALL = replace(RECIPES["b2"], hidden=8, images=8, batch_size=8)  # one step an epoch
@@ -73,6 +80,20 @@ def test_the_average_ships_beside_the_weights(tmp_path):
     assert any(not state[f"ema.{name}"].equal(state[f"model.{name}"]) for name in shipped)
     with pytest.raises(FileNotFoundError):
         released_average("b1", tmp_path / "models")
+
+
+def test_own_statistics_are_those_of_the_batches(monkeypatch):
+    """On the one batch that they were taken from, eval mode is nearly what train mode is."""
+    generator = torch.Generator().manual_seed(0)
+    digits = torch.randint(256, (64, 1, 28, 28), generator=generator, dtype=torch.uint8)
+    monkeypatch.setattr(room, "mnist", lambda: (digits, torch.zeros(64, dtype=torch.long)))
+    recipe = replace(SMALL, images=64, batch_size=64)
+    network, inputs = recipe.network().eval(), room.DigitTask(recipe, room.mnist()).batch(1)[0]
+    before = network(*inputs)
+    own = with_own_statistics(network, recipe, batches=1)(*inputs)
+    assert network(*inputs).equal(before)
+    assert not torch.allclose(own, before, atol=0.1)
+    torch.testing.assert_close(own, network.train()(*inputs), rtol=0.1, atol=0.1)
 
 
 def test_a_run_that_lost_the_weights_of_an_epoch_is_refused(models, tmp_path):

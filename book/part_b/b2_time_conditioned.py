@@ -139,23 +139,52 @@ plt.show()
 #
 # ## Training: guess the noise
 #
-# ```{admonition} Training, algorithm 1 of the DDPM paper
-# Repeat:
+# The network $\epsilon_\theta$ sees the noisy digit $x_t$ and the time, as a number $t/T$ from 0 to 1. It is asked for the noise $\epsilon$. $\theta$ are its weights.
+
+# %% mystnb={"figure": {"caption": "What the network sees and what it gives, at three timesteps, for one test digit. The guess of the noise gives the guess $\\hat x_0$ of the digit by (N.2) below. Grey is zero in the pictures of noise. Noise of seed 0, weights of epoch 20.", "name": "fig-b2-sees"}, "image": {"alt": "Three rows: a 7 in a little noise, one in much noise, and one that cannot be seen. The guesses of the noise look like the noise in all rows. The guess of the digit is a sharp 7, then a soft 7, then a cloud that resembles a 9."}} tags=["remove-input"]
+digit = to_unit(mnist(train=False)[0][:1])
+eps = unit_noise((1, 28, 28), generators([0]))
+rows, three = [], (30, 120, 270)
+for t in three:
+    x_t = schedule.forward(digit, t, eps)
+    guess = unet_denoiser(network, T)(x_t, t).eps.detach()
+    noises = [0.5 + noise / 6 for noise in (eps, guess)]
+    pictures = [x_t, *noises, schedule.predict_x0(x_t, t, guess), digit]
+    rows.append(torch.cat(pictures))
+grid(
+    rows,
+    titles=[
+        "sees $x_t$",
+        r"noise $\epsilon$",
+        r"guess $\epsilon_\theta$",
+        r"guess $\hat x_0$",
+        "digit $x_0$",
+    ],
+    labels=[f"$t={t}$" for t in three],
+    size=1.1,
+)
+
+# %% [markdown]
+# ```{admonition} Training (algorithm 1 of the DDPM paper)
+# Repeat these four lines:
+#
 # 1. Take a clean digit $x_0$.
 # 2. Draw a timestep $t$ from $0 \dots T-1$, each with the same probability.
-# 3. Draw the noise $\epsilon \sim \mathcal N(0, I)$.
-# 4. Take a step of gradient descent on $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$, with $x_t$ from (N.1).
+# 3. Draw noise $\epsilon \sim \mathcal N(0, I)$, and make $x_t$ by (N.1).
+# 4. Move $\theta$ a little, so that $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$ becomes smaller.
 # ```
 #
-# The network $\epsilon_\theta$ sees the noisy digit and the time, as a number $t/T$ from 0 to 1. Its loss, on average over all three draws, is
+# The loss, on average over all three draws, is
 #
 # $$ L(\theta) = \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
-# B1 asked for the digit, this page asks for the noise. The one gives the other, because (N.1) can be solved for $x_0$:
+# Any guess of the noise gives one of the digit, because (N.1) can be solved for $x_0$:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# Why the noise? $\epsilon$ has the same size at each $t$, so one plain loss serves all noise levels. The authors of DDPM tried both, and drew better images with the noise. The best answer is still an average, as in B1: the average of the noise that could be in $x_t$, and with it, by (N.2), the average of the digits.
+# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but (N.2) divides its error by a small $\sqrt{\bar\alpha_t}$, and $\hat x_0$ is no 7. Many digits could be behind so much noise, and the best guess is their average, as in B1.
+#
+# Why ask for the noise? $\epsilon$ has the same size at each $t$, so one plain loss serves all noise levels. The authors of DDPM tried both, and drew better images with the noise.
 # In code, points 2 to 4 are these lines:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
@@ -173,7 +202,7 @@ draw(*unet_plan(network))
 loss_curve(history)
 
 # %% tags=["remove-input"]
-count = by_profile(full=400, fast=8)
+count = by_profile(full=1000, fast=8)
 test_digits, train_digits = (
     to_unit(mnist(train)[0][-count:]) for train in (False, True)
 )
@@ -183,8 +212,10 @@ test_digits, train_digits = (
 def losses_of(digits):
     """The loss of each digit, at the same timesteps and with the same noise for each set."""
     inputs, eps = noise_objective(digits, torch.Generator().manual_seed(0))
-    guess = network(*(part.to(next(network.parameters())) for part in inputs))
-    return (guess.cpu() - eps).square().mean((1, 2, 3))
+    device = next(network.parameters()).device
+    parts = zip(*(part.split(100) for part in inputs), strict=True)
+    guess = torch.cat([network(x.to(device), t.to(device)).cpu() for x, t in parts])
+    return (guess - eps).square().mean((1, 2, 3))
 
 
 at_step = np.array([row.loss for row in history])
@@ -195,8 +226,8 @@ table(
         ["training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
         ["course staff, near step 4,700", "0.028 to 0.030"],
         [f"training, near step {len(at_step):,}", f"{at_step[-100:].mean():.4f}"],
-        [f"final weights, {count} training digits", f"{seen.mean():.4f}"],
-        [f"final weights, {count} test digits", f"{unseen.mean():.4f}"],
+        [f"final weights, {count:,} training digits", f"{seen.mean():.4f}"],
+        [f"final weights, {count:,} test digits", f"{unseen.mean():.4f}"],
         [
             "the last minus the one before",
             f"{apart.mean():+.4f} ± {apart.std() / count**0.5:.4f}",
@@ -207,27 +238,26 @@ table(
 )
 
 # %% [markdown]
-# The values of the course staff are read off the coursework's figure, which ends near that step. Over the two sets of 400 digits the loss on test digits equals that on training digits within the error. In {numref}`fig-b2-loss-t`, drawn with the first 200 of each set, the test digits lie higher. That may be the choice of digits, or a first sign that the network knows its training digits. Over all timesteps the difference is within the error. The loss of single steps in {numref}`fig-b2-loss` is noisy, because each batch draws other timesteps, and these are not equally hard. In {numref}`fig-b2-loss-t` the noise is hardest to guess where there is little of it, at small $t$. For the digit it is the other way round.
+# The values of the course staff are read off the coursework's figure, which ends near that step. On test digits, which the network has never seen, the loss is that on training digits, within the error.
+#
+# {numref}`fig-b2-loss` is noisy because each batch draws other timesteps, and these are not equally hard. The noise is hardest to guess where there is little of it, at small $t$ ({numref}`fig-b2-loss-t`). For the digit it is the other way round.
 
-# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); 200 training and 200 test digits with the same noise, weights of epoch 20.", "name": "fig-b2-loss-t"}, "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises. In both, the curve of test digits lies a little above that of training digits at most timesteps; at the largest they meet."}} tags=["remove-input"]
-few = by_profile(full=200, fast=8)
-eps = unit_noise((1, 28, 28), generators(range(few)))
+# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); 200 test digits, the same noise at each timestep, weights of epoch 20.", "name": "fig-b2-loss-t"}, "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises."}} tags=["remove-input"]
+few = test_digits[: by_profile(full=200, fast=8)]
+eps = unit_noise((1, 28, 28), generators(range(len(few))))
 times = [0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, T - 1]
+errors = []
+for t in times:
+    x_t = schedule.forward(few, t, eps)
+    guess = unet_denoiser(network, T)(x_t, t).eps.detach()
+    pairs = (guess, eps), (schedule.predict_x0(x_t, t, guess), few)
+    errors.append([(one - other).square().mean() for one, other in pairs])
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
-for label, digits in (("training", train_digits), ("test", test_digits)):
-    errors = []
-    for t in times:
-        x_t = schedule.forward(digits[:few], t, eps)
-        guess = unet_denoiser(network, T)(x_t, t).eps.detach()
-        x0_hat = schedule.predict_x0(x_t, t, guess)
-        pairs = ((guess, eps), (x0_hat, digits[:few]))
-        errors.append([(one - other).square().mean() for one, other in pairs])
-    for ax, values in zip(axes, zip(*errors, strict=True), strict=True):
-        ax.plot(times, values, "o-" if label == "test" else "x--", label=label)
-for ax, title in zip(axes, ("noise", r"digit $\hat x_0$"), strict=True):
+titles = r"noise $\epsilon_\theta$", r"digit $\hat x_0$"
+for ax, values, title in zip(axes, zip(*errors, strict=True), titles, strict=True):
+    ax.plot(times, values, "o-")
     ax.set(title=title, xlabel="$t$", yscale="log")
 axes[0].set_ylabel("mean squared error")
-axes[0].legend()
 plt.show()
 
 # %% mystnb={"code_prompt_show": "Show where the parameters are"} tags=["remove-input", "hide-output"]
@@ -255,14 +285,17 @@ table(
 #
 # From pure noise the best estimate is a cloud. So we go only a short way towards it, and look again. With a little less noise fewer digits are possible, and the estimate is sharper. {numref}`fig-b2-step` shows one step.
 #
-# ```{admonition} Sampling, as algorithm 2 of the DDPM paper, with steps of any length
-# Start from pure noise, $x_{T-1} \sim \mathcal N(0, I)$. From each timestep $t$ of a list go to the next one, $t' < t$; the last is $t' = -1$, the image without noise, $\bar\alpha_{-1} = 1$:
-# 1. **Estimate.** Ask the network for the noise $\epsilon_\theta(x_t, t/T)$ and get $\hat x_0$ from it by (N.2).
+# ```{admonition} Sampling (algorithm 2 of the DDPM paper)
+# Draw pure noise $x_{T-1} \sim \mathcal N(0, I)$. Then, for $t = T-1, \dots, 1, 0$, go to the next timestep $t' = t - 1$:
+#
+# 1. **Estimate:** ask the network for $\epsilon_\theta(x_t, t/T)$, and get $\hat x_0$ from it by (N.2).
 # 2. **Mix** $\hat x_0$ and $x_t$: the first two terms of (N.3).
-# 3. **Add fresh noise** $z \sim \mathcal N(0, I)$: the third term. (In B1, $z$ was the noisy digit.)
+# 3. **Add fresh noise** $z \sim \mathcal N(0, I)$: the third term of (N.3).
+#
+# The last $x_{-1}$ is the image without noise.
 # ```
 #
-# Here $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t'$ to $t$ (if it is one timestep long, $\beta = \beta_t$), and $\tilde\beta$ is given by (N.4) below:
+# The formula allows longer steps too, to any $t' < t$. At the end, $\bar\alpha_{-1} = 1$. $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t'$ to $t$ ($\beta = \beta_t$ if it is one timestep long), and (N.4) gives $\tilde\beta$:
 #
 # $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 
@@ -359,8 +392,9 @@ table(
 )
 
 # %% [markdown]
-# After twenty epochs the judge is surer than after five, but the samples are still far from the floor. The third row is the second with other noise: chance alone makes a difference of about 30. So **two distances that differ by less than about 60 are not told apart** on this page and the next.
-# The second row is nearer to real digits than the first by more than that, the third by slightly less. The fourth row is a mistake on purpose (BatchNorm in the wrong mode, see below). The judge is no less sure there, although the distance is far larger: confidence alone is no proof of quality.
+# After twenty epochs the judge is surer than after five, but the samples are still far from the floor. How much of a distance is chance? The third row is the second with other noise, and differs by about 30. So **two distances that differ by less than about 60 are not told apart** on this page. The step from five epochs to twenty is about as large as that.
+#
+# The fourth row is a mistake on purpose (BatchNorm in the wrong mode, see below). The judge is no less sure there, although the distance is far larger: confidence alone is no proof of quality.
 #
 # ```{dropdown} How we come to 60
 # Two choices are left to chance: the test digits and the samples. For the first, we take five sets of test digits and the standard deviation over them. For the second, we have the two sets of samples above; half the square of their difference estimates the variance of one. The ± of a distance is the root of both variances together.
@@ -394,7 +428,7 @@ grid(list(among_ten.values()), labels=list(among_ten))
 #
 # The step (N.3) can have any length, so the loop can skip timesteps. What is lost?
 
-# %% mystnb={"figure": {"caption": "Samples against the number of sampling steps. Left: Fréchet distance to test digits; the bars are the ± of \"How we come to 60\" above. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Hollow: 50 steps with other noise. In the table the hollow point is \"epoch 20\", the filled one at 50 steps is \"epoch 20, drawn again\". Dashed: real digits. 1,000 samples each, weights of epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps on a logarithmic axis. Left, the distance falls slowly, far above a dashed line for real digits, with bars that overlap. Right, the spread rises up to 50 steps and then stays, below a dashed line."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples against the number of sampling steps. Left: Fréchet distance to test digits, with the ± of \"How we come to 60\". Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Hollow: 50 steps with other noise (\"epoch 20\" in the table). Dashed: real digits. 1,000 samples each, weights of epoch 20.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps on a logarithmic axis. Left, the distance falls slowly, far above a dashed line for real digits, with bars that overlap. Right, the spread rises up to 50 steps and then stays, below a dashed line."}} tags=["remove-input"]
 other = judged["epoch 20"]
 of_samples = abs(other["fid"]["mean"] - again["fid"]["mean"]) / 2**0.5
 rows, real = result["rows"], result["real"]
@@ -416,7 +450,7 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
-# With fewer steps the distance is a little larger in {numref}`fig-b2-fid`, but by less than can be told from chance. The spread, below that of real digits everywhere, shows a loss: with 10 and with 25 steps the samples are more alike.
+# The distances of {numref}`fig-b2-fid` are not told apart, from 10 steps to 300. The spread is below that of real digits everywhere, and with 10 and 25 steps it shrinks: the samples are more alike.
 # (A pixel also varies less where strokes are thinner or greyer, so the spread is not variety alone.)
 #
 # One reason is in (N.4): $\tilde\beta$ is the variance of $x_{t'}$ for a *known* $x_0$. But $x_0$ is not known; $\hat x_0$ is an average of several possible digits. That these digits differ makes $x_{t'}$ vary more, and (N.4) leaves this out. In a short step that hardly counts; in a long one it does.

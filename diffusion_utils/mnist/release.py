@@ -1,12 +1,14 @@
 """Put a training run where the book reads it: python -m diffusion_utils.mnist.release runs/b1."""
 
 import argparse
+import copy
 import os
 import sys
 from pathlib import Path
 from statistics import mean
 
 import torch
+from torch import nn
 
 from diffusion_utils.files import (
     ROOT,
@@ -19,7 +21,7 @@ from diffusion_utils.files import (
     save_tensors,
 )
 from diffusion_utils.mnist.data import mnist
-from diffusion_utils.mnist.recipes import RECIPES, Recipe
+from diffusion_utils.mnist.recipes import RECIPES, DigitTask, Recipe
 from diffusion_utils.mnist.train import train_digits
 from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.training.runs import CHECKPOINT, check_longer, part, read_history
@@ -122,6 +124,25 @@ def released_average(name, folder=MODELS):
     path = Path(folder) / name / "average.safetensors"
     check_recorded(path)
     return load_network(path)
+
+
+@torch.no_grad()
+def with_own_statistics(network, recipe, batches=8):
+    """A copy in eval mode whose BatchNorm statistics are its own, over the recipe's first batches.
+
+    An average of weights needs it: the loop copies the statistics of the weights that it averages.
+    """
+    network = copy.deepcopy(network).train()
+    for layer in network.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.reset_running_stats()
+            layer.momentum = None  # the mean over all batches
+    device = next(network.parameters()).device
+    task = DigitTask(recipe, mnist())
+    for step in range(1, batches + 1):
+        inputs, _ = task.batch(step)
+        network(*(part.to(device) for part in inputs))
+    return network.eval()
 
 
 def load_network(path):
