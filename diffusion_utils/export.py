@@ -190,8 +190,8 @@ def text_network(encoder):
 
 
 def known_prompts():
-    """The prompts whose conditions ship: none, any, and every name that was learned."""
-    return ["", ANYTHING[0], *map(called, emoji().names)]
+    """The prompts whose conditions ship: none, any, every name that was learned, and 1.9's for near."""
+    return ["", ANYTHING[0], *map(called, emoji().names), "a sailboat with black outlines"]
 
 
 def conditions(encoder, prompts):

@@ -146,8 +146,8 @@ def forms(pictures):
         "hybrid": run(
             64,
             [
-                prompt("prompt", "from afar", "a horse"),
-                prompt("second", "from close by", "a zebra"),
+                prompt("prompt", "from afar", "a watermelon"),
+                prompt("second", "from close by", "a sailboat with black outlines"),
                 *emoji64,
                 number("sigma", "σ of the blur", 2, 0.5, 8, "any"),
             ],

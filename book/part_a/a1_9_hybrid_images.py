@@ -99,7 +99,7 @@ grid(
 # %% [markdown]
 # Look at the upper row of {numref}`fig-a19-hybrids`. Dark lines draw a mast and a hull, the eyes and the mouth of a frog, the body of a rocket. Blurred, the lines are gone: a slice of watermelon, an apple and, less clearly, carrots are left. Step back from the screen, or squint, and the upper row looks more like the blurred one.
 #
-# The sails are red because the prompt for the watermelon gives the colour. The prompts for near end with "with black outlines", to ask for lines. Try these prompts:
+# The sails are red because the prompt for the watermelon gives the colour. The prompts for near end with "with black outlines", to ask for lines.
 #
 # ```{live} hybrid
 # ```
@@ -212,6 +212,16 @@ grid(
 # %% [markdown]
 # At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even when it is blurred. In between, at $\sigma = 2$, we read a different thing each way.
 #
+# Two blurs make three bands, for three prompts. On 64 pixels three are too many: in the folded picture we read the frog, and the green of an apple, but no owl.
+
+# %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid for three prompts, a green apple (coarse), an owl (middle) and a frog with black outlines (fine), and its three bands; blurs of 4 and 1.5 pixels, $\\gamma = 7$, seed 0. The finer bands are shown around grey.", "name": "fig-a19-triple"}, "image": {"alt": "A green frog face with dark lines; then its coarse band, a blurred green disc, and its middle and fine bands, soft spots and the lines of the face around grey."}} tags=["remove-input", "hide-output"]
+three = [*map(called, ("green apple", "owl")), "a frog with black outlines"]
+triple = generate(model, hybrid(model, three, (4.0, 1.5)), [0], timesteps)
+parts = [band(triple) for band in bands(4.0, 1.5)]
+titles = ["picture", "coarse band", "middle band", "fine band"]
+grid([unit_range(torch.cat([triple, *parts]))], titles=titles, size=1.75)
+
+# %% [markdown]
 # How often does it work? `python -m benchmarks.pairs` drew 60 pairs, chosen by hand before those above, from 8 seeds each: 30 with a plain prompt for near, and 30 whose prompt for near ends with "with black outlines". The judge of [1.6](a1_6_guidance.ipynb), a network that names drawings, counts a hybrid as right if it names the thing for near in the picture and the thing for far in the blurred picture.
 
 
