@@ -140,7 +140,7 @@ def draw_changes(steps, colours):
     plt.show()
 
 
-# %% mystnb={"figure": {"caption": "What each remedy changes. Left of the grey line: the digits come nearer to real ones. Bars: ± two standard deviations; a bar that reaches the line is not told from chance. Blue: the start; orange: the weights. The average has its own statistics of BatchNorm (below). Each network draws from the same seeds, 20 steps.", "name": "fig-limits-changes"}, "image": {"alt": "Five dots with bars and a vertical line at zero. The bars of noised digits and of both averages lie left of the line; those of more noise reach across it."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "What each remedy changes. Left of the grey line: the digits come nearer to real ones. Bars: ± two standard deviations; a bar that reaches the line is not told from chance. Blue: the start; orange: the weights. The average has its own statistics of BatchNorm (below). Each network draws from the same seeds, 20 steps.", "name": "fig-limits-changes"}, "image": {"alt": "Five dots with bars and a vertical line at zero. The bars of noised digits and of both averages lie left of the line. With more noise the dots lie right of it; one of these two bars reaches across the line."}} tags=["remove-input"]
 draw_changes(steps, 3 * ["C0"] + 2 * ["C1"])
 
 # %% [markdown]
