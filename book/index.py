@@ -95,7 +95,7 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of 64x64 pixels, and the same with more and more noise. Below, from right to left: a network starts from noise alone and is told \"a sailboat\". It takes 33 small steps, of which the columns show a few. It never sees the upper picture, so it ends at another boat. (Noise: seed 0 above, seed 1 below. A **seed** is what the random generator starts from: the same seed gives the same picture again.)", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes another sailboat towards the left."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of 64x64 pixels, and the same with more and more noise. Below, from right to left: a network starts from noise alone and is told \"a sailboat\". It takes 33 small steps, of which the columns show a few. It never sees the upper picture, so it ends at another boat, the lower picture under $x_0$. (Noise: seed 0 above, seed 1 below. A **seed** is what the random generator starts from: the same seed gives the same picture again.)", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes another sailboat towards the left."}} tags=["remove-input"]
 grid(
     [unit_range(torch.cat(there)), unit_range(torch.cat(back))],
     titles=["$x_0$", *(f"$t={t}$" for t in columns[1:])],
@@ -142,7 +142,7 @@ plt.show()
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
-# %% mystnb={"figure": {"caption": "Noisy pictures $x_t$ from the way back of {numref}`fig-index-strip`, and the clean picture $\\hat x_0$ that the network sees in each, when it is asked for \"a sailboat\".", "name": "fig-index-predicts"}, "image": {"alt": "Two rows of five. Top, noise in which a sailboat appears from left to right. Bottom, a blurred sailboat on the left that gets clearer from picture to picture."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Noisy pictures $x_t$ from the way back of {numref}`fig-index-strip`, and the clean picture $\\hat x_0$ that the network sees in each, when it is asked for \"a sailboat\". Here $\\gamma = 1$, on the way back it was 4 (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two rows of five. Top, noise in which a sailboat appears from left to right. Bottom, a blurred sailboat on the left that gets clearer from picture to picture."}} tags=["remove-input"]
 looks = by_profile([990, 900, 750, 600, 300], [990, 660, 330])
 ask = model.denoiser("a sailboat")
 with torch.no_grad():
@@ -162,15 +162,11 @@ grid(
 )
 
 # %% [markdown]
-# **The first guess is a blur, because it is an average.** Training makes the squared error of the guess small, on average over the training pictures $x_0$, their prompts, the timesteps and the noise:
+# **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. Training makes the squared error of the guess small, on average over many pictures and noises. Of all numbers, the mean of a list has the
+# smallest mean squared distance to its members. So the best $\hat x_0$ is the average of all pictures that fit $x_t$, each weighted by how probable it is.
 #
-# $$ \mathbb E_{x_0, p, t, \epsilon}\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2 $$
-#
-# Many clean pictures, each with a noise of its own, lead to the same $x_t$. The answer with the smallest squared error is the average of these noises, each weighted by how probable it is when $x_t$ is known.
-# (Of all numbers, the mean of a list has the smallest mean squared distance to its members.) By (N.2), $\hat x_0$ of a perfectly trained network is the average of the clean pictures, with the same weights.
-#
-# At $t = 990$ all sailboats are about equally probable, and their average is a blur. At $t = 300$ few pictures still fit, and the average shows one boat. So one look is not enough.
-# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such an average; [B1](part_b/b1_one_step_denoiser.ipynb) shows it with digits.
+# At $t = 990$ the guess is a soft boat. At $t = 900$ it is already a definite boat, and from there on only small things change. So this boat was decided between 990 and 900: one look at the first noise was not enough.
+# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such an average, which at $t = 900$ is nearly one picture, too; [B1](part_b/b1_one_step_denoiser.ipynb) shows averages of digits.
 #
 # ## One loop
 #
@@ -179,7 +175,7 @@ grid(
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
 # The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). This code draws eight pictures at once. `model` is the network of Part A, `schedule` holds its
-# $\bar\alpha_t$, `timesteps` is the list 990, 960, .., 30, 0, and `t_prev` is $t'$.
+# $\bar\alpha_t$, and `timesteps` is the list 990, 960, .., 30, 0. `pairwise` gives each $t$ with the next one, $t'$ (`t_prev`). `prompted` ties the network to the prompts, and `.eps` is its guess of the noise. `unit_noise` draws the first noise, `noise_like` the fresh noise.
 
 # %% tags=["remove-cell"]
 torch.set_grad_enabled(False)
@@ -201,7 +197,7 @@ for t, t_prev in pairwise(timesteps):
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# The **guidance scale** $\gamma$ (`gamma`) says how strongly the loop is held to the prompt ([1.6](part_a/a1_6_guidance.ipynb)). With $\gamma = 1$ it takes the network's answer as it is, as in {numref}`fig-index-predicts`. {numref}`fig-index-strip` and the code above take $\gamma = 4$.
+# The **guidance scale** $\gamma$ (`gamma`) says how strongly the loop is held to the prompt ([1.6](part_a/a1_6_guidance.ipynb)). With $\gamma = 1$ it takes the network's answer as it is.
 #
 # The same loop with another network draws digits:
 

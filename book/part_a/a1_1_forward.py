@@ -74,7 +74,7 @@ grid(
 )
 
 # %% [markdown]
-# Look at {numref}`fig-a11-noisy` from left to right. At $t = 500$ hull and sails can still be seen. At $t = 750$ the red of the sails and the blue of the water are left. At $t = 990$ there is nothing to see but noise.
+# In {numref}`fig-a11-noisy`, at $t = 500$ hull and sails can still be seen. At $t = 750$ the red of the sails and the blue of the water are left. At $t = 990$ there is nothing to see but noise.
 #
 # ## The idea
 #
@@ -92,12 +92,15 @@ grid(
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# A factor changes a variance by its square, and variances of independent numbers add up. So what had variance 1 keeps it: $(1 - \beta_t) + \beta_t = 1$. Now let (N.1) hold at $t - 1$. After the step, $x_0$ has the factor $\sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}$, and the noise has the variance
-# $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. This is (N.1) at $t$, with
+# Before step 0 there is only the picture: (N.1) holds with $\bar\alpha_{-1} = 1$. If (N.1) holds before step $t$, put it in for $x_{t-1}$:
+#
+# $$ x_t = \sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}\; x_0 + \sqrt{(1 - \beta_t)(1 - \bar\alpha_{t-1})}\; \epsilon + \sqrt{\beta_t}\; \epsilon_t. $$
+#
+# The two noises are independent, so their variances add up, to $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. This is (N.1) after step $t$, with
 #
 # $$ \bar\alpha_t = (1 - \beta_t)\,\bar\alpha_{t-1} = \prod_{s \le t} (1 - \beta_s). $$
 #
-# The bar stands for this product over all steps, so (N.1) gets from $x_0$ to $x_t$ in one go. At the end $x_t$ is almost pure noise, whatever the picture:
+# The bar stands for this product: (N.1) gets from $x_0$ to $x_t$ in one go. The variance of the noise grows up to almost 1, and the picture vanishes:
 
 # %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms. Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has a high bar at 1 and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 5, figsize=(7, 1.7), sharey=True, layout="constrained")
@@ -125,7 +128,7 @@ plt.show()
 #
 # ## Why details go first
 #
-# Every picture is a sum of stripe patterns. The wide stripes make its large shapes, the narrow ones its details:
+# Every picture is a sum of stripe patterns (its Fourier transform finds them). The wide stripes make its large shapes, the narrow ones its details:
 
 # %% mystnb={"figure": {"caption": "Two stripe patterns. The test image; its coarse part, a blur of 2 pixels, which halves the patterns with 6 stripes across; and the fine part, which the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Five pictures: wide stripes; narrow stripes; a sailboat; a blurred sailboat; grey with the outlines and fine lines of the boat."}} tags=["hide-input"]
 across = torch.arange(64) / 64
@@ -138,7 +141,9 @@ grid(
 )
 
 # %% [markdown]
-# In the test image the narrow stripes are much weaker than the wide ones. Noise has all of them equally strong, so it drowns the narrow ones first:
+# A blur $\sigma_b$ pixels wide multiplies $n$ stripes across by $e^{-2(\pi\sigma_b n/64)^2}$, so it halves about $12/\sigma_b$ stripes: 6 for 2 pixels.
+#
+# In the test image the narrow stripes are much weaker than the wide ones. Noise of variance 1 has strength 1 at all, and drowns the narrow ones first:
 
 # %% mystnb={"figure": {"caption": "How strong the stripe patterns of the test image are (mean square of their amplitudes, over directions and colours), on logarithmic axes. Dashed: the same for the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$, after $x_t$ was divided by $\\sqrt{\\bar\\alpha_t}$ to give the picture its full strength again. Dots: picture and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
@@ -159,13 +164,12 @@ ax.set(xlabel="stripes across the picture", ylabel="strength (variance)")
 plt.show()
 
 # %% [markdown]
-# At $t = 500$ the two meet at about 6 stripes. What is narrower is weaker than the noise: the fine part of {numref}`fig-a11-bands`. [1.2](a1_2_classical_denoising.ipynb) will use this.
-#
-# The curve is a mean. Along an edge many narrow stripes add up, so the eye still finds the thin mast at $t = 250$.
+# At $t = 500$ the two meet at about 6 stripes, at $t = 250$ at about 10. Narrower stripes are on average weaker than the noise ([1.2](a1_2_classical_denoising.ipynb) uses this).
+# A single detail can stay visible: along an edge many narrow stripes add up, so the eye still finds the thin mast at $t = 250$.
 #
 # ## How much noise, and when
 #
-# The numbers $\bar\alpha_t$ are called the **schedule**. It belongs to the pretrained model, here [Emoji-64](../appendix/emoji64.ipynb), which has learned how much noise to expect at which $t$.
+# The numbers $\bar\alpha_t$ are called the **schedule**. It belongs to the pretrained model, here [Emoji-64](../appendix/emoji64.ipynb).
 
 # %% mystnb={"figure": {"caption": "The schedule of Emoji-64. $\\bar\\alpha_t$ is the share of the picture's variance that is left, $1 - \\bar\\alpha_t$ the variance of the noise. The dots are the timesteps of {numref}`fig-a11-noisy`.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(6.5, 2.4), layout="constrained")
@@ -207,6 +211,4 @@ animation(
 # $$ \bar\alpha_t = \frac{f((t+1)/T)}{f(0)}, \qquad f(u) = \cos^2\!\left(\frac{u + 0.008}{1.008} \cdot \frac\pi2\right). $$
 #
 # Only the very last step is cut shorter, so that $\bar\alpha_{999}$ is not 0. Part B uses another schedule, with $\beta_t$ on a straight line.
-#
-# In the product of $1 - \beta_s$, the step with $s = 0$ leads from the clean picture to timestep 0.
 # ```

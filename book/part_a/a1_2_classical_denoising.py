@@ -16,7 +16,7 @@
 #
 # How much noise can we remove without a network?
 #
-# **A blur removes noise, but edges too. Where there is much noise, the best filter is the one that knows how pictures usually look.**
+# **A blur removes noise, but edges too. Where there is much noise, it helps a little to know how pictures usually look.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -96,7 +96,7 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ a blur removes much of the grain. At $t = 500$ all edges are soft. At $t = 750$ a red triangle over a blue band is left. The network of [1.3](a1_3_one_step_denoising.ipynb) has to beat this.
+# At $t = 250$ the blur makes the grain weaker, but a lot is left. At $t = 500$ all edges are soft. At $t = 750$ a red triangle over a blue band is left. The network of [1.3](a1_3_one_step_denoising.ipynb) has to beat this.
 #
 # ## The idea
 #
@@ -105,7 +105,7 @@ grid(
 #
 # $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
 #
-# where $\sigma_b$ is the width of the blur in pixels. The forward process has made the picture weaker, so $x_t$ is divided by $\sqrt{\bar\alpha_t}$ first. All noisy pictures on this page are shown like that.
+# where $\sigma_b$ is the width of the blur in pixels. The forward process has made the picture weaker, so $x_t$ is divided by $\sqrt{\bar\alpha_t}$ first.
 
 # %%
 x_0 = shipped_image("sailboat")[None]
@@ -117,11 +117,11 @@ x0_hat = gaussian_blur(x_t / schedule.at(500).sqrt(), [33, 33], [2.0, 2.0])
 # %% [markdown]
 # ## How wide should the blur be?
 #
-# How close is a blurred picture to the clean one? Take the mean squared error (MSE) of all values. The peak signal-to-noise ratio puts it on a logarithmic scale, in decibels:
+# Take the mean squared error (MSE) of all values. The peak signal-to-noise ratio puts it on a logarithmic scale, in decibels:
 #
 # $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
 #
-# The 4 is the square of the widest possible error, from $-1$ to $1$. An MSE of 0.04 gives 20 dB, and 10 dB more mean a tenth of the MSE. Values outside $[-1, 1]$ are cut off first, since no picture has them.
+# The 4 is the square of the widest possible error, from $-1$ to $1$. An MSE of 0.04 gives 20 dB, and 10 dB more mean a tenth of the MSE. Values outside $[-1, 1]$ are cut off first.
 
 # %% mystnb={"figure": {"caption": "PSNR of the blurred test image against the width of the blur (logarithmic axis); mean over seeds 0, 1, 2. Triangles: the predicted width, see the text.", "name": "fig-a12-widths"}, "image": {"alt": "Three curves, one for each timestep. Each rises to a maximum and falls again, and the maximum moves to wider blurs as t grows. A triangle above each curve marks a width near its maximum."}} tags=["hide-input"]
 strength = pattern_strength(images[0])
@@ -142,7 +142,11 @@ plt.show()
 # %% [markdown]
 # A narrower blur than the best leaves more noise, a wider one removes more of the picture. With more noise, the best blur is wider.
 #
-# The best width can be predicted. A blur multiplies the pattern of [1.1](a1_1_forward.ipynb) with $n$ stripes across by $e^{-2 (\pi \sigma_b n / 64)^2}$. So it halves the patterns with $12 / \sigma_b$ stripes. Let these be the ones that are as strong as the noise ({numref}`fig-a11-spectrum`). Then the blur removes what the noise has drowned. The triangles mark this width. It is a little wider than the best one.
+# The best width can be predicted. Let a stripe pattern of [1.1](a1_1_forward.ipynb) have amplitude $s$ in the picture and, independent of it, $n$ in the noise, with mean squares $S$ and $N$ (and $n$ with mean 0). A filter multiplies the sum by $c$. Its mean squared error is
+#
+# $$ \mathbb E\big[(c\,(s + n) - s)^2\big] = (1 - c)^2 S + c^2 N, \qquad \text{smallest at } c = \frac{S}{S + N}. $$
+#
+# So a pattern as strong as the noise should be halved. A blur halves those with about $12/\sigma_b$ stripes. The triangles mark the $\sigma_b$ for which these are as strong as the noise ({numref}`fig-a11-spectrum`). All three are wider than the best width tried, by about a fifth to a third.
 #
 # ## Where it fails
 #
@@ -160,16 +164,10 @@ grid(
 # %% [markdown]
 # ## A filter that knows how pictures look
 #
-# The **Wiener filter** {cite:p}`wiener1949` is told how strong each stripe pattern usually is. This strength $S$ is measured on the 3,060 training drawings of Part A's model. The strength of the noise is $N = (1 - \bar\alpha_t)/\bar\alpha_t$, the dashed line in {numref}`fig-a11-spectrum`.
-# The filter takes the mean drawing away, multiplies each pattern by
+# The **Wiener filter** {cite:p}`wiener1949` has this best factor, $S / (S + N)$, for each pattern. How strong a pattern usually is, $S$, is measured on the 3,060 training drawings of Part A's model. The noise has $N = (1 - \bar\alpha_t)/\bar\alpha_t$, the dashed line in {numref}`fig-a11-spectrum`.
+# The filter takes the mean drawing away, multiplies each pattern, and puts the mean drawing back.
 #
-# $$ \frac{S}{S + N}, $$
-#
-# and puts the mean drawing back.
-#
-# A pattern much stronger than the noise stays, one as strong is halved, and one much weaker nearly vanishes.
-#
-# **Non-local means** {cite:p}`buades2005` knows nothing of other pictures. It averages over places of the same picture whose surroundings look alike, also far away.
+# **Non-local means** {cite:p}`buades2005` knows nothing of other pictures. It averages over pixels whose surroundings (7x7) look alike, up to 11 pixels away. The weight is $e^{-D/h^2}$: $D$ is the mean squared difference of the surroundings, less the $2N$ that noise makes (at least 0), and $h$ is a setting.
 
 # %% tags=["remove-input"]
 data = emoji()
@@ -229,9 +227,9 @@ table(
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means is ahead: much of the picture can still be seen, and similar places are found. At $t = 750$ the Wiener filter is ahead: little can be seen, so it helps to know how pictures usually look.
+# Non-local means is clearly ahead at $t = 250$. At 500 and 750 it leaves a fine hatching. At $t = 750$ the Wiener filter is ahead, by less than 1 dB on these four pictures.
 #
-# The Wiener filter knows a mean picture and one strength for each pattern. If pictures were Gaussian with these, no filter would have a smaller mean squared error. But pictures have edges and plain areas. A network can learn that, too: [1.3](a1_3_one_step_denoising.ipynb).
+# If pictures were Gaussian with its mean and strengths, no filter would have a smaller mean squared error. But pictures have edges and plain areas. A network can learn that, too: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #

@@ -16,7 +16,7 @@
 #
 # How much better than a filter is a denoiser that has seen many pictures?
 #
-# **It comes closer to the clean picture, and it keeps edges. A blur is an average of pixels. The network's answer is an average of pictures.**
+# **It comes closer to the clean picture, and it keeps edges. A blur is an average of pixels. The best possible answer is an average of pictures.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -124,8 +124,8 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ the best filter looks nearly as good as the network, at 500 it is rough, and at 750 only a blur is left. The network knows that drawings have sharp edges and plain areas, so it can
-# clean an area and keep its edge. What the noise has covered, it has to guess: at $t = 750$ the shape can be wrong.
+# At $t = 250$ the best filter looks nearly as good as the network, at 500 it is rough, and at 750 only a blur is left. The network's areas are plainer and its edges clearer.
+# What the noise has covered, it has to guess: at $t = 750$ the shape is wrong.
 #
 # ## The idea
 #
@@ -171,7 +171,7 @@ table(
 )
 
 # %% [markdown]
-# The filters' settings were even chosen with the clean pictures at hand. At $t = 500$ and 750 the photograph gains less than the drawings, since the network has only seen drawings.
+# The filters' settings were even chosen with the clean pictures at hand. At $t = 500$ and 750 the one photograph gains less than the drawings, perhaps since the network has only seen drawings.
 #
 # ## The best guess is an average
 #
@@ -196,11 +196,15 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# With little noise the best guess is nearly black or white. With much noise it is a grey. This is why the answers above get softer.
+# Black and white are weighted by the bell curves of [1.1](a1_1_forward.ipynb), $e^{-(x_t \mp \sqrt{\bar\alpha_t})^2 / (2(1-\bar\alpha_t))}$ with $-$ for white. Leave out what both have in common: $e^{u}$ for white and $e^{-u}$ for black are left, and
+#
+# $$ \mathbb E[x_0 \mid x_t] = \frac{e^{u} - e^{-u}}{e^{u} + e^{-u}} = \tanh u, \qquad u = \frac{\sqrt{\bar\alpha_t}\, x_t}{1 - \bar\alpha_t}. $$
+#
+# With little noise it is nearly black or white, with much noise a grey.
 #
 # ### An average over which pictures?
 #
-# **1. Over the training pictures.** This mean needs no network. All pictures are equally probable at first. So by Bayes' rule the weight of picture $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb), as a function of $x_0$:
+# **Over the training pictures?** This mean needs no network. All pictures are equally probable at first. So by Bayes' rule the weight of picture $x_0$ is the Gaussian $q(x_t \mid x_0)$ of 1.1, as a function of $x_0$:
 #
 # $$ w(x_0) \propto e^{-\lVert x_t - \sqrt{\bar\alpha_t}\, x_0 \rVert^2 / (2 (1 - \bar\alpha_t))}. $$
 #
@@ -217,9 +221,9 @@ def exact_mean(x_t, t):
 
 
 # %% [markdown]
-# **2. Over all pictures that anyone could draw.** The test image is one of these, so this is the best answer here. Nobody can compute it.
+# **Or over all pictures that anyone could draw?** The test image is one of these, so this mean is the best answer here. Nobody can compute it.
 #
-# **3. What the network makes.** Its training rewards the first mean. But it uses what the pictures have in common, and this helps with new ones, too:
+# The network's training rewards the first mean. What does it answer?
 
 # %% mystnb={"figure": {"caption": "The test image with more and more noise (seed 0). Top: the exact mean over one pass of the training. Bottom: the network's answer in one step.", "name": "fig-a13-average"}, "image": {"alt": "Two rows of five. Top: a pink cupcake; a motor boat on blue and pink, twice; a house with a red cross and a mountain, one over the other; and a brownish spot. Bottom: a sailboat like that of the test image, softer and softer from left to right, and a brownish square at the end."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
@@ -255,15 +259,9 @@ table(
 )
 
 # %% [markdown]
-# Up to $t = 900$ the exact mean is nearly one training picture, a cupcake or a motor boat: what fits the 12,288 noisy values a little better than the others gets nearly all the weight. The network comes closer to the test image. At $t = 990$ many pictures fit. Their mean is a brownish spot, and the network answers nearly the same.
+# Up to $t = 900$ the exact mean is nearly one training picture: the one that fits the 12,288 noisy values a little better than the others gets nearly all the weight. Only the values of the pixels count, not the thing drawn. So a cupcake, pink above and blue below, can be the nearest to a sailboat. The network's answer is far from this mean, and closer to the test image.
 #
-# ### The guess as a direction
-#
-# The guess also says in which direction a noisy picture becomes more probable (Tweedie's formula, for [1.6](a1_6_guidance.ipynb)):
-#
-# $$ \epsilon_\theta(x_t, t) \approx -\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t) $$
-#
-# Here $p(x_t)$ is the probability density of noisy pictures. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**. A change of $x_t$ in this direction makes it more probable. Noise leads the other way, hence the minus.
+# At $t = 950$ one sees an average: a house with a red cross and a mountain by water lie over each other. At $t = 990$ many pictures fit, and their mean is a brownish spot. Here the network comes near the exact mean.
 #
 # ## Where it fails
 #
@@ -310,8 +308,14 @@ grid(
 # ```
 # `````
 #
-# ```{dropdown} Why the guess is a direction
-# Write the density of noisy pictures as $p(x_t) = \mathbb E_{x_0}[q(x_t \mid x_0)]$, with the Gaussian $q$ of 1.1, and take the gradient of its logarithm:
+# ```{dropdown} The guess as a direction
+# The guess also says in which direction a noisy picture becomes more probable (Tweedie's formula, for [1.6](a1_6_guidance.ipynb)):
+#
+# $$ \epsilon_\theta(x_t, t) \approx -\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t) $$
+#
+# Here $p(x_t)$ is the probability density of noisy pictures. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**. A change of $x_t$ in this direction makes it more probable. Noise leads the other way, hence the minus.
+#
+# Why? Write $p(x_t) = \mathbb E_{x_0}[q(x_t \mid x_0)]$, with the Gaussian $q$ of 1.1, and take the gradient of the logarithm:
 #
 # $$ \nabla_{\!x_t} \log p(x_t) = \mathbb E\big[\nabla_{\!x_t} \log q(x_t \mid x_0) \mid x_t\big] = -\,\mathbb E\left[\frac{x_t - \sqrt{\bar\alpha_t}\,x_0}{1 - \bar\alpha_t} \;\middle|\; x_t\right] = -\frac{\mathbb E[\epsilon \mid x_t]}{\sqrt{1 - \bar\alpha_t}}. $$
 #

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.4 Iterative denoising
 #
-# Why take many small steps, when one large step already removes the noise? **One step answers with an average
-# of all pictures that fit. Many steps decide a little each time, and end at one of them.**
+# Why take many small steps, when one large step already removes the noise? **The best answer of one step is an average
+# of all pictures that fit. Many steps decide a little each time, and end at one picture.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -89,20 +89,19 @@ grid(
 )
 
 # %% [markdown]
-# Look at the right column: at $t = 990$ hardly anything of the original is left. One step answers with a blur, something like an average of
-# the mushrooms that the network knows. Many steps draw one clear mushroom. It is not the original, since that cannot be known any more.
+# One step gives soft edges and pale spots. From $t = 690$ to 930 the loop gains clear outlines, but loses spots: none is left at 690 and 780, one at 870 and 930. Its best mushroom comes from $t = 990$, and is another one: there the loop is free, while at 690 it must keep what $x_t$ still shows.
+# Long steps may cost spots, too: with them even a perfect network's results spread too little ([B2](../part_b/b2_time_conditioned.ipynb)). (No guidance on this page: $\gamma = 1$.)
 #
 # ## The idea
 #
-# Where several pictures fit the noise, the guess with the smallest squared error is their average ([1.3](a1_3_one_step_denoising.ipynb)). **Where
-# does the loop find the detail that one step does not have?** Not in the noisy picture. The loop makes it up, a little in each step:
+# The average is that of [1.3](a1_3_one_step_denoising.ipynb). **How does the loop come to one picture?**
 #
 # 1. A step mixes some of the guess $\hat x_0$ into the picture, and adds a little fresh noise.
 # 2. The fresh noise is random. It pushes the picture a little towards one of the pictures that fit.
 # 3. The next guess leans the same way, and is mixed in again. Small pushes add up to a decision.
 #
-# Here is the smallest example: a single pixel, black ($-1$) or white ($1$), both equally often. The best guess for it is
-# known: $\hat x_0 = \tanh\big(\sqrt{\bar\alpha_t}\,x_t / (1-\bar\alpha_t)\big)$.
+# The smallest example is the pixel of 1.3, black ($-1$) or white ($1$). Its best guess
+# is $\hat x_0 = \tanh\big(\sqrt{\bar\alpha_t}\,x_t / (1-\bar\alpha_t)\big)$.
 
 # %% mystnb={"figure": {"caption": "The guess for the one pixel. Eight runs start on the left from the same noisy pixel, $x_{990} = 0$, which fits black and white equally well. They differ in the fresh noise only. Dashed: the answer of one step.", "name": "fig-a14-pixel"}, "image": {"alt": "Eight lines begin together in the middle, at 0. They wander, move apart, and end at 1 or at -1. A dashed line stays at 0."}} tags=["hide-input"]
 runs = 8
@@ -122,12 +121,12 @@ ax.set_yticklabels(["black, $-1$", "0", "white, $1$"])
 plt.show()
 
 # %% [markdown]
-# One step answers 0, the mean of black and white, a grey that no such pixel has. Each run of the loop ends at black or at white, and the fresh noise decides at which.
+# One step answers 0, the mean of black and white. Each run of the loop ends at black or at white, and the fresh noise decides at which.
 #
 # ## One step of the loop
 #
 # We visit every 30th timestep: 990, 960, .., 30, 0, in all chapters of Part A. A step goes from $t$ to the next timestep $t'$ of the list, in
-# code `t_prev` {cite:p}`ho2020`:
+# code `t_prev`. From $t'$ to $t$ the forward process leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the picture's variance, and adds noise of variance $\beta = 1 - \alpha$. (The $\beta_t$ of 1.1 is for steps of 1, this $\beta$ for 30.) The step {cite:p}`ho2020` is
 #
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
@@ -136,15 +135,15 @@ plt.show()
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
 # * $\hat x_0$ is the clean picture that the network sees in $x_t$, by (N.2).
-# * $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ is the share of the picture's variance that the forward process from $t'$ to $t$ leaves. $\beta = 1 - \alpha$ is the variance of the noise that it adds.
 # * $z \sim \mathcal N(0, I)$ is the fresh noise. Its factor makes its variance $\tilde\beta$ ("beta tilde").
 #
-# This is a draw from $q(x_{t'} \mid x_t, x_0)$: what can have stood at $t'$, if the forward process began at $x_0$ and came to $x_t$. The guess $\hat x_0$ stands in for $x_0$. (The end of the page derives it, for any
-# $t' < t$, so a step may skip timesteps.)
+# If both ends $x_0$ and $x_t$ of the forward process are known, $q(x_{t'} \mid x_t, x_0)$ says how probable each $x_{t'}$ between them is. The step draws from it, with $\hat x_0$ for $x_0$. (The end of the page derives it, for any $t' < t$.)
 #
-# **Why just this much fresh noise?** The noise in $x_t$ has variance $1-\bar\alpha_t$. After the factor $b$ it has $b^2(1-\bar\alpha_t)$, less than belongs to $t'$. The fresh noise is the difference:
+# **Why just this much fresh noise?** After the factor $b$, the noise in $x_t$ has less variance than belongs to $t'$. The fresh noise is the difference:
 #
-# $$ b^2\,(1-\bar\alpha_t) + \tilde\beta = 1-\bar\alpha_{t'}. $$
+# $$ b^2\,(1-\bar\alpha_t) + \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\big(\alpha\,(1-\bar\alpha_{t'}) + \beta\big) = 1-\bar\alpha_{t'}, $$
+#
+# since $\alpha\bar\alpha_{t'} = \bar\alpha_t$ and $\alpha + \beta = 1$.
 
 # %% tags=["remove-input"]
 rows = []
@@ -209,7 +208,7 @@ animation(
 #
 # ## What you see
 #
-# In {numref}`fig-a14-steps` the noise fades, and the guess becomes clearer. Here is the end of the loop for three drawings:
+# In {numref}`fig-a14-steps` the outline of the guess becomes clearer, but its pale spots fade. Here is the end of the loop for three drawings:
 
 # %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, 23 small steps, and 23 small steps with $z = 0$, that is without fresh noise. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in six columns: the original; the noisy one; a blur, in which colours and rough shapes are left; one step, soft; many steps, sharper; and many steps without fresh noise, a few plain patches."}} tags=["hide-input"]
 names = ["sailboat", "mushroom", "cactus"]
@@ -238,12 +237,12 @@ grid(
 )
 
 # %% [markdown]
-# One step is soft. Many steps have clearer edges, but not always where the original has them. Without fresh noise (last column) this loop ends in plain patches: the picture holds less noise than the network expects at
-# $t'$, so the network takes the smoothness for a part of the drawing. (The loop of DDIM {cite:p}`song2021` needs no fresh noise: its factors keep the noise in $x_t$ at the right strength.)
+# One step is soft. Many steps have clearer edges, but not always where the original has them. Without fresh noise (last column) this loop ends in plain patches. The picture holds less noise than the network was trained on at
+# $t'$; perhaps it takes the smoothness for a part of the drawing.
 #
 # ## Closer, or sharper?
 #
-# How close a result is to the original is the PSNR of [1.2](a1_2_classical_denoising.ipynb). Its **sharpness** is the mean of the largest twentieth of all differences between neighbouring pixels, divided by the same of the original.
+# How close a result is to the original is the PSNR of [1.2](a1_2_classical_denoising.ipynb). Its **sharpness** is how large the differences of neighbouring pixels are at its strongest edges (mean of the largest 5 %), as a share of the original's. Faint details do not count.
 
 # %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Small dots: the three drawings of {numref}`fig-a14-compare`, which the network was not trained on, each as a mean over several seeds. Lines: the mean of the three. Prompt \"a high quality photo\", which names no thing.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t: one step is highest, then many steps, then the blur. Right, sharpness falls too: many steps are sharpest, then one step, then the blur."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
@@ -299,7 +298,7 @@ table(
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
 #
-# The loop here loses less than 3 dB, and its sharpness is below 1: the network's one step is not the exact mean, and the loop's result is still softer than a drawing.
+# The loop here loses less than 3 dB. So its one step is not exactly $\mu$, or its result is not such a draw.
 #
 # ## Where it fails
 #
@@ -319,7 +318,7 @@ grid(
 )
 
 # %% [markdown]
-# All runs agree on what could still be seen. The details differ, and a single result does not tell which of them are made up. If you want a *new* picture, this is no fault: [1.5](a1_5_sampling.ipynb).
+# All runs agree on a red cap over a light stem. The details differ, and a single result does not tell which of them are made up. If you want a *new* picture, this is no fault: [1.5](a1_5_sampling.ipynb).
 #
 # ## Try it
 #
@@ -344,7 +343,7 @@ grid(
 #
 # $$ \frac{1}{\tilde\beta} = \frac{\alpha}{\beta} + \frac{1}{1 - \bar\alpha_{t'}} = \frac{\alpha - \bar\alpha_t + \beta}{\beta\,(1 - \bar\alpha_{t'})} = \frac{1 - \bar\alpha_t}{\beta\,(1 - \bar\alpha_{t'})}, $$
 #
-# since $\alpha \bar\alpha_{t'} = \bar\alpha_t$ and $\alpha + \beta = 1$. That is (N.4). Its mean is the mean of the two means, weighted by their precisions:
+# again with $\alpha \bar\alpha_{t'} = \bar\alpha_t$ and $\alpha + \beta = 1$. That is (N.4). Its mean is the mean of the two means, weighted by their precisions:
 #
 # $$ \tilde\beta \left( \frac{\alpha}{\beta} \cdot \frac{x_t}{\sqrt\alpha} + \frac{\sqrt{\bar\alpha_{t'}}\, x_0}{1 - \bar\alpha_{t'}} \right) = \frac{\sqrt\alpha\,(1 - \bar\alpha_{t'})}{1 - \bar\alpha_t}\, x_t + \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1 - \bar\alpha_t}\, x_0. $$
 #
@@ -352,8 +351,9 @@ grid(
 # ```
 #
 # ```{dropdown} Long steps, and networks that learn the variance
-# The step takes the guess $\hat x_0$ for the truth. With small steps that does little harm. With steps of 30 the results spread too little, even with a perfect network:
-# [B2](../part_b/b2_time_conditioned.ipynb) measures it on data for which the perfect denoiser is known.
+# The step takes the guess $\hat x_0$ for the truth. With small steps that does little harm.
+# [B2](../part_b/b2_time_conditioned.ipynb) measures the harm of long steps on data for which the perfect denoiser is known.
+# (The loop of DDIM {cite:p}`song2021` needs no fresh noise: its factors keep the noise in $x_t$ at the right strength.)
 #
 # Some networks, as the coursework's own, also answer with a variance of the fresh noise. Then it takes the place of $\tilde\beta$, see (N.5) of the [notation](../notation.md); in code it is the second part of a
 # network's answer, `nu`. Emoji-64 uses (N.4) as it is. The loop above leaves `nu` out; `trajectory` uses it.
