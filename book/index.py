@@ -142,7 +142,7 @@ plt.show()
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
-# %% mystnb={"figure": {"caption": "Noisy pictures $x_t$ from the way back of {numref}`fig-index-strip`, and the clean picture $\\hat x_0$ that the network sees in each, when it is asked for \"a sailboat\". Here $\\gamma = 1$, on the way back it was 4 (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two rows of five. Top, noise in which a sailboat appears from left to right. Bottom, a blurred sailboat on the left that gets clearer from picture to picture."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Noisy pictures $x_t$ from the way back of {numref}`fig-index-strip`, and the clean picture $\\hat x_0$ that the network sees in each, when it is asked for \"a sailboat\". Here $\\gamma = 1$, on the way back it was 4 (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two rows of five. Top, noise in which a sailboat appears from left to right. Bottom, a soft sailboat on the left, then four definite ones that differ little."}} tags=["remove-input"]
 looks = by_profile([990, 900, 750, 600, 300], [990, 660, 330])
 ask = model.denoiser("a sailboat")
 with torch.no_grad():
