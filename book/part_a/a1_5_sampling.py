@@ -15,7 +15,7 @@
 # # 1.5 Sampling
 #
 # Can the loop draw a picture when it starts from nothing but noise? **Yes, and it is the loop of
-# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt decides what appears, and the seed decides how it looks.**
+# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt decides what appears, and the seed decides the details.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -99,23 +99,21 @@ grid(
 # prompt give the same picture again.
 #
 # **What does the loop draw?** A picture from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt. With exact guesses and small steps, the loop's $x_t$
-# are distributed as noised drawings are, at every $t$. Our network guesses only roughly, so its pictures are softer than the drawings.
+# are distributed as noised drawings are, at every $t$. Our network guesses only roughly, so this holds only roughly.
 #
 # **How does a text get into the network?**
 #
 # 1. A language model, which others trained on far more text, turns each word of the prompt into a list of 384 numbers.
-# 2. The mean of these lists, together with $t$, scales and shifts the values in each block of the denoiser.
-# 3. Where the denoiser's picture is smallest, each place in it also takes up the words that fit it best.
-#
-# In training it saw drawings with captions, and learned what to make of these numbers.
+# 2. The mean of these lists stands for the whole prompt. From it and $t$ the denoiser computes numbers by which each of its blocks multiplies its values, and others that it adds.
+# 3. Inside the denoiser the picture gets smaller and then larger again. Where it is smallest, each place also reads the single words.
 #
 # ## What you see
 #
 # In {numref}`fig-a15-prompts` each row shows the thing that was asked for. Down a column, the same noise becomes four things.
 #
-# **Is it copying?** Each picture of seed 0 has nearly the form of a training drawing, but it is softer. So the model largely imitates. (More in [Emoji-64](../appendix/emoji64.ipynb).)
+# **Is it copying?** Each picture of seed 0 has nearly the form of its nearest training drawing, but it is softer. [Emoji-64](../appendix/emoji64.ipynb) tests this with more pictures and a baseline. Exact guesses would copy: the training drawings are finitely many, and the exact mean of [1.3](a1_3_one_step_denoising.ipynb) leads the loop to one of them. Only inexact guesses give new pictures.
 #
-# {numref}`fig-a15-strip` shows how an apple comes out of the noise.
+# An apple comes out of the noise:
 
 # %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop. No guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 denoise = model.denoiser("a red apple")
@@ -136,7 +134,7 @@ grid(
 )
 
 # %% [markdown]
-# The noise at $t = 990$ says nothing about a picture, but the prompt does. So the first guess is an average of red apples ([1.3](a1_3_one_step_denoising.ipynb)). From there on the steps decide which apple it becomes.
+# The noise at $t = 990$ says nothing about a picture, but the prompt does. So the first guess is a soft red apple, and it has the form of the finished one already. From $t = 900$ on it changes little.
 #
 # ## When does the prompt decide?
 #
@@ -197,7 +195,7 @@ fig.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$. **In between neither wins:** most results are a mixture, and the judge names a third thing first.
+# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$. **In between neither wins:** the judge names a third thing first. In {numref}`fig-a15-switch` we see red rockets there.
 #
 # ## Where it fails
 #

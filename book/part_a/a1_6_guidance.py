@@ -86,7 +86,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 0$ all rows show the same shape, since the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. At 2 and 4 it is clearer. With more guidance the colours of rocket and car become too strong, and another dog comes out.
+# At $\gamma = 0$ all rows show the same shape, since the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. At 2 and 4 it is clearer. From 7 on another dog comes out. At 12 the outline of the rocket is torn and a fragment lies below it; the car hardly changes.
 #
 # ## The idea
 #
@@ -132,7 +132,7 @@ ax.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# Here are the same answers as pictures. Each noise, put into (N.2), gives a clean picture:
+# Here are the same answers as pictures. Each noise, put into (N.2), gives a clean picture. The guided one leaves the range from $-1$ to 1, so its colours are too strong. The finished dog is not like that: in later steps there is less noise, and the two answers differ less.
 
 # %% mystnb={"figure": {"caption": "From the left: a noisy picture on its way to \"a dog\"; the clean picture $\\hat x_0$ that the network sees in it without the prompt and with it; the second minus the first (grey: no difference); and the guided one, $\\gamma = 4$.", "name": "fig-a16-guesses"}, "image": {"alt": "Noise, then a soft shape, a soft dog, the difference of the two on grey, and a dog with hard colours."}} tags=["hide-input"]
 t = by_profile(full=870, fast=660)
@@ -161,7 +161,7 @@ grid(
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# `guided` makes a new denoiser of two, and the loop uses it like any other. (`together` asks both in one batch. `nu` is a learned variance, which our model does not have.)
+# `guided` makes a new denoiser of two, and the loop uses it like any other. (Our model leaves `nu` empty.)
 #
 # ## Why does this work?
 #
@@ -170,7 +170,11 @@ grid(
 # $$ \nabla \log p(x_t) \approx -\frac{\epsilon_u}{\sqrt{1-\bar\alpha_t}}, \qquad \nabla \log p(x_t \mid \text{prompt}) \approx -\frac{\epsilon_c}{\sqrt{1-\bar\alpha_t}}. $$
 #
 # By Bayes' rule, $p(\text{prompt} \mid x_t) \propto p(x_t \mid \text{prompt}) / p(x_t)$. So the second gradient minus the first is that of $\log p(\text{prompt} \mid x_t)$: the direction in which a classifier, a network that names pictures, would recognise the prompt better. Nobody has to train this classifier, so the method is
-# called **classifier-free**. (N.6) takes this direction $\gamma$ times, and the loop follows the gradient of a sharper density:
+# called **classifier-free**. (N.6) takes this direction $\gamma$ times,
+#
+# $$ \nabla \log p(x_t) + \gamma\, \nabla \log p(\text{prompt} \mid x_t), $$
+#
+# and this is the gradient of the logarithm of a sharper density, up to a constant factor:
 #
 # $$ p(x_t)\; p(\text{prompt} \mid x_t)^\gamma. $$
 #
@@ -187,7 +191,7 @@ grid(
 #
 # We ask for every 42nd name that the model knows, from seeds 0 and 1. How much do the two pictures of a name differ?
 
-# %% mystnb={"figure": {"caption": "Left: how much two pictures of one prompt differ (seeds 0 and 1), as a root mean square over their values from $-1$ to 1. A line is one of 13 names, prompt \"a NAME\"; blue if they differ less at $\\gamma = 7$ than at 1, red if more. Below: how many lines are lower than at 1. Right: the share of pictures that the judge of 1.5 names right, for every eighth name, seed 0 (bars: 95 % intervals).", "name": "fig-a16-measured"}, "image": {"alt": "Left, thirteen lines over gamma 1, 4 and 7: most fall up to 4 and stay there; three end higher than they began, one of them much higher. Right, a curve over gamma from 1 to 12, which rises up to 7 and is lower at 12; neighbouring bars overlap."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: how much two pictures of one prompt differ (seeds 0 and 1), as a root mean square over their values from $-1$ to 1. A line is one of 13 names, prompt \"a NAME\"; blue if they differ less at $\\gamma = 7$ than at 1, red if more. The text under 4 and 7 says how many of the 13 lines are lower there than at 1. Right: the share of pictures that the judge of 1.5 names right, for every eighth name, seed 0 (bars: 95 % intervals).", "name": "fig-a16-measured"}, "image": {"alt": "Left, thirteen lines over gamma 1, 4 and 7: most fall up to 4 and stay there; three end higher than they began, one of them much higher. Right, a curve over gamma from 1 to 12, which rises up to 7 and is lower at 12; neighbouring bars overlap."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
 names = [*result["ranks"]][:: by_profile(full=42, fast=254)]
 with_name = model.denoiser([called(name) for name in names for _ in (0, 1)])
@@ -224,9 +228,9 @@ axes[1].set(ylabel="named right", xlabel=r"$\gamma$", xticks=[*share])
 plt.show()
 
 # %% [markdown]
-# With $\gamma = 4$ and with $\gamma = 7$ the two pictures of most names are more alike than without guidance. The judge also finds the thing more often, up to $\gamma = 7$, though the bars overlap. (It learned from the same drawings as the model. A high share says that the prompt is obeyed, not that the picture is new or good.) So take a $\gamma$ in the middle.
+# With $\gamma = 4$ and with $\gamma = 7$ the two pictures of most names are more alike than without guidance. The judge finds the thing most often at $\gamma = 7$, but the bars overlap, so this does not say which $\gamma$ is best. (It learned from the same drawings as the model. A high share says that the prompt is obeyed, not that the picture is new or good.)
 #
-# Here are the names whose pictures came together most and went apart most:
+# Here are the names whose pictures came together most and went apart most (the red line that rises steeply after 4):
 
 # %% mystnb={"figure": {"caption": "Of the 13 names, the one whose difference falls most from $\\gamma = 1$ to 7, and the one whose difference rises most.", "name": "fig-a16-diversity"}, "image": {"alt": "Two rows of six. Worms: at gamma 1 two different ones, at 4 and 7 nearly the same. Abacuses: two alike at 1 and 4; at 7 the second one has red beads and a thinner frame, the first has not changed."}} tags=["hide-input"]
 change = differ[-1] - differ[0]
@@ -239,7 +243,7 @@ grid(
 )
 
 # %% [markdown]
-# Guidance goes towards what is typical of the prompt. The training drawings of an abacus differ, too, so two seeds can end at two of them.
+# So guidance does not bring every two seeds together: at $\gamma = 7$ the second abacus is a different one, and garbled.
 #
 # ## Where it fails
 #
@@ -254,7 +258,7 @@ samples = generate(model, denoise, range(5), timesteps)
 grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=0.9)
 
 # %% [markdown]
-# For Emoji-64 this phrase could stand for any drawing, and so could the empty prompt. The difference of the two answers says little, and guidance enlarges it all the same.
+# Compare with {numref}`fig-a15-samples`, the same seeds at $\gamma = 1$. The purple field of seed 0 has become a ball on white, and the purple shape of seed 4 an orange one. So guidance changes the pictures, but not towards a thing that we can name.
 #
 # ## Try it
 #

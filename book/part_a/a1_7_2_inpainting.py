@@ -185,7 +185,7 @@ grid(
 #
 # ## What you see
 #
-# Each filling in {numref}`fig-a172-prompts` belongs to the thing that the prompt names, and the stem of the mushroom is its lower part. What would be larger than the hole is cut off at the border, such as the top of the first
+# Each filling in {numref}`fig-a172-prompts` belongs to the thing that the prompt names. The stem of the mushroom becomes the trunk of the tree; the palms and umbrellas bring a trunk or handle of their own. What would be larger than the hole is cut off at the border, such as the top of the first
 # tree. Outside the hole nothing changes but a trace of noise that is left at $t = 0$, too little to be seen.
 
 # %% mystnb={"figure": {"caption": "The mushroom before and after; move the slider. \"A tree\", $\\gamma = 3$, seed 0.", "name": "fig-a172-slider"}} tags=["hide-input"]
@@ -199,7 +199,7 @@ comparison(
 # %% [markdown]
 # ## Taking each step several times
 #
-# The network looks at the surroundings once at each timestep. At the next one there is less noise, and less can be changed. So a filling may have the right shape but colours that do not fit, such as the pink trunks of the palms above.
+# The noise that (A.1) pastes around the hole does not depend on what is in it. In a true noisy picture both would fit. The network sees both once at each timestep; at the next one there is less noise, and less can be changed. So colours may not fit, such as the pink trunks of the palms above.
 #
 # RePaint {cite:p}`lugmayr2022` gives the hole more chances. After a step from $t$ to $t'$ it adds noise to the whole picture, hole and surroundings together, until it is at $t$ again, and takes the step once more:
 #
@@ -215,7 +215,7 @@ comparison(
 # :dedent:
 # ```
 #
-# Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they go down and up in zigzags:
+# Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they go down and up in zigzags (each move leads to the next place in the list):
 
 # %% mystnb={"figure": {"caption": "The timesteps of the first four steps, each taken once, twice and four times. Blue: a step of the loop. Orange: noise is added (N.7). The horizontal axis counts these moves.", "name": "fig-a172-zigzag"}, "image": {"alt": "Three panels of t. On the left it falls in four steps; in the other two it falls, rises and falls again before each further step."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.2), sharey=True, layout="constrained")
@@ -255,7 +255,7 @@ grid(
 )
 
 # %% [markdown]
-# With $n = 5$ the fillings fit better. The trunk of the palm has the colour of the stem below it, instead of pink. The lumps beside the cactus are two arms. In the cap of the mushroom the pale spots are gone, though one still sees the hole. The price is $n$ times the time, and the leaves of the palm
+# With $n = 5$ the trunk of the palm has the colour of the stem below it, instead of pink. The left lump beside the cactus now sits on its arm; the right one still floats. In the cap of the mushroom the pale spots of $n = 1$ and 2 have become one blurred pink area. The price is $n$ times the time, and the leaves of the palm
 # have lost details.
 #
 # One number for the fit is the **seam**. Take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. We measure it with the holes of {numref}`fig-a172-single`, and the name of the picture as the prompt:
@@ -286,7 +286,7 @@ once, most = (np.mean([seams[key] for key in seams if key[2] == n]) for n in (1,
 print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% [markdown]
-# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and is higher again at $n = 8$. It stays above the dashed line, the seam of the given picture. So begin with $n = 1$, and take more where the border shows.
+# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and is higher again at $n = 8$. It stays above the dashed line, the seam of the given picture. With $\gamma = 1$ it is lower than with 3 everywhere. A low seam alone does not make a good filling: a smooth or empty one can have it, too. So where the border shows, try a larger $n$ and look.
 #
 # ## Where it fails
 #
@@ -310,15 +310,14 @@ grid(
 )
 
 # %% [markdown]
-# * **A prompt without a name.** The phrase may mean anything, and it is hard to say what has come into these holes. Repeating does not change that, since the prompt still asks for no thing.
-# * **A background that the model does not expect.** Most training drawings have a white background. The model puts white into the blue sky of the sailboat, and the hole shows.
+# * **A prompt without a name.** It is hard to say what has come into these holes, and repeating does not change that.
+# * **A background that the model does not expect.** Most training drawings have a white background. In the blue sky of the sailboat it puts a yellow lump ($n = 1$) or much white ($n = 4$), and the hole shows.
 #
 # ```{dropdown} Whose ideas these are, and what they are not
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There
 # the loop has 250 steps, goes up by 10 of them at a time, and does so 10 times. Ours has 34 timesteps and goes up by one; it takes the last step once, since at $t = 0$ only a trace of noise is left.
 #
-# None of this draws exactly from the pictures that have these surroundings. The noise that (A.1) puts around the hole does not depend on what is in it, while in a true noisy picture of that kind both would fit.
-# Repeating brings it closer.
+# None of this draws exactly from the pictures that have these surroundings. Repeating is meant to come closer.
 # ```
 #
 # ## Try it

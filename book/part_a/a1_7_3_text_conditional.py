@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.7.3 Text-conditional image to image
 #
-# Can a text turn a picture into another thing? **Yes. From a start in the middle of the loop the result is a mixture
-# of both.**
+# Can a text turn a picture into another thing? **Yes. From a start in the middle of the loop the result can be a
+# mixture of both.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -91,10 +91,10 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # The method is that of [1.7](a1_7_image_to_image.ipynb): noise the picture to a timestep $t$, and denoise it from there with a prompt. But now the prompt names another thing.
 #
-# Two forces pull at the result. The picture acts once, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
+# Two forces pull at the result. The picture enters once, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
 #
 # Why do they mix? The loop draws coarse things first and details last. At $t = 570$ the noise still lets areas of colour and an outline through, and the result stays near them. The
-# details are open, and the model takes those of the prompt's thing. **So choose a thing that can have the picture's outline.**
+# details are open, and the model takes those of the prompt's thing. So a thing that can have the picture's outline is a good first choice.
 #
 # Six seeds from one start (`i_start` = 12, that is $t = 630$), and the same prompt without a picture:
 
@@ -120,13 +120,13 @@ grid(
 # ## What you see
 #
 # In {numref}`fig-a173-mixtures` the picture wins on the left and the prompt on the right. Between them lie mixtures: the stem of the mushroom becomes the handle of the umbrella; the
-# water becomes a blue mountain, and the red sail its fire. What a mixture has kept can still be made out in the noisy picture above it.
+# water becomes a blue mountain, and orange fire stands where the red sail was. At $t = 690$ we hardly see the shapes in the noise any more.
 #
 # Is it the mushroom that makes the umbrella pink? The lower row of {numref}`fig-a173-seeds` never saw it: its umbrellas are purple and have a dark handle. So the pink comes from the mushroom.
 #
 # ## Mushroom or umbrella?
 #
-# The judge of [1.6](a1_6_guidance.ipynb) is a network that names drawings. For each start we make six results, and count those for which it finds "umbrella" more probable than "mushroom":
+# The judge of [1.5](a1_5_sampling.ipynb) is a network that names drawings. For each start we make six results, and count those for which it finds "umbrella" more probable than "mushroom":
 
 # %% mystnb={"figure": {"caption": "How many of six results the judge takes for an umbrella rather than a mushroom, for each start; the mushroom towards \"an umbrella\", $\\gamma = 7$, seeds 0 to 5.", "name": "fig-a173-judge"}, "image": {"alt": "A curve over the start t: the number of results that the judge takes for an umbrella. It is 0 up to t = 390 and 6 from t = 570 on."}} tags=["hide-input"]
 judge = load_evaluator()
@@ -145,7 +145,7 @@ ax.set(xlabel="start $t$", ylabel="umbrella before\nmushroom, of 6", ylim=(-0.3,
 plt.show()
 
 # %% [markdown]
-# Up to $t = 390$ it prefers the mushroom in all six, and from $t = 570$ on the umbrella. A name is not all: at $t = 570$, the result in {numref}`fig-a173-mixtures` still has the stem of a mushroom.
+# At $t = 330$ and 390 it prefers the mushroom in all six, and from $t = 570$ on the umbrella in all six. A name is not all: at $t = 570$, the result in {numref}`fig-a173-mixtures` still has the stem of a mushroom.
 #
 # ## The coursework's prompts
 #
@@ -166,12 +166,12 @@ grid(
 )
 
 # %% [markdown]
-# Most of these starts lie where the prompt wins. Between $t = 390$ and 690, where the mixtures of {numref}`fig-a173-mixtures` lie, the coursework has no start. Of the three the broccoli mixes
-# best: at $t = 390$ the mushroom gets a green stem, and at $t = 690$ the broccoli is still reddish in places.
+# Most of these starts lie where the prompt wins. Between $t = 390$ and 690, where the mixtures of {numref}`fig-a173-mixtures` lie, the coursework has no start. Still, at $t = 390$ the mushroom
+# has a green stem and the cactus a headband; at $t = 690$ the broccoli is reddish in places.
 #
 # ## Where it fails
 #
-# A cactus and a robot do not mix at any start:
+# With seed 0, a cactus and a robot do not mix:
 
 # %% mystnb={"figure": {"caption": "The cactus towards \"a robot\", as in {numref}`fig-a173-mixtures`: $\\gamma = 7$, seed 0.", "name": "fig-a173-robot"}, "image": {"alt": "A cactus, and from left to right a green cactus in a grey box that becomes the wide head of a robot."}} tags=["hide-input"]
 noisy, results = towards([("cactus", "a robot")])
@@ -183,7 +183,7 @@ grid(
 )
 
 # %% [markdown]
-# The model draws the robot as a wide head, and the cactus is narrow with two arms. Up to $t = 570$ one lies over the other; from $t = 630$ on we see only the robot.
+# The model draws the robot as a wide head, and the cactus is narrow with two arms. At $t = 450$ to 570 one lies over the other; from $t = 630$ on we see only the robot.
 #
 # ## Try it
 #
