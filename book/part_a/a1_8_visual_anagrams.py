@@ -73,7 +73,7 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
-# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0. The hat and the drop were chosen by eye from 30 pairs, and the strawberry was tried later. The seeds are the best of 16, for the strawberry of 4 (0 to 3), by the probabilities that a network that names drawings gives both names.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: a strawberry that becomes a slice of watermelon, a top hat that becomes a bucket, a water drop that becomes a balloon."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three anagrams, each upright (above) and the same picture upside down (below). $\\gamma = 7$, timesteps 990, 960, .., 0, seeds 1, 12 and 11.", "name": "fig-a18-flip"}, "image": {"alt": "Two rows of three pictures, the lower row the upper one upside down: a red strawberry with green leaves that becomes a slice of watermelon with a green rind; a violet barrel with a dark rim, for a top hat and a bucket; a light blue water drop that becomes a balloon."}} tags=["hide-input"]
 pairs = [
     ("strawberry", "watermelon"),
     ("top hat", "bucket"),
@@ -92,8 +92,6 @@ grid(
 )
 
 # %% [markdown]
-# The lower row of {numref}`fig-a18-flip` is the upper one, mirrored top to bottom.
-#
 # ```{live} anagram
 # ```
 #
@@ -105,20 +103,20 @@ grid(
 # 2. Turn the noisy picture over, and show it that, with the second prompt. Turn the answer back.
 # 3. Make the step with the mean of the two.
 #
-# $$ \epsilon_\theta = \tfrac12 \left( \epsilon_1(x_t, t) + f^{-1}\big(\epsilon_2(f(x_t), t)\big) \right) \tag{A.2} $$
+# $$ \epsilon = \tfrac12 \left( \epsilon_1(x_t, t) + f^{-1}\big(\epsilon_2(f(x_t), t)\big) \right) \tag{A.2} $$
 #
 # * $x_t$ is the noisy picture at timestep $t$.
 # * $f$ is the **view**, here the flip that turns a picture upside down, and $f^{-1}$ turns it back.
 # * $\epsilon_1$ is the guided estimate of the noise (N.6) for the first prompt, $\epsilon_2$ that for the second one.
-# * $\epsilon_\theta$ is the estimate that the loop gets. The loop itself does not change.
+# * $\epsilon$ is the estimate that the loop gets. The loop itself does not change.
 #
-# **Why turn the answer back?** By (N.1) $x_t$ is the sum of a clean picture $x_0$ and noise $\epsilon$, both scaled. The flip is **linear**: the flip of a sum is the sum of the flips.
+# **Why turn the answer back?** By (N.1) $x_t$ is the sum of a clean picture $x_0$ and noise $\epsilon$, both scaled. The flip is **linear**: we may add and scale before it or after it, with the same result.
 #
 # $$ f(x_t) = \sqrt{\bar\alpha_t}\, f(x_0) + \sqrt{1-\bar\alpha_t}\, f(\epsilon). $$
 #
 # So the network, shown $f(x_t)$, estimates the turned-over noise $f(\epsilon)$. But the step needs an estimate of $\epsilon$. That is what $f^{-1}$ makes of the answer.
 #
-# **Why can the network answer at all?** It learned with white noise: independent Gaussian values of variance 1. A flip only moves these values to other places, so $f(\epsilon)$ is white noise too. This holds for each $f$ that is **orthogonal**, that is, keeps all lengths as a rotation does.
+# **Why can the network answer at all?** It learned with white noise: independent Gaussian values of variance 1. A flip only moves these values to other places, so $f(\epsilon)$ is white noise too. This holds for each $f$ that is **orthogonal**: linear, and the sum of the squares of all values stays the same.
 #
 # **Why the mean?** Each answer draws the picture towards its own prompt. The mean draws it towards pictures that fit both.
 #
@@ -127,7 +125,9 @@ grid(
 #
 # $$ \tfrac12 \big( \nabla \log p_1(x) + \nabla \log p_2(f(x)) \big) = \nabla \log \sqrt{p_1(x)\, p_2(f(x))}. $$
 #
-# The mean of two scores is the score of the geometric mean, and this is high only where both are high. ($p_1$ and $p_2$ are the densities at this $t$, changed by guidance.)
+# The mean of two scores is the score of the geometric mean. Wherever one of the two densities is near zero, the mean is near zero too. ($p_1$ and $p_2$ are the densities at this $t$, changed by guidance.)
+#
+# The loop follows this only roughly: it needs the density of the noised product, and the product of two noised densities is another one.
 # ```
 #
 # In code (`visual_anagram` of the package does the same for any number of views):
@@ -157,12 +157,12 @@ animation(
 # %% [markdown]
 # ## What to see
 #
-# The leaves of the strawberry are the rind of the watermelon. The brim of the hat is the rim of the bucket. The tip of the drop is the knot of the balloon. One outline has to fit both things, and one set of colours too.
+# The leaves of the strawberry are the rind of the watermelon. The brim of the hat is the rim of the bucket, but without the names we would see a violet barrel. The drop and the balloon surprise least: they have nearly one shape.
 #
 # A turn, or dark and light swapped, can take the place of the flip in (A.2). Dark and light are swapped by the **negative** $f(x) = -x$, since colours lie in $[-1, 1]$ and 0 is a middle grey.
 
 
-# %% mystnb={"figure": {"caption": "Three more views: the picture for the first name (above), and what the view shows for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0; the pairs were chosen by eye, and the seeds are the best of 8 by the same probabilities as in {numref}`fig-a18-flip`. The second prompt of the negative ends with \"on a black background\".", "name": "fig-a18-views"}, "image": {"alt": "Three pictures above, below each what its view shows: a blue fish that a quarter turn makes a rocket; a yellow light bulb that a half turn makes a pear; a penguin whose negative is a pale ghost on black."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three more views: the picture for the first name (above), and what the view shows for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0, seeds 7, 0 and 1. The second prompt of the negative ends with \"on a black background\".", "name": "fig-a18-views"}, "image": {"alt": "Three pictures above, below each what its view shows: a blue shape with red fins, in which no fish can be seen, and a quarter turn makes it a rocket; a plain yellow shape, a light bulb that a half turn makes a pear; a penguin whose negative is a pale ghost on black."}} tags=["hide-input"]
 def drawn(pair, view, seed, ending=""):
     """The anagram of one pair in one view."""
     first, second = map(called, pair)
@@ -195,11 +195,11 @@ grid(
 )
 
 # %% [markdown]
-# A half turn is the flip with left and right swapped too. Turns ask for the same as the flip, an outline that fits both things. The fish is hard to see, and the ghost still has the form of the penguin.
+# A half turn is the flip with left and right swapped too. Like the flip, turns ask for an outline that fits both things. A light bulb and a pear have nearly the same one. We cannot see the fish, and the ghost still has the form of the penguin.
 #
 # ## How often does it work?
 #
-# `python -m benchmarks.pairs` drew pairs that were chosen by hand. The judge of [1.6](a1_6_guidance.ipynb), a network that names drawings, looks at each picture both ways. We count a picture if the right name is both times among the first five of the judge's 508 names.
+# `python -m benchmarks.pairs` drew pairs that were chosen by hand. The judge of [1.5](a1_5_sampling.ipynb), a network that names drawings, looks at each picture both ways. We count a picture if the right name is both times among the first five of the judge's 508 names.
 # As a control it sees the plain training drawings of both things in the same two ways.
 
 
@@ -238,6 +238,8 @@ table(
 
 # %% [markdown]
 # With the flip and the turns, anagrams have both names several times as often as plain drawings. With the other two views hardly any has them. The judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order. It tears outlines apart, so two things can share little but patches of colour. We could not name both things in any.
+#
+# The judge also picked the seeds of the figures: the best of 16, for the strawberry of 4, for the other views of 8. So the figures show its favourites. The pairs in them were chosen by eye.
 #
 # ## Where it fails
 #
@@ -280,13 +282,13 @@ for name, estimate in estimates.items():
 table(
     rows,
     ["view", "error of the estimated noise"],
-    'Mean squared error of the noise at t = 500, estimated through each view and turned back; the three drawings of 1.7, prompt "a high quality photo". Who guesses 0 has the variance of the noise as the error, about 1.',
+    'Mean squared error of the noise at t = 500, estimated through each view and turned back; the three drawings of 1.7, prompt "a high quality photo".',
 )
 
 # %% [markdown]
-# Doubled, the network sees more noise than $t$ says. And $f^{-1}$ halves its answer, so the second prompt has less to say. The strawberry wins: it is there in both rows.
+# Doubled, drawing and noise keep their ratio, but the network was not trained on this scale. If it still answered with noise of variance 1, $f^{-1}$ would halve that, and the error would be 0.25. The error is smaller, so the network partly answers the doubling. The strawberry wins: it is there in both rows.
 #
-# Shuffled pixels have the right noise, but no drawing is under it. What one prompt draws is scattered dots to the other. Each thing is there in its own row, but only as a faint pattern of dots.
+# Shuffled pixels have the right noise, but no drawing is under it. What one prompt draws is scattered dots to the other. Each thing shows only faintly, in its own row.
 #
 # ## Try it
 #
