@@ -104,14 +104,14 @@ grid(
 # **How does a text get into the network?**
 #
 # 1. A language model, which others trained on far more text, turns each word of the prompt into a list of 384 numbers.
-# 2. The mean of these lists stands for the whole prompt. From it and $t$ the denoiser computes numbers by which each of its blocks multiplies its values, and others that it adds.
+# 2. The mean of these lists stands for the whole prompt. From it and $t$ the denoiser computes numbers with which each block multiplies its values, and numbers that it adds.
 # 3. Inside the denoiser the picture gets smaller and then larger again. Where it is smallest, each place also reads the single words.
 #
 # ## What you see
 #
 # In {numref}`fig-a15-prompts` each row shows the thing that was asked for. Down a column, the same noise becomes four things.
 #
-# **Is it copying?** Each picture of seed 0 has nearly the form of its nearest training drawing, but it is softer. [Emoji-64](../appendix/emoji64.ipynb) tests this with more pictures and a baseline. Exact guesses would copy: the training drawings are finitely many, and the exact mean of [1.3](a1_3_one_step_denoising.ipynb) leads the loop to one of them. Only inexact guesses give new pictures.
+# **Is it copying?** Each picture of seed 0 has nearly the form of its nearest training drawing, but softer. [Emoji-64](../appendix/emoji64.ipynb) tests this with more pictures and a baseline. Exact guesses would copy: the exact mean of [1.3](a1_3_one_step_denoising.ipynb) leads the loop to one of the finitely many training drawings. Only inexact guesses give new pictures.
 #
 # An apple comes out of the noise:
 
@@ -134,11 +134,11 @@ grid(
 )
 
 # %% [markdown]
-# The noise at $t = 990$ says nothing about a picture, but the prompt does. So the first guess is a soft red apple, and it has the form of the finished one already. From $t = 900$ on it changes little.
+# The noise at $t = 990$ says nothing about a picture, but the prompt does. So the first guess is a soft red apple, already of the final form. From $t = 900$ on it changes little.
 #
 # ## When does the prompt decide?
 #
-# To test it, we start with one prompt and change to another one at some timestep.
+# We start with one prompt and change to another at some timestep.
 
 # %% mystnb={"figure": {"caption": "The loop begins with \"a red apple\". At the $t$ above each column the prompt changes to \"a rocket ship\". No guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Three rows of pictures. On the left the prompt changes at once, on the right never; from left to right rockets become apples, with mixtures in between."}} tags=["hide-input"]
 things = {
@@ -195,7 +195,7 @@ fig.legend(loc="outside upper center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$. **In between neither wins:** the judge names a third thing first. In {numref}`fig-a15-switch` we see red rockets there.
+# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$. **In between neither wins:** the judge names a third thing first ({numref}`fig-a15-switch` shows red rockets).
 #
 # ## Where it fails
 #
@@ -213,10 +213,10 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# They are hard to name. In the training this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and follows it more clearly if we
+# In the training this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and follows it more clearly if we
 # exaggerate what it changes: [1.6](a1_6_guidance.ipynb).
 #
 # ## Try it
 #
-# * **Another prompt.** In the code of {numref}`fig-a15-prompts`, put a thing that you would like to see into `prompts`. Do the four seeds differ?
-# * **Fewer steps.** In the code of {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)` instead of `timesteps`: nine steps instead of 33. What becomes of the edges?
+# * **Another prompt.** In the code of {numref}`fig-a15-prompts`, put another thing into `prompts`. Do the four seeds differ?
+# * **Fewer steps.** In the code of {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)` instead of `timesteps`: nine steps. What becomes of the edges?

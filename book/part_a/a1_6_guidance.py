@@ -86,7 +86,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 0$ all rows show the same shape, since the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. At 2 and 4 it is clearer. From 7 on another dog comes out. At 12 the outline of the rocket is torn and a fragment lies below it; the car hardly changes.
+# At $\gamma = 0$ all rows show the same shape, since the prompt is ignored. At $\gamma = 1$ the thing is there, but soft. At 2 and 4 it is clearer. From 7 on another dog comes out. At 12 the rocket is torn, and the car hardly changes.
 #
 # ## The idea
 #
@@ -96,7 +96,7 @@ grid(
 #
 # * $\epsilon_c$ is the noise that the network sees with the prompt (c for conditional), $\epsilon_u$ with the empty prompt (u for unconditional).
 # * $\gamma$ ("gamma") is the **guidance scale**. With $\gamma = 1$ the loop is that of [1.5](a1_5_sampling.ipynb), and $\gamma > 1$ exaggerates what the prompt changes.
-# * $\epsilon_\gamma$ is the guided noise. The loop uses it in place of the network's own answer.
+# * $\epsilon_\gamma$ is the guided noise, which the loop uses.
 
 # %% mystnb={"figure": {"caption": "Guidance as arrows, a sketch: the answer without the prompt (grey) and with it (blue), $\\gamma$ times their difference (dashed), and the sum of grey and dashed (red). The difference is drawn larger than it is.", "name": "fig-a16-arrows"}, "image": {"alt": "From one point start two arrows, the estimates without and with the prompt. A third arrow goes from the tip of the first through the tip of the second, and four times as far. The guided estimate is the arrow from the start to its tip."}} tags=["hide-input"]
 eps_u, eps_c, gamma = np.array([1.0, 1.7]), np.array([1.9, 1.35]), 4
@@ -132,7 +132,7 @@ ax.set_axis_off()
 plt.show()
 
 # %% [markdown]
-# Here are the same answers as pictures. Each noise, put into (N.2), gives a clean picture. The guided one leaves the range from $-1$ to 1, so its colours are too strong. The finished dog is not like that: in later steps there is less noise, and the two answers differ less.
+# The same answers as clean pictures, by (N.2). The guided one leaves the range from $-1$ to 1, so its colours are too strong. The finished dog is not like that: in later steps the two answers differ less.
 
 # %% mystnb={"figure": {"caption": "From the left: a noisy picture on its way to \"a dog\"; the clean picture $\\hat x_0$ that the network sees in it without the prompt and with it; the second minus the first (grey: no difference); and the guided one, $\\gamma = 4$.", "name": "fig-a16-guesses"}, "image": {"alt": "Noise, then a soft shape, a soft dog, the difference of the two on grey, and a dog with hard colours."}} tags=["hide-input"]
 t = by_profile(full=870, fast=660)
@@ -174,11 +174,11 @@ grid(
 #
 # $$ \nabla \log p(x_t) + \gamma\, \nabla \log p(\text{prompt} \mid x_t), $$
 #
-# and this is the gradient of the logarithm of a sharper density, up to a constant factor:
+# the gradient of the logarithm of a sharper density (up to a factor):
 #
 # $$ p(x_t)\; p(\text{prompt} \mid x_t)^\gamma. $$
 #
-# With $\gamma > 1$ the pictures in which the prompt is easiest to recognise count more. So we expect clearer and less varied pictures. (The finished ones follow such a density only roughly. The paper writes $1 + w$ for $\gamma$.)
+# With $\gamma > 1$ the pictures in which the prompt is easiest to recognise count more. So we expect clearer and less varied pictures. (The finished ones follow such a density only roughly.)
 
 # %% [markdown]
 # Try a prompt of your own:
@@ -189,9 +189,9 @@ grid(
 # %% [markdown]
 # ## Is it less varied?
 #
-# We ask for every 42nd name that the model knows, from seeds 0 and 1. How much do the two pictures of a name differ?
+# We ask for every 42nd name that the model knows. How much do the pictures of two seeds differ?
 
-# %% mystnb={"figure": {"caption": "Left: how much two pictures of one prompt differ (seeds 0 and 1), as a root mean square over their values from $-1$ to 1. A line is one of 13 names, prompt \"a NAME\"; blue if they differ less at $\\gamma = 7$ than at 1, red if more. The text under 4 and 7 says how many of the 13 lines are lower there than at 1. Right: the share of pictures that the judge of 1.5 names right, for every eighth name, seed 0 (bars: 95 % intervals).", "name": "fig-a16-measured"}, "image": {"alt": "Left, thirteen lines over gamma 1, 4 and 7: most fall up to 4 and stay there; three end higher than they began, one of them much higher. Right, a curve over gamma from 1 to 12, which rises up to 7 and is lower at 12; neighbouring bars overlap."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: how much two pictures of one prompt differ (seeds 0 and 1), as a root mean square over their values from $-1$ to 1. A line is one of 13 names, prompt \"a NAME\"; blue if they differ less at $\\gamma = 7$ than at 1, red if more. Under 4 and 7: how many lines are lower there than at 1. Right: the share of pictures that the judge of 1.5 names right, for every eighth name, seed 0 (bars: 95 % intervals).", "name": "fig-a16-measured"}, "image": {"alt": "Left, thirteen lines over gamma 1, 4 and 7: most fall up to 4 and stay there; three end higher than they began, one of them much higher. Right, a curve over gamma from 1 to 12, which rises up to 7 and is lower at 12; neighbouring bars overlap."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/emoji64.json").read_text())
 names = [*result["ranks"]][:: by_profile(full=42, fast=254)]
 with_name = model.denoiser([called(name) for name in names for _ in (0, 1)])
@@ -228,9 +228,9 @@ axes[1].set(ylabel="named right", xlabel=r"$\gamma$", xticks=[*share])
 plt.show()
 
 # %% [markdown]
-# With $\gamma = 4$ and with $\gamma = 7$ the two pictures of most names are more alike than without guidance. The judge finds the thing most often at $\gamma = 7$, but the bars overlap, so this does not say which $\gamma$ is best. (It learned from the same drawings as the model. A high share says that the prompt is obeyed, not that the picture is new or good.)
+# With $\gamma = 4$ and with $\gamma = 7$ the two pictures of most names are more alike than without guidance. The judge finds the thing most often at $\gamma = 7$, but the bars overlap. (It learned from the same drawings as the model. A high share says that the prompt is obeyed, not that the picture is new or good.)
 #
-# Here are the names whose pictures came together most and went apart most (the red line that rises steeply after 4):
+# Here are the names whose pictures came together most and went apart most (the red line that rises after 4):
 
 # %% mystnb={"figure": {"caption": "Of the 13 names, the one whose difference falls most from $\\gamma = 1$ to 7, and the one whose difference rises most.", "name": "fig-a16-diversity"}, "image": {"alt": "Two rows of six. Worms: at gamma 1 two different ones, at 4 and 7 nearly the same. Abacuses: two alike at 1 and 4; at 7 the second one has red beads and a thinner frame, the first has not changed."}} tags=["hide-input"]
 change = differ[-1] - differ[0]
@@ -243,7 +243,7 @@ grid(
 )
 
 # %% [markdown]
-# So guidance does not bring every two seeds together: at $\gamma = 7$ the second abacus is a different one, and garbled.
+# At $\gamma = 7$ the second abacus is a different one, and garbled.
 #
 # ## Where it fails
 #

@@ -107,7 +107,7 @@ grid(
 #
 # * $m$ is the **mask**: 1 where something new may appear, 0 where the picture stays. It multiplies pixel by pixel.
 # * $x_t$ on the right is what the step has made, with the noise of timestep $t$; on the left it is what the next step gets.
-# * $x_0$ is the given picture. The bracket is the forward process (N.1): the given picture with the noise of the same timestep.
+# * $x_0$ is the given picture. The bracket is the forward process (N.1).
 # * $\epsilon$ is noise, drawn anew after each step.
 
 # %% mystnb={"figure": {"caption": "One step of inpainting, from $t = 510$ to 480. Above, the model's step; below, the given picture with as much noise; the mask takes the hole from the one and the surroundings from the other. \"A tree\" of {numref}`fig-a172-prompts`, seed 0.", "name": "fig-a172-step"}, "image": {"alt": "A diagram of seven pictures with arrows. Above: a noisy picture, an arrow named denoise one step, a less noisy picture, times m, the inside of the hole. Below: the mushroom, an arrow named add noise, the noisy mushroom, times one minus m, the surroundings. Both lead to the sum on the right."}} tags=["hide-input"]
@@ -181,12 +181,12 @@ grid(
 
 # %% [markdown]
 # Pasted at the end, the drawing knows nothing of the given cap, and a rectangle of another mushroom remains. Pasted after every step, the cap is there, under the noise, whenever the network looks at the picture. The network guesses a whole
-# picture, and so it guesses how this cap goes on. The guess is not perfect: the red goes on, but the large spot below ends at the border, there are pale spots that fit nothing, and one can still see where the hole was.
+# picture, and so it guesses how this cap goes on. The guess is not perfect: the red goes on, but pale spots fit nothing, and one still sees the hole.
 #
 # ## What you see
 #
 # Each filling in {numref}`fig-a172-prompts` belongs to the thing that the prompt names. The stem of the mushroom becomes the trunk of the tree; the palms and umbrellas bring a trunk or handle of their own. What would be larger than the hole is cut off at the border, such as the top of the first
-# tree. Outside the hole nothing changes but a trace of noise that is left at $t = 0$, too little to be seen.
+# tree. Outside the hole nothing changes that one can see.
 
 # %% mystnb={"figure": {"caption": "The mushroom before and after; move the slider. \"A tree\", $\\gamma = 3$, seed 0.", "name": "fig-a172-slider"}} tags=["hide-input"]
 comparison(
@@ -201,7 +201,7 @@ comparison(
 #
 # The noise that (A.1) pastes around the hole does not depend on what is in it. In a true noisy picture both would fit. The network sees both once at each timestep; at the next one there is less noise, and less can be changed. So colours may not fit, such as the pink trunks of the palms above.
 #
-# RePaint {cite:p}`lugmayr2022` gives the hole more chances. After a step from $t$ to $t'$ it adds noise to the whole picture, hole and surroundings together, until it is at $t$ again, and takes the step once more:
+# RePaint {cite:p}`lugmayr2022` gives the hole more chances. After a step from $t$ to $t'$ it adds noise to the whole picture until it is at $t$ again, and takes the step once more:
 #
 # $$ x_t = \sqrt{\alpha}\, x_{t'} + \sqrt{1 - \alpha}\, z, \qquad \alpha = \bar\alpha_t / \bar\alpha_{t'} \tag{N.7} $$
 #
@@ -286,7 +286,7 @@ once, most = (np.mean([seams[key] for key in seams if key[2] == n]) for n in (1,
 print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% [markdown]
-# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and is higher again at $n = 8$. It stays above the dashed line, the seam of the given picture. With $\gamma = 1$ it is lower than with 3 everywhere. A low seam alone does not make a good filling: a smooth or empty one can have it, too. So where the border shows, try a larger $n$ and look.
+# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and is higher again at $n = 8$. It stays above the dashed line, the seam of the given picture. With $\gamma = 1$ it is lower than with 3 everywhere. But a smooth or empty filling can have a low seam, too. So where the border shows, try a larger $n$ and look.
 #
 # ## Where it fails
 #
@@ -322,7 +322,6 @@ grid(
 #
 # ## Try it
 #
-# * **Turn the mask around.** In the code of {numref}`fig-a172-prompts`, set `mask = 1 - hole(*HOLES["mushroom"])` and `prompts = ["a mushroom", "a jellyfish", "a lamp", "a house"]`. Now the cap stays, and the model
-#   draws what is around it.
-# * **A hole of another form.** `mask` may be any picture of 0 and 1. For a round hole, write `y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")` and
+# * **Turn the mask around.** In the code of {numref}`fig-a172-prompts`, set `mask = 1 - hole(*HOLES["mushroom"])` and `prompts = ["a mushroom", "a jellyfish", "a lamp", "a house"]`. Now the cap stays.
+# * **A hole of another form.** For a round hole, write `y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")` and
 #   `mask = ((x - 32) ** 2 + (y - 20) ** 2 < 18**2).float()[None]`.

@@ -94,7 +94,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # Two forces pull at the result. The picture enters once, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
 #
 # Why do they mix? The loop draws coarse things first and details last. At $t = 570$ the noise still lets areas of colour and an outline through, and the result stays near them. The
-# details are open, and the model takes those of the prompt's thing. So a thing that can have the picture's outline is a good first choice.
+# details are open, and the model takes those of the prompt's thing. So a thing with a similar outline is a good first choice.
 #
 # Six seeds from one start (`i_start` = 12, that is $t = 630$), and the same prompt without a picture:
 
@@ -120,7 +120,7 @@ grid(
 # ## What you see
 #
 # In {numref}`fig-a173-mixtures` the picture wins on the left and the prompt on the right. Between them lie mixtures: the stem of the mushroom becomes the handle of the umbrella; the
-# water becomes a blue mountain, and orange fire stands where the red sail was. At $t = 690$ we hardly see the shapes in the noise any more.
+# water becomes a blue mountain, and orange fire stands where the red sail was. At $t = 690$ we hardly see the shapes in the noise.
 #
 # Is it the mushroom that makes the umbrella pink? The lower row of {numref}`fig-a173-seeds` never saw it: its umbrellas are purple and have a dark handle. So the pink comes from the mushroom.
 #
@@ -145,7 +145,7 @@ ax.set(xlabel="start $t$", ylabel="umbrella before\nmushroom, of 6", ylim=(-0.3,
 plt.show()
 
 # %% [markdown]
-# At $t = 330$ and 390 it prefers the mushroom in all six, and from $t = 570$ on the umbrella in all six. A name is not all: at $t = 570$, the result in {numref}`fig-a173-mixtures` still has the stem of a mushroom.
+# In all six it prefers the mushroom at $t = 330$ and 390, and the umbrella from $t = 570$ on. A name is not all: at $t = 570$, the result in {numref}`fig-a173-mixtures` still has the stem of a mushroom.
 #
 # ## The coursework's prompts
 #

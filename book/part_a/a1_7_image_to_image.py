@@ -117,7 +117,7 @@ grid(unit_range(rows), titles, labels, size=1.1)
 #    picture as $x_0$ and fresh noise $\epsilon$.
 # 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb).
 #
-# **What can still be seen through the noise guides the result. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas of colour last, because over a large area it averages out. These two steps together are called SDEdit {cite:p}`meng2022`.
+# **What can still be seen through the noise guides the result. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas of colour last, because over a large area it averages out. These two steps are called SDEdit {cite:p}`meng2022`.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
@@ -128,13 +128,13 @@ grid(unit_range(rows), titles, labels, size=1.1)
 #
 # ## What you see
 #
-# Read {numref}`fig-a17-prompts` from left to right.
+# In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): all shapes are where they were, with soft edges.
-# * **More noise** ($t = 600$ and 690): the outlines still come from the shapes. The model has added a window and a strip of ground to the house, and at 690 water to the boat. The two sails are now nearly of one colour.
-# * **Almost only noise** ($t = 960$): only the boat shows that the shapes are lost. The house looks like ours because the model draws such a house from pure noise, too.
+# * **More noise** ($t = 600$ and 690): the outlines still come from the shapes. The model has added a window and a strip of ground to the house, and at 690 water to the boat. Now the sails have nearly one colour.
+# * **Almost only noise** ($t = 960$): only the boat shows that the shapes are lost. The house looks like ours because the model draws such a house from pure noise.
 #
-# With little noise the result is **faithful** to what we gave. With more it is closer to the model's own drawings, and these can fail: the boat at 960 is in pieces. Try several starts and seeds, and choose by eye:
+# With little noise the result is **faithful** to what we gave. With more it is closer to the model's own drawings, and can fail: the boat at 960 is in pieces. Try several starts and seeds:
 
 # %% mystnb={"figure": {"caption": "Two starts and three seeds; shapes, prompts and $\\gamma$ as in {numref}`fig-a17-prompts`.", "name": "fig-a17-seeds"}, "image": {"alt": "Two rows of three houses and three sailboats, which differ in details."}} tags=["hide-input"]
 seeds = by_profile(full=[0, 1, 2], fast=[0])
@@ -155,9 +155,9 @@ grid(
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
-# The two drawings are not by hand: a program drew them in the manner of felt pen. The model was trained on none of the three.
+# The two drawings are not by hand: a program drew them in the manner of felt pen. None of the three was trained on.
 
-# %% mystnb={"figure": {"caption": "Three pictures (left) from four starts, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. A program drew the house and the fish in the manner of felt pen. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen. The lighthouse keeps its dark outline and yellow light, and its stripes become smudges. The house and the fish become smooth pale areas without sun, flower and bubbles; at the last start the house has a clear roof, door and window."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures (left) from four starts, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. A program drew house and fish. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen. The lighthouse keeps its dark outline and yellow light, and its stripes become smudges. The house and the fish become smooth pale areas without sun, flower and bubbles; at the last start the house has a clear roof, door and window."}} tags=["hide-input"]
 names = ["found-lighthouse", "drawn-house", "drawn-fish"]
 wanted = ["a lighthouse", "a house with a garden", "a tropical fish"]
 drawn = torch.stack([shipped_image(name) for name in names])
@@ -172,17 +172,17 @@ grid(
 )
 
 # %% [markdown]
-# The lighthouse keeps its outline and its light, and its stripes become smudges. In the two drawings the areas come out pale, since the strokes average with the white between them. The sun, the flower and the bubbles get lost. For a drawing of your own, fill areas with colour.
+# The lighthouse keeps its outline and its light; its stripes become smudges. In the drawings the strokes average with the white between them and come out pale. Sun, flower and bubbles get lost. For a drawing of your own, fill areas with colour.
 #
 # ```{dropdown} How the two drawings were made
-# Not with ink on paper. Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
+# Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
 # a thin one. The points of each stroke were set one by one; a small program drew a smooth curve through them and added what a hand adds: a slow drift, a slight tremor, and ends that
 # run past their corner. The strokes are in `data/images/drawn-house.svg` and `drawn-fish.svg`, and `data/images/render.py` renders them.
 # ```
 #
 # ## Where it fails
 #
-# **A prompt without a name.** The coursework gives all pictures the prompt "a high quality photo", which names no thing, and starts from $t = 390$ to 960. At $t = 690$ the house has no door any more, and at $t = 960$ all six are lumps. Here $\gamma$ is the coursework's 7, not 5, so the prompt need not be the only cause.
+# **A prompt without a name.** The coursework's prompt for all pictures is "a high quality photo", from $t = 390$ to 960. At $t = 690$ the house has no door any more, and at $t = 960$ all six are lumps. (Here $\gamma$ is 7, not 5: the prompt need not be the only cause.)
 
 # %% mystnb={"code_prompt_show": "Show the coursework's six pictures from its six starts", "figure": {"caption": "Six pictures (left; a program drew house and fish) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish drawn by a program in the manner of felt pen. From left to right the results lose the details of the picture, then outline and colours. On the right all six are lumps, five of them much alike."}} tags=["remove-input", "hide-output"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -203,7 +203,7 @@ grid(
 # ## Try it
 #
 # * **Move the shapes.** In the code of {numref}`fig-a17-prompts`, change corners, colours and prompts.
-# * **Use your own drawing.** Take a photo of a drawing on white paper. Add a cell with the lines below, and name what it shows.
+# * **Use your own drawing.** Photograph it on white paper, add a cell with these lines, and name what it shows.
 #   ```python
 #   from diffusion_utils.pictures import load_image
 #
@@ -211,4 +211,4 @@ grid(
 #   cat = prompted(model, "a cat", 5)
 #   grid([unit_range(sdedit(model, cat, mine, i, [0, 1, 2])) for i in (16, 13, 10)])
 #   ```
-# * **Make it a cartoon.** Do the same with `mine = shipped_image("photograph-cat")`. From which start on is it a drawing, and until which is it still this cat?
+# * **Make it a cartoon.** Do the same with `mine = shipped_image("photograph-cat")`. From which start on is it a drawing?
