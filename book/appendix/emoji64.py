@@ -320,7 +320,7 @@ for ax, path in zip(axes.flat, sheets, strict=True):
 plt.show()
 
 # %% [markdown]
-# Colours and rough shapes come first, details later. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
+# Colours and rough shapes come first, details later. Not everything gets better: the broccoli was clearer in the middle of the run. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
 
 # %% mystnb={"code_prompt_show": "Show short runs that the recipe was chosen by"} tags=["remove-input", "hide-output"]
 short = json.loads((ROOT / "benchmarks/results/emoji64_short_runs.json").read_text())
@@ -483,7 +483,7 @@ many = [
 grid([unit_range(x) for x in many], labels=names)
 
 # %% [markdown]
-# Hardly: the robots differ in details only, the houses a little more. The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
+# Hardly: the robots differ in details only, the houses a little more. So strong guidance and a good memory make the pictures alike; we have not told the two apart. The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
 #
 # ## Where it fails
 
@@ -507,7 +507,7 @@ plt.show()
 # %% [markdown]
 # The text encoder gives words of a like meaning like numbers, so "a kitty" becomes a cat. It does not always help: "a spaceship" becomes a ship, and "a spanner" a blob. {download}`All 64 words that we tried <../../models/emoji64/naming/words.png>`.
 #
-# The last row asks for what no training drawing shows: a scene, a number, letters, two things together.
+# The last row asks for what no training drawing shows: a scene, a number, letters, two things together. How many of the 64 words work stands in the {download}`model card <../../models/emoji64/README.md>`.
 #
 # ## Try it
 #

@@ -352,7 +352,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Wherever there is noise, the network is on average above the blur, although the blur's width was chosen for each $\sigma$ with the clean images at hand. At $\sigma = 0$ nothing should be changed, but the network changes the digit:
+# At each $\sigma$ from 0.2 on the network is on average above the blur, although the blur's width was chosen for each $\sigma$ with the clean images at hand. At $\sigma = 0$ nothing should be changed, but the network changes the digit:
 # it has learned that there is always noise.
 #
 # ## Where it fails: nothing but noise
@@ -376,9 +376,9 @@ labels = [
 grid([pure, *answers, plain], labels=labels)
 
 # %% [markdown]
-# The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with dark traces of strokes.
+# The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with traces of strokes.
 #
-# So a network trained with squared error cannot draw a digit from noise alone in one step: its best answer is the blob. [Many steps](b2_time_conditioned.ipynb) can. Each asks such a network, but takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
+# So a network that learned with squared error, from noise and digits that have nothing to do with each other, cannot draw a digit from noise alone in one step: its best answer is the blob. [Many steps](b2_time_conditioned.ipynb) can. Each asks such a network, but takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
 #
 # ## Try it
 #

@@ -144,7 +144,7 @@ def draw_changes(steps, colours):
 draw_changes(steps, 3 * ["C0"] + 2 * ["C1"])
 
 # %% [markdown]
-# **The last weights are to blame: with either schedule their average is clearly nearer to real digits.** The start matters too, but more noise in the schedule shows no gain.
+# **The last weights are to blame for about half of it: with either schedule their average is clearly nearer to real digits.** The start matters too, since from noised digits the same network draws better ones. But the schedule with more noise, which should mend the start, brings no gain: the best network of either schedule is about as good as that of the other. About half of the way to real digits is left.
 
 # %% mystnb={"code_prompt_show": "Show the distances themselves"} tags=["remove-input", "hide-output"]
 names = {
@@ -202,9 +202,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Does the start matter? As a test we start B2 from real digits, noised to $t = 299$ as in training. In a single $x_{299}$ the digit cannot be seen. The mean of many shows what pure noise lacks:
+# Does the start matter? As a test we start B2 from real digits, noised to $t = 299$ as in training. In a single $x_{299}$ the digit cannot be seen. The mean of many such images, of as many digits, shows what pure noise lacks:
 
-# %% mystnb={"figure": {"caption": "One training digit, noised to $t = 299$ by (N.1); the mean of 10,000 such images; the mean of 10,000 images of pure noise. Both means with more contrast.", "name": "fig-limits-start"}, "image": {"alt": "Three squares: noise; a bright, soft patch in the middle of a dark square; and an even grey."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One training digit, noised to $t = 299$ by (N.1); the mean of 10,000 training digits, each noised so; the mean of 10,000 images of pure noise. Both means with more contrast.", "name": "fig-limits-start"}, "image": {"alt": "Three squares: noise; a bright, soft patch in the middle of a dark square; and an even grey."}} tags=["remove-input"]
 many = train_digits[: by_profile(10_000, 500)]
 eps = torch.randn(many.shape, generator=torch.Generator().manual_seed(0))
 noised = schedules["b2"].forward(many, T - 1, eps)
@@ -236,7 +236,7 @@ plt.show()
 # The newest weights count for a thousandth. Weights that are $k$ steps old count for $d^k$ times as much: a third as much after 1,100 steps, a twentieth after 3,000 (six epochs). This is an exponential moving average, EMA
 # {cite:p}`tarvainen2017`. The DDPM paper samples with one; the coursework leaves it out. It costs a copy of the weights.
 #
-# Why does it help? Late in a training the weights wander around one place, and in the mean a part of the wandering cancels. (The mean of two networks from two trainings would be useless, as a rule, because their channels do not correspond.)
+# Why can it help? The usual explanation: late in a training the weights wander around one place, and in the mean a part of the wandering cancels. (The mean of two networks from two trainings would be useless, as a rule, because their channels do not correspond.)
 
 # %% mystnb={"figure": {"caption": "The same noise with B2's last weights and with their average: seeds 0 to 29, 20 steps. Below: 30 training digits.", "name": "fig-limits-digits"}, "image": {"alt": "Three blocks of three rows of ten digits: from the last weights, from their average, and real digits."}} tags=["remove-input"]
 blocks = {
@@ -251,7 +251,7 @@ for label, digits in blocks.items():
 grid(rows, labels=labels)
 
 # %% [markdown]
-# By eye the average is no better: most digits are the same with other details, and some have become worse. Only the distance, over many samples, tells the two apart.
+# By eye the average is no better: most digits are the same with other details, and some have become worse. So eye and distance disagree. Thirty digits are few, and the distance looks at a thousand.
 #
 # In code, with $\bar\theta$ as `ema` and $\theta$ as `network`:
 #
@@ -279,7 +279,7 @@ draw_changes(statistics, ["C1", "C1"])
 
 # %% [markdown]
 # **With B2's schedule the average's own statistics bring the digits nearer to real ones; with more noise they do the opposite.** The statistics that fit need not draw best. Why the two schedules differ, we do not know.
-# With copied statistics, more noise seemed to help (fold below).
+# With copied statistics more noise helps, with own ones it hurts; the best average of either schedule is about as good (fold under {numref}`fig-limits-changes`). So the measurement does not decide between the schedules.
 
 # %% mystnb={"code_prompt_show": "Show the distances with copied statistics and all 300 steps"} tags=["remove-input", "hide-output"]
 path = ROOT / "benchmarks/results/mnist_b2_limits_300.json"

@@ -184,7 +184,7 @@ grid(
 #
 # In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but (N.2) divides its error by a small $\sqrt{\bar\alpha_t}$, and $\hat x_0$ is no 7. Many digits could be behind so much noise, and the best guess is their average, as in B1.
 #
-# Why ask for the noise? $\epsilon$ has the same size at each $t$, so one plain loss serves all noise levels. The authors of DDPM tried both, and drew better images with the noise.
+# Why ask for the noise and not for the picture? By (N.2) an error of $\epsilon$ is an error of $\hat x_0$ times $\sqrt{\bar\alpha_t/(1-\bar\alpha_t)}$. So the loss of the noise gives small noise levels more weight. The authors of DDPM tried both, and drew better images with the noise.
 # In code, points 2 to 4 are these lines:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
