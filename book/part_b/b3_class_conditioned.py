@@ -127,7 +127,7 @@ Markdown(
 )
 
 # %% [markdown]
-# # The scale $\gamma$ says how hard we insist. With $\gamma = 0$ the network is not told the class, with $\gamma = 1$ it is, and above 1 **guidance** exaggerates what the class changes.
+# The scale $\gamma$ says how hard we insist. With $\gamma = 0$ the network is not told the class, with $\gamma = 1$ it is, and above 1 **guidance** exaggerates what the class changes.
 # In {numref}`fig-b3-gammas` the 3 and the 8 are broken up to $\gamma = 1.25$ and whole at $\gamma = 2$. The 5 goes the other way: from $\gamma = 2$ on it is in two pieces.
 #
 # ## Telling the network the class
