@@ -97,7 +97,7 @@ grid(
 )
 
 # %% [markdown]
-# Look at the upper row of {numref}`fig-a19-hybrids`. Dark lines draw a mast and a hull, and the eyes and the mouth of a frog. Blurred, the lines are gone, and a slice of watermelon and an apple are left. Step back from the screen, or squint, and the upper row looks more like the blurred one.
+# Look at the upper row of {numref}`fig-a19-hybrids`. Dark lines draw a mast, and the eyes and the mouth of a frog. Blurred, the lines are gone, and a slice of watermelon and an apple are left. Step back from the screen, or squint, and the upper row looks more like the blurred one.
 #
 # Two readers saw the pictures without titles, one those of the upper row, one those of the middle row. The second pair was read both ways, "frog face" and "green apple". The first was a slice of watermelon to both. The third was "carrot" blurred, and as it is a "comet", with "rocket" as the second guess.
 #
@@ -171,7 +171,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # %% [markdown]
 # {numref}`fig-a19-bands` filters clean pictures, (A.3) filters estimates of noise. At one $x_t$ both come to the same, since $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$ and the filters are linear. The noise in $x_t$ itself is never filtered, so it stays the kind that the network knows. If both estimates were right, their bands would add up to just this noise.
 #
-# Both prompts see the same $x_t$, with both bands in it. So their guesses are alike: the guess for near has sails in yellow and orange, and the guess for far has a dark mark where the mast is.
+# Both prompts see the same $x_t$, with both bands in it. So each guess has something of the other: the guess for far has a dark mark where the mast is.
 #
 # ## Grey and colour
 #
@@ -216,7 +216,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even when it is blurred. In between, at $\sigma = 2$ two readers saw a melon both ways. At $\sigma = 4$ the boat is clearer, and the blurred melon less so.
+# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even when it is blurred. In between, at $\sigma = 2$ the melon wins, and at $\sigma = 4$ the boat is clearer.
 #
 # Two blurs make three bands, for three prompts: in the folded picture we read a frog, and the green of an apple, but no owl.
 
@@ -228,7 +228,7 @@ titles = ["picture", "coarse band", "middle band", "fine band"]
 grid([unit_range(torch.cat([triple, *parts]))], titles=titles, size=1.75)
 
 # %% [markdown]
-# How often does it work? `python -m benchmarks.pairs` drew 60 pairs, chosen by hand before those above, from 8 seeds each: 30 with a plain prompt for near, and 30 whose prompt for near ends with "with black outlines". The judge of [1.5](a1_5_sampling.ipynb), must put the right name first: the thing for near in the picture, the thing for far in the blurred one. (In 1.8 the first five names counted.)
+# How often does it work? Seldom, but more often than with plain drawings. `python -m benchmarks.pairs` drew 60 other pairs from 8 seeds each, chosen by hand beforehand: 30 with a plain prompt for near, and 30 whose prompt for near ends with "with black outlines". The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. (In 1.8 the first five names counted.)
 
 
 # %% tags=["hide-input"]
