@@ -161,7 +161,7 @@ for t in times:
     refined = model.schedule.predict_x0(x_t, t, model.denoiser("a penguin")(x_t, t).eps)
     rows.append([unit_range(x)[0] for x in (x_t, small, coarse, refined)])
 titles = ["$x_t$, 64 x 64", "$x'$, 32 x 32", "base: 32 x 32", "refiner: 64 x 64"]
-fig, axes = plt.subplots(2, 4, figsize=(7, 3.8), layout="compressed")
+fig, axes = plt.subplots(2, 4, figsize=(6.3, 3.45), layout="compressed")
 for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
     for ax, x, title in zip(row, line, titles, strict=True):
         ax.imshow(to_pixels(x[None])[0])
