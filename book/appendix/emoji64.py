@@ -50,6 +50,7 @@ sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
 import json
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -418,7 +419,8 @@ def distances(pictures, drawings):
     """Of each picture to each drawing, root mean square, values from -1 to 1."""
     pictures, drawings = (F.avg_pool2d(x, 2) for x in (pictures, drawings))
     white = F.pad(pictures, [1] * 4, value=1.0)
-    shifted = [white[..., i:, j:][..., :32, :32] for i in range(3) for j in range(3)]
+    places = product(range(3), repeat=2)
+    shifted = [white[..., i:, j:][..., :32, :32] for i, j in places]
     vectors = drawings.flatten(1)
     each = [torch.cdist(x.flatten(1), vectors) for x in shifted]
     return torch.stack(each).amin(0) / vectors.shape[1] ** 0.5
