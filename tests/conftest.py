@@ -1,9 +1,14 @@
 import pytest
 import torch
 from accelerate.state import AcceleratorState
+from hypothesis import settings
 
 # The networks of the tests are tiny and pytest runs them in parallel: more threads only wait for each other.
 torch.set_num_threads(1)
+
+# A busy machine is no wrong formula.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True)
