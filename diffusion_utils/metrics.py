@@ -6,6 +6,7 @@ from torchmetrics.functional.image import (
     peak_signal_noise_ratio,
     structural_similarity_index_measure,
 )
+from torchmetrics.image.fid import FrechetInceptionDistance
 
 
 def psnr(estimate, image, peak=1.0):
@@ -99,11 +100,12 @@ def fid(classifier, real, fake):
 
 def frechet(one, other):
     """Frechet distance of the Gaussians of two sets of features, (N, d) each."""
-    means = [features.double().mean(0) for features in (one, other)]
-    covariances = [features.double().T.cov() for features in (one, other)]
-    root = torch.linalg.eigvals(covariances[0] @ covariances[1]).sqrt().real.sum()
-    traces = sum(covariance.trace() for covariance in covariances)
-    return ((means[0] - means[1]).square().sum() + traces - 2 * root).item()
+    features = nn.Identity()
+    features.num_features = one.shape[1]  # asked for by torchmetrics
+    metric = FrechetInceptionDistance(features).eval()
+    metric.update(one, real=True)
+    metric.update(other, real=False)
+    return metric.compute().item()
 
 
 def diversity(classifier, images, labels):
