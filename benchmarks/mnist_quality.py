@@ -218,8 +218,8 @@ def row_of_judge(name, classifier, images):
     }
 
 
-def guidance(network, count, steps, gammas):
-    """Accuracy, diversity and FID of class-conditional samples for each gamma."""
+def guidance(network, count, steps, gammas, distance):
+    """Accuracy, diversity and a distance from real digits of class-conditional samples for each gamma."""
     classifier, labels = load_classifier(), torch.arange(count) % 10
     timesteps = spaced_timesteps(SCHEDULE.T, steps)
     for gamma in tqdm(gammas, desc="gamma"):
@@ -232,8 +232,20 @@ def guidance(network, count, steps, gammas):
         ]).clamp(0, 1)  # fmt: skip
         share, error = accuracy(classifier, fake, labels)
         row = {"gamma": gamma, "accuracy": share, "standard_error": error}
-        row["fid"] = distances(real_sets(count)[:5], 5 * [fake])
-        yield row | {"diversity": diversity(classifier, fake, labels)}
+        yield row | {"diversity": diversity(classifier, fake, labels)} | distance(fake)
+
+
+def to_sets(fake):
+    """FID of samples against five sets of as many test digits."""
+    return {"fid": distances(real_sets(len(fake))[:5], 5 * [fake])}
+
+
+def near(network, count, steps):
+    """Gammas between 1 and 3, and a row of test digits, against 5,000 other test digits."""
+    sets = real_sets(1000)
+    real, others = features_of(torch.cat(sets[:5])), features_of(torch.cat(sets[5:])[:count])
+    yield from guidance(network, count, steps, NEAR, lambda x: by_tenths(real, features_of(x)))
+    yield real_digits(count) | by_tenths(real, others)
 
 
 def real_digits(count):
@@ -296,14 +308,10 @@ def main():
         "b2_limits": lambda: {"steps": steps, "rows": [*limits(count, steps)]},
         "b3": lambda: {
             "steps": steps,
-            "rows": [*guidance(network, count, steps, GAMMAS)],
+            "rows": [*guidance(network, count, steps, GAMMAS, to_sets)],
             "real": real_digits(count),
         },
-        "b3_near": lambda: {
-            "steps": steps,
-            "rows": [*guidance(network, count, steps, NEAR)],
-            "real": real_digits(count) | floor(count),
-        },
+        "b3_near": lambda: {"steps": steps, "rows": [*near(network, count, steps)]},
     }[args.kind]
     result = {"epoch": epoch, "images": count} | measure()
     result["sha256"] = digests(*weights_of(args.kind))

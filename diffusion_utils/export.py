@@ -37,6 +37,7 @@ from diffusion_utils.schedule import Schedule
 RUNTIME = ROOT / "book" / "_static" / "live" / "ort.wasm.gz"
 TOKENIZER = EMOJI64 / "tokenizer" / "tokenizer.json"
 PICTURES = sorted(path.stem for path in IMAGES.glob("*.png"))
+HYBRID_NEAR = "a sailboat with black outlines"  # what the live hybrid begins with
 
 
 class FoldedConv(nn.Module):
@@ -191,7 +192,7 @@ def text_network(encoder):
 
 def known_prompts():
     """The prompts whose conditions ship: none, any, every name that was learned, and 1.9's for near."""
-    return ["", ANYTHING[0], *map(called, emoji().names), "a sailboat with black outlines"]
+    return ["", ANYTHING[0], *map(called, emoji().names), HYBRID_NEAR]
 
 
 def conditions(encoder, prompts):

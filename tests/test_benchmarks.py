@@ -64,7 +64,8 @@ def test_samples_are_measured_within_the_range_of_digits(monkeypatch):
     (row,) = mnist_quality.strided(UNet(8, time=True), 4)
     assert row["fid"] == {"mean": 1.0, "std": 0.0}
     assert row["steps"] == 2 and row["spread"] > 0
-    rows = list(mnist_quality.guidance(UNet(8, time=True, num_classes=10), 10, 2, (0, 3)))
+    network = UNet(8, time=True, num_classes=10)
+    rows = list(mnist_quality.guidance(network, 10, 2, (0, 3), mnist_quality.to_sets))
     assert [row["gamma"] for row in rows] == [0, 3]
     assert set(seen) == {"fid", "accuracy", "diversity"}
     for images in seen.values():

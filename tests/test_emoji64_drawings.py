@@ -15,15 +15,16 @@ from diffusion_utils.emoji64.captions import (
     COLOURS,
     PLAIN_STYLES,
     STYLES,
-    SYNONYMS,
     called,
     captions,
     coloured,
     on_background,
+    other_words,
 )
 from diffusion_utils.emoji64.dataset import PATH, Emoji, emoji
 from diffusion_utils.emoji64.drawings import background_of, composited, moved, recoloured
 from diffusion_utils.emoji64.recipe import Batches, Recipe
+from diffusion_utils.files import read_lines
 
 # Moved
 
@@ -185,12 +186,20 @@ def names():
     return {words or package.replace("-", " ") for package, _, words in pairs}
 
 
-def test_every_synonym_is_of_a_name_and_of_no_other():
-    known, everything = names(), [w for words in SYNONYMS.values() for w in words]
-    assert set(SYNONYMS) <= known
-    assert set(SYNONYMS) <= set(emoji().names)
+def test_every_other_word_is_of_a_name_and_of_no_other():
+    known, everything = names(), [word for words in other_words().values() for word in words]
+    assert set(other_words()) <= known
+    assert set(other_words()) <= set(emoji().names)
     assert not set(everything) & known
     assert len(everything) == len(set(everything))
+
+
+def test_no_caption_has_a_word_that_tests_new_words():
+    lines = read_lines(PATH.parent / "unseen_words.txt")
+    unseen = dict(line.split(": ") for line in lines if line[0] != "#")
+    assert len(unseen) == 64 and set(unseen) <= names()
+    trained = {word for words in other_words().values() for word in words}
+    assert not set(unseen.values()) & (trained | names())
 
 
 def test_captions_name_the_thing_first_if_the_style_is_plain():
@@ -308,6 +317,7 @@ def test_backgrounds_are_coloured_as_often_as_the_recipe_says_and_called_so(show
     assert rate(len(on_one), 0.3, len(rows))
     for index, picture, text in said(on_one):
         names = captions([*COLOUR_OF][index], "noto")
+        del names[1]  # its style would make the prompt too long
         assert text in [on_background(name, background(picture)) for name in names]
     colours = [background(p) for _, p, _ in on_one]
     assert all(rate(colours.count(c), 0.1, len(colours)) for c in COLOURS)
@@ -320,9 +330,9 @@ def test_other_drawings_are_mostly_called_by_their_plain_name(shown):
         first, styled, *words = captions(name, "noto")
         assert set(texts) == {first, styled, *words}
         assert rate(texts.count(first), 0.55, len(texts))
-        assert rate(texts.count(styled), 0.25, len(texts))
+        assert rate(texts.count(styled), 0.2, len(texts))
         for word in words:
-            assert rate(texts.count(word), 0.2 / len(words), len(texts))
+            assert rate(texts.count(word), 0.25 / len(words), len(texts))
 
 
 def test_odd_styles_are_asked_for_and_neither_painted_nor_on_a_colour(shown):

@@ -3,6 +3,8 @@
 The scripts in `_static/live` read the fields by their names, and find the pictures in this order.
 """
 
+from diffusion_utils.export import HYBRID_NEAR
+
 DIGITS = ["none", *range(10)]
 STEPS = [11, 22, 33, 66, 99]  # each from t = 990 to 0
 VIEWS = ["upside down", "quarter turn", "half turn", "negative"]
@@ -147,7 +149,7 @@ def forms(pictures):
             64,
             [
                 prompt("prompt", "from afar", "a watermelon"),
-                prompt("second", "from close by", "a sailboat with black outlines"),
+                prompt("second", "from close by", HYBRID_NEAR),
                 *emoji64,
                 number("sigma", "σ of the blur", 2, 0.5, 8, "any"),
             ],

@@ -1,5 +1,9 @@
 """The words of Emoji-64: styles, colours, and what a drawing may be called."""
 
+from functools import cache
+
+from diffusion_utils.files import ROOT
+
 STYLES = {
     "noto": "with soft shading",
     "noto-v1": "in an old android style",
@@ -27,149 +31,14 @@ COLOURS = {  # RGB, 0 .. 255
 
 ANYTHING = ["a high quality photo", "a high quality picture", "a picture", "an emoji"]
 
-# other words for a name, which it is called by now and then
-SYNONYMS = {
-    "airplane": ["plane", "jet"],
-    "alien monster": ["space invader"],
-    "baby chick": ["chick"],
-    "bathtub": ["bath"],
-    "bear": ["brown bear"],
-    "bicycle": ["bike"],
-    "birthday cake": ["cake"],
-    "black cat": ["dark cat"],
-    "blossom": ["flower", "yellow flower"],
-    "boar": ["wild pig"],
-    "bowl of ice cream": ["ice cream sundae"],
-    "bowl of rice": ["rice"],
-    "boot": ["high boot"],
-    "bouquet of flowers": ["bunch of flowers"],
-    "briefcase": ["business bag"],
-    "bug": ["caterpillar"],
-    "bus": ["coach"],
-    "camping": ["tent in the woods"],
-    "candy": ["sweet"],
-    "car": ["automobile"],
-    "cat face": ["kitten"],
-    "champagne bottle": ["bottle of champagne"],
-    "christmas tree": ["decorated fir"],
-    "cityscape": ["city", "skyline"],
-    "closed umbrella": ["folded umbrella"],
-    "clown face": ["clown"],
-    "couch": ["sofa"],
-    "cow face": ["face of a cow"],
-    "crane": ["building site"],
-    "cup of coffee": ["hot tea", "mug of coffee"],
-    "delivery truck": ["truck", "lorry"],
-    "desktop computer": ["computer", "pc"],
-    "diamond": ["gem", "jewel"],
-    "dinosaur": ["brontosaurus"],
-    "dog face": ["puppy"],
-    "doughnut": ["donut"],
-    "dragon face": ["head of a dragon"],
-    "dress": ["gown"],
-    "eagle": ["hawk"],
-    "eggplant": ["aubergine"],
-    "fire": ["campfire", "flame"],
-    "fire truck": ["fire engine"],
-    "fish": ["blue fish"],
-    "french fries": ["chips", "fries"],
-    "full moon face": ["moon with a face"],
-    "game controller": ["gamepad"],
-    "game die": ["dice"],
-    "gift": ["present", "wrapped box"],
-    "glasses": ["spectacles"],
-    "globe": ["earth", "the world"],
-    "halloween pumpkin": ["pumpkin", "jack o'lantern"],
-    "hamburger": ["burger"],
-    "headstone": ["gravestone"],
-    "helicopter": ["chopper"],
-    "herb": ["parsley"],
-    "hot pepper": ["chili pepper"],
-    "house": ["home", "cottage"],
-    "ice cream cone": ["soft ice"],
-    "jeans": ["trousers"],
-    "kitchen knife": ["knife"],
-    "ladybug": ["ladybird"],
-    "laptop": ["notebook computer"],
-    "life buoy": ["life ring"],
-    "light bulb": ["lamp"],
-    "lightning bolt": ["flash of lightning"],
-    "locomotive": ["steam train"],
-    "luggage": ["suitcase"],
-    "mage": ["wizard"],
-    "magnifying glass": ["loupe"],
-    "meat on a bone": ["meat"],
-    "mobile phone": ["phone", "smartphone"],
-    "money bag": ["sack of money"],
-    "monkey face": ["face of a monkey"],
-    "motor boat": ["boat"],
-    "motor scooter": ["scooter", "vespa"],
-    "motorcycle": ["motorbike"],
-    "mountain": ["rocky peak"],
-    "mug of beer": ["pint of beer"],
-    "mushroom": ["toadstool"],
-    "ninja": ["shadow fighter"],
-    "ocean wave": ["wave"],
-    "office building": ["skyscraper"],
-    "old man": ["grandfather", "elderly man"],
-    "open book": ["book"],
-    "padlock": ["lock"],
-    "paintbrush": ["brush"],
-    "palm tree": ["palm"],
-    "panda": ["panda bear"],
-    "party popper": ["confetti"],
-    "piano": ["keys of a piano"],
-    "pickup truck": ["pickup"],
-    "pig face": ["piglet"],
-    "pile of poo": ["poop"],
-    "pine tree": ["fir", "conifer"],
-    "planet saturn": ["planet", "ringed planet"],
-    "police officer": ["policeman"],
-    "potted plant": ["house plant"],
-    "rabbit face": ["bunny"],
-    "racing car": ["formula one car"],
-    "red apple": ["apple"],
-    "rocket": ["rocket ship", "space rocket"],
-    "rooster": ["cock"],
-    "running shoe": ["sneaker"],
-    "santa claus": ["father christmas"],
-    "sea shell": ["snail shell"],
-    "seedling": ["sprout"],
-    "sheep": ["lamb"],
-    "ship": ["ocean liner"],
-    "shoe": ["leather shoe"],
-    "shooting star": ["falling star"],
-    "shopping cart": ["trolley"],
-    "snow capped mountain": ["snowy mountain", "mountain with snow"],
-    "soccer ball": ["football"],
-    "soft drink": ["cup of cola"],
-    "spaghetti": ["pasta", "noodles"],
-    "spouting whale": ["whale with a fountain"],
-    "stopwatch": ["timer"],
-    "studio microphone": ["old microphone"],
-    "sun": ["bright sun"],
-    "sunglasses": ["dark glasses"],
-    "target": ["bullseye"],
-    "taxi": ["cab"],
-    "teddy bear": ["stuffed bear"],
-    "telephone": ["old telephone"],
-    "television": ["tv"],
-    "thunderstorm": ["storm cloud"],
-    "t-rex": ["tyrannosaurus"],
-    "tornado": ["whirlwind"],
-    "trash can": ["bin"],
-    "tree": ["oak tree"],
-    "trophy": ["gold cup"],
-    "tropical drink": ["cocktail with a straw"],
-    "turtle": ["tortoise"],
-    "ufo": ["flying saucer"],
-    "violin": ["fiddle"],
-    "watch": ["wristwatch"],
-    "water drop": ["drop of water"],
-    "wine glass": ["glass of wine"],
-    "worm": ["earthworm"],
-    "yarn": ["ball of wool"],
-}
+WORDS = ROOT / "data" / "emoji64" / "words.txt"
+
+
+@cache
+def other_words():
+    """{name: what else people call it}, of the names that have other words."""
+    pairs = (line.split(": ") for line in WORDS.read_text().splitlines() if line[0] != "#")
+    return {name: words.split(", ") for name, words in pairs}
 
 
 def article(name):
@@ -191,7 +60,7 @@ def captions(name, style):
     styled = f"{called(name)} {STYLES[style]}"
     if style not in PLAIN_STYLES:
         return [styled]
-    others = [called(other) for other in SYNONYMS.get(name, ())]
+    others = [called(other) for other in other_words().get(name, ())]
     return [called(name), styled, f"a photo of {called(name)}", *others]
 
 

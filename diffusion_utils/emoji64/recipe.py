@@ -49,7 +49,7 @@ class Recipe:
     anything: float = 0.02
     paint: float = 0.14
     background: float = 0.3
-    text_noise: float = 0.8
+    text_noise: float = 0.3
     seed: int = 64
     start: str = ""
 
@@ -133,17 +133,18 @@ class Batches:
         style = self.data.styles[self.data.style_index[index]]
         u, which, colour = torch.rand(3, generator=generator).tolist()
         colour = [*COLOURS][int(colour * len(COLOURS))]
-        first, *others = captions(name, style)
-        text = first  # mostly the plain name, which is what people type
-        if others and which >= 0.55:
-            styled, *words = others
-            text = styled if which < 0.8 else words[int((which - 0.8) / 0.2 * len(words))]
-        if style in PLAIN_STYLES:
-            if u < self.recipe.paint:
-                return coloured(name, colour), colour, None
-            if u < self.recipe.paint + self.recipe.background:
-                return on_background(text, colour), None, colour
-        return text, None, None
+        plain, *others = captions(name, style)
+        if style not in PLAIN_STYLES:
+            return plain, None, None
+        if u < self.recipe.paint:
+            return coloured(name, colour), colour, None
+        styled, *words = others
+        text = plain  # mostly the plain name, which is what people type
+        if 0.55 <= which < 0.8:
+            text = words[int((which - 0.55) / 0.25 * len(words))]
+        if u < self.recipe.paint + self.recipe.background:
+            return on_background(text, colour), None, colour
+        return (styled if which >= 0.8 else text), None, None
 
     def caption(self, text, generator):
         """The text, or now and then nothing, or nothing particular."""
