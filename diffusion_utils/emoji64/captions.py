@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from diffusion_utils.files import ROOT
+from diffusion_utils.files import ROOT, read_lines
 
 STYLES = {
     "noto": "with soft shading",
@@ -37,7 +37,7 @@ WORDS = ROOT / "data" / "emoji64" / "words.txt"
 @cache
 def other_words():
     """{name: what else people call it}, of the names that have other words."""
-    pairs = (line.split(": ") for line in WORDS.read_text().splitlines() if line[0] != "#")
+    pairs = (line.split(": ") for line in read_lines(WORDS) if line[0] != "#")
     return {name: words.split(", ") for name, words in pairs}
 
 
