@@ -16,7 +16,7 @@
 #
 # How much noise can we remove without a network?
 #
-# **A blur removes noise, but edges too. Where there is much noise, it helps a little to know how pictures usually look.**
+# **A blur removes noise, but edges too. Against little noise it helps to average over places that look alike, against much to know other pictures.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -49,6 +49,8 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
+import math
+
 import matplotlib.pyplot as plt
 import torch
 from skimage.restoration import denoise_nl_means
@@ -61,21 +63,21 @@ from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import drowned_from, low_pass, pattern_strength
+from diffusion_utils.views import low_pass, pattern_strength
 
 schedule = load_pretrained().schedule
 
-# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width of the blur for this picture, in pixels, and how close the picture is to the clean one before and after. More decibels (dB) are better.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a red cloud over a blue one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR before and after, in decibels (dB). More is better.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a red cloud over a blue one."}} tags=["hide-input"]
 levels, names = [250, 500, 750], ["sailboat", "mushroom", "cactus", "photograph-cat"]
-widths = [0.5, 0.75, 1, 1.5, 2, 3, 4, 6]
+widths = [0.5, 0.6, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.4, 4, 4.8, 5.6]
 images = torch.stack([shipped_image(name) for name in names])
 clean = images.repeat_interleave(3, 0)
 noise = unit_noise((3, 64, 64), generators([0, 1, 2] * len(names)))
 
 # divided by its factor, the picture has its own brightness again
 noisy = {t: schedule.forward(clean, t, noise) / schedule.at(t).sqrt() for t in levels}
-blurred = {(t, w): low_pass(w)(noisy[t]).clamp(-1, 1) for t in levels for w in widths}
-scores = {key: psnr(blur, clean, peak=2) for key, blur in blurred.items()}
+blurred = {(t, w): low_pass(w)(noisy[t]) for t in levels for w in widths}
+scores = {key: psnr(blur.clamp(-1, 1), clean, peak=2) for key, blur in blurred.items()}
 best = {t: max(widths, key=lambda w: scores[t, w][:3].mean()) for t in levels}
 
 boat = images[:1]
@@ -96,11 +98,11 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ the blur makes the grain weaker, but a lot is left. At $t = 500$ all edges are soft. At $t = 750$ a red triangle over a blue band is left. The network of [1.3](a1_3_one_step_denoising.ipynb) has to beat this.
+# At $t = 250$ much grain is left. At $t = 500$ all edges are soft. At $t = 750$ only a red triangle, some brown and a blue band are left.
 #
 # ## The idea
 #
-# In most places of a picture, neighbouring pixels have nearly the same colour. Their noises are independent. So an average over neighbours keeps most of the picture, while the noise, positive here and negative there, mostly cancels.
+# Neighbouring pixels mostly have nearly the same colour, but independent noise. So an average over neighbours keeps most of the picture, while the noise mostly cancels.
 # This is a **blur**. In a Gaussian one, the weight of a neighbour falls with its distance $d$ as
 #
 # $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
@@ -110,47 +112,73 @@ grid(
 # %%
 x_0 = shipped_image("sailboat")[None]
 eps = unit_noise((3, 64, 64), generators([0]))  # noise of seed 0
-x_t = schedule.forward(x_0, 500, eps)
-# width 2 pixels, over a neighbourhood of 33x33
-x0_hat = gaussian_blur(x_t / schedule.at(500).sqrt(), [33, 33], [2.0, 2.0])
+x = schedule.forward(x_0, 500, eps) / schedule.at(500).sqrt()
+# width 1.7 pixels, over a neighbourhood of 33x33
+x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 
 # %% [markdown]
 # ## How wide should the blur be?
 #
-# Take the mean squared error (MSE) of all values. The peak signal-to-noise ratio puts it on a logarithmic scale, in decibels:
+# The peak signal-to-noise ratio puts the mean squared error (MSE) of all values on a logarithmic scale, in decibels:
 #
 # $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
 #
-# The 4 is the square of the widest possible error, from $-1$ to $1$. An MSE of 0.04 gives 20 dB, and 10 dB more mean a tenth of the MSE. Values outside $[-1, 1]$ are cut off first.
+# The 4 is the square of the widest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Values outside $[-1, 1]$ are cut off first.
+#
+# A blur multiplies each stripe pattern of [1.1](a1_1_forward.ipynb) by a factor $g$, from 1 for wide stripes to 0 for narrow ones.
+# Let a pattern have amplitude $s$ in the picture and, independent of it, $e$ in the noise, with mean squares $S$ and $N = (1 - \bar\alpha_t)/\bar\alpha_t$ (and $e$ with mean 0). Its mean squared error after the blur is
+#
+# $$ \mathbb E\big[(g\,(s + e) - s)^2\big] = (1 - g)^2 S + g^2 N. $$
+#
+# The first part is what the blur takes from the picture, the second what it leaves of the noise. The mean over all patterns is the MSE to expect:
 
-# %% mystnb={"figure": {"caption": "PSNR of the blurred test image against the width of the blur (logarithmic axis); mean over seeds 0, 1, 2. Triangles: the predicted width, see the text.", "name": "fig-a12-widths"}, "image": {"alt": "Three curves, one for each timestep. Each rises to a maximum and falls again, and the maximum moves to wider blurs as t grows. A triangle above each curve marks a width near its maximum."}} tags=["hide-input"]
-strength = pattern_strength(images[0])
-fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
+# %%
+point = torch.zeros(1, 1, 64, 64)
+point[..., 32, 32] = 1  # a point holds all patterns, equally strong
+
+
+def factors(width):
+    return torch.fft.fft2(low_pass(width)(point)).abs()[0, 0]
+
+
+def expected_mse(S, N, width):
+    g = factors(width)
+    return ((1 - g) ** 2 * S + g**2 * N).mean()
+
+
+# %% mystnb={"figure": {"caption": "Left: PSNR of the blurred test image against the width (logarithmic axis), values outside $[-1, 1]$ kept. Dots: measured, seeds 0, 1, 2. Lines: computed from the patterns of $x_0$. Right: factors of these patterns. Dashed: $g$ of the best blur. Solid: the best factors, $S/(S+N)$.", "name": "fig-a12-widths"}, "image": {"alt": "Left, three rows of dots close to three lines, one for each timestep, which rise to a maximum and fall again; it lies at wider blurs as t grows. At wide blurs the dots are a little below the lines. Right, three solid curves that fall to 0, each close to a dashed one; the larger t, the sooner they fall."}} tags=["hide-input"]
+S = torch.fft.fft2(boat[0], norm="ortho").abs().square()
+count, S_n = torch.arange(1, 33), pattern_strength(boat[0])
+fine = torch.logspace(math.log10(0.5), math.log10(5.6), 60).tolist()
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
 for i, t in enumerate(levels):
-    means = [scores[t, width][:3].mean() for width in widths]
-    ax.plot(widths, means, "o-", color=f"C{i}", label=f"$t={t}$")
     N = ((1 - schedule.at(t)) / schedule.at(t)).item()
-    cross = drowned_from(strength, N)
-    ax.plot(12 / cross, max(means) + 0.8, "v", color=f"C{i}")
-ax.set(xscale="log", xlabel=r"width of the blur $\sigma_b$, pixels", ylabel="PSNR, dB")
-ax.set_xticks(widths, widths)
-ax.minorticks_off()
-ax.legend()
-assert sorted(best.values()) == [*best.values()]  # wider with more noise
+    expected = torch.stack([expected_mse(S, N, width) for width in fine])
+    computed = fine[expected.argmin()]
+    found = torch.stack([(blurred[t, w] - clean)[:3].square().mean() for w in widths])
+    tried = widths[found.argmin()]
+    label = f"$t={t}$: best {tried}, computed {computed:.1f}"
+    left.plot(
+        widths, 10 * torch.log10(4 / found), "o", color=f"C{i}", ms=4, label=label
+    )
+    left.plot(fine, 10 * torch.log10(4 / expected), color=f"C{i}")
+    right.plot(count, S_n / (S_n + N), color=f"C{i}", label=f"$t={t}$")
+    right.plot(count, factors(computed)[0, 1:33], "--", color=f"C{i}")
+left.set(xscale="log", xlabel=r"width $\sigma_b$, pixels", ylabel="PSNR, dB")
+left.set_xticks([0.5, 1, 2, 4], [0.5, 1, 2, 4])
+left.minorticks_off()
+left.legend(fontsize=8)
+right.set(xlabel="stripes across the picture", ylabel="factor")
 plt.show()
 
 # %% [markdown]
-# A narrower blur than the best leaves more noise, a wider one removes more of the picture. With more noise, the best blur is wider.
+# With more noise, the best blur is wider, as computed (see the legend). Wide blurs do a little worse: they mirror the noise at the border, where it then cancels less. With values cut off, as in {numref}`fig-a12-best`, slightly narrower blurs are best.
 #
-# The best width can be predicted. Let a stripe pattern of [1.1](a1_1_forward.ipynb) have amplitude $s$ in the picture and, independent of it, $n$ in the noise, with mean squares $S$ and $N$ (and $n$ with mean 0). A filter multiplies the sum by $c$. Its mean squared error is
-#
-# $$ \mathbb E\big[(c\,(s + n) - s)^2\big] = (1 - c)^2 S + c^2 N, \qquad \text{smallest at } c = \frac{S}{S + N}. $$
-#
-# So a pattern as strong as the noise should be halved. A blur halves those with about $12/\sigma_b$ stripes. The triangles mark the $\sigma_b$ for which these are as strong as the noise ({numref}`fig-a11-spectrum`). All three are wider than the best width tried, by about a fifth to a third.
+# Of all factors, $g = S/(S+N)$ has the smallest error. So a pattern as strong as the noise should be halved. The best blur comes close (right).
 #
 # ## Where it fails
 #
-# A blur cannot tell an edge from noise, since both are differences between neighbours. It must soften both:
+# A blur cannot tell an edge from noise: both are differences between neighbours.
 
 # %% mystnb={"figure": {"caption": "The tip of the sail, 24x24 pixels enlarged: clean; noisy at $t = 500$ (seed 0); and blurred with three widths, in pixels.", "name": "fig-a12-edge"}, "image": {"alt": "Five enlarged cuts. The clean one has a sharp red edge and a dark mast. The narrow blur is still grainy; in the wide ones edge and mast are smeared."}} tags=["hide-input"]
 shown = [1, 2, 4]
@@ -162,23 +190,24 @@ grid(
 )
 
 # %% [markdown]
-# ## A filter that knows how pictures look
+# ## Filters that know more
 #
-# The **Wiener filter** {cite:p}`wiener1949` has this best factor, $S / (S + N)$, for each pattern. How strong a pattern usually is, $S$, is measured on the 3,060 training drawings of Part A's model. The noise has $N = (1 - \bar\alpha_t)/\bar\alpha_t$, the dashed line in {numref}`fig-a11-spectrum`.
-# The filter takes the mean drawing away, multiplies each pattern, and puts the mean drawing back.
+# $S/(S+N)$ needs the clean picture. The **Wiener filter** {cite:p}`wiener1949` takes the mean $S$ of the 3,060 training drawings of Part A's model (less their mean, which it puts back at the end).
 #
-# **Non-local means** {cite:p}`buades2005` knows nothing of other pictures. It averages over pixels whose surroundings (7x7) look alike, up to 11 pixels away. The weight is $e^{-D/h^2}$: $D$ is the mean squared difference of the surroundings, less the $2N$ that noise makes (at least 0), and $h$ is a setting.
+# It treats each pattern by itself. But at an edge many belong together. The **best linear filter** also knows how all 12,288 values of the drawings vary together (formula at the end of the page).
+#
+# **Non-local means** {cite:p}`buades2005` knows no other pictures. It averages over pixels up to 11 away. Those count most whose surroundings (7x7 pixels) look most alike.
 
 # %% tags=["remove-input"]
 data = emoji()
 drawings = plain(data, torch.arange(len(data.images)))
 mean = drawings.mean(0)
-S = torch.fft.fft2(drawings - mean, norm="ortho")
-S = S.abs().square().mean((0, 1))
+X = (drawings - mean).flatten(1)
+usual = torch.fft.fft2(drawings - mean, norm="ortho").abs().square().mean((0, 1))
 
 
 def wiener(x, N):
-    patterns = torch.fft.fft2(x - mean) * S / (S + N)
+    patterns = torch.fft.fft2(x - mean) * usual / (usual + N)
     return mean + torch.fft.ifft2(patterns).real
 
 
@@ -190,7 +219,13 @@ def non_local(x, h, sd):
     return torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
 
 
-# %% mystnb={"figure": {"caption": "The noisy test image (seed 0) and what three filters make of it; the blur and non-local means with the setting that is best on average over four pictures.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows, one for each timestep. At t = 250 non-local means shows a clean boat with sharp edges, the others a softer or grainier one. At t = 500 all are soft or grainy. At t = 750 all show a red cloud over a blue one."}} tags=["hide-input"]
+def best_linear(x, N):
+    both = X @ X.T + len(X) * N * torch.eye(len(X))
+    weights = torch.linalg.solve(both, X @ (x - mean).flatten(1).T)
+    return mean + (weights.T @ X).view_as(x)
+
+
+# %% mystnb={"figure": {"caption": "The noisy test image (seed 0) and what four filters make of it; the blur and non-local means with the setting that is best on average over four pictures.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows, one for each timestep. At t = 250 non-local means shows a clean boat with sharp edges, the others a softer or grainier one. At t = 500 all are soft or grainy. At t = 750 all show a red cloud over a blue one; that of the best linear filter is the clearest, with dark smears around it."}} tags=["hide-input"]
 
 
 def mean_psnr(x):
@@ -204,32 +239,36 @@ for t in levels:
     tried = [x.clamp(-1, 1) for x in tried]
     filtered[t] = {
         "noisy": noisy[t].clamp(-1, 1),
-        "blur": max((blurred[t, w] for w in widths), key=mean_psnr),
+        "blur": max((blurred[t, w].clamp(-1, 1) for w in widths), key=mean_psnr),
         "Wiener": wiener(noisy[t], N).clamp(-1, 1),
+        "best linear": best_linear(noisy[t], N).clamp(-1, 1),
         "non-local means": max(tried, key=mean_psnr),
     }
 grid(
     [unit_range(torch.cat([x[:1] for x in filtered[t].values()])) for t in levels],
     titles=[*filtered[250]],
     labels=[f"$t={t}$" for t in levels],
-    size=1.7,
+    size=1.4,
 )
 
 # %% tags=["remove-input"]
-rows = [
-    [name, *(f"{mean_psnr(filtered[t][name]):.1f}" for t in levels)]
+each = {
+    name: torch.stack([psnr(filtered[t][name], clean, peak=2) for t in levels])
     for name in filtered[250]
-]
+}
+for name in ("blur", "best linear"):
+    each[f"{name}, photograph"] = each[name][:, -3:]
+rows = [[name, *(f"{x:.1f}" for x in v.mean(1))] for name, v in each.items()]
 table(
     rows,
     ["PSNR, dB", *(f"t = {t}" for t in levels)],
-    "Mean over four pictures (sailboat, mushroom, cactus, photograph of a cat) and three seeds. The settings of blur and non-local means were chosen on these pictures.",
+    "Mean over four pictures (sailboat, mushroom, cactus, photograph of a cat), or the photograph alone, and three seeds. The settings of blur and non-local means were chosen on these pictures.",
 )
 
 # %% [markdown]
-# Non-local means is clearly ahead at $t = 250$. At 500 and 750 it leaves a fine hatching. At $t = 750$ the Wiener filter is ahead, by less than 1 dB on these four pictures.
+# Non-local means is clearly ahead at $t = 250$. At 500 and 750 it leaves a fine hatching. At $t = 750$ the best linear filter is ahead. It leaves dark smears, but little coloured grain. On the photograph it loses: it knows drawings.
 #
-# If pictures were Gaussian with its mean and strengths, no filter would have a smaller mean squared error. But pictures have edges and plain areas. A network can learn that, too: [1.3](a1_3_one_step_denoising.ipynb).
+# If pictures were Gaussian with the mean and the covariances of the drawings, no denoiser would have a smaller expected error. But they have edges and plain areas. A network can learn that, too: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #
@@ -244,4 +283,16 @@ table(
 # $$ N \int \left(\frac{e^{-d^2/(2\sigma_b^2)}}{2\pi\sigma_b^2}\right)^{\!2} = \frac{N}{4\pi\sigma_b^2}. $$
 #
 # So twice the width leaves a quarter of the variance.
+# ```
+#
+# ```{dropdown} The best linear filter
+# Let $m$ be the mean of the drawings, and $C$ the covariances of their values. For $x = x_t / \sqrt{\bar\alpha_t}$ the linear filter with the smallest expected squared error is
+#
+# $$ \hat x_0 = m + C\,(C + N I)^{-1} (x - m). $$
+#
+# Where the stripe patterns of each colour vary independently, this is the Wiener filter. Let $X$ have a row for each drawing, less $m$. Then $C = X^\top X / 3060$, and
+#
+# $$ C\,(C + N I)^{-1} = X^\top (X X^\top + 3060\, N I)^{-1} X. $$
+#
+# So the answer is $m$ plus a weighted sum of drawings, with weights that may be below 0. The code of {numref}`fig-a12-filters` solves for the weights. In 1.3 the best answer is a weighted mean of pictures, too.
 # ```
