@@ -118,32 +118,6 @@ plt.show()
 # ## Decide small, refine large
 #
 # What a thing looks like is hard to learn, and at 32x32 pixels a network needs a quarter of the arithmetic of 64x64. So the base is large, and the refiner is small. For each pixel the refiner looks at the pixels around it, in the noisy picture and in what the base has made. It does not read the prompt.
-#
-# Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is almost only noise, guessing the noise is too easy: the input is almost the noise itself. Where there is almost no noise, the input is almost the picture, so guessing the picture is too easy. The velocity mixes both, and there is something to learn at each noise level:
-#
-# $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
-#
-# where $x_0$ is the clean picture, $\epsilon$ the noise and $\bar\alpha_t$ the schedule (N.1).
-#
-# The base works at half the size, and a noisy picture at half its size is a noisy picture again. The mean of four pixels keeps what is smooth in a picture, and the mean of four independent noises has half the standard deviation. With $P$ for "the mean of each 2x2 pixels", scaled to the right variance:
-#
-# $$ x' = \frac{P x_t}{\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}} \tag{E.2} $$
-#
-# $$ \bar\alpha' = \frac{\bar\alpha_t}{\bar\alpha_t + (1 - \bar\alpha_t)/4} \tag{E.3} $$
-#
-# ```{dropdown} Why that is so
-# $$ P x_t = \sqrt{\bar\alpha_t}\, P x_0 + \tfrac12 \sqrt{1 - \bar\alpha_t}\; \epsilon', \qquad \epsilon' \sim \mathcal N(0, I). $$
-#
-# Divide by $\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}$, and the squares of both factors add up to one, as in the forward process.
-# ```
-#
-# So $x'$ is exactly what the forward process makes of the small picture $P x_0$ at a smaller timestep $t'$, the one whose share of the picture is $\bar\alpha'$. A base that has seen nothing but 32x32 pictures can be asked about it.
-#
-# ```{literalinclude} ../../diffusion_utils/emoji64/network.py
-# :pyobject: pooled
-# :start-at: alpha_bar = schedule
-# :dedent: 4
-# ```
 
 # %% mystnb={"figure": {"caption": "One step of the denoiser, at two timesteps. From the left: the noisy picture; the same at half its size, which has less noise; what the base makes of it; what the refiner makes of both. The prompt is \"a penguin\". The model was trained on this drawing, so it may know it by heart. Noise of seed 0.", "name": "fig-e64-scales"}, "image": {"alt": "Two rows of four pictures of a penguin: noisy at 64 pixels, less noisy at 32, the estimate at 32, the sharper estimate at 64."}} tags=["remove-input"]
 unet = model.network.unet
@@ -172,8 +146,36 @@ for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# At $t = 800$ the penguin can hardly be seen in the noisy picture. At half the size there is less noise, and more can be seen. The base draws a penguin from that, from the prompt and from what it remembers.
+# At $t = 800$ the penguin can hardly be seen in the noisy picture. At half the size there is less noise, and more can be seen. The base draws a penguin from that, from the prompt and from what it remembers. Other models, too, draw small first and enlarge then, with two networks and two samplers {cite:p}`ho2022cascaded`. Here both work in each step of one sampler.
 #
+# Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is almost only noise, guessing the noise is too easy: the input is almost the noise itself. Where there is almost no noise, the input is almost the picture, so guessing the picture is too easy. The velocity mixes both, and there is something to learn at each noise level:
+#
+# $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
+#
+# where $x_0$ is the clean picture, $\epsilon$ the noise and $\bar\alpha_t$ the schedule (N.1).
+#
+# The base works at half the size, and a noisy picture at half its size is a noisy picture again. The mean of four pixels keeps what is smooth in a picture, and the mean of four independent noises has half the standard deviation. With $P$ for "the mean of each 2x2 pixels", the picture and its noise become
+#
+# $$ x' = \frac{P x_t}{\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}} \tag{E.2} $$
+#
+# $$ \bar\alpha' = \frac{\bar\alpha_t}{\bar\alpha_t + (1 - \bar\alpha_t)/4} \tag{E.3} $$
+#
+# ```{dropdown} Why that is so
+# $$ P x_t = \sqrt{\bar\alpha_t}\, P x_0 + \tfrac12 \sqrt{1 - \bar\alpha_t}\; \epsilon', \qquad \epsilon' \sim \mathcal N(0, I). $$
+#
+# Divide by $\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}$, and the squares of both factors add up to one, as in the forward process.
+# ```
+#
+# So $x'$ is exactly what the forward process makes of the small picture $P x_0$ where its schedule has the value $\bar\alpha'$. The timestep $t'$ that has it lies before $t$, mostly between two whole numbers. A base that has seen nothing but 32x32 pictures can be asked about it.
+#
+# ```{literalinclude} ../../diffusion_utils/emoji64/network.py
+# :pyobject: pooled
+# :start-at: alpha_bar = schedule
+# :dedent: 4
+# ```
+
+# %% [markdown]
+# ````{dropdown} From the velocity to the picture and the noise
 # From $x_t$ and $v$ both the picture and the noise can be computed: solve (N.1) and (E.1) for them.
 #
 # $$ \hat x_0 = \sqrt{\bar\alpha_t}\, x_t - \sqrt{1 - \bar\alpha_t}\, v \tag{E.4} $$
@@ -187,16 +189,16 @@ plt.show()
 # :lines: 1,3-
 # :dedent: 4
 # ```
+# ````
 #
 # ## How a sentence gets into the network
 #
 # The sentence is cut into **tokens**, words or parts of words, at most 12. The text encoder turns each token into a **word vector** of 384 numbers, which depends on the words around it too. The mean of these vectors, together with the time,
 # sets a scale and a shift in each block of the base. At the smallest size, 4x4 places, the network also compares what is at each place with each word vector, and adds a mean of the word vectors in which those that fit best weigh most. This is called **attention**.
 #
-# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. To begin with, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`. After down1 and down2 it also adds two small maps made from time and prompt
-# (not drawn in {numref}`fig-e64-network`).
+# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. To begin with, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`.
 
-# %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Two residual blocks follow each of conv_in, down1, down2, attention, up2 and up1; time and prompt scale and shift them on the right as on the left. The 8x8 maps of down1 are joined to those of up2 before up1, and the 16x16 maps of conv_in to those of up1.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes beside and below name time and prompt, and the words of the prompt."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Two pairs of convolutions follow each of conv_in, down1, down2, attention, up2 and up1. Time and prompt scale and shift them on both sides, though the arrows are drawn on the left alone.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes beside and below name time and prompt, and the words of the prompt."}} tags=["remove-input"]
 draw(*emoji_plan(unet))
 
 # %% tags=["remove-input"]
@@ -254,12 +256,12 @@ table(
             f"{n:,}",
             f"{n * recipe.batch_size / len(data.images):.0f}",
             f"{rows[-1].seconds / 3600:.1f}",
-            f"{rows[-1].loss:.3f}",
+            f"{np.mean([row.loss for row in rows[-100:]]):.3f}",
         ]
         for (name, n), rows in zip(seen.items(), (base, refiner), strict=True)
     ],
-    ["network", "steps", "times each drawing, on average", "hours", "last error of v"],
-    "The run that made these weights. The error is that of the last step, on training drawings. None were kept out, so it cannot say how the network does on new ones.",
+    ["network", "steps", "times each drawing, on average", "hours", "error of v"],
+    "The run that made these weights. The error is the mean over the last 100 steps, on training drawings. None were kept out, so it cannot say how the network does on new ones.",
 )
 
 # %% mystnb={"code_prompt_show": "Show the recipe"} tags=["remove-input", "hide-output"]
@@ -349,9 +351,9 @@ table(
 # %% [markdown]
 # ## How good is it?
 #
-# Readers saw the pictures of every fifth name, shuffled and without names, and wrote down what each shows. An answer is right if it is the name or a synonym from a list in the repository.
+# **Readers** who knew neither the list of names nor the training drawings saw the pictures of every fifth name, numbered and shuffled, and wrote down what each shows. An answer is right if it is the name or a synonym from a list in the repository.
 #
-# A second judge, a small network, names all 508 pictures. It learned from the same drawings, also in grey, in wrong colours and as outlines. One style was kept from it: the last row has real drawings in that style.
+# A **judge**, a small network, names all 508 pictures. It chooses from the 508 names, so its task is easier. It learned from the same drawings, also in grey, in wrong colours and as outlines. One style was kept from it: the last row has real drawings in that style.
 
 # %% tags=["remove-input"]
 judge = load_evaluator()
@@ -474,18 +476,34 @@ grid(
 #
 # The model learned from twemoji too. So the orange distances say how far one style is from the others, not how the model does without it.
 #
-# Do other seeds draw something else?
+# Do other seeds draw something else? And is it the guidance that makes pictures alike?
 
-# %% mystnb={"figure": {"caption": "Two names, each from six seeds, 0 to 5; $\\gamma = 4$.", "name": "fig-e64-seeds"}, "image": {"alt": "Two rows of six pictures that look much alike: houses with red roofs, and grey heads of robots."}} tags=["remove-input"]
-names = ["house", "robot"]
+# %% mystnb={"figure": {"caption": "Two names, each from six seeds, 0 to 5, with guidance ($\\gamma = 4$) and without ($\\gamma = 1$).", "name": "fig-e64-seeds"}, "image": {"alt": "Four rows of six pictures. With guidance, houses with red roofs and heads of robots that look much alike. Without, paler houses that differ more, and robots of two kinds: four grey heads with one lamp on top, two white ones with red ears."}} tags=["remove-input"]
+rows = list(product(["house", "robot"], (4, 1)))
 many = [
-    generate(model, prompted(model, called(n), gamma=4), range(6), timesteps)
-    for n in names
+    generate(model, prompted(model, called(name), gamma=gamma), range(6), timesteps)
+    for name, gamma in rows
 ]
-grid([unit_range(x) for x in many], labels=names)
+labels = [f"{name}, $\\gamma = {gamma}$" for name, gamma in rows]
+grid([unit_range(x) for x in many], labels=labels, size=0.95)
+
+# %% tags=["remove-input"]
+unguided = prompted(model, prompts, gamma=1)
+without = generate(model, unguided, [0] * len(shown), timesteps)
+found = {4: distances(drawn, real).amin(1), 1: distances(without, real).amin(1)}
+table(
+    [
+        [f"γ = {g}", f"{far.median():.2f}", f"{far.min():.2f}"]
+        for g, far in found.items()
+    ],
+    ["distance to the nearest drawing", "median", "smallest"],
+    f"The {len(shown)} pictures of the first figure, and the same without guidance.",
+)
 
 # %% [markdown]
-# Hardly: the robots differ in details only, the houses a little more. So strong guidance and a good memory make the pictures alike; we have not told the two apart. The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
+# With guidance the robots differ in details only, the houses a little more. Without it there are two kinds of robots, and the houses differ in colour and windows. So the guidance makes the pictures of a prompt alike. It does not make the model copy: without it the pictures are about as near to training drawings.
+#
+# The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
 #
 # ## Where it fails
 
@@ -507,9 +525,27 @@ for row, (label, prompts) in zip(axes, hard.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# The text encoder gives words of a like meaning like numbers, so "a kitty" becomes a cat. It does not always help: "a spaceship" becomes a ship, and "a spanner" a blob. {download}`All 64 words that we tried <../../models/emoji64/naming/words.png>`.
+# The text encoder gives words of a like meaning like numbers, so "a kitty" becomes a cat. It does not always help: "a spaceship" becomes a ship, and "a spanner" a blob.
+
+# %% tags=["remove-input"]
+sheets = stored("emoji64_sheets")
+table(
+    [
+        [what, example, ", ".join(map(str, right))]
+        for what, (example, right) in sheets["right"].items()
+    ],
+    [
+        "asked for",
+        "such as",
+        f"right, of {sheets['pictures']}, for each of two readers",
+    ],
+    f"What two readers who saw the prompts called right. γ = 4. {sheets['words in training']} of the other words had been in training captions all the same.",
+)
+
+# %% [markdown]
+# {download}`All 64 words that we tried <../../models/emoji64/naming/words.png>`.
 #
-# The last row asks for what no training drawing shows: a scene, a number, letters, two things together. How many of the 64 words work stands in the {download}`model card <../../models/emoji64/README.md>`.
+# The last row asks for what no training drawing shows: a scene, a number, letters, two things together. Each was tried with one prompt and one seed.
 #
 # ## Try it
 #
