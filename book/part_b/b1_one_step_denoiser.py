@@ -101,7 +101,7 @@ def pictures(rows, titles, labels=None, margin=0):
     plt.show()
 
 
-# %% mystnb={"figure": {"caption": "Six test digits: clean, $x$; with noise, $z$; and the network's answers after the epochs named on the left (an epoch is one pass over the training digits). The last three are chosen from the ten of 1,000 digits about whose answers a classifier is most in doubt; above them, its two likeliest digits. $\\sigma = 0.5$, seeds 0, 1, 2, 882, 505, 582; values clipped to $[0, 1]$.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch. The first three answers are a clear 0, 1 and 2. In the last row the fourth is a 4 whose top is bridged by a grey stroke, the fifth a 3 whose lower bow is closed in grey, the sixth an 8 with a grey, broken lower loop."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Six test digits: clean, $x$; with noise, $z$; and the network's answers after the epochs named on the left (an epoch is one pass over the training digits). The last three are chosen from the ten of 1,000 digits about whose answers a classifier is most in doubt; above them, its two likeliest digits. $\\sigma = 0.5$, seeds 0, 1, 2, 882, 505, 582; values clipped to $[0, 1]$.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch. The first three answers are a clear 0, 1 and 2. In the last row the fourth is a 4 with a faint grey stroke across its open top, the fifth a 3 whose lower bow is closed in grey, the sixth an 8 with a grey, broken lower loop."}} tags=["remove-input"]
 names = [f"epoch {epoch:g}" for epoch in estimates]
 titles = ["", "", ""]
 for digits in zip(*(part[3:].tolist() for part in chances.topk(2)), strict=True):
@@ -119,7 +119,7 @@ grid(rows, titles=titles, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 
 # %% [markdown]
 # **Mostly yes. But where several digits could be behind the noise, the answer with the smallest squared error is an average of them.** In the last row of {numref}`fig-b1-denoised` most of the noise is gone.
-# The first three answers are clear. The fourth is between a 4 and a 9: a grey stroke nearly closes its top. In the fifth, grey closes the lower bow of a 3, as in an 8. The sixth is between an 8 and a 2.
+# The first three answers are clear. The fourth is between a 4 and a 9: a faint grey stroke lies across its open top. The fifth is a 3, but grey closes its lower bow, and the classifier is torn between 8 and 2. The sixth is between an 8 and a 2, and a part of its lower loop is grey.
 #
 # ## Adding noise
 #
