@@ -46,8 +46,11 @@ def grid(rows, titles=None, labels=None, size=0.9):
     plt.show()
 
 
-def loss_curve(history, window=50):
-    """Plot the loss of each `TrainStep`, and the mean of the steps around it, on a log axis."""
+def loss_curve(history, window=50, marks=()):
+    """Plot the loss of each `TrainStep`, and the mean of the steps around it, on a log axis.
+
+    marks: steps where a dotted line stands.
+    """
     steps, losses = np.array([(row.step, row.loss) for row in history]).T
     window = min(window, len(losses))
     mean = np.convolve(losses, np.ones(window) / window, "valid")
@@ -55,6 +58,8 @@ def loss_curve(history, window=50):
     ax.semilogy(steps, losses, alpha=0.3, label="each step")
     middle = steps[window // 2 :][: len(mean)]
     ax.semilogy(middle, mean, label=f"mean of {window} steps")
+    for mark in marks:
+        ax.axvline(mark, color="grey", lw=1, ls=":")
     ax.set(xlabel="step", ylabel="mean squared error")
     ax.legend()
     plt.show()

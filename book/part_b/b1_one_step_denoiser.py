@@ -48,6 +48,7 @@ sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
 import json
+from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -57,6 +58,7 @@ from diffusion_utils.diagrams import draw, unet_plan
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import in_batches, psnr
 from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.judge import load_classifier
 from diffusion_utils.mnist.release import released, trained
 from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.pictures import to_unit
@@ -71,8 +73,14 @@ x = torch.stack([to_unit(test_images)[test_labels == digit][0] for digit in rang
 eps = unit_noise((1, 28, 28), generators(range(10)))
 sigmas = [0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0]
 z = x + 0.5 * eps
+# The answers to the first 1,000 test digits, each with the seed of its number, were
+# sorted by the second highest of the judge's probabilities; we chose three of the first ten.
+doubtful = [882, 505, 582]
+shown_x = torch.cat([x[:3], to_unit(test_images[doubtful])])
+shown_z = shown_x + 0.5 * unit_noise((1, 28, 28), generators([0, 1, 2, *doubtful]))
 with torch.no_grad():
-    estimates = {epoch: net(z) for epoch, net in networks.items()}
+    estimates = {epoch: net(shown_z) for epoch, net in networks.items()}
+    chances = load_classifier()(estimates[max(estimates)]).softmax(1)
 
 
 def pictures(rows, titles, labels=None, margin=0):
@@ -93,10 +101,17 @@ def pictures(rows, titles, labels=None, margin=0):
     plt.show()
 
 
-# %% mystnb={"figure": {"caption": "Six test digits: clean, called $x$; with noise, called $z$; and the network's answers to $z$ after the epochs named on the left (an epoch is one pass over the training digits). Noise level $\\sigma = 0.5$, seeds 0 to 5; values clipped to $[0, 1]$ for display.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch; the denoised digits have much less noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Six test digits: clean, $x$; with noise, $z$; and the network's answers after the epochs named on the left (an epoch is one pass over the training digits). The last three are chosen from the ten of 1,000 digits about whose answers a classifier is most in doubt; above them, its two likeliest digits. $\\sigma = 0.5$, seeds 0, 1, 2, 882, 505, 582; values clipped to $[0, 1]$.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch. The first three answers are a clear 0, 1 and 2. In the last row the fourth is a 4 with a faint grey stroke across its open top, the fifth a 3 whose lower bow is closed in grey, the sixth an 8 with a grey, broken lower loop."}} tags=["remove-input"]
 names = [f"epoch {epoch:g}" for epoch in estimates]
-shown = [row[:6] for row in (x, z, *estimates.values())]
-grid(shown, labels=["clean $x$", "noisy $z$", *names], size=1.1)
+titles = ["", "", ""]
+for digits in zip(*(part[3:].tolist() for part in chances.topk(2)), strict=True):
+    titles.append(
+        "\n".join(
+            f"{digit}: {chance:.0%}" for chance, digit in zip(*digits, strict=True)
+        )
+    )
+rows = [shown_x, shown_z, *estimates.values()]
+grid(rows, titles=titles, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 
 # %% [markdown]
 # ```{live} b1
@@ -104,7 +119,7 @@ grid(shown, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 
 # %% [markdown]
 # **Mostly yes. But where several digits could be behind the noise, the answer with the smallest squared error is an average of them.** In the last row of {numref}`fig-b1-denoised` most of the noise is gone.
-# But look at the 3. Its upper bow is nearly closed in $x$, and the answer closes it, so that it could be an 8.
+# The first three answers are clear. The fourth is between a 4 and a 9: a faint grey stroke lies across its open top. The fifth is a 3, but grey closes its lower bow, and the classifier is torn between 8 and 2. The sixth is between an 8 and a 2, and a part of its lower loop is grey.
 #
 # ## Adding noise
 #
@@ -126,20 +141,20 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 #
 # The network answers $z$ with an estimate of $x$, written $x_\theta(z)$; $\theta$ are its weights. Training makes the squared error small, on average ($\mathbb E$) over all digits and all noise:
 #
-# $$ L(\theta) = \mathbb E_{x, \epsilon} \lVert x_\theta(z) - x \rVert^2, \qquad \sigma = 0.5. \tag{B1.2} $$
+# $$ L(\theta) = \tfrac{1}{784}\, \mathbb E_{x, \epsilon} \lVert x_\theta(z) - x \rVert^2, \qquad \sigma = 0.5. \tag{B1.2} $$
 #
-# Here $\lVert\cdot\rVert^2$ is the mean of the squares over the pixels. Many digits, each with its own noise, could have given the same $z$, and the network cannot know which one it was.
+# Here $\lVert\cdot\rVert^2$ is the sum of the squares over the 784 pixels. Many digits, each with its own noise, could have given the same $z$, and the network cannot know which one it was.
 #
 # Suppose that one pixel is as likely white (1) as black (0). The answer 1 then has a mean squared error of 0.5, and so has 0. The grey answer 0.5 is always wrong by 0.5, so that its squared error is only 0.25.
 # In the same way the best image, $x^*(z)$, is **the average of all digits, each weighted by how probable it is given $z$**:
 #
 # $$ x^*(z) = \mathbb E[x \mid z]. \tag{B1.3} $$
 #
-# Nobody knows this average for all the digits that people write. But suppose that there were only the 60,000 training digits $x_i$, each as likely as the others. By Bayes' rule the weight $w_i$ of a digit is then proportional ($\propto$) to the probability of $z$ given $x_i$. By (B1.1) each pixel $z_p$ is Gaussian around the pixel $x_{i,p}$, with standard deviation $\sigma$. So
+# Suppose that there were only the 60,000 training digits $x_i$, each as likely as the others. By Bayes' rule the weight $w_i$ of a digit is then proportional ($\propto$) to the probability of $z$ given $x_i$. By (B1.1) each pixel $z_p$ is Gaussian around the pixel $x_{i,p}$, with standard deviation $\sigma$. So
 #
 # $$ x^*(z) = \sum_i w_i\, x_i, \qquad w_i \propto \exp\Big( -\sum_p \frac{(z_p - x_{i,p})^2}{2\sigma^2} \Big). \tag{B1.4} $$
 #
-# The sum over $p$ is over all 784 pixels, and the weights $w_i$ add up to one. The nearer a digit is to $z$, the larger is its weight.
+# The sum over $p$ is over all pixels, and the weights $w_i$ add up to one. The nearer a digit is to $z$, the larger is its weight.
 
 # %% tags=["remove-input"]
 train_digits = to_unit(mnist(train=True)[0]).flatten(1)
@@ -156,7 +171,7 @@ def weighted_mean(weights):
     return (weights @ train_digits).view(-1, 1, 28, 28)
 
 
-# %% mystnb={"figure": {"caption": "Three noisy test digits $z$; the three training digits with the largest weights $w_i$; the weighted mean (B1.4) of all 60,000 and the network's answer after epoch 5, each with its mean squared error over the whole image; and the clean $x$. Shown are the middle 22 × 22 pixels; seeds 1, 4 and 3.", "name": "fig-b1-average"}, "image": {"alt": "Three rows, for a one, a four and a three: the noisy digit, the three training digits with the largest weights, their weighted mean, the network's answer, and the clean digit. In the row of the four the heaviest training digit is a nine; in the row of the three one training digit has nearly all the weight."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Three noisy test digits $z$; the three training digits with the largest weights $w_i$; the weighted mean (B1.4) and the network's answer after epoch 5, each with its mean squared error over the whole image; and $x$. Shown are the middle 22 × 22 pixels; seeds 1, 4 and 3.", "name": "fig-b1-average"}, "image": {"alt": "Three rows, for a one, a four and a three: the noisy digit, the three training digits with the largest weights, their weighted mean, the network's answer, and the clean digit. In the row of the four the heaviest training digit is a nine; in the row of the three one training digit has nearly all the weight."}} tags=["remove-input"]
 rows, titles = [], []
 for digit in (1, 4, 3):
     weights = weights_of_digits(z[[digit]])
@@ -173,7 +188,7 @@ pictures(rows, titles, margin=3)
 
 # %% [markdown]
 # In {numref}`fig-b1-average` the 1 shows how an average comes about: several training digits share the weight, and their strokes lie in slightly different places. For the 4, a 9 has most of the weight, and the mean is that 9 with a faint trace of the 4's tip.
-# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. There (B1.4) is a poor stand-in for (B1.3): 60,000 digits are few, and often one is nearest by far. A network that answered so would have memorised its training digits. Ours answers otherwise, and comes nearer to $x$ in all three rows (for the 1 only a little).
+# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. There (B1.4) is a poor stand-in for (B1.3): 60,000 digits are few, and often one is nearest by far. Our network answers otherwise, and has a smaller error in all three rows (for the 1 only a little). But a smaller error can be the wrong digit: in the last row the network's answer reads as an 8, and the copied digit is a 3.
 #
 # ```{dropdown} Why the average is the best answer
 # Fix $z$, and let $m = \mathbb E[x \mid z]$. For any answer $y$,
@@ -187,7 +202,7 @@ pictures(rows, titles, margin=3)
 # ## Training
 #
 # Here is the whole of training, for a network small enough to be trained while this page is built. Each of 30 steps takes 64 digits, adds new noise, and changes the weights a little.
-# `UNet` is the network of the next section; `hidden=16` is $D$, its number of channels (numbers for each pixel) at full resolution. (Later `visible=0` takes the digit away.)
+# `UNet` is the network of the next section; `hidden=16` is $D$, its number of channels (numbers for each pixel) at full resolution.
 
 # %%
 digits = train_digits.view(-1, 1, 28, 28)  # 60,000 with values from 0 to 1
@@ -218,8 +233,9 @@ grid([z[:6], quick], labels=[r"$z$", "30 steps"], size=1.1)
 # The digits stand out from the noise, in blotchy strokes. The network of {numref}`fig-b1-denoised` has $D = 128$ and saw all 60,000 digits five times, with
 # [`diffusion_utils.training.loop.train`](../appendix/api.md), which repeats the same lines.
 
-# %% mystnb={"figure": {"caption": "Training loss (B1.2) of the network with $D = 128$ against the step, from the history of the run that made these weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$, seed 180. Each value of the second curve stands at the middle of its 50 steps.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first steps and slowly after that."}} tags=["remove-input"]
-loss_curve(history)
+# %% mystnb={"figure": {"caption": "Training loss (B1.2) of the network with $D = 128$ against the step, from the history of the run that made these weights. $\\sigma = 0.5$, batch 256, Adam, learning rate $10^{-4}$, seed 180. Each value of the second curve stands at the middle of its 50 steps. Dotted: a new epoch begins.", "name": "fig-b1-loss"}, "image": {"alt": "A loss curve on a logarithmic axis, falling steeply in the first fifty steps and slowly after that; dotted lines between the five epochs."}} tags=["remove-input"]
+ends = [row.step for row, after in pairwise(history) if after.epoch > row.epoch]
+loss_curve(history, marks=ends)
 
 # %% tags=["remove-input"]
 known = to_unit(test_images[: by_profile(200, 8)])
@@ -231,7 +247,10 @@ loss_at = np.array([row.loss for row in history])
 first = sum(row.epoch <= 1 for row in history)
 table(
     [
-        ["answering black everywhere", f"{to_unit(test_images).square().mean():.4f}"],
+        [
+            "answering black, all test digits",
+            f"{to_unit(test_images).square().mean():.4f}",
+        ],
         ["steps 6 to 10", f"{loss_at[5:10].mean():.4f}"],
         [
             "last 100 steps of epoch 1",
@@ -248,7 +267,7 @@ table(
 )
 
 # %% [markdown]
-# The loss in {numref}`fig-b1-loss` falls steeply within the first epoch, after which the strokes are legible (third row of {numref}`fig-b1-denoised`). The
+# The loss in {numref}`fig-b1-loss` falls steeply for about 50 steps, and slowly from then on. After the first epoch the strokes are legible (third row of {numref}`fig-b1-denoised`), and the
 # other four refine them. The error on test digits is no larger than that of the last training steps (a rough comparison, because the weights still moved): no sign that the network has memorised its digits.
 
 # %% mystnb={"code_prompt_show": "How long training takes"} tags=["remove-input", "hide-output"]
@@ -284,14 +303,14 @@ table(
 # ## The network
 #
 # A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions. Read {numref}`fig-b1-unet` from the upper left. The way goes down to 14 and 7 pixels a side, through
-# a single vector that can describe the whole digit (the arrow at the bottom), and back up. The vector does not say exactly where the strokes are. So on the way up the features of the way down are joined in.
+# a single vector that can describe the whole digit (`flatten`), and back up. The vector does not say exactly where the strokes are. So on the way up the features of the way down are joined in.
 
 # %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each blue box names the shape of what it returns, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
 draw(*unet_plan(network))
 
 # %% [markdown]
-# In a block each convolution is followed by BatchNorm, which brings each channel to mean 0 and variance 1, and by GELU, a smooth threshold. Two boxes differ: `flatten` is an average and GELU, without a convolution, and `out` is a convolution alone.
-# The code of `UNet.forward` follows the figure; `x` is the noisy image, here $z$, and `torch.cat` is "join". Two lines are left out, in which the next chapters add a time and a class.
+# In a block BatchNorm and GELU follow each convolution (box below). Two differ: `flatten` is an average and GELU, and `out` is a convolution alone.
+# In the code `x` is the noisy image, here $z$, and `torch.cat` is "join". Left out are two lines in which the next chapters add a time and a class.
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/unet.py
 # :pyobject: UNet.forward
@@ -320,7 +339,7 @@ draw(*unet_plan(network))
 #
 # ## Out of distribution: noise it was not trained for
 #
-# The network has only ever seen $\sigma = 0.5$. What does it make of less noise, and of more?
+# What does the network make of less noise than $\sigma = 0.5$, and of more?
 
 # %% mystnb={"figure": {"caption": "One test digit at seven noise levels (above) and the network's answer (below), each with its PSNR. Seed 2; the network was trained at $\\sigma = 0.5$ only.", "name": "fig-b1-ood"}, "image": {"alt": "The digit two with growing noise above, and the network's answers below; from sigma 0.8 on the answers have stray strokes."}} tags=["remove-input"]
 digit = 2
@@ -333,9 +352,9 @@ pictures([noisy, denoised], [above, quality], [r"$z$", "network"])
 
 # %% [markdown]
 # PSNR (peak signal-to-noise ratio) is $-10 \log_{10}$ of the mean squared error: 20 dB is an error of 0.01, 10 dB one of 0.1. Up to $\sigma = 0.6$ the answers in {numref}`fig-b1-ood` stay good.
-# With more noise the network takes some of it for strokes. {numref}`fig-b1-psnr` repeats this for many digits, and compares a blur, which averages neighbouring pixels.
+# With more noise the network takes some of it for strokes. {numref}`fig-b1-psnr` repeats this for many digits and for a blur, which averages neighbouring pixels.
 
-# %% mystnb={"figure": {"caption": "PSNR of the network's answer, of the best Gaussian blur, and of the noisy input itself, against $\\sigma$. Mean and standard deviation over 1,000 test digits. The network was trained at the dotted line. At $\\sigma = 0$ the input is exact and only the network is shown. From `python -m benchmarks.mnist_quality b1`.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, for the network, the blur and the noisy input; a dotted line marks the sigma of the training."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "PSNR of the network's answer, of the best Gaussian blur, and of the noisy input. Mean and standard deviation over 1,000 test digits. The network was trained at the dotted line. At $\\sigma = 0$ the input is exact and only the network is shown. From `python -m benchmarks.mnist_quality b1`.", "name": "fig-b1-psnr"}, "image": {"alt": "Three curves of PSNR against sigma, for the network, the blur and the noisy input; a dotted line marks the sigma of the training."}} tags=["remove-input"]
 result = json.loads((ROOT / "benchmarks/results/mnist_b1.json").read_text())
 rows = result["rows"]
 fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
@@ -353,16 +372,16 @@ plt.show()
 
 # %% [markdown]
 # At each $\sigma$ from 0.2 on the network is on average above the blur, although the blur's width was chosen for each $\sigma$ with the clean images at hand. At $\sigma = 0$ nothing should be changed, but the network changes the digit:
-# it has learned that there is always noise.
+# it was never shown a digit without noise.
 #
 # ## Where it fails: nothing but noise
 #
-# To draw new digits, a network has to start from noise alone. Then $z$ says nothing about $x$, every digit is possible, and (B1.3) is the plain mean of all digits. To see this, we train a small network on noise alone: it gets $z = 0.5\,\epsilon$, and should still answer $x$:
+# To draw new digits, a network has to start from noise alone. Then $z$ says nothing about $x$, every digit is possible, and (B1.3) is the plain mean of all digits. To see this, we train a small network on noise alone. `visible=0` takes the digit away: the network gets $z = 0.5\,\epsilon$, and should still answer $x$:
 
 # %%
 blind = train_small(60, visible=0)
 
-# %% mystnb={"figure": {"caption": "Noise without a digit, $z = 0.5\\,\\epsilon$ (seeds 0 to 6); the answer of the network with $D = 128$, trained on noisy digits; that of a small network ($D = 16$, 60 steps) trained on noise alone; and the mean of all training digits (the same in each column).", "name": "fig-b1-pure"}, "image": {"alt": "Seven squares of noise; below them dark answers with faint strokes; below those seven grey blobs that are nearly alike; in the last row the grey blob of the mean."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Noise without a digit, $z = 0.5\\,\\epsilon$ (seeds 0 to 6); the answer of the network with $D = 128$, trained on noisy digits; that of a small network ($D = 16$, 60 steps) trained on noise alone; and the mean of all training digits.", "name": "fig-b1-pure"}, "image": {"alt": "Seven squares of noise; below them dark answers with faint strokes; below those seven grey blobs that are nearly alike; in the last row the grey blob of the mean."}} tags=["remove-input"]
 pure = 0.5 * unit_noise((1, 28, 28), generators(range(7)))
 with torch.no_grad():
     answers = [network(pure), blind(pure)]
@@ -378,7 +397,7 @@ grid([pure, *answers, plain], labels=labels)
 # %% [markdown]
 # The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with traces of strokes.
 #
-# So a network that learned with squared error, from noise and digits that have nothing to do with each other, cannot draw a digit from noise alone in one step: its best answer is the blob. [Many steps](b2_time_conditioned.ipynb) can. Each asks such a network, but takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
+# For the small network the noise says nothing about the digit, so the best that it can answer is the mean, and it cannot draw a digit in one step. [Many steps](b2_time_conditioned.ipynb) can. Each takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
 #
 # ## Try it
 #

@@ -82,7 +82,7 @@ path = list(
 images = [x_T, *(step.x for step in path)]
 guesses = [*(step.x0_hat for step in path), path[-1].x]  # seen from these images
 
-# %% mystnb={"figure": {"caption": "One sample on its way. Above: the image $x_t$. Below: the network's estimate $\\hat x_0$ of the clean image, seen from the $x_t$ above it. $t=-1$ stands for the image without noise. Seed 0, 300 steps, weights of epoch 20.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One sample on its way: the image $x_t$, and below it the network's estimate $\\hat x_0$ of the clean image. $t=-1$ is the image without noise. Seed 0, 300 steps, weights of epoch 20.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["remove-input"]
 shown = np.linspace(0, len(path), by_profile(9, 3)).astype(int)
 rows = [torch.cat([kind[i][:1] for i in shown]) for kind in (images, guesses)]
 titles = [f"$t={timesteps[i]}$" for i in shown]
@@ -94,7 +94,7 @@ grid(rows, titles=titles, labels=["$x_t$", r"$\hat x_0$"])
 
 # %% [markdown]
 # **Yes: after 300 small steps most of what comes out can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
-# believes to be behind the noise. At first that is a cloud: an average of many digits, as in [B1](b1_one_step_denoiser.ipynb). Then it becomes one digit, and the network can still change its mind: at $t = 187$ the foot bends back, almost as in a 3, and at $t = 74$ it is a 7.
+# believes to be behind the noise. At first that is a cloud, an average of many digits as in [B1](b1_one_step_denoiser.ipynb). The network can still change its mind: at $t = 224$ the estimate looks like a 9, and at $t = 74$ it is a 7.
 #
 # This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for sixteen digits.
 
@@ -139,9 +139,9 @@ plt.show()
 #
 # ## Training: guess the noise
 #
-# The network $\epsilon_\theta$ sees the noisy digit $x_t$ and the time, as a number $t/T$ from 0 to 1. It is asked for the noise $\epsilon$. $\theta$ are its weights.
+# The network $\epsilon_\theta$, with weights $\theta$, sees the noisy digit $x_t$ and the time, as a number $t/T$. It is asked for the noise $\epsilon$.
 
-# %% mystnb={"figure": {"caption": "What the network sees and what it gives, at three timesteps, for one test digit. The guess of the noise gives the guess $\\hat x_0$ of the digit by (N.2) below. Grey is zero in the pictures of noise. Noise of seed 0, weights of epoch 20.", "name": "fig-b2-sees"}, "image": {"alt": "Three rows: a 7 in a little noise, one in much noise, and one that cannot be seen. The guesses of the noise look like the noise in all rows. The guess of the digit is a sharp 7, then a soft 7, then a cloud that resembles a 9."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "What the network sees and what it gives, at three timesteps, for one test digit. (N.2) below makes $\\hat x_0$ of the guess of the noise. Grey is zero in the pictures of noise. Noise of seed 0, weights of epoch 20.", "name": "fig-b2-sees"}, "image": {"alt": "Three rows: a 7 in a little noise, one in much noise, and one that cannot be seen. The guesses of the noise look like the noise in all rows. The guess of the digit is a sharp 7, then a soft 7, then a cloud that resembles a 9."}} tags=["remove-input"]
 digit = to_unit(mnist(train=False)[0][:1])
 eps = unit_noise((1, 28, 28), generators([0]))
 rows, three = [], (30, 120, 270)
@@ -174,18 +174,18 @@ grid(
 # 4. Move $\theta$ a little, so that $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$ becomes smaller.
 # ```
 #
-# The loss, on average over all three draws, is
+# The loss, on average over all three draws, is the mean of the squares over the 784 pixels:
 #
-# $$ L(\theta) = \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
+# $$ L(\theta) = \tfrac{1}{784}\, \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
 # Any guess of the noise gives one of the digit, because (N.1) can be solved for $x_0$:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but (N.2) divides its error by a small $\sqrt{\bar\alpha_t}$, and $\hat x_0$ is no 7. Many digits could be behind so much noise, and the best guess is their average, as in B1.
+# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so that no network can guess $\epsilon$ without error. (N.2) makes this error large, because it divides by a small $\sqrt{\bar\alpha_t}$.
 #
-# Why ask for the noise and not for the picture? By (N.2) an error of $\epsilon$ is an error of $\hat x_0$ times $\sqrt{\bar\alpha_t/(1-\bar\alpha_t)}$. So the loss of the noise gives small noise levels more weight. The authors of DDPM tried both, and drew better images with the noise.
-# In code, points 2 to 4 are these lines:
+# Why ask for the noise and not for the picture? By (N.2) the loss of the noise gives small noise levels more weight. The authors of DDPM tried both, and drew better images with the noise.
+# In code, points 2 to 4 are:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
 # :pyobject: noise_objective
@@ -193,9 +193,9 @@ grid(
 # :dedent:
 # ```
 #
-# The network is the U-Net of B1 with $D = 64$ and two more blocks, which turn $t/T$ into one number for each channel. {numref}`fig-b2-unet` shows where these numbers are added.
+# The network is the U-Net of B1 with $D = 64$ and two more blocks, which turn $t/T$ into one number for each channel ({numref}`fig-b2-unet`).
 
-# %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into a number for each channel, which is added to the features $h$ at 7x7 and at 14x14. $D = 64$; each box names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into numbers that are added to the features $h$ at 7x7 and at 14x14. $D = 64$; each box names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
 draw(*unet_plan(network))
 
 # %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
@@ -224,12 +224,12 @@ apart = unseen - seen
 table(
     [
         ["training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
-        ["course staff, near step 4,700", "0.028 to 0.030"],
+        ["course staff, read off their figure", "0.028 to 0.030"],
         [f"training, near step {len(at_step):,}", f"{at_step[-100:].mean():.4f}"],
         [f"final weights, {count:,} training digits", f"{seen.mean():.4f}"],
         [f"final weights, {count:,} test digits", f"{unseen.mean():.4f}"],
         [
-            "the last minus the one before",
+            "test minus training",
             f"{apart.mean():+.4f} ± {apart.std() / count**0.5:.4f}",
         ],
     ],
@@ -238,11 +238,9 @@ table(
 )
 
 # %% [markdown]
-# The values of the course staff are read off the coursework's figure, which ends near that step. On test digits, which the network has never seen, the loss is that on training digits, within the error.
-#
-# {numref}`fig-b2-loss` is noisy because each batch draws other timesteps, and these are not equally hard. The noise is hardest to guess where there is little of it, at small $t$ ({numref}`fig-b2-loss-t`). For the digit it is the other way round.
+# On test digits, which the network has never seen, the loss is that on training digits, within the error. The curve is noisy because each batch draws other timesteps, and small $t$ are harder ({numref}`fig-b2-loss-t`).
 
-# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); 200 test digits, the same noise at each timestep, weights of epoch 20.", "name": "fig-b2-loss-t"}, "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); 200 test digits, the same noise at each timestep, weights of epoch 20.", "name": "fig-b2-loss-t"}, "code_prompt_show": "Show the loss at each timestep", "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises."}} tags=["remove-input", "hide-output"]
 few = test_digits[: by_profile(full=200, fast=8)]
 eps = unit_noise((1, 28, 28), generators(range(len(few))))
 times = [0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, T - 1]
@@ -283,23 +281,9 @@ table(
 # %% [markdown]
 # ## Sampling: take a little of the noise away
 #
-# From pure noise the best estimate is a cloud. So we go only a short way towards it, and look again. With a little less noise fewer digits are possible, and the estimate is sharper. {numref}`fig-b2-step` shows one step.
-#
-# ```{admonition} Sampling (algorithm 2 of the DDPM paper)
-# Draw pure noise $x_{T-1} \sim \mathcal N(0, I)$. Then, for $t = T-1, \dots, 1, 0$, go to the next timestep $t' = t - 1$:
-#
-# 1. **Estimate:** ask the network for $\epsilon_\theta(x_t, t/T)$, and get $\hat x_0$ from it by (N.2).
-# 2. **Mix** $\hat x_0$ and $x_t$: the first two terms of (N.3).
-# 3. **Add fresh noise** $z \sim \mathcal N(0, I)$: the third term of (N.3).
-#
-# The last $x_{-1}$ is the image without noise.
-# ```
-#
-# The formula allows longer steps too, to any $t' < t$. At the end, $\bar\alpha_{-1} = 1$. $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ and $\beta = 1 - \alpha$ belong to the step from $t'$ to $t$ ($\beta = \beta_t$ if it is one timestep long), and (N.4) gives $\tilde\beta$:
-#
-# $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
+# From pure noise the best estimate is a cloud. So we go only a short way towards it, and look again: with less noise fewer digits are possible, and the estimate is sharper.
 
-# %% mystnb={"figure": {"caption": "One step, a long one so that it can be seen: the image; the estimate; the two mixed; and the mixture with fresh noise. Seed 0; the numbers are the factors of (N.3).", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step, from $t = 149$ to $t' = 99$ so that it can be seen: the image; the estimate; the two mixed; and the mixture with fresh noise. Seed 0.", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
 i = len(path) // 2
 t, t_prev = timesteps[i], max(timesteps[i] - 50, 0)
 x0_part, x_part, z_part = torch.eye(3)  # a step is linear: one factor at a time
@@ -317,15 +301,27 @@ panels = torch.cat([x_t, x0_hat, mixed, mixed + of_z * z])
 grid([panels], titles=titles, size=1.75)
 
 # %% [markdown]
-# The variance of the third term is
+# ```{admonition} Sampling (algorithm 2 of the DDPM paper)
+# Draw pure noise $x_{T-1} \sim \mathcal N(0, I)$. Then, for $t = T-1, \dots, 1, 0$, go to the next timestep $t' = t - 1$ (in {numref}`fig-b2-step` from 149 to 99):
 #
-# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta. \tag{N.4} $$
+# 1. **Estimate:** ask the network for $\epsilon_\theta(x_t, t/T)$, and get $\hat x_0$ from it by (N.2).
+# 2. **Mix** $\hat x_0$ and $x_t$. In the figure: 0.54 of the one, 0.44 of the other.
+# 3. **Add fresh noise** $z \sim \mathcal N(0, I)$. In the figure: 0.43 of it.
+#
+# The last $x_{-1}$ is the image without noise.
+# ```
 #
 # Why noise again? The network was trained on images with just the noise of their timestep. The mixture has less, and the fresh noise makes up for it.
 #
+# The three factors come from how much the step from $t'$ to $t$ leaves of the digit's variance, $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and how much noise it adds, $\beta = 1 - \alpha$. The fresh noise has the variance $\tilde\beta$, and at the end $\bar\alpha_{-1} = 1$:
+#
+# $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
+#
+# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
+#
 # ```{dropdown} Where the factors come from
-# Noise arrives step by step, $x_t = \sqrt\alpha\, x_{t'} + \sqrt\beta\, \epsilon'$ with new noise $\epsilon'$. If we knew $x_0$, this and (N.1) would tell by Bayes' rule how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian. Its mean is the first two terms of (N.3), with $x_0$ for $\hat x_0$, and its variance is $\tilde\beta$.
-# (A box at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb) derives it.) We do not know $x_0$, so the estimate stands in for it. In `Schedule.step`:
+# Noise arrives step by step, $x_t = \sqrt\alpha\, x_{t'} + \sqrt\beta\, \epsilon'$ with new noise $\epsilon'$. If we knew $x_0$, this and (N.1) would tell by Bayes' rule how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian, with the first two terms of (N.3) as its mean and $\tilde\beta$ as its variance
+# (derived at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb)). We do not know $x_0$, so $\hat x_0$ stands in for it. In `Schedule.step`:
 #
 # ~~~{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
@@ -351,7 +347,7 @@ def draw_digits(network, seeds):
     return x
 
 
-# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9 and 10 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of ten generated digits, two rows for each epoch."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of ten generated digits, two rows for each epoch."}} tags=["remove-input"]
 seeds = range(by_profile(full=20, fast=10))
 rows, labels = [], []
 for epoch, net in networks.items():
@@ -361,49 +357,56 @@ grid(rows, labels=labels)
 
 # %% [markdown]
 # In {numref}`fig-b2-samples` the strokes look like handwriting after five epochs already. After twenty, more strokes join up
-# to a digit, but not all: seed 16 (the seventh of its second row) is no digit at all.
+# to a digit, but not all: seed 16 (the seventh of the last row) is no digit, and seeds 2 and 15 are doubtful.
 #
-# How good are they? We ask a classifier of digits, the judge, in two ways. Its **confidence** in an image is the probability of the digit that it finds most likely.
-# The **Fréchet distance** {cite:p}`heusel2017` compares whole sets. Inside the judge each image becomes 128 numbers. The distance compares their means and covariances over 1,000 samples with those over 1,000 test digits. Two sets of real digits are not at distance 0 either: theirs is the floor.
+# How good are they? The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 1,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
 # %% tags=["remove-input"]
-judge = json.loads((ROOT / "benchmarks/results/mnist_b2_judge.json").read_text())
-judged = {row["name"]: row for row in judge["rows"]}
-result = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
-measured = {row["steps"]: row for row in result["rows"]}
-again = measured[judge["steps"]]
-names = {
-    "epoch 5": "epoch 5",
-    "epoch 20": "epoch 20",
-    "BatchNorm in train mode": "epoch 20, BatchNorm in train mode",
-    "real digits": "real digits, the floor",
+results = {
+    name: json.loads((ROOT / f"benchmarks/results/mnist_{name}.json").read_text())
+    for name in ("b2", "b2_judge", "b2_limits")
 }
-rows = []
-for name, label in names.items():
-    row = judged[name]
-    sure = f"{row['confidence']:.3f} ± {row['standard_error']:.3f}"
-    rows.append([label, sure, f"{row['fid']['mean']:.0f}"])
-rows.insert(2, ["epoch 20, drawn again", "not measured", f"{again['fid']['mean']:.0f}"])
+by_steps = {row["steps"]: row for row in results["b2"]["rows"]}
+judge, real = results["b2_judge"], results["b2"]["real"]
+judged = {row["name"]: row for row in judge["rows"]}
+other = by_steps[judge["steps"]]
+tenths = [
+    (row["fid"], np.std(row["without_a_tenth"])) for row in results["b2_limits"]["rows"]
+]
+shares = [
+    9**0.5 * std / fid for fid, std in tenths[:-1]
+]  # the last row is of real digits
+share = np.mean(shares)
+
+
+def measured(row):
+    """A Fréchet distance and its standard error."""
+    return f"{row['fid']['mean']:.0f} ± {share * row['fid']['mean']:.0f}"
+
+
 right = load_tensors(WEIGHTS)[1]["test_accuracy"]
 table(
-    rows,
-    ["", "confidence", "Fréchet distance"],
-    f"{judge['images']:,} images each, {judge['steps']} sampling steps; confidence ± standard error; each distance is the mean over five sets of test digits. The judge names {right:.1%} of all test digits right.",
+    [
+        ["epoch 5", measured(judged["epoch 5"])],
+        ["epoch 20", measured(judged["epoch 20"])],
+        ["epoch 20, other noise", measured(other)],
+        ["real digits", f"{real['fid']['mean']:.0f}"],
+    ],
+    ["", "Fréchet distance"],
+    f"{judge['images']:,} images each, {judge['steps']} sampling steps; ± standard error. Epoch 5 and epoch 20 start from the same noise. The judge names {right:.1%} of all test digits right.",
 )
 
 # %% [markdown]
-# After twenty epochs the judge is surer than after five, but the samples are still far from the floor. How much of a distance is chance? The third row is the second with other noise, and differs by about 30. So **two distances that differ by less than about 60 are not told apart** on this page. The step from five epochs to twenty is about as large as that.
+# **Twenty epochs are better than five**: both sets of epoch 20 are nearer to real digits, by more than two standard errors of the difference. But **the samples are far from real digits**; the last row compares real digits with others.
 #
-# The fourth row is a mistake on purpose (BatchNorm in the wrong mode, see below). The judge is no less sure there, although the distance is far larger: confidence alone is no proof of quality.
+# ```{dropdown} The distance, and its error
+# With means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$. We take the mean over five sets of test digits.
 #
-# ```{dropdown} How we come to 60
-# Two choices are left to chance: the test digits and the samples. For the first, we take five sets of test digits and the standard deviation over them. For the second, we have the two sets of samples above; half the square of their difference estimates the variance of one. The ± of a distance is the root of both variances together.
-# That of a difference of two distances is larger by $\sqrt 2$, about 30, and we ask for twice that. With only two sets of samples this is a rough rule. It is also a cautious one: two distances are measured to the same test digits, so a part of the first cause cancels in their difference.
+# Which samples and which test digits we took is chance. [What limits B2](b2_limits.ipynb) leaves a tenth of both out to see how much that matters (a jackknife). For its seven sets of 1,000 samples the standard error is 7 to 8 % of the distance. We take the mean share for all distances of this page.
+# The two sets of epoch 20 differ by one and a half standard errors of their difference.
 # ```
 #
-# ```{dropdown} BatchNorm in the wrong mode
-# In eval mode BatchNorm uses the statistics of training, in train mode those of the batch at hand. All samples of this page are drawn in eval mode. In train mode, here with 100 images in a batch, the digits become greyer ({numref}`fig-b2-batchnorm`).
-# ```
+# All samples are drawn with BatchNorm in eval mode, with the statistics of training. In train mode it would take those of the batch at hand:
 
 # %% tags=["remove-input"]
 wrong = copy.deepcopy(network).cpu().train()
@@ -420,29 +423,41 @@ among_ten = {
     for mode, function in modes.items()
 }
 
-# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below).", "name": "fig-b2-batchnorm"}, "code_prompt_show": "Show digits of both modes", "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input", "hide-output"]
-grid(list(among_ten.values()), labels=list(among_ten))
+# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below). Left: the Fréchet distance of 1,000 samples drawn in this mode, a hundred at a time, 50 steps.", "name": "fig-b2-batchnorm"}, "code_prompt_show": "Show digits of both modes", "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input", "hide-output"]
+ways = "epoch 20", "BatchNorm in train mode"
+labels = [
+    f"{mode}\n{judged[way]['fid']['mean']:.0f}"
+    for mode, way in zip(among_ten, ways, strict=True)
+]
+grid(list(among_ten.values()), labels=labels)
 
 # %% [markdown]
 # ## Where it fails: few steps, less spread
 #
-# The step (N.3) can have any length, so the loop can skip timesteps. What is lost?
+# The step (N.3) may lead to any $t' < t$, so the loop can skip timesteps. What is lost?
 
-# %% mystnb={"figure": {"caption": "Samples against the number of sampling steps. Left: Fréchet distance to test digits, with the ± of \"How we come to 60\". Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Hollow: 50 steps with other noise (\"epoch 20\" in the table). Dashed: real digits. 1,000 samples each, weights of epoch 20.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps on a logarithmic axis. Left, the distance falls slowly, far above a dashed line for real digits, with bars that overlap. Right, the spread rises up to 50 steps and then stays, below a dashed line."}} tags=["remove-input"]
-other = judged["epoch 20"]
-of_samples = abs(other["fid"]["mean"] - again["fid"]["mean"]) / 2**0.5
-rows, real = result["rows"], result["real"]
-steps = [row["steps"] for row in rows]
-errors = [(row["fid"]["std"] ** 2 + of_samples**2) ** 0.5 for row in rows]
+# %% mystnb={"figure": {"caption": "Samples against the number of sampling steps. Left: Fréchet distance ± standard error. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Hollow: \"epoch 20\" of the table; the line's 50 steps are its \"other noise\". Dashed: real digits. 1,000 samples each, weights of epoch 20.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps on a logarithmic axis. Left, the distance falls slowly, far above a dashed line for real digits, with bars that overlap. Right, the spread rises up to 50 steps and then stays below a dashed line; an arrow marks the rise, another the gap that stays."}} tags=["remove-input"]
+steps, distances, spreads = zip(
+    *((n, row["fid"]["mean"], row["spread"]) for n, row in by_steps.items()),
+    strict=True,
+)
+hollow = judged["epoch 20"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
-left.errorbar(steps, [row["fid"]["mean"] for row in rows], errors, fmt="o-", capsize=3)
-left.plot(judge["steps"], other["fid"]["mean"], "o", mfc="none", color="C0")
+left.errorbar(steps, distances, share * np.array(distances), fmt="o-", capsize=3)
+left.plot(judge["steps"], hollow["fid"]["mean"], "o", mfc="none", color="C0")
 left.axhline(real["fid"]["mean"], ls="--", color="grey")
 left.set(ylabel="Fréchet distance", ylim=(0, None))
-right.plot(steps, [row["spread"] for row in rows], "o-")
-right.plot(judge["steps"], other["spread"], "o", mfc="none", color="C0")
+right.plot(steps, spreads, "o-")
+right.plot(judge["steps"], hollow["spread"], "o", mfc="none", color="C0")
 right.axhline(real["spread"], ls="--", color="grey")
 right.set(ylabel="spread", ylim=(0.14, 0.2))
+gaps = (
+    (10, spreads[-1], spreads[0], "few steps", (10.5, 0.176)),
+    (300, spreads[0], real["spread"], "stays", (145, 0.182)),
+)
+for place, low, high, name, at in gaps:
+    right.annotate("", (place, high), (place, low), arrowprops={"arrowstyle": "<->"})
+    right.annotate(f"{name}\n{high - low:.3f}", at)
 for ax in (left, right):
     ax.set(xscale="log", xlabel="sampling steps")
     ax.set_xticks(steps, steps)
@@ -450,13 +465,21 @@ for ax in (left, right):
 plt.show()
 
 # %% [markdown]
-# The distances of {numref}`fig-b2-fid` are not told apart, from 10 steps to 300. The spread is below that of real digits everywhere, and with 10 and 25 steps it shrinks: the samples are more alike.
-# (A pixel also varies less where strokes are thinner or greyer, so the spread is not variety alone.)
+# Along the line the distances in {numref}`fig-b2-fid` are not told apart: the largest difference is less than two of its standard errors. The spread falls short of real digits by two gaps.
 #
-# One reason is in (N.4): $\tilde\beta$ is the variance of $x_{t'}$ for a *known* $x_0$. But $x_0$ is not known; $\hat x_0$ is an average of several possible digits. That these digits differ makes $x_{t'}$ vary more, and (N.4) leaves this out. In a short step that hardly counts; in a long one it does.
-# The DDPM paper also names a larger variance, $\beta$ itself. We test both with a perfect denoiser. In place of digits it draws single numbers from a Gaussian with standard deviation 0.5, so the right answer is known (details in the box below the table):
+# * **Few steps.** With 10 and 25 steps the samples are more alike. (N.4) is a reason: $\tilde\beta$ is the variance of $x_{t'}$ for a *known* $x_0$. But several digits are possible. That they differ makes $x_{t'}$ vary more, which counts in a long step (box below).
+# * **The gap that stays.** From 100 steps to 300 the spread no longer grows. Why it remains below that of real digits, we do not know. (Thinner or greyer strokes would do it too, not only less variety.)
+#
+# ```{dropdown} A test of the first reason
+# With a perfect denoiser nothing but the step itself can fail. Take single numbers in place of digits, from a Gaussian with mean 0.3 and standard deviation 0.5, noised by a schedule of 1,000 timesteps. The mean of the noise given $x_t$ is then a formula:
+#
+# $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}. \tag{B2.2} $$
+#
+# The table below shows the spread of what the loop draws with it. In long steps $\tilde\beta$ gives too little. The DDPM paper also names $\beta$ itself, which here gives too much: $\beta$ would suit data with mean 0 and standard deviation 1, and $\tilde\beta$ a single point.
+# The right variance is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. DDIM {cite:p}`song2021` adds no fresh noise at all. This book builds neither.
+# ```
 
-# %% tags=["remove-input"]
+# %% mystnb={"code_prompt_show": "Show the spread with the perfect denoiser"} tags=["remove-input", "hide-output"]
 mean, std = 0.3, 0.5
 long_schedule = Schedule.linear(1e-4, 0.02, T=1000)
 
@@ -490,19 +513,9 @@ table(
 )
 
 # %% [markdown]
-# ```{dropdown} The exact denoiser of a Gaussian
-# Take numbers from a Gaussian with mean 0.3 and standard deviation 0.5, noised by a schedule of 1,000 timesteps. The mean of the noise given $x_t$ is then a formula:
-#
-# $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}. \tag{B2.2} $$
-#
-# The variance that a step ought to add is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3). The second term is what (N.4) leaves out.
-# ```
-#
-# In long steps $\tilde\beta$ gives too little spread and $\beta$ too much. For few steps one rather takes DDIM {cite:p}`song2021`, whose steps add no fresh noise; this book does not build it.
-#
 # ## Try it
 #
 # 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
 # 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. What comes out, and why?
 #
-# Next: [What limits B2](b2_limits.ipynb) looks for what keeps these samples from being better. Then [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.
+# Next: [What limits B2](b2_limits.ipynb) looks for what would make these samples better.
