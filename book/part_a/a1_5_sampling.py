@@ -51,6 +51,7 @@ sys.path.insert(0, str(books[0]))
 import matplotlib.pyplot as plt
 import torch
 
+from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import load_evaluator, name_ranks, plain
 from diffusion_utils.profile import by_profile
@@ -66,7 +67,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Pictures from pure noise. Each row has one prompt, each of the first four columns one seed. No guidance: the network's answer is used as it is, which the next page calls $\\gamma = 1$. Last column: the training drawing that is nearest to the picture of seed 0, pixel by pixel.", "name": "fig-a15-prompts"}, "image": {"alt": "Four rows of five drawings on white: red apples, castles, penguins, and rockets with black outlines. The first four of each row are soft and differ a little, the penguins more. The last one is a sharp drawing of the same thing, nearly of the form of the first."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Pictures from pure noise: a prompt in each row, a seed in each of the first four columns. No guidance (the next page's $\\gamma = 1$). Last column: the training drawing nearest to seed 0, pixel by pixel.", "name": "fig-a15-prompts"}, "image": {"alt": "Four rows of five drawings on white: red apples, castles, penguins, and rockets with black outlines. The first four of each row are soft and differ a little, the penguins more. The last one is a sharp drawing of the same thing, nearly of the form of the first."}} tags=["hide-input"]
 prompts = ["a red apple", "a castle", "a penguin", "a rocket ship with black outlines"]
 seeds = by_profile(full=range(4), fast=range(2))
 pictures = [generate(model, model.denoiser(p), seeds, timesteps) for p in prompts]
@@ -86,7 +87,7 @@ grid(
 # %% [markdown]
 # ## The idea
 #
-# In 1.4 we noised a picture and let the loop bring it back. At $t = 990$ almost nothing of it is left. So we leave the picture out, and take all 33 steps from pure noise:
+# At $t = 990$ almost nothing is left of a noised picture. So we leave the picture out, and take all 33 steps from pure noise:
 #
 # $$ x_{990} = \epsilon, \qquad \epsilon \sim \mathcal N(0, I). $$
 #
@@ -95,23 +96,21 @@ grid(
 # :lines: 1,4-
 # ```
 #
-# Here `noise` is a list of random generators, one for each seed. `trajectory` takes the steps (N.3), and `last` returns the picture after the last of them. The **seed** fixes all the noise, at the start and in every step. So the same seed and
-# prompt give the same picture again.
+# Here `noise` is a list of random generators. `trajectory` takes the steps (N.3), `last` returns the last picture. The **seed** fixes all the noise, so the same seed and prompt give the same picture again.
 #
-# **What does the loop draw?** A picture from $p(x \mid \text{prompt})$, the distribution of pictures for this prompt. With exact guesses and small steps, the loop's $x_t$
-# are distributed as noised drawings are, at every $t$. Our network guesses only roughly, so this holds only roughly.
+# **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: one of the training drawings with this prompt, at random. Our network's guesses are not exact, so its pictures are softer, and can be new.
 #
 # **How does a text get into the network?**
 #
-# 1. A language model, which others trained on far more text, turns each word of the prompt into a list of 384 numbers.
-# 2. The mean of these lists stands for the whole prompt. From it and $t$ the denoiser computes numbers with which each block multiplies its values, and numbers that it adds.
-# 3. Inside the denoiser the picture gets smaller and then larger again. Where it is smallest, each place also reads the single words.
+# 1. A language model, trained by others, turns each word of the prompt into 384 numbers.
+# 2. From their mean and $t$, each block of the denoiser gets numbers by which it multiplies its values, and numbers that it adds (**adaptive normalisation**).
+# 3. Where the picture inside the denoiser is smallest, each place also reads the single words (**cross-attention**).
 #
 # ## What you see
 #
-# In {numref}`fig-a15-prompts` each row shows the thing that was asked for. Down a column, the same noise becomes four things.
+# Each row of {numref}`fig-a15-prompts` shows what was asked for, but the castle of seed 3 could be a bridge.
 #
-# **Is it copying?** Each picture of seed 0 has nearly the form of its nearest training drawing, but softer. [Emoji-64](../appendix/emoji64.ipynb) tests this with more pictures and a baseline. Exact guesses would copy: the exact mean of [1.3](a1_3_one_step_denoising.ipynb) leads the loop to one of the finitely many training drawings. Only inexact guesses give new pictures.
+# **Is it copying?** Apple, penguin and rocket of seed 0 have nearly the form of the nearest training drawing, the castle has not. [Emoji-64](../appendix/emoji64.ipynb) tests this with more pictures.
 #
 # An apple comes out of the noise:
 
@@ -134,13 +133,11 @@ grid(
 )
 
 # %% [markdown]
-# The noise at $t = 990$ says nothing about a picture, but the prompt does. So the first guess is a soft red apple, already of the final form. From $t = 900$ on it changes little.
+# At $t = 990$ only the prompt says what to draw, and the first guess is a soft red apple. Yet nothing is decided: $x_t$ shows no apple, and the guess would follow another prompt.
 #
 # ## When does the prompt decide?
 #
-# We start with one prompt and change to another at some timestep.
-
-# %% mystnb={"figure": {"caption": "The loop begins with \"a red apple\". At the $t$ above each column the prompt changes to \"a rocket ship\". No guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Three rows of pictures. On the left the prompt changes at once, on the right never; from left to right rockets become apples, with mixtures in between."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The prompt changes at the $t$ above each column. Seed 0, no guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Four rows. On the left the prompt changes at once, on the right never. In between, the first row has reddish rockets, then red lumps; the second a purple apple, then purple lumps; the third brown shapes like penguins; the fourth sunflowers that turn pale and then into a penguin."}} tags=["hide-input"]
 things = {
     "a red apple": "red apple",
     "a rocket ship": "rocket",
@@ -151,7 +148,9 @@ apple, rocket, sunflower, penguin = things
 pairs = [(apple, rocket), (rocket, apple), (sunflower, penguin), (penguin, sunflower)]
 before, after = zip(*[pair for pair in pairs for _ in seeds], strict=True)
 first, second = model.denoiser(before), model.denoiser(after)
-changes = by_profile(full=[0, 2, 4, 6, 10, 15, 33], fast=[0, 1, 3])  # after k steps
+changes = by_profile(
+    full=[0, 2, 4, 6, 8, 10, 15, 23, 33], fast=[0, 1, 3]
+)  # after k steps
 switched = [
     generate(
         model,
@@ -161,17 +160,18 @@ switched = [
     )
     for k in changes
 ]
+at = [timesteps[k] for k in changes]
 grid(
-    unit_range(torch.stack(switched, 1)[:3]),
-    titles=[f"$t={timesteps[k]}$" for k in changes[:-1]] + ["never"],
-    labels=[f"seed {s}" for s in range(3)],
-    size=1.0,
+    unit_range(torch.stack(switched, 1)[:: len(seeds)]),
+    titles=[f"$t={t}$" for t in at[:-1]] + ["never"],
+    labels=[f"{things[one]},\nthen {things[two]}" for one, two in pairs],
+    size=0.85,
 )
 
 # %% [markdown]
-# Which thing came out? **The judge** says it, a second network that was trained to name drawings:
+# At 870 we see a rocket in the apple's red, and a brown penguin after a sunflower. Does the first prompt fix the colour, and the second the outline? We measure both: which pixels are not white, and their mean colour. **The judge**, a network trained to name drawings, says which thing came out.
 
-# %% mystnb={"figure": {"caption": "What the judge names first, against the $t$ at which the prompt changes. Sixteen pictures at each point: apple and rocket, sunflower and penguin, each pair in both orders, from four seeds.", "name": "fig-a15-when"}, "image": {"alt": "Three curves. Where the prompt changes early, the thing of the second prompt is named; where it changes late, that of the first; in between most pictures are named as neither."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: where colour and outline lie between the picture of the second prompt alone (0) and that of the first alone (1); mean and standard error. Right: what the judge names first. Ring: the pictures of $t = 990$, red and blue exchanged. Each point: the four changes of {numref}`fig-a15-switch`, four seeds each.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise together from 0 at 990 through one half at 870 to 1 at 540; their bars overlap. Right, early changes give the thing of the second prompt, late ones that of the first; around 810 nearly all pictures are named as neither. The ring lies on the first point of the second prompt."}} tags=["hide-input"]
 judge = load_evaluator()
 
 
@@ -181,30 +181,69 @@ def named(pictures, prompts):
     return sum(rank == 1 for rank in ranks) / len(ranks)
 
 
+def outline(pictures):
+    return (pictures.clamp(-1, 1).amin(1, keepdim=True) < 0.8).float()
+
+
+def colour(pictures):
+    drawn = outline(pictures)
+    return (pictures.clamp(-1, 1) * drawn).sum((2, 3)) / drawn.sum((2, 3))
+
+
+def along(part, pictures):
+    """0 where this part is as with the second prompt alone, 1 as with the first alone."""
+    two, one = (part(switched[i]).flatten(1) for i in (0, -1))
+    way = one - two
+    return ((part(pictures).flatten(1) - two) * way).sum(1) / way.square().sum(1)
+
+
+fig, axes = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
+for part, look, label in [(colour, "o-", "colour"), (outline, "s--", "outline")]:
+    places = torch.stack([along(part, pictures) for pictures in switched])
+    error = places.std(1) / places.shape[1] ** 0.5
+    axes[0].errorbar(at, places.mean(1), error, fmt=look, label=label, capsize=2)
 as_first = [named(pictures, before) for pictures in switched]
 as_second = [named(pictures, after) for pictures in switched]
 neither = [1 - one - two for one, two in zip(as_first, as_second, strict=True)]
-at = [timesteps[k] for k in changes]
-fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
-ax.plot(at, as_second, "s--", label="thing of the second prompt")
-ax.plot(at, neither, "^:", color="grey", label="neither")
-ax.plot(at, as_first, "o-", label="thing of the first prompt")
-ax.set(xlabel="$t$ at which the prompt changes", ylabel="share of the pictures")
-ax.set(xlim=(1010, -20), ylim=(-0.05, 1.05))
-fig.legend(loc="outside upper center", ncols=3)
+axes[1].plot(at, as_second, "s--", label="second")
+axes[1].plot(at, neither, "^:", color="grey", label="neither")
+axes[1].plot(at, as_first, "o-", label="first")
+exchanged = named(switched[0].flip(1), after)
+axes[1].plot(at[0], exchanged, "o", color="C0", ms=13, mfc="none", clip_on=False)
+for ax, title in zip(axes, ["from second to first", "named as"], strict=True):
+    ax.set(title=title, xlabel="$t$ of the change", xlim=(1030, -20), ylim=(-0.05, 1.1))
+    ax.legend(loc="center right", fontsize=9)
 plt.show()
 
 # %% [markdown]
-# If the prompt changes in the first steps, the second one wins. If it changes late, the first one does: the outline already stands in $x_t$. **In between neither wins:** the judge names a third thing first ({numref}`fig-a15-switch` shows red rockets).
+# **No: colour and outline are decided together, mostly between 930 and 690.** Later the second prompt comes too late. Around 810 most pictures are mixtures, so the judge says neither. Odd colours alone do not confuse it (ring).
 #
 # ## Where it fails
 #
 # The coursework asks for "a high quality photo", without guidance:
 
-# %% mystnb={"figure": {"caption": "Five samples from pure noise, \"a high quality photo\", no guidance, seeds 0 to 4.", "name": "fig-a15-samples"}, "image": {"alt": "Five soft shapes on plain backgrounds, hard to name."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Samples from pure noise, no guidance. Above: the network, \"a high quality photo\". Below: the same loop with the exact mean of 1.3 over all training drawings.", "name": "fig-a15-samples"}, "image": {"alt": "Above, five soft shapes on plain backgrounds, hard to name. Below, five clear drawings: a computer mouse, a pink dress, a door, a magic wand and the head of a horse."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
-grid([unit_range(samples)], titles=[f"seed {s}" for s in range(5)], size=0.9)
+flat = drawings.flatten(1)
+
+
+def exact(x_t, t):
+    alpha_bar = schedule.at(t).item()
+    x = x_t.cpu() / alpha_bar**0.5
+    distance = torch.cdist(x.flatten(1), flat) ** 2
+    weights = (-alpha_bar * distance / (2 * (1 - alpha_bar))).softmax(1)
+    x0_hat = (weights @ flat).view_as(x)
+    noise = (x - x0_hat) * (alpha_bar / (1 - alpha_bar)) ** 0.5
+    return NoiseEstimate(noise.to(x_t))
+
+
+copies = generate(model, exact, range(5), timesteps)
+grid(
+    [unit_range(samples), unit_range(copies)],
+    titles=[f"seed {s}" for s in range(5)],
+    labels=["network", "exact mean"],
+)
 
 # %% tags=["remove-cell"]
 # A model with a second stage, such as DeepFloyd IF, draws the same with 256x256 pixels.
@@ -213,10 +252,11 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# In the training this phrase stood beside drawings of all 508 things, so it does not say which of them to draw. The loop needs a prompt with a name, and follows it more clearly if we
-# exaggerate what it changes: [1.6](a1_6_guidance.ipynb).
+# The phrase names no thing. That is no reason for blobs: exact guesses draw a random training drawing. So all that is new comes from inexact guesses {cite:p}`kamb2025`, and the blobs too. In training only one caption in eight was left out or said nothing particular.
+#
+# With a name the loop draws a thing. It follows the name more clearly if we exaggerate what it changes: [1.6](a1_6_guidance.ipynb).
 #
 # ## Try it
 #
-# * **Another prompt.** In the code of {numref}`fig-a15-prompts`, put another thing into `prompts`. Do the four seeds differ?
-# * **Fewer steps.** In the code of {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)` instead of `timesteps`: nine steps. What becomes of the edges?
+# * **Another prompt.** In {numref}`fig-a15-prompts`, put another thing into `prompts`. Do the seeds differ?
+# * **Fewer steps.** In {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)`: nine steps. What becomes of the edges?
