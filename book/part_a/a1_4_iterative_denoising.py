@@ -15,7 +15,7 @@
 # # 1.4 Iterative denoising
 #
 # Why take many small steps, when one large step already removes the noise? **The best answer of one step is an average
-# of all pictures that fit. Many steps decide a little each time, and end at one picture.**
+# of all pictures that fit. Many steps look again after each step, and end at one picture.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -56,9 +56,16 @@ import numpy as np
 import torch
 
 from diffusion_utils.files import ROOT
+from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.sampling import generators, last, noise_like, trajectory
+from diffusion_utils.sampling import (
+    generators,
+    last,
+    noise_like,
+    trajectory,
+    unit_noise,
+)
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, table, unit_range
 from diffusion_utils.tasks import denoise_from, noised
@@ -71,97 +78,105 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 110)
 )
 i_start = by_profile(full=10, fast=3)
-i_starts = by_profile(full=[10, 7, 4, 2, 0], fast=[3, 0])
 
-# %% mystnb={"figure": {"caption": "A drawing of a mushroom, and what becomes of it when it is noised to a larger and larger $t$ (seed 0) and then denoised: in one large step, and in many small steps. The network was not trained on this drawing. Prompt \"a mushroom\".", "name": "fig-a14-starts"}, "image": {"alt": "On the left the original mushroom. Top: one step, with blurred edges. Bottom: many steps, with clear edges; the last is another mushroom, with white dots."}} tags=["hide-input"]
-mushroom = shipped_image("mushroom")[None].to(model.device)
-denoise = model.denoiser("a mushroom")
-one_step, many_steps = [mushroom], [mushroom]
-for i in i_starts:
-    first, *_, end = denoise_from(model, denoise, mushroom[0], i, [0], timesteps)
-    one_step.append(first.x0_hat)
-    many_steps.append(end.x)
+# %% mystnb={"figure": {"caption": "Five drawings that the network was not trained on, noised to $t = 960$ (seed 0) and denoised: in one large step, and in 32 small ones. Prompts: \"a sailboat\", .., \"a house\". The start was chosen for a large difference: at 690 it is smaller.", "name": "fig-a14-many"}, "image": {"alt": "A sailboat, a mushroom, a cactus, a fish and a house. Top, the originals. Middle, one step: such things with blurred edges. Bottom, many steps: the same things with clear edges."}} tags=["hide-input"]
+files = ["sailboat", "mushroom", "cactus", "drawn-fish", "drawn-house"]
+things = [file.removeprefix("drawn-") for file in files]
+clean = torch.stack([shipped_image(file) for file in files]).to(model.device)
+denoise = model.denoiser([f"a {thing}" for thing in things])
+first, *_, end = denoise_from(model, denoise, clean, 1, [0] * len(files), timesteps)
 grid(
-    [unit_range(torch.cat(row)) for row in (one_step, many_steps)],
-    titles=["original", *(f"$t={timesteps[i]}$" for i in i_starts)],
-    labels=["one step", "many steps"],
+    [unit_range(row) for row in (clean, first.x0_hat, end.x)],
+    titles=things,
+    labels=["original", "one step", "many steps"],
     size=1.15,
 )
 
 # %% [markdown]
-# One step gives soft edges and pale spots. From $t = 690$ to 930 the loop gains clear outlines, but loses spots: none is left at 690 and 780, one at 870 and 930. Its best mushroom comes from $t = 990$, and is another one: there the loop is free, while at 690 it must keep what $x_t$ still shows.
-# Long steps may cost spots, too: with them even a perfect network's results spread too little ([B2](../part_b/b2_time_conditioned.ipynb)). (No guidance on this page: $\gamma = 1$.)
+# One step gives blurred edges, many steps give clear ones. At $t = 960$ the noise covers nearly all of a drawing, so both make up most of it: the fish turns blue.
+# (The book's sixth drawing, a lighthouse, comes back in neither way. No guidance on this page: $\gamma = 1$.)
 #
 # ## The idea
 #
-# The average is that of [1.3](a1_3_one_step_denoising.ipynb). **How does the loop come to one picture?**
+# Many pictures fit a noisy one, and one step answers with their mean ([1.3](a1_3_one_step_denoising.ipynb)). The loop mixes only a little of this guess $\hat x_0$ into the noisy picture, and looks again. With less noise fewer pictures fit, so the next guess is a mean of fewer. It goes on until one is left.
 #
-# 1. A step mixes some of the guess $\hat x_0$ into the picture, and adds a little fresh noise.
-# 2. The fresh noise is random. It pushes the picture a little towards one of the pictures that fit.
-# 3. The next guess leans the same way, and is mixed in again. Small pushes add up to a decision.
-#
-# The smallest example is the pixel of 1.3, black ($-1$) or white ($1$). Its best guess
-# is $\hat x_0 = \tanh\big(\sqrt{\bar\alpha_t}\,x_t / (1-\bar\alpha_t)\big)$.
+# What decides which one? The smallest example is the pixel of 1.3, black ($-1$) or white ($1$), with the best guess
+# $\hat x_0 = \tanh\big(\sqrt{\bar\alpha_t}\,x_t / (1-\bar\alpha_t)\big)$.
 
-# %% mystnb={"figure": {"caption": "The guess for the one pixel. Eight runs start on the left from the same noisy pixel, $x_{990} = 0$, which fits black and white equally well. They differ in the fresh noise only. Dashed: the answer of one step.", "name": "fig-a14-pixel"}, "image": {"alt": "Eight lines begin together in the middle, at 0. They wander, move apart, and end at 1 or at -1. A dashed line stays at 0."}} tags=["hide-input"]
-runs = 8
-pixel, rng = torch.zeros(runs, 1), generators(range(runs))
-guesses = []
-for t, t_prev in pairwise(strided_timesteps(990, 30)):
-    alpha_bar = schedule.at(t)
-    x0_hat = torch.tanh(alpha_bar.sqrt() * pixel / (1 - alpha_bar))
-    guesses.append(x0_hat[:, 0])
-    pixel = schedule.step(pixel, x0_hat, t, t_prev, noise_like(pixel, rng))
+# %% mystnb={"figure": {"caption": "The best guess for the one pixel in eight runs of a loop. Left: the loop of this page, from $x_{990} = 0$, with eight fresh noises (seeds 0 to 7). Right: DDIM, a loop without fresh noise, from eight noisy pixels (seeds 0 to 7).", "name": "fig-a14-pixel"}, "image": {"alt": "Two plots of eight lines that begin together at 0 and end at 1 or at -1. Left, the lines zigzag, and some cross 0 late. Right, they are smooth, and none crosses 0."}} tags=["hide-input"]
+times = strided_timesteps(990, 30)
 
-fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
-ax.plot(strided_timesteps(990, 30)[:-1], torch.stack(guesses), lw=1.2)
-ax.axhline(0, color="grey", ls="--")
-ax.set(xlim=(1000, 0), xlabel="$t$", ylabel=r"guess $\hat x_0$", yticks=[-1, 0, 1])
-ax.set_yticklabels(["black, $-1$", "0", "white, $1$"])
+
+def run(pixel, rng=None):
+    """Noisy pixels, guesses and fresh noises of a loop: (steps, 3, runs)."""
+    path = []
+    for t, t_prev in pairwise(times):
+        alpha_bar = schedule.at(t)
+        x0_hat = torch.tanh(alpha_bar.sqrt() * pixel / (1 - alpha_bar))
+        z = noise_like(pixel, rng) if rng else torch.zeros_like(pixel)
+        path.append(torch.stack([pixel[:, 0], x0_hat[:, 0], z[:, 0]]))
+        if rng:
+            pixel = schedule.step(pixel, x0_hat, t, t_prev, z)
+        else:
+            eps = (pixel - alpha_bar.sqrt() * x0_hat) / (1 - alpha_bar).sqrt()
+            pixel = schedule.forward(x0_hat, t_prev, eps)
+    return torch.stack(path)
+
+
+with_noise = run(torch.zeros(8, 1), generators(range(8)))
+without = run(unit_noise((1,), generators(range(8))))
+fig, axes = plt.subplots(1, 2, figsize=(7, 2.6), sharey=True, layout="constrained")
+for ax, path, name in (axes[0], with_noise, "fresh noise"), (axes[1], without, "DDIM"):
+    ax.plot(times[:-1], path[:, 1], lw=1.2)
+    ax.axhline(0, color="grey", ls="--")
+    ax.set(xlim=(1000, 0), xlabel="$t$", yticks=[-1, 0, 1], title=name)
+axes[0].set_ylabel(r"guess $\hat x_0$")
+axes[0].set_yticklabels(["black, $-1$", "0", "white, $1$"])
 plt.show()
 
 # %% [markdown]
-# One step answers 0, the mean of black and white. Each run of the loop ends at black or at white, and the fresh noise decides at which.
+# One step from $t = 990$ answers a grey near 0. Each run ends at black or at white. On the left the fresh noise decides at which, and can turn a run round: the pink one rises far above 0, and ends black. On the right the start
+# decides. So a loop ends at one picture without fresh noise, too.
 #
 # ## One step of the loop
 #
-# We visit every 30th timestep: 990, 960, .., 30, 0, in all chapters of Part A. A step goes from $t$ to the next timestep $t'$ of the list, in
-# code `t_prev`. From $t'$ to $t$ the forward process leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the picture's variance, and adds noise of variance $\beta = 1 - \alpha$. (The $\beta_t$ of 1.1 is for steps of 1, this $\beta$ for 30.) The step {cite:p}`ho2020` is
+# We visit every 30th timestep: 990, 960, .., 30, 0, in all chapters of Part A. A step goes from $t$ to the next one, $t'$ (in code `t_prev`). For the blue pixel on the left:
+
+# %% tags=["remove-input"]
+x_t, x0_hat, z = with_noise[times.index(750), :, 0].double()
+unit = torch.eye(3).double()  # a step is linear: one factor at a time
+a, b, spread = schedule.step(unit[1], unit[0], 750, 720, unit[2])
+parts = {
+    "a little of the guess x̂₀": (a, x0_hat),
+    "most of the noisy pixel x_t": (b, x_t),
+    "some fresh noise z": (spread, z),
+}
+rows = [
+    [name, *(f"{x:.2f}" for x in (factor, value, factor * value))]
+    for name, (factor, value) in parts.items()
+]
+total = sum(factor * value for factor, value in parts.values())
+table(
+    [*rows, ["the next pixel, their sum", "", "", f"{total:.2f}"]],
+    ["", "factor", "value", "product"],
+    "One step of the pixel, from t = 750 to 720.",
+)
+
+# %% [markdown]
+# For pictures the step {cite:p}`ho2020` is the same, with all pixels at once:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
+#
+# Here $\hat x_0$ comes from (N.2), and $z \sim \mathcal N(0, I)$ is the fresh noise. From $t'$ to $t$ the forward process leaves a share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the picture's variance, and adds noise of variance $\beta = 1 - \alpha$. (The $\beta_t$ of 1.1 is for steps of 1.) Then
 #
 # $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
-# * $\hat x_0$ is the clean picture that the network sees in $x_t$, by (N.2).
-# * $z \sim \mathcal N(0, I)$ is the fresh noise. Its factor makes its variance $\tilde\beta$ ("beta tilde").
+# The step draws from $q(x_{t'} \mid x_t, x_0)$, the distribution of what lies between both ends of the forward process, with $\hat x_0$ for $x_0$ (derived at the end of the page).
+# The fresh noise fills up what $b$ leaves of the old noise: $b^2(1-\bar\alpha_t) + \tilde\beta = 1 - \bar\alpha_{t'}$.
 #
-# If both ends $x_0$ and $x_t$ of the forward process are known, $q(x_{t'} \mid x_t, x_0)$ says how probable each $x_{t'}$ between them is. The step draws from it, with $\hat x_0$ for $x_0$. (The end of the page derives it, for any $t' < t$.)
-#
-# **Why just this much fresh noise?** After the factor $b$, the noise in $x_t$ has less variance than belongs to $t'$. The fresh noise is the difference:
-#
-# $$ b^2\,(1-\bar\alpha_t) + \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\big(\alpha\,(1-\bar\alpha_{t'}) + \beta\big) = 1-\bar\alpha_{t'}, $$
-#
-# since $\alpha\bar\alpha_{t'} = \bar\alpha_t$ and $\alpha + \beta = 1$.
-
-# %% tags=["remove-input"]
-rows = []
-for i in by_profile(full=(0, 8, 16, 24, 32), fast=(0, 4, 8)):
-    t, t_prev = timesteps[i : i + 2]
-    x0_hat, x_t, z = torch.eye(3).double()  # a step is linear: one factor at a time
-    factors = schedule.step(x_t, x0_hat, t, t_prev, z)
-    rows.append([f"{t} → {t_prev}", *(f"{factor:.2f}" for factor in factors)])
-table(
-    rows,
-    ["step", "a: of the guess", "b: of the noisy picture", "√β̃: of fresh noise"],
-    "The factors of (N.3) in some of the steps.",
-)
-
-# %% [markdown]
-# The first step replaces nearly all noise. One in the middle keeps most of the noisy picture. The last takes nearly the whole guess.
-#
-# In code:
+# In code (`nu`: see the end of the page):
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
@@ -169,10 +184,10 @@ table(
 # :dedent: 4
 # ```
 #
-# Here is the loop around the step. It starts at $t = 690$, number 10 of the list (`i_start`, counted from 0). `noised` is the forward process with the noise of seed 0. It also returns `rng`, the random
-# generator of the fresh noise.
+# The loop starts at $t = 690$, number 10 of the list (`i_start`, counted from 0). `noised` is the forward process with seed 0, and `rng` goes on with the fresh noise. (In the package: `trajectory`.)
 
 # %%
+mushroom = shipped_image("mushroom")[None].to(model.device)
 denoise = model.denoiser("a mushroom")
 x, rng = noised(model, mushroom, i_start, [0], timesteps)
 path = []
@@ -183,7 +198,7 @@ for t, t_prev in pairwise(timesteps[i_start:]):
     z = noise_like(x, rng)
     x = schedule.step(x, x0_hat, t, t_prev, z)  # (N.3)
 
-# %% mystnb={"figure": {"caption": "The loop at work: the noisy picture $x_t$ at every fifth step and at the end (top), and the clean picture $\\hat x_0$ that the network sees in it (bottom). Seed 0, \"a mushroom\".", "name": "fig-a14-steps"}, "image": {"alt": "Top, a noisy mushroom becomes a clean picture from left to right, and beside it is the original. Bottom, the guesses: soft at first, with clearer edges later."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The loop at work: the noisy picture $x_t$ at every fifth step and at the end (top), and the clean picture $\\hat x_0$ that the network sees in it (bottom). Seed 0, \"a mushroom\".", "name": "fig-a14-steps"}, "image": {"alt": "Top, a noisy mushroom becomes a clean picture from left to right, and beside it is the original. Bottom, the guesses: soft at first, with clearer edges later; pale spots fade."}} tags=["hide-input"]
 shown = path[::5]
 grid(
     [
@@ -204,47 +219,60 @@ animation(
 )
 
 # %% [markdown]
-# In the package the loop is called `trajectory`.
+# The outline of the guess becomes clearer, but its pale spots fade.
 #
-# ## What you see
+# ## The same without fresh noise: DDIM
 #
-# In {numref}`fig-a14-steps` the outline of the guess becomes clearer, but its pale spots fade. Here is the end of the loop for three drawings:
+# DDIM {cite:p}`song2021` noises the guess to $t'$ with the noise that the network has just seen, by (N.1):
+#
+# $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}}\;\epsilon_\theta(x_t, t) $$
 
-# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide, one large step, 23 small steps, and 23 small steps with $z = 0$, that is without fresh noise. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in six columns: the original; the noisy one; a blur, in which colours and rough shapes are left; one step, soft; many steps, sharper; and many steps without fresh noise, a few plain patches."}} tags=["hide-input"]
-names = ["sailboat", "mushroom", "cactus"]
-clean = torch.stack([shipped_image(name) for name in names]).to(model.device)
-denoise = model.denoiser([f"a {name}" for name in names])
-noisy, _ = noised(model, clean, i_start, [0, 0, 0], timesteps)
-first, *_, end = denoise_from(model, denoise, clean, i_start, [0, 0, 0], timesteps)
-blur = low_pass(3)(noisy / schedule.at(timesteps[i_start]).sqrt())
+
+# %%
+def ddim(denoise, x, timesteps):
+    for t, t_prev in pairwise(timesteps):
+        eps = denoise(x, t).eps
+        x0_hat = schedule.predict_x0(x, t, eps)  # (N.2)
+        x = schedule.forward(x0_hat, t_prev, eps)  # (N.1)
+    return x
+
+
+# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide; one large step; 23 small steps by (N.3); 23 by DDIM; and 23 by (N.3) with $z = 0$. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in seven columns: the original; the noisy one; a blur, in which colours and rough shapes are left; one step, soft; many steps, with clearer edges, no mast and no spots; DDIM, with clear edges, a mast and pale patches; and z = 0, a few plain patches."}} tags=["hide-input"]
+later, seeds = timesteps[i_start:], [0, 0, 0]
+clean = clean[:3]
+denoise = model.denoiser([f"a {thing}" for thing in things[:3]])
+noisy, _ = noised(model, clean, i_start, seeds, timesteps)
+first, *_, end = denoise_from(model, denoise, clean, i_start, seeds, timesteps)
 no_noise = noisy
-for t, t_prev in pairwise(timesteps[i_start:]):
+for t, t_prev in pairwise(later):
     x0_hat = schedule.predict_x0(no_noise, t, denoise(no_noise, t).eps)
     z = torch.zeros_like(x0_hat)
     no_noise = schedule.step(no_noise, x0_hat, t, t_prev, z)
 ways = {
     "original": clean,
-    f"$t={timesteps[i_start]}$": noisy,
-    "blur": blur,
+    f"$t={later[0]}$": noisy,
+    "blur": low_pass(3)(noisy / schedule.at(later[0]).sqrt()),
     "one step": first.x0_hat,
     "many steps": end.x,
+    "DDIM": ddim(denoise, noisy, later),
     "$z=0$": no_noise,
 }
 grid(
     [unit_range(torch.stack([w[i] for w in ways.values()])) for i in range(3)],
     titles=list(ways),
-    size=1.15,
+    size=1.0,
 )
 
 # %% [markdown]
-# One step is soft. Many steps have clearer edges, but not always where the original has them. Without fresh noise (last column) this loop ends in plain patches. The picture holds less noise than the network was trained on at
-# $t'$; perhaps it takes the smoothness for a part of the drawing.
+# One step is soft. Many steps have clearer edges, but the boat loses its mast and the mushroom its spots. DDIM has clear edges, too. It keeps the mast, and pale patches where the spots were.
+#
+# $z = 0$ is not DDIM: it leaves out the fresh noise, but keeps the factors of (N.3). The picture then holds less noise than belongs to $t'$, and ends in plain patches. DDIM keeps the noise as strong as it must be at $t'$.
 #
 # ## Closer, or sharper?
 #
-# How close a result is to the original is the PSNR of [1.2](a1_2_classical_denoising.ipynb). Its **sharpness** is how large the differences of neighbouring pixels are at its strongest edges (mean of the largest 5 %), as a share of the original's. Faint details do not count.
+# PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. Its **sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels, as a share of the original's.
 
-# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Small dots: the three drawings of {numref}`fig-a14-compare`, which the network was not trained on, each as a mean over several seeds. Lines: the mean of the three. Prompt \"a high quality photo\", which names no thing.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t: one step is highest, then many steps, then the blur. Right, sharpness falls too: many steps are sharpest, then one step, then the blur."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three ways to denoise, against the timestep that they start from. Dots: the three drawings of {numref}`fig-a14-compare`, each a mean over several seeds. Lines: their mean. Unlike there, the prompt is \"a high quality photo\", which names no thing.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t: one step is highest, then many steps, then the blur. Right, sharpness falls too: many steps are sharpest, then one step, then the blur."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
 starts = [key for key in stored["drawings"] if key != "original"]
 
@@ -273,6 +301,34 @@ axes[0].legend()
 plt.show()
 
 
+# %% tags=["remove-input"]
+seeds = by_profile(full=[0, 1, 2, 3], fast=[0])
+again = clean.repeat_interleave(len(seeds), 0)
+x_t, _ = noised(model, again, i_start, seeds * 3, timesteps)
+found = ddim(model.denoiser("a high quality photo"), x_t, later).clamp(-1, 1)
+
+
+def sharpness(images):
+    jumps = [images.diff(dim=dim).flatten(1).abs() for dim in (-1, -2)]
+    jumps = torch.cat(jumps, 1)
+    return jumps.topk(jumps.shape[1] // 20).values.mean(1)
+
+
+rows = []
+for way in "one step", "many steps":
+    numbers = [
+        values("unseen", "690", way, measure).reshape(3, -1)[:, : len(seeds)].mean()
+        for measure in ("psnr", "sharpness")
+    ]
+    rows.append([way, f"{numbers[0]:.1f}", f"{numbers[1]:.2f}"])
+share = (sharpness(found) / sharpness(again)).mean()
+rows.append(["DDIM", f"{psnr(found, again, peak=2).mean():.1f}", f"{share:.2f}"])
+table(
+    rows,
+    ["", "PSNR, dB", "sharpness"],
+    "The same at t = 690, with DDIM: mean of the three drawings and of seeds 0 to 3.",
+)
+
 # %% mystnb={"code_prompt_show": "Show the gap in numbers, also for drawings that the network was trained on"} tags=["remove-input", "hide-output"]
 rows = []
 for kind, name in ("unseen", "the three"), ("drawings", "trained on"):
@@ -293,68 +349,75 @@ table(
 )
 
 # %% [markdown]
-# One step is closer at each start, and many steps are sharper. A good loop must lose in PSNR. Let $\mu$ be the mean of all pictures that fit, the best answer of one step. A perfect loop draws one of them, $x$. The original $x_0$ is
-# another such draw, independent of $x$ and on average as far from $\mu$. So the squared error doubles, which costs 3 dB:
-#
-# $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
-#
-# The loop here loses less than 3 dB. So its one step is not exactly $\mu$, or its result is not such a draw.
+# One step is closer from each start. Many steps are sharper, though less sharp than the originals. DDIM, in the table, loses less closeness and is as sharp. To be close and to look natural are at odds {cite:p}`blau2018`; a box at the end gives the reason.
 #
 # ## Where it fails
 #
-# What the noise has covered is made up. If you want the original back, that is a fault:
+# The loop lost the spots of the mushroom. Are its steps too long? (Long steps spread even a perfect network's results too little, see [B2](../part_b/b2_time_conditioned.ipynb).) Here are ten times as many:
 
-# %% mystnb={"figure": {"caption": "The mushroom at $t = 870$ (seed 0), what one step makes of it, and four runs of the loop from this one noisy picture. They differ in the fresh noise only (seeds 1 to 4).", "name": "fig-a14-seeds"}, "image": {"alt": "A square of noise, a soft mushroom, and four mushrooms with clearer edges, which differ in their dots and stems."}} tags=["hide-input"]
-i_covered, many = by_profile(full=4, fast=1), by_profile(full=4, fast=2)
-denoise, later = model.denoiser("a mushroom"), timesteps[i_covered:]
-x_t, _ = noised(model, mushroom[0], i_covered, [0] * many, timesteps)
-rng = generators(range(1, 1 + many))
-x0_hat = schedule.predict_x0(x_t, later[0], denoise(x_t, later[0]).eps)
-ends = last(trajectory(denoise, x_t, later, schedule, generators=rng))
+# %% mystnb={"figure": {"caption": "The mushroom at $t = 690$ (noise of seed 0), brought back in steps of 30 timesteps (top) and of 3 (bottom): by (N.3) with three fresh noises (seeds 1 to 3), and by DDIM. Prompt \"a mushroom\".", "name": "fig-a14-seeds"}, "image": {"alt": "Two rows. Each: a mushroom with three pink spots; a soft one with pale patches; three with clear edges, whose caps have few pale patches or none; and one with pale patches at the places of the spots. The last is alike in both rows."}} tags=["hide-input"]
+start = timesteps[i_start]
+x_t, _ = noised(model, mushroom[0], i_start, [0] * 3, timesteps)
+denoise = model.denoiser("a mushroom")
+one_step = schedule.predict_x0(x_t, start, denoise(x_t, start).eps)[:1]
+strides = by_profile(full=(30, 3), fast=(330, 220))
+rows = []
+for stride in strides:
+    later, rng = strided_timesteps(start, stride), generators([1, 2, 3])
+    ends = last(trajectory(denoise, x_t, later, schedule, generators=rng))
+    found = [mushroom, one_step, ends, ddim(denoise, x_t[:1], later)]
+    rows.append(unit_range(torch.cat([images.cpu() for images in found])))
 grid(
-    [unit_range(torch.cat([x_t[:1].cpu(), x0_hat[:1].cpu(), ends]))],
-    titles=[f"$t={later[0]}$", "one step", *(f"seed {s}" for s in range(1, 1 + many))],
+    rows,
+    titles=["original", "one step", "seed 1", "seed 2", "seed 3", "DDIM"],
+    labels=[f"steps of {stride}" for stride in strides],
     size=1.15,
 )
 
 # %% [markdown]
-# All runs agree on a red cap over a light stem. The details differ, and a single result does not tell which of them are made up. If you want a *new* picture, this is no fault: [1.5](a1_5_sampling.ipynb).
+# Shorter steps do not bring the spots back: a few pale patches are left in steps of 30, and fewer in steps of 3. DDIM keeps pale patches at the places of the spots. So $x_t$ still shows something of them, and these runs with fresh noise lose it.
+#
+# What is made up differs from run to run. If you want a *new* picture, that is no fault: [1.5](a1_5_sampling.ipynb).
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a14-starts`, ask for `"a red apple"`. How far to the right must you go before the mushroom is forgotten?
-# * In the loop, replace `timesteps[i_start:]` by `[690, 460, 230, 0]`. How do the edges look after only three steps? Why?
+# * In the code of {numref}`fig-a14-many`, replace the start `1` by `10` ($t = 690$). Do many steps still win?
+# * In the loop, replace `timesteps[i_start:]` by `[690, 460, 230, 0]`. How do the edges look? Why?
 #
 # ## More
 #
+# ```{dropdown} Why a perfect loop loses 3 dB
+# Let $\mu$ be the mean of all pictures that fit, the best answer of one step. A perfect loop draws one of them, $x$. If the original $x_0$ is
+# another such draw, independent of $x$, it is on average as far from $\mu$:
+#
+# $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
+#
+# A doubled squared error costs 3 dB. The loop here loses less. So its one step is not exactly $\mu$, its result is no such draw, or the original is none. (Clipping the values and averaging PSNRs can change the gap, too.)
+# ```
+#
 # ```{dropdown} Where the step comes from: the product of two Gaussians
-# We look for the distribution of the less noisy picture $x_{t'}$, given the noisy one $x_t$ and the clean one $x_0$. By Bayes' rule
+# By Bayes' rule
 #
 # $$ q(x_{t'} \mid x_t, x_0) \propto q(x_t \mid x_{t'})\; q(x_{t'} \mid x_0). $$
 #
-# Both factors are known. The second is the forward process of [1.1](a1_1_forward.ipynb). The first is the forward process from $t'$ on to $t$, with $\alpha$ and $\beta$ as in (N.4):
+# Both factors are the forward process, to $t'$ and from $t'$ on to $t$:
 #
 # $$ q(x_{t'} \mid x_0) = \mathcal N(\sqrt{\bar\alpha_{t'}}\, x_0,\, 1 - \bar\alpha_{t'}), $$
 #
 # $$ q(x_t \mid x_{t'}) = \mathcal N(\sqrt{\alpha}\, x_{t'},\, \beta). $$
 #
-# Seen as a function of $x_{t'}$, the first factor is a Gaussian with mean $x_t / \sqrt\alpha$ and variance $\beta / \alpha$. A product of two Gaussians is a Gaussian again. Its precision (one over the variance) is the
+# As a function of $x_{t'}$, the latter is a Gaussian with mean $x_t / \sqrt\alpha$ and variance $\beta / \alpha$. The product of two Gaussians is a Gaussian, whose precision (one over the variance) is the
 # sum of theirs:
 #
 # $$ \frac{1}{\tilde\beta} = \frac{\alpha}{\beta} + \frac{1}{1 - \bar\alpha_{t'}} = \frac{\alpha - \bar\alpha_t + \beta}{\beta\,(1 - \bar\alpha_{t'})} = \frac{1 - \bar\alpha_t}{\beta\,(1 - \bar\alpha_{t'})}, $$
 #
-# again with $\alpha \bar\alpha_{t'} = \bar\alpha_t$ and $\alpha + \beta = 1$. That is (N.4). Its mean is the mean of the two means, weighted by their precisions:
+# with $\alpha \bar\alpha_{t'} = \bar\alpha_t$ and $\alpha + \beta = 1$. That is (N.4). Its mean is the mean of the two means, weighted by their precisions:
 #
 # $$ \tilde\beta \left( \frac{\alpha}{\beta} \cdot \frac{x_t}{\sqrt\alpha} + \frac{\sqrt{\bar\alpha_{t'}}\, x_0}{1 - \bar\alpha_{t'}} \right) = \frac{\sqrt\alpha\,(1 - \bar\alpha_{t'})}{1 - \bar\alpha_t}\, x_t + \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1 - \bar\alpha_t}\, x_0. $$
 #
-# To draw from it, add noise of variance $\tilde\beta$ to the mean. The clean picture $x_0$ is not known, so the guess $\hat x_0$ stands in for it. This gives (N.3).
+# To draw from it, add noise of variance $\tilde\beta$. With the guess $\hat x_0$ in the place of $x_0$, this is (N.3).
 # ```
 #
-# ```{dropdown} Long steps, and networks that learn the variance
-# The step takes the guess $\hat x_0$ for the truth. With small steps that does little harm.
-# [B2](../part_b/b2_time_conditioned.ipynb) measures the harm of long steps on data for which the perfect denoiser is known.
-# (The loop of DDIM {cite:p}`song2021` needs no fresh noise: its factors keep the noise in $x_t$ at the right strength.)
-#
-# Some networks, as the coursework's own, also answer with a variance of the fresh noise. Then it takes the place of $\tilde\beta$, see (N.5) of the [notation](../notation.md); in code it is the second part of a
-# network's answer, `nu`. Emoji-64 uses (N.4) as it is. The loop above leaves `nu` out; `trajectory` uses it.
+# ```{dropdown} Networks that learn the variance
+# Some networks, as the coursework's own, also answer with a variance of the fresh noise, in code `nu`. It takes the place of $\tilde\beta$, see (N.5) of the [notation](../notation.md). Emoji-64 uses (N.4) as it is.
 # ```
