@@ -180,8 +180,8 @@ grid(
 )
 
 # %% [markdown]
-# Pasted at the end, the drawing knows nothing of the given cap, and a rectangle of another mushroom remains. Pasted after every step, the cap is there, under the noise, whenever the network looks at the picture. The network guesses a whole
-# picture, and so it guesses how this cap goes on. The guess is not perfect: the red goes on, but pale spots fit nothing, and one still sees the hole.
+# Pasted at the end, the drawing knows nothing of the given cap: in all three, nearly alike, a rectangle of another mushroom remains. Pasted after every step, the cap is there, under the noise, when the network guesses the whole picture. So it
+# guesses how this cap goes on. The guess is not perfect: the red goes on, but pale spots fit nothing, and one still sees the hole.
 #
 # ## What you see
 #
@@ -199,7 +199,7 @@ comparison(
 # %% [markdown]
 # ## Taking each step several times
 #
-# The noise that (A.1) pastes around the hole does not depend on what is in it. In a true noisy picture both would fit. The network sees both once at each timestep; at the next one there is less noise, and less can be changed. So colours may not fit, such as the pink trunks of the palms above.
+# We want a filling drawn from $p(\text{hole} \mid \text{surroundings})$: one that fits the surroundings as they are. With (A.1) the network sees them only under the noise of $t$. While they are hardly visible, it already decides on colours and coarse forms in the hole. When they are clear, too little noise is left to change these. So colours may not fit, such as the pink trunks of the palms above.
 #
 # RePaint {cite:p}`lugmayr2022` gives the hole more chances. After a step from $t$ to $t'$ it adds noise to the whole picture until it is at $t$ again, and takes the step once more:
 #
@@ -215,7 +215,7 @@ comparison(
 # :dedent:
 # ```
 #
-# Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they go down and up in zigzags (each move leads to the next place in the list):
+# Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they go down and up in zigzags:
 
 # %% mystnb={"figure": {"caption": "The timesteps of the first four steps, each taken once, twice and four times. Blue: a step of the loop. Orange: noise is added (N.7). The horizontal axis counts these moves.", "name": "fig-a172-zigzag"}, "image": {"alt": "Three panels of t. On the left it falls in four steps; in the other two it falls, rises and falls again before each further step."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.2), sharey=True, layout="constrained")
@@ -223,7 +223,7 @@ for ax, n in zip(axes, (1, 2, 4), strict=True):
     path = resampled(strided_timesteps(990, 30), n)[: 1 + 4 * (2 * n - 1)]
     for k, (t, t_next) in enumerate(zip(path, path[1:], strict=False)):
         ax.plot([k, k + 1], [t, t_next], "C0" if t_next < t else "C1")
-    ax.set(title=f"$n={n}$", xlabel="place in the list")
+    ax.set(title=f"$n={n}$", xlabel="moves")
 axes[0].set(ylabel="$t$")
 plt.show()
 
@@ -255,10 +255,10 @@ grid(
 )
 
 # %% [markdown]
-# With $n = 5$ the trunk of the palm has the colour of the stem below it, instead of pink. The left lump beside the cactus now sits on its arm; the right one still floats. In the cap of the mushroom the pale spots of $n = 1$ and 2 have become one blurred pink area. The price is $n$ times the time, and the leaves of the palm
+# With $n = 5$ the trunk of the palm is brown, closer to the stem below it than the pink of $n = 1$. The left lump beside the cactus now sits on its arm; the right one still floats. In the cap of the mushroom the pale spots of $n = 1$ and 2 have become one blurred pink area. The price is $n$ times the time, and the leaves of the palm
 # have lost details.
 #
-# One number for the fit is the **seam**. Take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. We measure it with the holes of {numref}`fig-a172-single`, and the name of the picture as the prompt:
+# One number for the fit is the **seam**. Take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. We measure it with one hole in each of three pictures (those of {numref}`fig-a172-single`, at the end), and the name of the picture as the prompt:
 
 # %% mystnb={"figure": {"caption": "The seam against how often each step is taken: mean and standard error of seeds 0 to 9. Dashed: the picture as it is. The line of text below averages all pictures and both $\\gamma$. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Three panels, one for each picture, with a curve for each guidance scale: the seam against n from 1 to 8, and a dashed line."}} tags=["hide-input"]
 result = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
@@ -286,11 +286,11 @@ once, most = (np.mean([seams[key] for key in seams if key[2] == n]) for n in (1,
 print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% [markdown]
-# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and is higher again at $n = 8$. It stays above the dashed line, the seam of the given picture. With $\gamma = 1$ it is lower than with 3 everywhere. But a smooth or empty filling can have a low seam, too. So where the border shows, try a larger $n$ and look.
+# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and no further. It stays above the dashed line, the seam of the given picture. With $\gamma = 1$ it is lower than with 3 everywhere. But a smooth or empty filling can have a low seam, too. So where the border shows, try a larger $n$ and look.
 #
 # ## Where it fails
 #
-# With the coursework's prompt, "a high quality photo", and on a background that is not white:
+# With the coursework's prompt, "a high quality photo", and its $\gamma = 7$:
 
 # %% mystnb={"figure": {"caption": "The coursework's rows: picture, mask, hole, and the results of a single pass and of each step taken four times. \"A high quality photo\", $\\gamma = 7$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-single"}, "image": {"alt": "Three rows: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; and two results whose new content cannot be named."}} tags=["hide-input"]
 photo = prompted(model, "a high quality photo", 7)
@@ -311,11 +311,11 @@ grid(
 
 # %% [markdown]
 # * **A prompt without a name.** It is hard to say what has come into these holes, and repeating does not change that.
-# * **A background that the model does not expect.** Most training drawings have a white background. In the blue sky of the sailboat it puts a yellow lump ($n = 1$) or much white ($n = 4$), and the hole shows.
+# * **The hole still shows.** In {numref}`fig-a172-seams`, the mean seams stay above those of the given pictures at every $n$, even with the name as the prompt.
 #
 # ```{dropdown} Whose ideas these are, and what they are not
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There
-# the loop has 250 steps, goes up by 10 of them at a time, and does so 10 times. Ours has 34 timesteps and goes up by one; it takes the last step once, since at $t = 0$ only a trace of noise is left.
+# the loop has 250 steps; at every tenth it goes up by 10, nine times over. Ours has 34 timesteps and goes up by one; it takes the last step once, since at $t = 0$ only a trace of noise is left.
 #
 # None of this draws exactly from the pictures that have these surroundings. Repeating is meant to come closer.
 # ```
