@@ -1,8 +1,9 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
 `b2 --judge` asks the digit classifier how sure it is of B2's samples, drawn in four ways instead;
-`b2 --limits` compares weights, their average, and a schedule that ends at pure noise. It was also run
-with all 300 steps before it knew of own statistics: benchmarks/results/mnist_b2_limits_300.json.
+`b2 --limits` compares two schedules, the last weights and their average, each with the statistics of
+BatchNorm that were noted in training and with its own, and starts that are no pure noise. It was also
+run with all 300 steps before it knew of own statistics: benchmarks/results/mnist_b2_limits_300.json.
 `b3 --near` looks at guidance scales between 1 and 3 more closely.
 
 Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
@@ -121,26 +122,39 @@ def strided(network, count):
         yield row | {"spread": spread_of_pixels(fake)}
 
 
-def limits(count, steps):
-    """For both schedules: the last weights of B2, their average, and that with its own statistics.
+def ways_of(name, count):
+    """Networks that a schedule's training gave, each with the digits to noise for a start, or None."""
+    recipe, average = RECIPES[name], released_average(name).to(DEVICE)
+    weights = list(released(name, device=DEVICE)[0].values())[-1]
+    own = with_own_statistics(average, recipe)
+    ways = {
+        "last": (weights, None),
+        "last, own statistics": (with_own_statistics(weights, recipe), None),
+        "average": (average, None),
+        "own statistics": (own, None),
+    }
+    if name == "b2":
+        digits = training_digits(60_000)
+        mean = digits.mean(0).expand(count, -1, -1, -1)
+        ways["noised digits"] = weights, digits[:count]
+        ways["noised mean"] = weights, mean
+        ways["own statistics, noised digits"] = own, digits[:count]
+        ways["own statistics, noised mean"] = own, mean
+    return ways
 
-    All draw from the same noise, B2 also from noised digits. Last comes a row of real digits.
+
+def limits(count, steps):
+    """Both schedules: the last weights and their average, each with copied and with own statistics.
+
+    All draw from the same noise; with B2's schedule both also from noised digits, and from the mean
+    digit noised. Last comes a row of real digits.
     """
     sets = real_sets(1000)
     real, others = features_of(torch.cat(sets[:5])), features_of(torch.cat(sets[5:]))
     for name in ("b2", "b2_to_noise"):
-        recipe, average = RECIPES[name], released_average(name).to(DEVICE)
-        last_weights = list(released(name, device=DEVICE)[0].values())[-1]
-        ways = {
-            "last": (last_weights, None),
-            "average": (average, None),
-            "own statistics": (with_own_statistics(average, recipe), None),
-        }
-        if name == "b2":
-            ways["noised digits"] = last_weights, training_digits(count)
-        for way, (network, digits) in ways.items():
-            denoise = unet_denoiser(network, recipe.schedule.T)
-            fake = samples(denoise, count, steps, recipe.schedule, digits)
+        schedule = RECIPES[name].schedule
+        for way, (network, digits) in ways_of(name, count).items():
+            fake = samples(unet_denoiser(network, schedule.T), count, steps, schedule, digits)
             yield row_of_limits(name, way, fake, by_tenths(real, features_of(fake)))
     yield row_of_limits("real", "", torch.cat(sets), by_tenths(real, others[:count]))
 

@@ -78,6 +78,19 @@ def wilson(p, n):
     return (middle - half) / (1 + z**2 / n), (middle + half) / (1 + z**2 / n)
 
 
+def jackknife(values):
+    """The standard deviation of a number, from its values without each part of the data in turn.
+
+    The parts are equally large. Source: Tukey 1958, Ann. Math. Statist. 29, p. 614.
+
+    >>> data = torch.arange(10.0)
+    >>> print(f"{jackknife([(data.sum() - x) / 9 for x in data]):.3f}, {data.std() / 10**0.5:.3f}")
+    0.957, 0.957
+    """
+    values = torch.as_tensor(values)
+    return ((len(values) - 1) * values.var(correction=0).item()) ** 0.5
+
+
 def accuracy(classifier, images, labels):
     """The share of images (B, ...) whose label (B,) the classifier gives, with its standard error."""
     correct = in_batches(classifier, images).argmax(1) == labels

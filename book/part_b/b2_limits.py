@@ -51,8 +51,10 @@ import json
 
 import matplotlib.pyplot as plt
 import torch
+from IPython.display import Markdown
 
 from diffusion_utils.files import ROOT
+from diffusion_utils.metrics import jackknife
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.release import (
@@ -86,95 +88,98 @@ def some_digits(network, name):
 
 
 # %% [markdown]
-# Two things are suspect:
+# The network holds two kinds of numbers. Its **weights** are trained. And BatchNorm, a layer after nearly every convolution, shifts and scales each channel by a mean and a variance. Training notes these **statistics** as it goes; sampling uses them. We change three things:
 #
-# * **The start.** Sampling starts from pure noise, which the network has never seen: at its last timestep a fifth of the digit's amplitude is left. The remedy is a schedule with **more noise**.
-# * **The last weights.** Each step of training moves the weights to suit the 128 digits at hand. The last weights depend on which digits came last. The remedy is an **average of the weights** over the last steps.
-#
-# {numref}`fig-limits-changes` shows what each remedy does to the Fréchet distance of [B2](b2_time_conditioned.ipynb). We trained once with each schedule, so what another training would change is not in the bars.
+# * **The weights.** Each step of training moves them to suit the 128 digits at hand, so the **last** ones depend on which digits came last. We also try their **average** over many steps.
+# * **The statistics.** They were **noted** while the weights still moved; the average gets a copy of them. We also take them **anew**: eight batches of training digits go through the network, and no weight moves.
+# * **The schedule.** Sampling starts from pure noise, which the network has never seen: at its last timestep a fifth of the digit's amplitude is left. We also train with **more noise**, so that almost nothing is left.
 
 # %% tags=["remove-input"]
 limits = json.loads((ROOT / "benchmarks/results/mnist_b2_limits.json").read_text())
 found = {(row["recipe"], row["way"]): row for row in limits["rows"]}
+ways = {
+    ("last", "noted"): "last",
+    ("last", "anew"): "last, own statistics",
+    ("average", "noted"): "average",
+    ("average", "anew"): "own statistics",
+}
 
 
-def uncertainty(values):
-    """The standard deviation of a number, from its values without each tenth of the images."""
-    values = torch.tensor(values)
-    return ((len(values) - 1) * values.var(correction=0).item()) ** 0.5
+def distance(schedule, way):
+    row = found[schedule, way]
+    return f"{row['fid']:.0f} ± {jackknife(row['without_a_tenth']):.0f}"
 
 
 def change(before, after):
+    """How much larger the distance is after, and the standard deviation of that."""
     before, after = found[before], found[after]
     pairs = zip(before["without_a_tenth"], after["without_a_tenth"], strict=True)
-    return after["fid"] - before["fid"], uncertainty([b - a for a, b in pairs])
+    return after["fid"] - before["fid"], jackknife([b - a for a, b in pairs])
 
 
-steps = {
-    "start from noised digits": (("b2", "last"), ("b2", "noised digits")),
-    "more noise, last weights": (("b2", "last"), ("b2_to_noise", "last")),
-    "more noise, average": (
-        ("b2", "own statistics"),
-        ("b2_to_noise", "own statistics"),
-    ),
-    "average, B2's schedule": (("b2", "last"), ("b2", "own statistics")),
-    "average, more noise": (
-        ("b2_to_noise", "last"),
-        ("b2_to_noise", "own statistics"),
-    ),
-}
+def more_noise(way):
+    return "{:+.0f} ± {:.0f}".format(*change(("b2", way), ("b2_to_noise", way)))
 
 
-def draw_changes(steps, colours):
-    fig, ax = plt.subplots(figsize=(7, 0.4 * len(steps) + 0.8), layout="constrained")
-    for place, (pair, colour) in enumerate(zip(steps.values(), colours, strict=True)):
-        middle, error = change(*pair)
-        ax.errorbar(middle, place, xerr=2 * error, fmt="o", capsize=4, color=colour)
-        ax.annotate(
-            f"{middle:+.0f}", (middle, place), (0, 5), textcoords="offset points"
-        )
-    ax.axvline(0, color="grey")
-    ax.set_yticks(range(len(steps)), steps)
-    label = f"change of the Fréchet distance ({limits['images']:,} samples each)"
-    ax.set(xlabel=label, ylim=(len(steps) - 0.5, -0.7))
-    plt.show()
-
-
-# %% mystnb={"figure": {"caption": "What each remedy changes. Left of the grey line: the digits come nearer to real ones. Bars: ± two standard deviations; a bar that reaches the line is not told from chance. Blue: the start; orange: the weights. The average has its own statistics of BatchNorm (below). Each network draws from the same seeds, 20 steps.", "name": "fig-limits-changes"}, "image": {"alt": "Five dots with bars and a vertical line at zero. The bars of noised digits and of both averages lie left of the line. With more noise the dots lie right of it; one of these two bars reaches across the line."}} tags=["remove-input"]
-draw_changes(steps, 3 * ["C0"] + 2 * ["C1"])
-
-# %% [markdown]
-# **The last weights are to blame for about half of it: with either schedule their average is clearly nearer to real digits.** The start matters too, since from noised digits the same network draws better ones. But the schedule with more noise, which should mend the start, brings no gain: the best network of either schedule is about as good as that of the other. About half of the way to real digits is left.
-
-# %% mystnb={"code_prompt_show": "Show the distances themselves"} tags=["remove-input", "hide-output"]
-names = {
-    ("b2", "last"): "B2",
-    ("b2", "noised digits"): "B2, from noised digits",
-    ("b2", "average"): "B2, average, copied statistics",
-    ("b2", "own statistics"): "B2, average, own statistics",
-    ("b2_to_noise", "last"): "more noise",
-    ("b2_to_noise", "average"): "more noise, average, copied statistics",
-    ("b2_to_noise", "own statistics"): "more noise, average, own statistics",
-    ("real", ""): "real digits",
-}
 table(
     [
-        [
-            label,
-            f"{found[key]['fid']:.0f} ± {uncertainty(found[key]['without_a_tenth']):.0f}",
-        ]
-        for key, label in names.items()
-    ],
-    ["", "Fréchet distance"],
-    f"{limits['images']:,} samples each, {limits['steps']} steps, against 5,000 test digits. The distance shrinks with the number of samples, so these are larger than those on B2's page.",
+        [*names, distance("b2", way), distance("b2_to_noise", way), more_noise(way)]
+        for names, way in ways.items()
+    ]
+    + [["real digits", "", distance("real", ""), "", ""]],
+    ["weights", "statistics", "B2's schedule", "more noise", "difference"],
+    f"Fréchet distance of {limits['images']:,} samples to 5,000 test digits (smaller is better), ± one standard deviation; the difference, more noise less B2's schedule, has its own. The same seeds everywhere, {limits['steps']} steps.",
 )
 
 # %% [markdown]
-# ```{dropdown} Where the bars come from
-# We leave out a tenth of the samples and of the test digits, and measure again, for each tenth in turn. From how much these ten numbers vary, the jackknife estimates a standard deviation. Two networks draw from the same noise, so a part of the chance is common to both and cancels in their difference.
+# **With either schedule the average draws nearer to real digits than the last weights do, whichever statistics it uses. Statistics taken anew help in three of four cases. More noise helps in one, hurts in one, and makes no clear difference in two.**
+# The two nearest sets, one of each schedule, are not told apart, and leave about half of the way to real digits. A better start helps B2 too (see below). We trained once with each schedule; what another training would change is not in the ±.
+
+# %% mystnb={"figure": {"caption": "What one change does while the other two stay. Left of the grey line: the digits come nearer to real ones. Bars: ± two standard deviations; a bar that reaches the line is not told from chance. Samples as in the table.", "name": "fig-limits-changes"}, "image": {"alt": "Eight dots with bars and a vertical line at zero. Seven bars lie left of the line: all four of the average, and three of the statistics. The last one, of the average's statistics with more noise, lies right of it."}} tags=["remove-input"]
+schedule_names = {"b2": "B2's schedule", "b2_to_noise": "more noise"}
+averaged, taken_anew = {}, {}
+for name, label in schedule_names.items():
+    for other in ("noted", "anew"):
+        averaged[f"{label}, statistics {other}"] = (
+            (name, ways["last", other]),
+            (name, ways["average", other]),
+        )
+    for other in ("last", "average"):
+        taken_anew[f"{label}, {other} weights"] = (
+            (name, ways[other, "noted"]),
+            (name, ways[other, "anew"]),
+        )
+
+
+def draw_changes(groups):
+    count = sum(map(len, groups.values()))
+    fig, ax = plt.subplots(figsize=(7, 0.35 * count + 1), layout="constrained")
+    labels = []
+    for name, pairs in groups.items():
+        middles, errors = zip(*(change(*pair) for pair in pairs.values()), strict=True)
+        places = range(len(labels), len(labels) + len(pairs))
+        bars = [2 * error for error in errors]
+        ax.errorbar(middles, places, xerr=bars, fmt="o", capsize=4, label=name)
+        for middle, place in zip(middles, places, strict=True):
+            ax.annotate(
+                f"{middle:+.0f}", (middle, place), (0, 4), textcoords="offset points"
+            )
+        labels += pairs
+    ax.axvline(0, color="grey")
+    ax.set_yticks(range(count), labels)
+    ax.set(xlabel="change of the Fréchet distance", ylim=(count - 0.5, -0.7))
+    fig.legend(loc="outside upper center", ncols=len(groups))
+    plt.show()
+
+
+draw_changes({"average": averaged, "statistics anew": taken_anew})
+
+# %% [markdown]
+# ```{dropdown} Where the ± comes from
+# We leave out a tenth of the samples and of the test digits, and measure again, for each tenth in turn. From how much these ten numbers vary, the jackknife estimates a standard deviation. Two networks draw from the same noise, so a part of the chance is common to both and cancels in their difference: its ± is that of the ten differences.
 # ```
 #
-# ## First suspect: the start
+# ## The start
 #
 # In the DDPM paper {cite:p}`ho2020` $\beta_t$ grows to 0.02 in 1,000 timesteps, and less than a hundredth of the digit's amplitude is left. The coursework keeps these $\beta_t$ but takes only 300 timesteps. To get as far in
 # 300, $\beta_t$ has to grow to 0.067. This is our schedule with more noise.
@@ -202,7 +207,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Does the start matter? As a test we start B2 from real digits, noised to $t = 299$ as in training. In a single $x_{299}$ the digit cannot be seen. The mean of many such images, of as many digits, shows what pure noise lacks:
+# Does the start matter? As a test we start B2 from real digits, noised to $t = 299$ as in training. In a single $x_{299}$ the digit cannot be seen. The mean of many such images shows what pure noise lacks:
 
 # %% mystnb={"figure": {"caption": "One training digit, noised to $t = 299$ by (N.1); the mean of 10,000 training digits, each noised so; the mean of 10,000 images of pure noise. Both means with more contrast.", "name": "fig-limits-start"}, "image": {"alt": "Three squares: noise; a bright, soft patch in the middle of a dark square; and an even grey."}} tags=["remove-input"]
 many = train_digits[: by_profile(10_000, 500)]
@@ -219,26 +224,37 @@ for ax, (title, (image, top)) in zip(axes, panels.items(), strict=True):
     ax.set(title=title, xticks=[], yticks=[])
 plt.show()
 
+
+# %% tags=["remove-input"]
+def from_start(way, start):
+    pair = ("b2", way), ("b2", start)
+    return "{:+.0f} ± {:.0f}".format(*change(*pair))
+
+
+Markdown(
+    "But noised digits leak: each brings a trace of a real digit along. So we also noise the mean of all training digits, one image for every seed. "
+    f"With B2's last weights and noted statistics this changes the distance by {from_start('last', 'noised mean')}; noised digits change it by {from_start('last', 'noised digits')}. "
+    "So the start matters, and no leak is needed: the mean is enough. It costs nothing and needs no new training."
+)
+
 # %% [markdown]
-# From noised digits the samples come nearer to real ones (first row of {numref}`fig-limits-changes`). So the start matters. But noised digits bring a trace of real ones along, which a new schedule cannot do. And the new schedule changes every timestep, not only the last.
-#
 # ```{dropdown} Still more noise
 # Even the end of the DDPM paper's schedule is not quite pure noise. {cite:t}`lin2024` set it to exactly zero. There (N.2) would divide by zero, and $x_t$ says nothing about $x_0$, so their network predicts another quantity in place of the noise. Ours still predicts the noise.
 # At its first step (N.2) divides by 0.006, so that a small error of $\epsilon_\theta$ becomes a large one of $\hat x_0$. The usual help is to clip $\hat x_0$ to $[0, 1]$. We have not tried either.
 # ```
 #
-# ## Second suspect: the last weights
+# ## The average
 #
 # The weights $\theta$ move at each step of training. A running average $\bar\theta$ moves much less. After each step it becomes
 #
-# $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.4} $$
+# $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.3} $$
 #
 # The newest weights count for a thousandth. Weights that are $k$ steps old count for $d^k$ times as much: a third as much after 1,100 steps, a twentieth after 3,000 (six epochs). This is an exponential moving average, EMA
-# {cite:p}`tarvainen2017`. The DDPM paper samples with one; the coursework leaves it out. It costs a copy of the weights.
+# {cite:p}`tarvainen2017`. The DDPM paper samples with one; the coursework leaves it out.
 #
-# Why can it help? The usual explanation: late in a training the weights wander around one place, and in the mean a part of the wandering cancels. (The mean of two networks from two trainings would be useless, as a rule, because their channels do not correspond.)
+# Why can it help? The usual explanation: late in a training the weights wander around one place, and in the mean a part of the wandering cancels. Then a learning rate that goes nearer to zero should help as well; B2's ends at a tenth of its first value. We have not tried it.
 
-# %% mystnb={"figure": {"caption": "The same noise with B2's last weights and with their average: seeds 0 to 29, 20 steps. Below: 30 training digits.", "name": "fig-limits-digits"}, "image": {"alt": "Three blocks of three rows of ten digits: from the last weights, from their average, and real digits."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The same noise with B2's last weights (statistics noted) and with their average (anew): seeds 0 to 29, 20 steps. Below: 30 training digits.", "name": "fig-limits-digits"}, "image": {"alt": "Three blocks of three rows of ten digits: from the last weights, from their average, and real digits."}} tags=["remove-input"]
 blocks = {
     "last weights": some_digits(weights["b2"], "b2"),
     "average": some_digits(averages["b2"], "b2"),
@@ -251,7 +267,7 @@ for label, digits in blocks.items():
 grid(rows, labels=labels)
 
 # %% [markdown]
-# By eye the average is no better: most digits are the same with other details, and some have become worse. So eye and distance disagree. Thirty digits are few, and the distance looks at a thousand.
+# By eye the average is no better: most digits are the same with other details, and some have become worse. So eye and distance disagree; thirty digits are few, and the distance looks at a thousand.
 #
 # In code, with $\bar\theta$ as `ema` and $\theta$ as `network`:
 #
@@ -262,45 +278,30 @@ grid(rows, labels=labels)
 #
 # `mean.lerp_(now, 1 - decay)` moves `mean` by the share $1-d$ towards `now`. The last loop copies the statistics of BatchNorm.
 #
-# ## Where it fails: statistics that do not fit
+# ## Where it fails: the statistics
 #
-# BatchNorm, a layer after nearly every convolution of the network, shifts and scales each channel by its mean and variance. It notes these statistics in training and uses them in sampling. The copied ones were noted with the last weights,
-# and do not quite fit the average. To take its own, we let eight batches go through the averaged network; no weight changes.
+# With more noise the average draws worse with statistics taken anew than with copied ones (last row of {numref}`fig-limits-changes`). Statistics that fit the weights need not draw best. Why the schedules differ here, we do not know. So which schedule is better hangs on the statistics: with noted ones it is more noise, also with all 300 steps (fold); with new ones it is B2's. Chance in the eight batches is not in the bars.
 
-# %% mystnb={"figure": {"caption": "What the average's own statistics change, against copied ones. Bars and seeds as in {numref}`fig-limits-changes`.", "name": "fig-limits-statistics"}, "image": {"alt": "Two dots with bars: with B2's schedule left of the line at zero, with more noise right of it."}} tags=["remove-input"]
-statistics = {
-    "own statistics, B2's schedule": (("b2", "average"), ("b2", "own statistics")),
-    "own statistics, more noise": (
-        ("b2_to_noise", "average"),
-        ("b2_to_noise", "own statistics"),
-    ),
-}
-draw_changes(statistics, ["C1", "C1"])
-
-# %% [markdown]
-# **With B2's schedule the average's own statistics bring the digits nearer to real ones; with more noise they do the opposite.** The statistics that fit need not draw best. Why the two schedules differ, we do not know.
-# With copied statistics more noise helps, with own ones it hurts; the best average of either schedule is about as good (fold under {numref}`fig-limits-changes`). So the measurement does not decide between the schedules.
-
-# %% mystnb={"code_prompt_show": "Show the distances with copied statistics and all 300 steps"} tags=["remove-input", "hide-output"]
+# %% mystnb={"code_prompt_show": "Show the distances with noted statistics and all 300 steps"} tags=["remove-input", "hide-output"]
 path = ROOT / "benchmarks/results/mnist_b2_limits_300.json"
 copied = json.loads(path.read_text())
 recipes = {"b2": "B2", "b2_to_noise": "more noise"}
 table(
     [
         [
-            recipes[row["recipe"]] + row["average"] * ", average, copied statistics",
+            recipes[row["recipe"]] + row["average"] * ", average",
             f"{row['fid']['mean']:.0f} ± {row['fid']['std']:.0f}",
         ]
         for row in copied["rows"]
     ],
     ["", "Fréchet distance"],
-    f"{copied['images']:,} samples, 300 steps; mean over five sets of test digits ± their standard deviation, measured as on B2's page.",
+    f"Noted statistics, {copied['images']:,} samples, 300 steps; mean over five sets of test digits ± their standard deviation, measured as on B2's page.",
 )
 
 # %% [markdown]
 # ## For a training of your own
 #
-# Keep an average of the weights. Measure it with copied statistics and with its own. Much of the distance to real digits is left even so; we have not tried a longer training or a larger network.
+# Start from the noised mean digit, and keep an average of the weights. Measure it with noted statistics and with new ones, and look at the digits as well: here only the distance was better. Much of the distance is left even so; we have not tried a longer training or a larger network.
 #
 # ## Try it
 #
