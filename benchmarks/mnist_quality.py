@@ -138,7 +138,6 @@ def ways_of(name, count):
         mean = digits.mean(0).expand(count, -1, -1, -1)
         ways["noised digits"] = weights, digits[:count]
         ways["noised mean"] = weights, mean
-        ways["own statistics, noised digits"] = own, digits[:count]
         ways["own statistics, noised mean"] = own, mean
     return ways
 
@@ -146,7 +145,7 @@ def ways_of(name, count):
 def limits(count, steps):
     """Both schedules: the last weights and their average, each with copied and with own statistics.
 
-    All draw from the same noise; with B2's schedule both also from noised digits, and from the mean
+    All draw from the same noise; with B2's schedule some also from noised digits, or from the mean
     digit noised. Last comes a row of real digits.
     """
     sets = real_sets(1000)
