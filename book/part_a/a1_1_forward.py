@@ -90,7 +90,7 @@ grid(
 # * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise: $x_0$ is always the clean picture, not the picture of that timestep.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. What is left of the picture depends only on the ratio of picture to noise. So the common scale is free. One can let the noise grow {cite:p}`song2021sde`. Here each step also makes the picture a little weaker, so that the values stay small:
+# **Why these two factors?** Think of the noise as added in many small steps. Only the ratio of picture to noise matters, so the scale is free: one can let the noise grow {cite:p}`song2021sde`. Here each step also weakens the picture, and the values stay small:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
@@ -133,7 +133,7 @@ plt.show()
 #
 # Every picture is a sum of stripe patterns (its Fourier transform finds them). The wide stripes make its large shapes, the narrow ones its details:
 
-# %% mystnb={"figure": {"caption": "Above: wide stripes; the coarse part of the test image, which is a blur of 2 pixels; and the coarse part of the noisy pictures in {numref}`fig-a11-noisy`. Below: narrow stripes, and the fine parts, which the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Two rows of five. Above, wide stripes, a blurred sailboat, and the same with more and more stains; at t = 750 the boat can still be seen. Below, narrow stripes, and the outlines of the boat on grey; at t = 250 they are under grain, at 500 and 750 only grain is left."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: wide stripes; the coarse part of the test image, which is a blur of 2 pixels; and the coarse part of the noisy pictures in {numref}`fig-a11-noisy`. Below: narrow stripes, and the fine parts, which the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Two rows of five. Above, wide stripes, a blurred sailboat, and the same with more and more stains; at t = 750 the boat can still be seen. Below, narrow stripes, and the outlines of the boat on grey; at t = 250 they are under grain, at 500 and 750 hardly more than grain is left."}} tags=["hide-input"]
 across = torch.arange(64) / 64
 stripes = [torch.cos(2 * torch.pi * n * across).expand(1, 3, 64, 64) for n in (2, 12)]
 seen = torch.cat([x_0, *noisy[:3]])
@@ -146,13 +146,11 @@ grid(
 )
 
 # %% [markdown]
-# The fine part is lost first: at $t = 500$ there is only grain. The coarse part still shows a boat at $t = 750$.
+# At $t = 500$ the fine part is hardly more than grain. The coarse part shows a boat even at $t = 750$.
 #
-# (A blur $\sigma_b$ pixels wide multiplies the amplitude of $n$ stripes across by $e^{-2(\pi\sigma_b n/64)^2}$. This is a half where $n$ is about $12/\sigma_b$, for 2 pixels at 6 stripes.)
-#
-# How strong is each pattern? Noise of variance 1 has strength 1 in every pattern, by the choice of scale. A picture is strong in few wide patterns, and weak in the narrow ones:
+# Noise of variance 1 has strength 1 in every pattern (this sets the scale). A picture is strong in the wide patterns and weak in the narrow ones:
 
-# %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours), on logarithmic axes. Black: the test image. Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: test image and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: test image and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
 assert strength[:4].min() > strength[4:].max()  # wide stripes, narrow ones
 
@@ -167,7 +165,7 @@ for i, t in enumerate(levels[:3]):
     cross = drowned_from(strength, noise)
     ax.axhline(noise, ls="--", color=f"C{i}")
     ax.plot(cross, noise, "o", color=f"C{i}")
-    label = f"noise at $t={t}$: {cross:.1f} stripes"
+    label = f"$t={t}$: {cross:.1f} stripes"
     ax.text(1, noise * 0.85, label, color=f"C{i}", va="top")
 ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
 ax.minorticks_off()
@@ -176,8 +174,8 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Here $x_t$ is divided by $\sqrt{\bar\alpha_t}$, so that the picture has its full strength; the noise then has the variance $(1 - \bar\alpha_t) / \bar\alpha_t$. At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at about 10.
-# Narrower stripes are on average weaker than the noise ([1.2](a1_2_classical_denoising.ipynb) uses this). A detail of strong contrast can stay visible: along the edge of the mast many narrow stripes add up.
+# Here $x_t$ is divided by $\sqrt{\bar\alpha_t}$, which gives the picture its full strength. At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at about 10.
+# Narrower stripes are weaker than the noise on average ([1.2](a1_2_classical_denoising.ipynb) uses this). At an edge of strong contrast, like the mast, many add up.
 #
 # ## How much noise, and when
 #
@@ -207,7 +205,7 @@ animation(
 )
 
 # %% [markdown]
-# At $t = 990$ a trace of each picture is left, but no eye finds it. A network that starts there has to make a picture up, and for that it has to know what pictures look like.
+# At $t = 990$ a trace of each picture is left, but no eye finds it. A network that starts there has to make a picture up.
 # [1.3](a1_3_one_step_denoising.ipynb) meets one. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without.
 #
 # ## Try it
@@ -216,6 +214,10 @@ animation(
 # * Replace `"sailboat"` by `"photograph-cat"`. How do the histograms change, and where do the curves meet now?
 #
 # ## More
+#
+# ```{dropdown} What a blur does to the stripes
+# A blur $\sigma_b$ pixels wide multiplies the amplitude of $n$ stripes across by $e^{-2(\pi\sigma_b n/64)^2}$. This is a half where $n$ is about $12/\sigma_b$, for 2 pixels at 6 stripes.
+# ```
 #
 # ```{dropdown} Where the numbers $\bar\alpha_t$ come from
 # Emoji-64 uses the squared-cosine schedule {cite:p}`nichol2021`:
