@@ -47,7 +47,6 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
-import json
 from itertools import pairwise
 
 import matplotlib.pyplot as plt
@@ -55,7 +54,6 @@ import torch
 import torch.nn.functional as F
 
 from diffusion_utils.denoisers import guided
-from diffusion_utils.files import ROOT
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE
 from diffusion_utils.mnist.release import released
 from diffusion_utils.mnist.unet import unet_denoiser
@@ -95,7 +93,7 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of 64x64 pixels, and the same with more and more noise. Below, from right to left: a network starts from noise alone and is told \"a sailboat\". It takes 33 small steps, of which the columns show a few. It never sees the upper picture, so it ends at another boat, the lower picture under $x_0$. (Noise: seed 0 above, seed 1 below. A **seed** is what the random generator starts from: the same seed gives the same picture again.)", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes another sailboat towards the left."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of 64x64 pixels, and the same with more and more noise. Below, from right to left: a network starts from noise alone and is told \"a sailboat\". It takes 33 small steps, of which the columns show a few. It never sees the upper picture, so it ends at another boat, the lower picture under $x_0$. Noise of seed 0 above, of seed 1 below.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes another sailboat towards the left."}} tags=["remove-input"]
 grid(
     [unit_range(torch.cat(there)), unit_range(torch.cat(back))],
     titles=["$x_0$", *(f"$t={t}$" for t in columns[1:])],
@@ -142,31 +140,31 @@ plt.show()
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
-# %% mystnb={"figure": {"caption": "Noisy pictures $x_t$ from the way back of {numref}`fig-index-strip`, and the clean picture $\\hat x_0$ that the network sees in each, when it is asked for \"a sailboat\". Here $\\gamma = 1$, on the way back it was 4 (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two rows of five. Top, noise in which a sailboat appears from left to right. Bottom, a soft sailboat on the left, then four definite ones that differ little."}} tags=["remove-input"]
-looks = by_profile([990, 900, 750, 600, 300], [990, 660, 330])
-ask = model.denoiser("a sailboat")
-with torch.no_grad():
-    answers = [ask(path[t].to(model.device), t).eps.cpu() for t in looks]
-guesses = [
-    schedule.predict_x0(path[t], t, answer)
-    for t, answer in zip(looks, answers, strict=True)
-]
+# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: the noisy picture $x_t$, and below it the clean picture $\\hat x_0$ that the network sees in it. Each step takes the network's answer as it is.", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
+looks = by_profile([990, 960, 900, 750, 300], [990, 660, 330])
+rng = generators([0, 1])
+x_T = unit_noise(model.shape, rng).to(model.device)
+ask = model.denoiser("a flower")
+steps = list(trajectory(ask, x_T, timesteps, schedule, generators=rng))
+pictures = [x_T] + [step.x for step in steps]
+places = [timesteps.index(t) for t in looks]
+rows = []
+for i in (0, 1):
+    rows.append([pictures[k][i] for k in [*places, -1]])
+    rows.append([steps[k].x0_hat[i] for k in places])
 grid(
-    [
-        unit_range(torch.cat([path[t] for t in looks])),
-        unit_range(torch.cat(guesses)),
-    ],
-    titles=[f"$t={t}$" for t in looks],
-    labels=["$x_t$", r"$\hat x_0$"],
-    size=1.3,
+    [unit_range(torch.stack(row)) for row in rows],
+    titles=[*(f"$t={t}$" for t in looks), "end"],
+    labels=["$x_t$", r"$\hat x_0$"] * 2,
+    size=1.1,
 )
 
 # %% [markdown]
 # **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. Training makes the squared error of the guess small, on average over many pictures and noises. Of all numbers, the mean of a list has the
-# smallest mean squared distance to its members. So the best $\hat x_0$ is the average of all pictures that fit $x_t$, each weighted by how probable it is.
+# smallest mean squared distance to its members. So the best $\hat x_0$ is an average of the pictures in the training, each weighted by how probable it is, given $x_t$ and $p$.
 #
-# At $t = 990$ the guess is a soft boat. At $t = 900$ it is already a definite boat, and from there on only small things change. So this boat was decided between 990 and 900: one look at the first noise was not enough.
-# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such an average, which at $t = 900$ is nearly one picture, too; [B1](part_b/b1_one_step_denoiser.ipynb) shows averages of digits.
+# At $t = 990$ the two guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 900$ they differ. One gets red petals on top, the other becomes white with a yellow middle.
+# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such an average, and [B1](part_b/b1_one_step_denoiser.ipynb) shows averages of digits.
 #
 # ## One loop
 #
@@ -174,8 +172,7 @@ grid(
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). This code draws eight pictures at once. `model` is the network of Part A, `schedule` holds its
-# $\bar\alpha_t$, and `timesteps` is the list 990, 960, .., 30, 0. `pairwise` gives each $t$ with the next one, $t'$ (`t_prev`). `prompted` ties the network to the prompts, and `.eps` is its guess of the noise. `unit_noise` draws the first noise, `noise_like` the fresh noise.
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). This code draws eight pictures at once, with `model`, the network of Part A, and `schedule`, its $\bar\alpha_t$:
 
 # %% tags=["remove-cell"]
 torch.set_grad_enabled(False)
@@ -183,21 +180,21 @@ torch.set_grad_enabled(False)
 # %%
 names = "red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja"
 prompts = [f"a {name}" for name in names.split(", ")]
-denoise = prompted(model, prompts, gamma=4)  # (x_t, t) -> guess of the noise
+denoise = prompted(model, prompts, gamma=4)  # the network, told the prompts
 
-rng = generators(range(8))  # one random generator for each picture, seeds 0 to 7
-x = unit_noise(model.shape, rng).to(model.device)
-for t, t_prev in pairwise(timesteps):
-    eps = denoise(x, t).eps
+rng = generators(range(8))  # a random generator for each, seeds 0 to 7
+x = unit_noise(model.shape, rng).to(model.device)  # the first noise
+for t, t_prev in pairwise(timesteps):  # (990, 960), (960, 930) .. (30, 0)
+    eps = denoise(x, t).eps  # the guess of the noise
     x0_hat = schedule.predict_x0(x, t, eps)  # (N.2)
-    z = noise_like(x, rng)
-    x = schedule.step(x, x0_hat, t, t_prev, z)
+    z = noise_like(x, rng)  # fresh noise
+    x = schedule.step(x, x0_hat, t, t_prev, z)  # knows a, b and the rest
 
 # %% mystnb={"figure": {"caption": "Part A: what the loop above draws. The prompts were chosen, the pictures were not.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["remove-input"]
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# The **guidance scale** $\gamma$ (`gamma`) says how strongly the loop is held to the prompt ([1.6](part_a/a1_6_guidance.ipynb)). With $\gamma = 1$ it takes the network's answer as it is.
+# A **seed** is what a random generator starts from: the same seed gives the same picture again. The **guidance scale** $\gamma$ (`gamma`) says how strongly the loop is held to the prompt ([1.6](part_a/a1_6_guidance.ipynb)). With $\gamma = 1$ it takes the network's answer as it is, as for the flowers. For the boat of {numref}`fig-index-strip`, $\gamma$ was 4.
 #
 # The same loop with another network draws digits:
 
@@ -212,9 +209,9 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 # %% [markdown]
 # ## Three knobs
 #
-# From task to task only three things change: **where you start**, **what you ask** the network in each step, and **what you enforce** after it.
+# From task to task only three things change: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a top hat\", and upside down \"a bucket\"; \"a frog with black outlines\", and small \"a green apple\". Seed 0, but for the anagram, whose seed was chosen; so were the prompts.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a top hat, and the same upside down as a bucket; a green frog face in dark lines, and the same small, a green apple."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a zebra\", and small \"a horse\". Seeds 0, 0, 0, 1, 1; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down as a slice of watermelon; a brown zebra with dark stripes, and the same small, a brown horse."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=7, fast=1)
@@ -222,17 +219,15 @@ asked = prompted(model, "a house", 3)
 edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
-tries = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())["anagram"]
-(seed,) = [r["best"] for r in tries if r["pair"] == ["top hat", "bucket"]]
-hat = visual_anagram(model, ["a top hat", "a bucket"])
-hat = generate(model, hat, [seed], timesteps)
-frog = hybrid(model, ["a green apple", "a frog with black outlines"])
-frog = generate(model, frog, [0], timesteps).clamp(-1, 1)
-small = F.interpolate(frog, scale_factor=0.25, antialias=True, mode="bilinear")
+turned = visual_anagram(model, ["a strawberry", "a watermelon"])
+turned = generate(model, turned, [1], timesteps)
+zebra = hybrid(model, ["a horse", "a zebra"])
+zebra = generate(model, zebra, [1], timesteps).clamp(-1, 1)
+small = F.interpolate(zebra, scale_factor=0.25, antialias=True, mode="bilinear")
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), hat, frog]
+above += [mushroom[None] * (1 - mask), turned, zebra]
 small = F.pad(small, [24] * 4, value=1.0)
-below = [x[:1].cpu(), edited, filled, FLIP.apply(hat), small]
+below = [x[:1].cpu(), edited, filled, FLIP.apply(turned), small]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],

@@ -16,7 +16,7 @@
 #
 # What does a picture lose when noise is added to it?
 #
-# **Its details first, its large shapes last.**
+# **Its faint details first, its large shapes last.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -52,6 +52,8 @@ sys.path.insert(0, str(books[0]))
 import matplotlib.pyplot as plt
 import torch
 
+from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.judge import plain
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.schedule import strided_timesteps
@@ -62,7 +64,7 @@ from diffusion_utils.views import bands, drowned_from, pattern_strength
 model = load_pretrained()
 schedule = model.schedule
 
-# %% mystnb={"figure": {"caption": "The test image $x_0$, 64x64 pixels, and what the forward process makes of it at four timesteps. Noise of seed 0, the same in all four.", "name": "fig-a11-noisy"}, "image": {"alt": "A sailboat on water; then with light grain; with heavy grain through which the sails can be seen; with noise in which only their colour is left; and pure noise."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image $x_0$, 64x64 pixels, and what the forward process makes of it at four timesteps. Noise of seed 0, the same in all four.", "name": "fig-a11-noisy"}, "image": {"alt": "A sailboat on water; then with light grain; with heavy grain through which hull, sails and mast can be seen; with noise in which their colours are left; and noise alone."}} tags=["hide-input"]
 x_0 = shipped_image("sailboat")[None]
 eps = unit_noise(model.shape, generators([0]))
 levels = [250, 500, 750, 990]
@@ -74,7 +76,7 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-a11-noisy`, at $t = 500$ hull and sails can still be seen. At $t = 750$ the red of the sails and the blue of the water are left. At $t = 990$ there is nothing to see but noise.
+# In {numref}`fig-a11-noisy`, at $t = 250$ the faint waves in the water are gone. The mast is as thin, but dark on light: it can still be seen at $t = 500$. At $t = 750$ there is red, brown and blue in the noise, at $t = 990$ nothing to see.
 #
 # ## The idea
 #
@@ -88,11 +90,11 @@ grid(
 # * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise: $x_0$ is always the clean picture, not the picture of that timestep.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. If a step only added noise, the values would grow and grow. So it also makes the picture a little weaker:
+# **Why these two factors?** Think of the noise as added in many small steps. Only the ratio of picture to noise matters, so the scale is free: one can let the noise grow {cite:p}`song2021sde`. Here each step also weakens the picture, and the values stay small:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# Before step 0 there is only the picture: (N.1) holds with $\bar\alpha_{-1} = 1$. If (N.1) holds before step $t$, put it in for $x_{t-1}$:
+# (N.1) follows by induction. Before step 0 there is only the picture: (N.1) holds with $\bar\alpha_{-1} = 1$. If it holds before step $t$, put it in for $x_{t-1}$:
 #
 # $$ x_t = \sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}\; x_0 + \sqrt{(1 - \beta_t)(1 - \bar\alpha_{t-1})}\; \epsilon + \sqrt{\beta_t}\; \epsilon_t. $$
 #
@@ -102,7 +104,7 @@ grid(
 #
 # The bar stands for this product: (N.1) gets from $x_0$ to $x_t$ in one go. The variance of the noise grows up to almost 1, and the picture vanishes:
 
-# %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms. Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has a high bar at 1 and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms (the highest bars of $x_0$ are cut off). Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has high bars near 1, cut off above, and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 5, figsize=(7, 1.7), sharey=True, layout="constrained")
 values = torch.linspace(-4, 4, 200)
 bell = torch.exp(-(values**2) / 2) / (2 * torch.pi) ** 0.5
@@ -111,6 +113,7 @@ for ax, x, title in zip(axes, [x_0, *noisy], titles, strict=True):
     ax.hist(x.flatten(), torch.linspace(-4, 4, 41), density=True, color="C0")
     ax.plot(values, bell, color="black")
     ax.set(title=title, ylim=(0, 1), yticks=[], xticks=[-4, 0, 4])
+axes[0].set_ylabel("density")
 plt.show()
 
 # %% [markdown]
@@ -130,42 +133,49 @@ plt.show()
 #
 # Every picture is a sum of stripe patterns (its Fourier transform finds them). The wide stripes make its large shapes, the narrow ones its details:
 
-# %% mystnb={"figure": {"caption": "Two stripe patterns. The test image; its coarse part, a blur of 2 pixels, which halves the patterns with 6 stripes across; and the fine part, which the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Five pictures: wide stripes; narrow stripes; a sailboat; a blurred sailboat; grey with the outlines and fine lines of the boat."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: wide stripes; the coarse part of the test image, which is a blur of 2 pixels; and the coarse part of the noisy pictures in {numref}`fig-a11-noisy`. Below: narrow stripes, and the fine parts, which the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Two rows of five. Above, wide stripes, a blurred sailboat, and the same with more and more stains; at t = 750 the boat can still be seen. Below, narrow stripes, and the outlines of the boat on grey; at t = 250 they are under grain, at 500 and 750 hardly more than grain is left."}} tags=["hide-input"]
 across = torch.arange(64) / 64
 stripes = [torch.cos(2 * torch.pi * n * across).expand(1, 3, 64, 64) for n in (2, 12)]
-parts = [band(x_0) for band in bands(2.0)]
+seen = torch.cat([x_0, *noisy[:3]])
+parts = [band(seen) for band in bands(2.0)]
 grid(
-    [unit_range(torch.cat([*stripes, x_0, *parts]))],
-    titles=["2 stripes", "12 stripes", "$x_0$", "coarse", "fine"],
+    [unit_range(torch.cat(row)) for row in zip(stripes, parts, strict=True)],
+    titles=["stripes", "$x_0$", *(f"$t={t}$" for t in levels[:3])],
+    labels=["coarse", "fine"],
     size=1.4,
 )
 
 # %% [markdown]
-# A blur $\sigma_b$ pixels wide multiplies $n$ stripes across by $e^{-2(\pi\sigma_b n/64)^2}$, so it halves about $12/\sigma_b$ stripes: 6 for 2 pixels.
+# At $t = 500$ the fine part is hardly more than grain. The coarse part shows a boat even at $t = 750$.
 #
-# In the test image the narrow stripes are much weaker than the wide ones. Noise of variance 1 has strength 1 at all, and drowns the narrow ones first:
+# Noise of variance 1 has strength 1 in every pattern (this sets the scale). A picture is strong in the wide patterns and weak in the narrow ones:
 
-# %% mystnb={"figure": {"caption": "How strong the stripe patterns of the test image are (mean square of their amplitudes, over directions and colours), on logarithmic axes. Dashed: the same for the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$, after $x_t$ was divided by $\\sqrt{\\bar\\alpha_t}$ to give the picture its full strength again. Dots: picture and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "A curve that falls steeply from left to right, and three horizontal lines that cross it: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: test image and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
 assert strength[:4].min() > strength[4:].max()  # wide stripes, narrow ones
 
 fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
-ax.loglog(range(1, 33), strength, color="black")
+ax.loglog(range(1, 33), strength, color="black", label="test image")
+drawings = plain(emoji(), slice(None))
+usual = pattern_strength(drawings.flatten(0, 1))
+label = f"mean of {len(drawings):,} drawings"
+ax.loglog(range(1, 33), usual, color="grey", label=label)
 for i, t in enumerate(levels[:3]):
     noise = ((1 - schedule.at(t)) / schedule.at(t)).item()
     cross = drowned_from(strength, noise)
     ax.axhline(noise, ls="--", color=f"C{i}")
     ax.plot(cross, noise, "o", color=f"C{i}")
-    label = f"noise at $t={t}$: {cross:.1f} stripes"
-    ax.text(32, noise * 1.1, label, color=f"C{i}", ha="right", va="bottom")
+    label = f"$t={t}$: {cross:.1f} stripes"
+    ax.text(1, noise * 0.85, label, color=f"C{i}", va="top")
 ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
 ax.minorticks_off()
 ax.set(xlabel="stripes across the picture", ylabel="strength (variance)")
+ax.legend()
 plt.show()
 
 # %% [markdown]
-# At $t = 500$ the two meet at about 6 stripes, at $t = 250$ at about 10. Narrower stripes are on average weaker than the noise ([1.2](a1_2_classical_denoising.ipynb) uses this).
-# A single detail can stay visible: along an edge many narrow stripes add up, so the eye still finds the thin mast at $t = 250$.
+# Here $x_t$ is divided by $\sqrt{\bar\alpha_t}$, which gives the picture its full strength. At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at about 10.
+# Narrower stripes are weaker than the noise on average ([1.2](a1_2_classical_denoising.ipynb) uses this). At an edge of strong contrast, like the mast, many add up.
 #
 # ## How much noise, and when
 #
@@ -195,7 +205,7 @@ animation(
 )
 
 # %% [markdown]
-# At $t = 990$ a trace of each picture is left, but no eye finds it. A network that starts there has to make a picture up, and for that it has to know what pictures look like.
+# At $t = 990$ a trace of each picture is left, but no eye finds it. A network that starts there has to make a picture up.
 # [1.3](a1_3_one_step_denoising.ipynb) meets one. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without.
 #
 # ## Try it
@@ -204,6 +214,10 @@ animation(
 # * Replace `"sailboat"` by `"photograph-cat"`. How do the histograms change, and where do the curves meet now?
 #
 # ## More
+#
+# ```{dropdown} What a blur does to the stripes
+# A blur $\sigma_b$ pixels wide multiplies the amplitude of $n$ stripes across by $e^{-2(\pi\sigma_b n/64)^2}$. This is a half where $n$ is about $12/\sigma_b$, for 2 pixels at 6 stripes.
+# ```
 #
 # ```{dropdown} Where the numbers $\bar\alpha_t$ come from
 # Emoji-64 uses the squared-cosine schedule {cite:p}`nichol2021`:
