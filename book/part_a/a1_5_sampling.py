@@ -137,6 +137,8 @@ grid(
 #
 # ## When does the prompt decide?
 #
+# We start with one prompt, and change to another at some $t$.
+
 # %% mystnb={"figure": {"caption": "The prompt changes at the $t$ above each column. Seed 0, no guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Four rows. On the left the prompt changes at once, on the right never. In between, the first row has reddish rockets, then red lumps; the second a purple apple, then purple lumps; the third brown shapes like penguins; the fourth sunflowers that turn pale and then into a penguin."}} tags=["hide-input"]
 things = {
     "a red apple": "red apple",

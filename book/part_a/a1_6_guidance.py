@@ -156,7 +156,7 @@ plt.show()
 #
 # $$ \nabla \log p(x_t) \approx -\frac{\epsilon_u}{\sqrt{1-\bar\alpha_t}}, \qquad \nabla \log p(x_t \mid \text{prompt}) \approx -\frac{\epsilon_c}{\sqrt{1-\bar\alpha_t}}. $$
 #
-# By Bayes' rule, $p(\text{prompt} \mid x_t) \propto p(x_t \mid \text{prompt}) / p(x_t)$. So the second gradient minus the first is that of $\log p(\text{prompt} \mid x_t)$: the direction in which a classifier, a network that names pictures, would recognise the prompt better. Earlier work trained one {cite:p}`dhariwal2021`. Nobody has to, so the method is
+# By Bayes' rule, $p(\text{prompt} \mid x_t) \propto p(x_t \mid \text{prompt}) / p(x_t)$. So the second gradient minus the first is that of $\log p(\text{prompt} \mid x_t)$: the direction in which a classifier, a network that names pictures, would recognise the prompt better. Earlier work trained one {cite:p}`dhariwal2021`. Guidance needs none, so the method is
 # called **classifier-free**. (N.6) takes this direction $\gamma$ times,
 #
 # $$ \nabla \log p(x_t) + \gamma\, \nabla \log p(\text{prompt} \mid x_t), $$
@@ -212,7 +212,7 @@ drawn, varied, right = {}, [], []
 for gamma in (1, 7):
     denoise = guided(with_name, without, gamma)
     some = generate(model, denoise, [*seeds] * len(names), timesteps).clamp(-1, 1)
-    features = in_batches(judge[0][:-1], some).detach()
+    features = in_batches(judge[0][:-1], some)
     sets = features.unflatten(0, (len(names), len(seeds)))
     varied.append([torch.pdist(one).mean().item() for one in sets])
     right.append(np.array(name_ranks(judge, some, each)) == 1)
@@ -231,10 +231,9 @@ top = np.array([*share.values()])
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
 axes[0].plot([1, 7], varied, "o-")
-for name, place in zip(names, varied[-1], strict=True):
-    axes[0].annotate(name, (7, place), (6, -3), textcoords="offset points", fontsize=7)
-axes[0].set(ylabel="distance", xlabel=r"$\gamma$", xticks=[1, 7], xlim=(0.5, 9))
+axes[0].set(ylabel="distance", xlabel=r"$\gamma$", xticks=[1, 7], xlim=(0.5, 11))
 axes[0].set(ylim=(0, None))
+axes[0].legend(axes[0].lines, names, fontsize=8, loc="center right")
 axes[1].errorbar([*share], top, [top - low, high - top], fmt="o-", capsize=2)
 axes[1].set(ylabel="named right", xlabel=r"$\gamma$", xticks=[*share])
 plt.show()
