@@ -100,11 +100,16 @@ def spread_of_pixels(images):
     return images.std(0).mean().item()
 
 
-def real_sets(count):
-    """Ten disjoint sets of `count` test digits, mixed first: the file's first half is the easier one."""
-    images = to_unit(mnist(train=False)[0])
+def mixed_test_digits():
+    """All test digits, mixed, since the file's first half is the easier one: images, labels."""
+    images, labels = mnist(train=False)
     mixed = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))
-    return images[mixed[: 10 * count]].split(count)
+    return to_unit(images[mixed]), labels[mixed]
+
+
+def real_sets(count):
+    """Ten disjoint sets of `count` test digits."""
+    return mixed_test_digits()[0][: 10 * count].split(count)
 
 
 def distances(one, other):
@@ -254,9 +259,11 @@ def to_sets(fake):
 
 
 def near(network, count, steps):
-    """Gammas between 1 and 3, and a row of test digits, against 5,000 other test digits."""
-    sets = real_sets(1000)
-    real, others = features_of(torch.cat(sets[:5])), features_of(torch.cat(sets[5:])[:count])
+    """Gammas between 1 and 3, and other test digits, as many of each class, against 5,000 test digits."""
+    images, labels = mixed_test_digits()
+    real = features_of(images[:5000])
+    each = [images[5000:][labels[5000:] == digit][: count // 10] for digit in range(10)]
+    others = features_of(torch.stack(each, 1).flatten(0, 1))
     yield from guidance(network, count, steps, NEAR, lambda x: by_tenths(real, features_of(x)))
     yield real_digits(count) | by_tenths(real, others)
 
