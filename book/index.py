@@ -211,7 +211,7 @@ grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a zebra\", and small \"a horse\". Seeds 0, 0, 0, 1, 1; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down as a slice of watermelon; a brown zebra with dark stripes, and the same small, a brown horse."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 1, 0; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down as a slice of watermelon; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=7, fast=1)
@@ -221,11 +221,11 @@ asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 turned = visual_anagram(model, ["a strawberry", "a watermelon"])
 turned = generate(model, turned, [1], timesteps)
-zebra = hybrid(model, ["a horse", "a zebra"])
-zebra = generate(model, zebra, [1], timesteps).clamp(-1, 1)
-small = F.interpolate(zebra, scale_factor=0.25, antialias=True, mode="bilinear")
+skull = hybrid(model, ["a mushroom", "a skull with black outlines"])
+skull = generate(model, skull, [0], timesteps).clamp(-1, 1)
+small = F.interpolate(skull, scale_factor=0.25, antialias=True, mode="bilinear")
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), turned, zebra]
+above += [mushroom[None] * (1 - mask), turned, skull]
 small = F.pad(small, [24] * 4, value=1.0)
 below = [x[:1].cpu(), edited, filled, FLIP.apply(turned), small]
 grid(

@@ -37,7 +37,7 @@ from diffusion_utils.schedule import Schedule
 RUNTIME = ROOT / "book" / "_static" / "live" / "ort.wasm.gz"
 TOKENIZER = EMOJI64 / "tokenizer" / "tokenizer.json"
 PICTURES = sorted(path.stem for path in IMAGES.glob("*.png"))
-HYBRID_NEAR = "a sailboat with black outlines"  # what the live hybrid begins with
+HYBRID_NEAR = "a skull with black outlines"  # what the live hybrid begins with
 
 
 class FoldedConv(nn.Module):

@@ -148,7 +148,7 @@ def forms(pictures):
         "hybrid": run(
             64,
             [
-                prompt("prompt", "from afar", "a watermelon"),
+                prompt("prompt", "from afar", "a mushroom"),
                 prompt("second", "from close by", HYBRID_NEAR),
                 *emoji64,
                 number("sigma", "σ of the blur", 2, 0.5, 8, "any"),
