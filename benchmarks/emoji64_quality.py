@@ -77,6 +77,7 @@ def main():
         "sampling_steps": args.steps,
         "top1": top(found, 1),
         "top5": top(found, 5),
+        "ranks": (1 + found).tolist(),
         "ceiling": ceiling,
     }
     sha256 = digests(WEIGHTS, JUDGE)

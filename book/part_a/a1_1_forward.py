@@ -90,7 +90,7 @@ grid(
 # * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise: $x_0$ is always the clean picture, not the picture of that timestep.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. Only the ratio of picture to noise matters, so the scale is free: one can let the noise grow {cite:p}`song2021sde`. Here each step also weakens the picture, and the values stay small:
+# **Why these two factors?** Think of the noise as added in many small steps. One could let the noise grow without end ("variance exploding" {cite:p}`song2021sde`): only the ratio of picture to noise matters. Here each step also weakens the picture, so that the values stay small ("variance preserving"). The step $t$ replaces a small share $\beta_t$ of the variance by noise:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
@@ -98,7 +98,7 @@ grid(
 #
 # $$ x_t = \sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}\; x_0 + \sqrt{(1 - \beta_t)(1 - \bar\alpha_{t-1})}\; \epsilon + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# The two noises are independent, so their variances add up, to $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. This is (N.1) after step $t$, with
+# The two noises are Gaussian and independent, so their sum is Gaussian too, and their variances add up, to $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. This is (N.1) after step $t$, with
 #
 # $$ \bar\alpha_t = (1 - \beta_t)\,\bar\alpha_{t-1} = \prod_{s \le t} (1 - \beta_s). $$
 #
@@ -146,7 +146,7 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 500$ the fine part is hardly more than grain. The coarse part shows a boat even at $t = 750$.
+# At $t = 500$ the fine part is little more than grain. The coarse part shows a boat even at $t = 750$.
 #
 # Noise of variance 1 has strength 1 in every pattern (this sets the scale). A picture is strong in the wide patterns and weak in the narrow ones:
 

@@ -16,7 +16,7 @@
 #
 # How much noise can we remove without a network?
 #
-# **A blur removes noise, but edges too. Against little noise it helps to average over places that look alike, against much to know other pictures.**
+# **A blur removes noise, but edges too. Against little noise it helps to average over places that look alike, against much to know other pictures of the same kind.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -194,7 +194,7 @@ grid(
 #
 # $S/(S+N)$ needs the clean picture. The **Wiener filter** {cite:p}`wiener1949` takes the mean $S$ of the 3,060 training drawings of Part A's model (less their mean, which it puts back at the end).
 #
-# It treats each pattern by itself. But at an edge many belong together. The **best linear filter** also knows how all 12,288 values of the drawings vary together (formula at the end of the page).
+# It treats each pattern by itself. But at an edge many belong together. The **best linear filter** also knows how all 12,288 values of the 3,060 drawings vary together (formula at the end of the page). It is best for pictures that vary as these do.
 #
 # **Non-local means** {cite:p}`buades2005` knows no other pictures. It averages over pixels up to 11 away. Those count most whose surroundings (7x7 pixels) look most alike.
 
@@ -266,7 +266,7 @@ table(
 )
 
 # %% [markdown]
-# Non-local means is clearly ahead at $t = 250$. At 500 and 750 it leaves a fine hatching. At $t = 750$ the best linear filter is ahead. It leaves dark smears, but little coloured grain. On the photograph it loses: it knows drawings.
+# Non-local means is clearly ahead at $t = 250$. At 500 it looks cleaner than the best linear filter though both have the same PSNR, and leaves a fine hatching, as at 750. At $t = 750$ the best linear filter is ahead. It leaves dark smears, but little coloured grain. On the photograph it loses: it knows only drawings, and so few that much of a photograph lies outside of what they span.
 #
 # If pictures were Gaussian with the mean and the covariances of the drawings, no denoiser would have a smaller expected error. But they have edges and plain areas. A network can learn that, too: [1.3](a1_3_one_step_denoising.ipynb).
 #

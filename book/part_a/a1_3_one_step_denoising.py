@@ -184,7 +184,7 @@ table(
 #
 # $$ \mathbb E\big[(x_0 - a)^2 \mid x_t\big] = \mathbb E\big[(x_0 - \mu)^2 \mid x_t\big] + (\mu - a)^2. $$
 #
-# So no answer is better on average. (The best guess of the noise is its mean, too, and (N.2) turns one mean into the other.)
+# So no answer is better on average, as long as the picture comes from the list. The test image does not. (The best guess of the noise is its mean, too, and (N.2) turns one mean into the other.)
 #
 # For a list of pictures, all equally probable at first, the mean needs no network. By Bayes' rule the weight of $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb):
 #
@@ -271,11 +271,11 @@ table(
 )
 
 # %% [markdown]
-# Up to $t = 900$ one picture has nearly all the weight: the one that fits the 12,288 noisy values best. What it shows does not count: a cupcake, pink above and blue below, can be nearest to a sailboat. The network's answer is far from this mean, and closer to the test image.
+# Up to $t = 900$ one picture has nearly all the weight: the one that fits the 12,288 noisy values best. Which one that is, and by how much, hangs on this noise, too. What it shows does not count: a cupcake, pink above and blue below, can be nearest to a sailboat. The network's answer is far from this mean, and closer to the test image.
 #
 # At $t = 950$ a hospital and a mountain lie over each other. At $t = 990$ very many pictures fit, and the network comes near their mean, a brownish spot.
 #
-# **Why does the network answer otherwise?** Training rewards the mean over all passes. But a convolution sees a small neighbourhood, and treats all places alike. The best answer under these limits joins pieces of different training pictures, and predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Whether either explains Emoji-64 was not tested.
+# **Why does the network answer otherwise?** Training rewards the mean over all passes. But a convolution treats all places alike, and sees a small neighbourhood (a U-Net with its small sizes sees more). The best answer under such limits joins pieces of different training pictures, and predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Whether either explains Emoji-64 was not tested.
 #
 # ## Where it fails
 #

@@ -173,7 +173,7 @@ table(
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
-# The step draws from $q(x_{t'} \mid x_t, x_0)$, the distribution of what lies between both ends of the forward process, with $\hat x_0$ for $x_0$ (derived at the end of the page).
+# The step draws from $q(x_{t'} \mid x_t, x_0)$, the distribution of what lies between both ends of the forward process, with $\hat x_0$ for $x_0$ (derived at the end of the page). That is an approximation: many pictures fit, and each would give a step of its own. Its place differs by $a$ times the difference of the pictures, and in a small step $a$ is small.
 # The fresh noise fills up what $b$ leaves of the old noise: $b^2(1-\bar\alpha_t) + \tilde\beta = 1 - \bar\alpha_{t'}$.
 #
 # In code (`nu`: see the end of the page):
@@ -266,7 +266,7 @@ grid(
 # %% [markdown]
 # One step is soft. Many steps have clearer edges, but the boat loses its mast and the mushroom its spots. DDIM has clear edges, too. It keeps the mast, and pale patches where the spots were.
 #
-# $z = 0$ is not DDIM: it leaves out the fresh noise, but keeps the factors of (N.3). The picture then holds less noise than belongs to $t'$, and ends in plain patches. DDIM keeps the noise as strong as it must be at $t'$.
+# $z = 0$ is not DDIM: it leaves out the fresh noise, but keeps the factors of (N.3). The picture then holds less noise than belongs to $t'$, and ends in plain patches. DDIM adds the estimated noise again, with the factor that belongs to $t'$.
 #
 # ## Closer, or sharper?
 #
@@ -349,7 +349,7 @@ table(
 )
 
 # %% [markdown]
-# One step is closer from each start. Many steps are sharper, though less sharp than the originals. DDIM, in the table, loses less closeness and is as sharp. To be close and to look natural are at odds {cite:p}`blau2018`; a box at the end gives the reason.
+# One step is closer from each start. Many steps are sharper, though less sharp than the originals. DDIM, in the table, loses less closeness and is as sharp. Part A keeps (N.3), the coursework's step. To be close and to look natural are at odds {cite:p}`blau2018`; a box at the end gives the reason.
 #
 # ## Where it fails
 #

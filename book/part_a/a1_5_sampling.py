@@ -133,7 +133,7 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 990$ only the prompt says what to draw, and the first guess is a soft red apple. Yet nothing is decided: $x_t$ shows no apple, and the guess would follow another prompt.
+# At $t = 990$ only the prompt says what to draw, and the first guess is a soft red apple. Yet $x_t$ shows no apple: with another prompt the guess would be another thing.
 #
 # ## When does the prompt decide?
 #
@@ -218,7 +218,7 @@ for ax, title in zip(axes, ["from second to first", "named as"], strict=True):
 plt.show()
 
 # %% [markdown]
-# **No: colour and outline are decided together, mostly between 930 and 690.** Later the second prompt comes too late. Around 810 most pictures are mixtures, so the judge says neither. Odd colours alone do not confuse it (ring).
+# **Mostly they are decided together, between 930 and 690.** Some pictures of {numref}`fig-a15-switch` look like it, with the colour of the first prompt and the outline of the second: the red rocket, the lavender apple. On average over sixteen the colour is little ahead. Later the second prompt comes too late. Around 810 most pictures are mixtures, so the judge says neither. Odd colours alone do not confuse it (ring).
 #
 # ## Where it fails
 #
@@ -254,7 +254,7 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# The phrase names no thing. That is no reason for blobs: exact guesses draw a random training drawing. So all that is new comes from inexact guesses {cite:p}`kamb2025`, and the blobs too. In training only one caption in eight was left out or said nothing particular.
+# The phrase names no thing. That is no reason for blobs: exact guesses draw a random training drawing. So all that is new comes from inexact guesses {cite:p}`kamb2025`, and the blobs too. In training only one caption in eight was left out or said nothing particular; we have not tested whether more of them would help.
 #
 # With a name the loop draws a thing. It follows the name more clearly if we exaggerate what it changes: [1.6](a1_6_guidance.ipynb).
 #

@@ -56,7 +56,7 @@ import torch
 
 from diffusion_utils.denoisers import guided
 from diffusion_utils.emoji64.captions import called
-from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
+from diffusion_utils.emoji64.judge import load_evaluator
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import in_batches, wilson
 from diffusion_utils.profile import by_profile
@@ -100,7 +100,7 @@ grid(
 # * $\epsilon_\gamma$ is the guided noise, which the loop uses.
 
 # %% [markdown]
-# (N.2) turns each answer into a clean picture. They follow the same rule: the guided one is the one without the prompt, plus $\gamma$ times the difference.
+# (N.2) turns each answer into a clean picture $\hat x_0$. These pictures follow the same rule: the guided one is the one without the prompt, plus $\gamma$ times the difference.
 
 # %% mystnb={"figure": {"caption": "Left: two noisy pictures on the way to \"a dog\" (seed 0, $\\gamma = 1$); the clean picture $\\hat x_0$ that the network sees without the prompt and with it; the second minus the first (grey: no difference); and the guided one, $\\gamma = 4$. Right: how large the difference is at each $t$ (root mean square, values from $-1$ to 1).", "name": "fig-a16-guesses"}, "image": {"alt": "Top row: noise, a soft shape, a soft dog, their difference with ears and legs, and a dog with hard colours. Bottom row: a noisy dog, two dogs that look alike, a grey square with faint traces, and a clear dog. On the right a curve falls from nearly 0.5 at 990 to 0 at the end."}} tags=["hide-input"]
 dog, rng = model.denoiser("a dog"), generators([0])
@@ -138,7 +138,7 @@ axes["curve"].set_title("size of the difference", fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Early on the guided colours are too strong. The difference shrinks as $t$ falls: $x_t$ itself shows the dog, and the prompt adds little.
+# Early on the guided colours are too strong. The difference of the clean pictures shrinks as $t$ falls. A part of that comes from (N.2), which divides by $\sqrt{\bar\alpha_t}$: it enlarges the same difference of the noise more at a large $t$.
 #
 # How can one network give both answers? In training, one prompt in ten is left out, so it learns to answer without. The price is time: two answers in each step instead of one.
 #
@@ -148,11 +148,11 @@ plt.show()
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# `guided` makes a new denoiser of two. `both` gives both answers. If a network also guesses a variance, `nu`, that with the prompt is taken.
+# `guided` makes a new denoiser of two. `both` gives both answers. (`nu` is a variance that some networks also guess; Emoji-64 does not.)
 #
 # ## Why does this work?
 #
-# To take noise away makes a picture more probable. So minus the guessed noise, up to a factor, is the gradient of the log-density of noisy pictures, called the **score** (["The guess as a direction"](a1_3_one_step_denoising.ipynb)):
+# Minus the guessed noise points to where noisy pictures are more probable. Divided by $\sqrt{1-\bar\alpha_t}$ it is the gradient of their log-density, called the **score** (["The guess as a direction"](a1_3_one_step_denoising.ipynb)):
 #
 # $$ \nabla \log p(x_t) \approx -\frac{\epsilon_u}{\sqrt{1-\bar\alpha_t}}, \qquad \nabla \log p(x_t \mid \text{prompt}) \approx -\frac{\epsilon_c}{\sqrt{1-\bar\alpha_t}}. $$
 #
@@ -188,7 +188,7 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# As $\gamma$ grows, the curve moves away from the cats and gets narrower. So we expect clearer and less varied pictures. (The finished ones follow such a density only roughly.)
+# As $\gamma$ grows, the curve moves away from the cats and gets narrower. So we expect clearer and less varied pictures. But the loop does not draw from this density. For that, (N.6) would have to be the score of its noised versions, and these are no longer such products {cite:p}`bradley2024`.
 
 # %% [markdown]
 # Try a prompt of your own:
@@ -208,25 +208,26 @@ seeds = by_profile(full=range(8), fast=range(2))
 each = [name for name in names for _ in seeds]
 with_name = model.denoiser([called(name) for name in each])
 judge = load_evaluator()
-drawn, varied, right = {}, [], []
+drawn, varied = {}, []
 for gamma in (1, 7):
     denoise = guided(with_name, without, gamma)
     some = generate(model, denoise, [*seeds] * len(names), timesteps).clamp(-1, 1)
     features = in_batches(judge[0][:-1], some)
     sets = features.unflatten(0, (len(names), len(seeds)))
     varied.append([torch.pdist(one).mean().item() for one in sets])
-    right.append(np.array(name_ranks(judge, some, each)) == 1)
     drawn[gamma] = some.unflatten(0, (len(names), len(seeds)))
 
 newest = result["runs"][-1]["weights"]
-ranks = np.array([*result["ranks"].values()])[::8]  # every eighth name, gamma 4
-share = {4: (ranks == 1).mean()} | {
-    run["gamma"]: run["top1"]
+guided_ranks = [*result["ranks"].values()][::8]  # every eighth name, gamma 4
+runs = {
+    run["gamma"]: run
     for run in result["runs"]
-    if (run["weights"], run["names"]) == (newest, len(ranks))
+    if (run["weights"], run["names"]) == (newest, len(guided_ranks))
 }
+share = {gamma: run["top1"] for gamma, run in runs.items()}
+share[4] = np.mean(np.array(guided_ranks) == 1)
 share = dict(sorted(share.items()))
-low, high = np.transpose([wilson(p, len(ranks)) for p in share.values()])
+low, high = np.transpose([wilson(p, len(guided_ranks)) for p in share.values()])
 top = np.array([*share.values()])
 
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.8), layout="constrained")
@@ -239,20 +240,20 @@ axes[1].set(ylabel="named right", xlabel=r"$\gamma$", xticks=[*share])
 plt.show()
 
 # %% tags=["remove-input"]
-without_guidance, with_guidance = right
+at_one, at_four = (np.array(r) == 1 for r in (runs[1]["ranks"], guided_ranks))
 table(
     [
-        ["right at both", (without_guidance & with_guidance).sum()],
-        ["only at γ = 7", (with_guidance & ~without_guidance).sum()],
-        ["only at γ = 1", (without_guidance & ~with_guidance).sum()],
-        ["at neither", (~without_guidance & ~with_guidance).sum()],
+        ["right at both", (at_one & at_four).sum()],
+        ["only at γ = 4", (at_four & ~at_one).sum()],
+        ["only at γ = 1", (at_one & ~at_four).sum()],
+        ["at neither", (~at_one & ~at_four).sum()],
     ],
     ["the judge is right", "pictures"],
-    f"The {len(each)} pictures of the left plot, same name and seed at both γ.",
+    f"The {len(at_one)} names of the right plot, seed 0, at both γ.",
 )
 
 # %% [markdown]
-# All seven names are less varied at $\gamma = 7$. Are they obeyed better? No: the table has about as many gains as losses. Over more names (right) the share is highest at 4 and 7, which cannot be told apart. (The judge knows the model's training drawings. A high share does not say that a picture is new or good.)
+# All seven names are less varied at $\gamma = 7$. Is the prompt obeyed better? Yes: in the table, $\gamma = 4$ gains far more names than it loses. From 4 to 7 the right plot shows no clear difference; at 12 the share is lower. (The judge knows the model's training drawings. A high share does not say that a picture is new or good.)
 
 # %% mystnb={"figure": {"caption": "Two of the seven names, eight seeds, without guidance and with it.", "name": "fig-a16-diversity"}, "image": {"alt": "Four rows of eight. Keys: at gamma 1 yellow, orange and red, at gamma 7 all yellow. Worms: at gamma 1 several shapes, at gamma 7 two: a thick S in five pictures and a thin wave in three."}} tags=["hide-input"]
 shown = by_profile(full=["key", "worm"], fast=names[:2])

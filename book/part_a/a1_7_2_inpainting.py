@@ -286,7 +286,7 @@ once, most = (np.mean([seams[key] for key in seams if key[2] == n]) for n in (1,
 print(f"Mean of all: {once:.1f} at n = 1, {most:.1f} at n = 8.")
 
 # %% [markdown]
-# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and no further. It stays above the dashed line, the seam of the given picture. With $\gamma = 1$ it is lower than with 3 everywhere. But a smooth or empty filling can have a low seam, too. So where the border shows, try a larger $n$ and look.
+# The seam falls with $n$ for the sailboat and the mushroom; for the cactus it falls to $n = 2$ and no further. It stays above the dashed line, the seam of the given picture. With $\gamma = 1$ its mean is lower than with 3 everywhere. But a smooth or empty filling can have a low seam, too. So where the border shows, try a larger $n$ and look.
 #
 # ## Where it fails
 #
@@ -311,13 +311,11 @@ grid(
 
 # %% [markdown]
 # * **A prompt without a name.** It is hard to say what has come into these holes, and repeating does not change that.
-# * **The hole still shows.** In {numref}`fig-a172-seams`, the mean seams stay above those of the given pictures at every $n$, even with the name as the prompt.
+# * **The hole still shows.** In {numref}`fig-a172-seams`, the mean seams stay above those of the given pictures at every $n$, even with the name as the prompt. None of this draws exactly from the pictures that have these surroundings; repeating is meant to come closer.
 #
 # ```{dropdown} Whose ideas these are, and what they are not
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There
 # the loop has 250 steps; at every tenth it goes up by 10, nine times over. Ours has 34 timesteps and goes up by one; it takes the last step once, since at $t = 0$ only a trace of noise is left.
-#
-# None of this draws exactly from the pictures that have these surroundings. Repeating is meant to come closer.
 # ```
 #
 # ## Try it

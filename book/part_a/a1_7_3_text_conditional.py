@@ -91,7 +91,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # The method is that of [1.7](a1_7_image_to_image.ipynb): noise the picture to a timestep $t$, and denoise it from there with a prompt. But now the prompt names another thing.
 #
-# Two forces pull at the result. The picture enters once, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
+# Two things decide the result. The picture enters once, at the start, through what can still be seen of it in $x_t$. The prompt acts in every step, through guidance (N.6), here with the coursework's $\gamma = 7$.
 #
 # Why do they mix? The loop draws coarse things first and details last. At $t = 570$ the noise still lets areas of colour and an outline through, and the result stays near them. The
 # details are open, and the model takes those of the prompt's thing.
@@ -124,7 +124,7 @@ grid(
 #
 # Is it the mushroom that makes the umbrella pink? The lower row of {numref}`fig-a173-seeds` never saw it, and its umbrellas are purple. So the mushroom moves the colour towards its red.
 #
-# Both forces:
+# The start and the guidance scale together:
 
 # %% mystnb={"figure": {"caption": "The mushroom towards \"an umbrella\", for five starts $t$ and four guidance scales $\\gamma$; seed 0.", "name": "fig-a173-grid"}, "image": {"alt": "Four rows of five results. The mushroom loses its spots, then its thick stem and red colour, from left to right, and earlier in the lower rows. Only the last of the lowest row is a purple umbrella; at the upper right there is still a red cap on a straight stem."}} tags=["hide-input"]
 chosen = by_profile(full=[18, 16, 14, 12, 10], fast=[2])
@@ -164,7 +164,7 @@ ax.set(xlabel="start $t$", ylabel="umbrella more\nprobable, of 6", ylim=(-0.3, 6
 plt.show()
 
 # %% [markdown]
-# "Mushroom" is more probable in all six at $t = 330$ and 390, and "umbrella" from $t = 570$ on.
+# "Mushroom" is more probable in all six at $t = 330$ and 390, and "umbrella" from $t = 570$ on. In between it is divided, as the pictures are. The judge chose between two names only: at $t = 450$ and seed 0, the first of its 508 names is "camel".
 #
 # ## The coursework's prompts
 #
@@ -190,7 +190,7 @@ grid(
 #
 # ## Where it fails
 #
-# A mixture need not look like either thing. In {numref}`fig-a173-seeds` the handle is a double loop for seeds 0 and 4. And the judge only chose between two names: at $t = 450$ and seed 0, the first of its 508 names is "camel".
+# A mixture need not look like either thing. In {numref}`fig-a173-seeds` the handle has two strands for seeds 0 and 4, which no umbrella has.
 #
 # ## Try it
 #

@@ -16,7 +16,7 @@
 #
 # Can one picture show two things, one upright and the other upside down?
 #
-# **Yes, for some pairs of things that can share an outline.** In each step the network is asked twice: about the picture, and about the same picture turned over. The mean of both answers makes the step.
+# **Yes, for some pairs of things that can share an outline.** In each step the network is asked about the picture with one prompt, and about the same picture turned over with the other. The mean of both answers makes the step.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -232,17 +232,17 @@ table(
 )
 
 # %% [markdown]
-# With the flip and the turns, anagrams have both names several times as often as plain drawings. The negative does no better than its control, and the jigsaw hardly ever works. The judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order. It tears outlines apart, so two things can share little but patches of colour. We could not name both things in any.
+# With the flip and the turns, anagrams have both names several times as often as plain drawings. The negative does no better than its control, and the jigsaw hardly ever works. The judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order. It tears outlines apart, so two things can share little but patches of colour. In no jigsaw did we recognise both things.
 #
 # The judge also picked the seeds of the figures: from 16, for the strawberry from 4, for the other views from 8. So the figures show its favourites. The pairs in them were chosen by eye.
 #
 # ## Where it fails
 #
-# A view needs three things (the first two are in {cite:p}`geng2024`): $f$ is linear, $f$ is orthogonal, and $f(x_0)$ can look like a drawing. We break the second, the third, and none:
+# A view needs three things (the first two are in {cite:p}`geng2024`): $f$ is linear, $f$ is orthogonal, and $f(x_0)$ can look like a drawing. These do not suffice: two things must also fit one outline. We break the second, then the third, and try a doubtful case:
 #
 # * **Doubling** all values after the flip is not orthogonal: noise of variance 1 gets variance $2^2 = 4$.
 # * **Shuffling** all pixels is orthogonal, but the shuffled drawing is no drawing.
-# * The **negative** $f(x) = -x$ swaps dark and light, since colours lie in $[-1, 1]$. It has all three.
+# * The **negative** $f(x) = -x$ swaps dark and light, since colours lie in $[-1, 1]$. It has the first two. But few training drawings stand on black.
 
 # %% mystnb={"figure": {"caption": "The strawberry and watermelon of {numref}`fig-a18-flip`, with the flip that also doubles all values, and with all pixels shuffled; a penguin with the negative, for \"a ghost on a black background\". The picture (above), and what the view shows (below). $\\gamma = 7$, seed 1, timesteps 990, 960, .., 0.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. Doubled: a grainy strawberry with white spots; in the view the same strawberry upside down, with too much contrast. Shuffled: a pink area of grain; a strawberry shows faintly in the picture, and a slice of watermelon in the view. The negative: a penguin, and in the view a pale penguin on black."}} tags=["hide-input"]
 order = torch.randperm(64 * 64, generator=generators([0])[0])
