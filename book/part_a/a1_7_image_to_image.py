@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.7 Image to image
 #
-# Can the model turn a few flat shapes into a drawing? **Yes: name what they show, add noise to them and denoise.
+# Can the model turn a few flat shapes into a drawing? **Yes, if they are areas of colour: name what they show, add noise to them and denoise.
 # The more noise we add, the less of the shapes stays.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
@@ -140,7 +140,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # With little noise the result is **faithful** to what we gave; with more it can be more **realistic**. In numbers, for four seeds: the distance to the shapes, and the probability that the judge of [1.5](a1_5_sampling.ipynb) gives to the name.
 
-# %% mystnb={"figure": {"caption": "Left: distance of the results to the shapes, root mean square over pixels. Right: the judge's probability of \"umbrella\" and \"tree\". At $t = 0$ stand the shapes themselves, at $t = 990$ the results from pure noise. $\\gamma = 5$; means over seeds 0 to 3, dots: each seed.", "name": "fig-a17-tradeoff"}, "image": {"alt": "TODO"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: distance of the results to the shapes, root mean square over pixels. Right: the judge's probability of \"umbrella\" and \"tree\". At $t = 0$ stand the shapes themselves, at $t = 990$ the results from pure noise. $\\gamma = 5$; means over seeds 0 to 3, dots: each seed.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Two plots against the start from 0 to 990. Left, the distance rises from 0 to about 0.6, alike for both. Right, the judge is 80 to 95 percent sure of the umbrella at every start; for the tree the probability rises from 10 percent to more than 90, most of it after 600."}} tags=["hide-input"]
 judge, words, _ = load_evaluator()
 at = [0] + [timesteps[i] for i in starts] + [timesteps[0]]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.3), layout="constrained")
@@ -163,7 +163,7 @@ left.legend()
 plt.show()
 
 # %% [markdown]
-# TRADETEXT
+# The distance grows with $t$ for both. The judge reads the umbrella at each start. It does not expect a tree to be pink, so the name becomes probable only as the pink goes: for the tree, faithful and realistic exclude each other.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
@@ -185,7 +185,7 @@ grid(
 )
 
 # %% [markdown]
-# Up to $t = 600$ all three lose more than they gain. The stripes of the lighthouse become smudges. In the drawings the strokes average with the white between them and come out pale; sun, flower and bubbles get lost. For a drawing of your own, fill areas with colour.
+# Up to $t = 600$ all three lose more than they gain. At 660 the house is a clean drawing, but no longer ours; the lighthouse stays a smudge. The stripes of the lighthouse become smudges. In the drawings the strokes average with the white between them and come out pale; sun, flower and bubbles get lost. For a drawing of your own, fill areas with colour.
 #
 # ```{dropdown} How the two drawings were made
 # Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
@@ -195,9 +195,9 @@ grid(
 #
 # ## Where it fails
 #
-# **A prompt without a name.** The coursework's prompt is "a high quality photo", with $\gamma = 7$. At $t = 690$ the house has no door any more, and at $t = 960$ all six are lumps, since the noise of the seed decides and it is the same for all. NAMEDTEXT
+# **A prompt without a name.** The coursework's prompt is "a high quality photo", with $\gamma = 7$. At $t = 690$ the house has no door any more, and at $t = 960$ all six are lumps, since the noise of the seed decides and it is the same for all. With a prompt that names the thing and all else equal (last column, $t = 780$), five of the six are drawings of the thing again; the lighthouse is not.
 
-# %% mystnb={"figure": {"caption": "Six pictures from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. Last column: a prompt that names the thing, all else equal. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish drawn by a program in the manner of felt pen. From left to right the results lose the details of the picture, then outline and colours. On the right all six are lumps, five of them much alike."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Six pictures from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1. \"A high quality photo\", $\\gamma = 7$, seed 0. Last column: a prompt that names the thing, all else equal. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-objects"}, "image": {"alt": "Six rows: a sailboat, a mushroom, a cactus, a lighthouse, and a house and a fish drawn by a program in the manner of felt pen. From left to right the results lose the details of the picture, then outline and colours. At t = 960 all six are lumps, five of them much alike. In the last column, with names, a sailboat, a mushroom, a cactus, a smudge, a house and a fish."}} tags=["hide-input"]
 six, middle = by_profile(full=([20, 10, 7, 5, 3, 1], 7), fast=([2, 0], 2))
 mentioned = ["a sailboat", "a mushroom", "a cactus"]
 names = ["sailboat", "mushroom", "cactus", *names]
