@@ -16,7 +16,7 @@
 #
 # Can a model that one processor core trained draw what it is asked for?
 #
-# **Mostly, if the prompt names one thing that it has learned. But it draws the thing much as a training drawing shows it, and another word for the same thing often gives something else. It cannot count, write, or draw two things together.**
+# **Mostly, if the prompt names one thing that it has learned. But it draws the thing much as a training drawing shows it, and another word for the same thing often gives something else. Where we asked for a number of things, for letters or for two things together, it failed.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -146,9 +146,9 @@ for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# At $t = 800$ the penguin can hardly be seen in the noisy picture. At half the size there is less noise, and more can be seen. The base draws a penguin from that, from the prompt and from what it remembers. Other models, too, draw small first and enlarge then, with two networks and two samplers {cite:p}`ho2022cascaded`. Here both work in each step of one sampler.
+# At $t = 800$ the penguin can hardly be seen in the noisy picture. At half the size there is less noise beside the picture, and a little more can be seen. The base draws a penguin from that, from the prompt and from what it remembers. Other models, too, draw small first and enlarge then, with two networks and two samplers {cite:p}`ho2022cascaded`. Here both work in each step of one sampler.
 #
-# Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is almost only noise, guessing the noise is too easy: the input is almost the noise itself. Where there is almost no noise, the input is almost the picture, so guessing the picture is too easy. The velocity mixes both, and there is something to learn at each noise level:
+# Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is almost only noise, guessing the noise is too easy: the input is almost the noise itself. Where there is almost no noise, the input is almost the picture, so guessing the picture is too easy. The velocity is nearly $-x_0$ where there is much noise and nearly $\epsilon$ where there is little, so it always asks for what is hard to see:
 #
 # $$ v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\, x_0 \tag{E.1} $$
 #
@@ -196,7 +196,7 @@ plt.show()
 # The sentence is cut into **tokens**, words or parts of words, at most 12. The text encoder turns each token into a **word vector** of 384 numbers, which depends on the words around it too. The mean of these vectors, together with the time,
 # sets a scale and a shift in each block of the base. At the smallest size, 4x4 places, the network also compares what is at each place with each word vector, and adds a mean of the word vectors in which those that fit best weigh most. This is called **attention**.
 #
-# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. To begin with, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`.
+# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. To begin with, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`. After down1 and down2 it also adds a small map made from time and prompt, which can say where something is to be (not drawn in {numref}`fig-e64-network`).
 
 # %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Two pairs of convolutions follow each of conv_in, down1, down2, attention, up2 and up1. Time and prompt scale and shift them on both sides, though the arrows are drawn on the left alone.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes beside and below name time and prompt, and the words of the prompt."}} tags=["remove-input"]
 draw(*emoji_plan(unet))
@@ -501,7 +501,7 @@ table(
 )
 
 # %% [markdown]
-# With guidance the robots differ in details only, the houses a little more. Without it there are two kinds of robots, and the houses differ in colour and windows. So the guidance makes the pictures of a prompt alike. It does not make the model copy: without it the pictures are about as near to training drawings.
+# With guidance the robots differ in details only, the houses a little more. Without it there are two kinds of robots, and the houses differ in colour and windows. So for these names it is the guidance that makes the pictures of a prompt alike. It is not the guidance that makes the model imitate: without it the pictures are about as near to training drawings.
 #
 # The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
 #
@@ -539,13 +539,13 @@ table(
         "such as",
         f"right, of {sheets['pictures']}, for each of two readers",
     ],
-    f"What two readers who saw the prompts called right. γ = 4. {sheets['words in training']} of the other words had been in training captions all the same.",
+    f"What two readers who saw the prompts called right, γ = 4. {sheets['words in training']} of the 64 other words had been in training captions, so the last row is no pure test of new words.",
 )
 
 # %% [markdown]
 # {download}`All 64 words that we tried <../../models/emoji64/naming/words.png>`.
 #
-# The last row asks for what no training drawing shows: a scene, a number, letters, two things together. Each was tried with one prompt and one seed.
+# The last row asks for what hardly any training drawing shows: a scene, a number of things, letters, two things together. Each was tried with one prompt and one seed.
 #
 # ## Try it
 #

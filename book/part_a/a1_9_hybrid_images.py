@@ -101,7 +101,7 @@ grid(
 # %% [markdown]
 # Look at the upper row of {numref}`fig-a19-hybrids`. Lines draw the holes and the jaw of a skull, and the eyes and the mouth of a frog. Blurred, the lines are gone, and a toadstool, a panda, an apple and a slice of watermelon are left. Step back from the screen, or squint, and the upper row looks more like the blurred one, and like the small pictures below.
 #
-# Readers who did not know the prompts saw the four, two of them at full size and two others at a quarter. The first guess of each was right each time.
+# Four readers who did not know the prompts named the four pictures: two saw them at full size, two at a quarter. All 16 first guesses were right.
 #
 # ```{dropdown} How these four were chosen
 # We looked at 102 pairs, mostly from one or two seeds, and chose four by eye. 17 of them are pairs of the benchmark (below), the panda among these. Skull and frog have eyes and a mouth, which a few lines show on many areas.
@@ -231,7 +231,7 @@ titles = ["picture", "coarse band", "middle band", "fine band"]
 grid([unit_range(torch.cat([triple, *parts]))], titles=titles, size=1.75)
 
 # %% [markdown]
-# How often does it work? Seldom, but more often than with plain drawings. `python -m benchmarks.pairs` drew 60 pairs from 8 seeds each, chosen by hand beforehand. The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. (In 1.8 the first five names counted. Here many pairs are too much alike for that.)
+# How often does it work? Seldom, but more often than training drawings pass the same test. `python -m benchmarks.pairs` drew 60 pairs from 8 seeds each, chosen by hand beforehand. The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. (In 1.8 the first five names counted.)
 
 
 # %% tags=["hide-input"]
@@ -251,7 +251,7 @@ def control(pair):
 
 
 def counted(rows):
-    """Cells of the table: pairs, hybrids and plain drawings that have both names."""
+    """Cells of the table: pairs, hybrids and training drawings that have both names."""
     right, drawn = map(sum, zip(*(control(row["pair"]) for row in rows), strict=True))
     return [
         f"{sum(hits(row) > 0 for row in rows)} of {len(rows)}",
@@ -263,11 +263,11 @@ def counted(rows):
 data, judge = emoji(), load_evaluator()
 rows = {
     "with black outlines": search["hybrid in outlines"],
-    "plain": search["hybrid"],
+    "the name alone": search["hybrid"],
 }
 table(
     [[name, *counted(some)] for name, some in rows.items()],
-    ["prompt for near", "pairs, at least once", "hybrids", "plain drawings of near"],
+    ["prompt for near", "pairs, at least once", "hybrids", "training drawings of near"],
     "How many the judge names right both times, first of 508 names: as it is, and blurred by 3 pixels. σ = 2.",
 )
 

@@ -303,7 +303,7 @@ table(
 # ## The network
 #
 # A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions. Read {numref}`fig-b1-unet` from the upper left. The way goes down to 14 and 7 pixels a side, through
-# a single vector that can describe the whole digit (`flatten`), and back up. The vector does not say exactly where the strokes are. So on the way up the features of the way down are joined in.
+# a single vector that can describe the whole digit (`flatten`), and back up. The vector is an average over all places, which blurs where the strokes are. So on the way up the features of the way down are joined in.
 
 # %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each blue box names the shape of what it returns, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
 draw(*unet_plan(network))
@@ -397,7 +397,7 @@ grid([pure, *answers, plain], labels=labels)
 # %% [markdown]
 # The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with traces of strokes.
 #
-# For the small network the noise says nothing about the digit, so the best that it can answer is the mean, and it cannot draw a digit in one step. [Many steps](b2_time_conditioned.ipynb) can. Each takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
+# For the small network the noise says nothing about the digit, so the best that it can answer is the mean, and it cannot draw a digit in one step (a network trained for the squared error cannot). [Many steps](b2_time_conditioned.ipynb) can. Each takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
 #
 # ## Try it
 #

@@ -182,9 +182,9 @@ grid(
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so that no network can guess $\epsilon$ without error. (N.2) makes this error large, because it divides by a small $\sqrt{\bar\alpha_t}$.
+# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so that no network can guess $\epsilon$ without error. (N.2) turns a small error of $\epsilon$ into a large one of $\hat x_0$, because it divides by a small $\sqrt{\bar\alpha_t}$.
 #
-# Why ask for the noise and not for the picture? By (N.2) the loss of the noise gives small noise levels more weight. The authors of DDPM tried both, and drew better images with the noise.
+# Why ask for the noise and not for the picture? By (N.2) an error of the noise is an error of $\hat x_0$ divided by $\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, so this loss weighs small noise levels more than a loss of $\hat x_0$ would. The authors of DDPM tried both, and drew better images with the noise.
 # In code, points 2 to 4 are:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
@@ -402,11 +402,11 @@ table(
 # ```{dropdown} The distance, and its error
 # With means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$. We take the mean over five sets of test digits.
 #
-# Which samples and which test digits we took is chance. [What limits B2](b2_limits.ipynb) leaves a tenth of both out to see how much that matters (a jackknife). For its seven sets of 1,000 samples the standard error is 7 to 8 % of the distance. We take the mean share for all distances of this page.
+# Which samples and which test digits we took is chance. [What limits B2](b2_limits.ipynb) leaves a tenth of both out to see how much that matters (a jackknife). For its sets of 1,000 samples the standard error is between a twentieth and a tenth of the distance. We take the mean share for all distances of this page.
 # The two sets of epoch 20 differ by one and a half standard errors of their difference.
 # ```
 #
-# All samples are drawn with BatchNorm in eval mode, with the statistics of training. In train mode it would take those of the batch at hand:
+# All samples are drawn with BatchNorm in eval mode, with the statistics of training. In train mode it would take those of the batch at hand, and the samples become dim (fold):
 
 # %% tags=["remove-input"]
 wrong = copy.deepcopy(network).cpu().train()
@@ -476,7 +476,7 @@ plt.show()
 # $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}. \tag{B2.2} $$
 #
 # The table below shows the spread of what the loop draws with it. In long steps $\tilde\beta$ gives too little. The DDPM paper also names $\beta$ itself, which here gives too much: $\beta$ would suit data with mean 0 and standard deviation 1, and $\tilde\beta$ a single point.
-# The right variance is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. DDIM {cite:p}`song2021` adds no fresh noise at all. This book builds neither.
+# The right variance is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. DDIM {cite:p}`song2021` adds no fresh noise at all; [1.4](../part_a/a1_4_iterative_denoising.ipynb) builds it.
 # ```
 
 # %% mystnb={"code_prompt_show": "Show the spread with the perfect denoiser"} tags=["remove-input", "hide-output"]
