@@ -1,7 +1,7 @@
 """What people see in Emoji-64's pictures: python -m benchmarks.emoji64_sheets.
 
 Draws sheets into models/emoji64/naming: every fifth name in shuffled order, numbered, without names, and
-sheets of colours, backgrounds, other words, styles and the chapters' prompts. `--count` counts the answers
+sheets of colours, backgrounds, other words, words that training never shows, styles and the chapters' prompts. `--count` counts the answers
 of people who saw only the numbered pictures, in naming/answers-*.txt, one "NUMBER: thing" a line:
 an answer is right if it is the name or one of its synonyms in benchmarks/naming.json.
 """
@@ -18,7 +18,7 @@ from benchmarks.emoji64_quality import draw
 from diffusion_utils.emoji64.captions import COLOURS, STYLES, called, coloured, on_background
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.model import FOLDER, WEIGHTS
-from diffusion_utils.files import ROOT, atomic
+from diffusion_utils.files import ROOT, atomic, read_lines
 from diffusion_utils.tasks import TIMESTEPS
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
@@ -72,8 +72,14 @@ def naming_sheets(model, names):
         sheet(OUT / f"blind-{first // 34 + 1}.png", pictures[part], labels, columns=7)
 
 
+def unseen_words():
+    """A word for each of 64 things that no training caption has."""
+    lines = read_lines(ROOT / "data" / "emoji64" / "unseen_words.txt")
+    return [line.split(": ")[1] for line in lines if line[0] != "#"]
+
+
 def prompt_sheets(model):
-    """Colours, backgrounds and other words, 8 x 8 each; 8 names in 7 styles; 15 prompts, 5 seeds each."""
+    """Colours, backgrounds, other words and words held out, 8 x 8 each; 8 names in 7 styles; 15 prompts, 5 seeds each."""
     eight = [c for c in COLOURS if c not in ("black", "grey")]
     names = ["rocket", "red apple", "dog", "car", "house", "cactus", "penguin", "crown"]
     styles = [f"{called(n)} {style}" for n in names for style in STYLES.values()]
@@ -81,6 +87,7 @@ def prompt_sheets(model):
         "colours": [coloured(thing, c) for thing in THINGS for c in eight],
         "backgrounds": [on_background(called(t), c) for t in THINGS for c in eight],
         "words": list(map(called, WORDS)),
+        "unseen_words": list(map(called, unseen_words())),
         "styles": styles,
         "prompts": [called(p) for p in PROMPTS for _ in range(5)],
     }
