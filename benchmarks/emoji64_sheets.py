@@ -1,8 +1,8 @@
 """What people see in Emoji-64's pictures: python -m benchmarks.emoji64_sheets.
 
 Draws sheets into models/emoji64/naming: every fifth name in shuffled order, numbered, without names, and
-sheets of colours, backgrounds, other words, words that training never shows, styles and the chapters' prompts. `--count` counts the answers
-of people who saw only the numbered pictures, in naming/answers-*.txt, one "NUMBER: thing" a line:
+sheets of colours, backgrounds, other words, words that training never shows, styles and the chapters'
+prompts. `--count` counts the answers of people who saw only the numbered pictures, in naming/answers-*.txt, one "NUMBER: thing" a line:
 an answer is right if it is the name or one of its synonyms in benchmarks/naming.json.
 """
 
@@ -79,7 +79,7 @@ def unseen_words():
 
 
 def prompt_sheets(model):
-    """Colours, backgrounds, other words and words held out, 8 x 8 each; 8 names in 7 styles; 15 prompts, 5 seeds each."""
+    """8 x 8 colours, backgrounds, other and held-out words; 8 names in 7 styles; 15 prompts, 5 seeds."""
     eight = [c for c in COLOURS if c not in ("black", "grey")]
     names = ["rocket", "red apple", "dog", "car", "house", "cactus", "penguin", "crown"]
     styles = [f"{called(n)} {style}" for n in names for style in STYLES.values()]
