@@ -208,7 +208,7 @@ blocks = {
     for gamma in (0.5, 5)
     for epoch, net in networks.items()
 }
-grid([[image] for image in blocks.values()], labels=list(blocks), size=5)
+grid(list(blocks.values()), labels=list(blocks), size=5)
 
 # %% [markdown]
 # In {numref}`fig-b3-epochs` the later epoch has fewer stray dots. At $\gamma = 0.5$, between no class and the class, the class is only a hint: several are another digit than their column says, or none.
