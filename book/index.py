@@ -161,14 +161,14 @@ grid(
 
 # %% [markdown]
 # **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. Training makes the squared error of the guess small, on average over many pictures and noises. Of all numbers, the mean of a list has the
-# smallest mean squared distance to its members. So the best $\hat x_0$ is an average of the pictures in the training, each weighted by how probable it is, given $x_t$ and $p$.
+# smallest mean squared distance to its members. So the best $\hat x_0$ is an average of the pictures in the training, each weighted by how probable it is, given $x_t$ and $p$. (A network that always gave this answer would only draw training pictures. What is new comes from where ours differs, see [1.3](part_a/a1_3_one_step_denoising.ipynb).)
 #
-# At $t = 990$ the two guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 900$ they differ. One gets red petals on top, the other becomes white with a yellow middle.
-# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such an average, and [B1](part_b/b1_one_step_denoiser.ipynb) shows averages of digits.
+# At $t = 990$ the two guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 960$ they differ already: one has red petals on top, the other a yellow middle.
+# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes this average, and [B1](part_b/b1_one_step_denoiser.ipynb) shows averages of digits.
 #
 # ## One loop
 #
-# Start from noise. Then repeat: guess the noise, compute $\hat x_0$, and step to the next smaller timestep $t'$. The step mixes $\hat x_0$, the noisy picture and a little fresh noise $z$:
+# One jump from the noise to the guess would end at the blur. So start from noise and repeat: guess the noise, compute $\hat x_0$, and go only a small step towards it, to the next smaller timestep $t'$. Fresh noise $z$ makes the result as noisy as $t'$ asks:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
