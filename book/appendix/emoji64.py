@@ -228,7 +228,7 @@ for name in chosen:
             row[style] = unit_range(plain(data, found.nonzero()[:1, 0]))[0]
     rows.append(row)
 titles = [style.replace("-", "-\n", 1) for style in data.styles]
-grid(rows, titles=titles, labels=chosen, size=1.0)
+grid(rows, titles=titles, labels=chosen, size=0.88)
 
 # %% mystnb={"code_prompt_show": "Show the styles and their words"} tags=["remove-input", "hide-output"]
 counts = data.style_index.bincount().tolist()
@@ -485,7 +485,7 @@ many = [
     for name, gamma in rows
 ]
 labels = [f"{name}, $\\gamma = {gamma}$" for name, gamma in rows]
-grid([unit_range(x) for x in many], labels=labels, size=0.95)
+grid([unit_range(x) for x in many], labels=labels, size=0.7)
 
 # %% tags=["remove-input"]
 unguided = prompted(model, prompts, gamma=1)
