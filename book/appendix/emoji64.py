@@ -294,7 +294,7 @@ table(
          "as much as its own numbers"],
     ],
     ["", "recipe"],
-    "The recipe of the last part of the run. The noise on the prompt stands for other words of a like meaning.",
+    "The recipe as the code has it now, for the next training. What was different for these weights stands in the box below. The noise on the prompt stands for other words of a like meaning.",
 )  # fmt: skip
 
 # %% [markdown]

@@ -58,6 +58,7 @@ import torch
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.diagrams import draw, unet_plan
 from diffusion_utils.files import ROOT, load_tensors
+from diffusion_utils.metrics import jackknife
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
@@ -370,12 +371,8 @@ by_steps = {row["steps"]: row for row in results["b2"]["rows"]}
 judge, real = results["b2_judge"], results["b2"]["real"]
 judged = {row["name"]: row for row in judge["rows"]}
 other = by_steps[judge["steps"]]
-tenths = [
-    (row["fid"], np.std(row["without_a_tenth"])) for row in results["b2_limits"]["rows"]
-]
-shares = [
-    9**0.5 * std / fid for fid, std in tenths[:-1]
-]  # the last row is of real digits
+compared = results["b2_limits"]["rows"][:-1]  # without the row of real digits
+shares = [jackknife(row["without_a_tenth"]) / row["fid"] for row in compared]
 share = np.mean(shares)
 
 
