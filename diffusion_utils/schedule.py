@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from diffusers import DDPMScheduler
 
 CLEAN = -1  # the timestep before 0: alpha_bar is 1 there, no noise is left
 
@@ -43,8 +42,10 @@ class Schedule:
     @classmethod
     def cosine(cls):
         """alpha_bar_t falls as a squared cosine, T = 1000. Nichol & Dhariwal 2021, eq. 17."""
-        scheduler = DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2")
-        return cls(scheduler.alphas_cumprod.double())
+        share = torch.linspace(0, 1, 1001, dtype=torch.float64)
+        f = ((share + 0.008) / 1.008 * torch.pi / 2).cos() ** 2
+        beta = (1 - f[1:] / f[:-1]).clamp(max=0.999)
+        return cls((1 - beta).cumprod(0))
 
     def timestep(self, alpha_bar):
         """The timestep of a noise level, a real number between two of the schedule's: (B,) -> (B,).

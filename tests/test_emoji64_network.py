@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from diffusers.models.embeddings import Timesteps
 from torch.testing import assert_close
 
-from diffusion_utils.emoji64.network import EmojiUNet, ResBlock, pooled
+from diffusion_utils.emoji64.network import EmojiUNet, ResBlock, pooled, time_features
 from diffusion_utils.schedule import Schedule
 
 SCHEDULE = Schedule.cosine()
@@ -24,6 +25,12 @@ def posterior_mean(mean, variance, x, alpha_bar):
     """E[y | x] for y of this mean and variance, x = sqrt(alpha_bar) y + sqrt(1 - alpha_bar) noise."""
     total = alpha_bar * variance + 1 - alpha_bar
     return mean + alpha_bar**0.5 * variance / total * (x - alpha_bar**0.5 * mean)
+
+
+def test_time_features_are_those_of_diffusers():
+    t = torch.linspace(0, 999, 1001)
+    theirs = Timesteps(64, flip_sin_to_cos=True, downscale_freq_shift=0)
+    assert_close(time_features(t), theirs(t), rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("t", [0, 7, 120, 480, 800, 999])

@@ -247,6 +247,11 @@ def test_the_timestep_of_a_noise_level_inverts_alpha_bar(schedule):
     assert 41 < schedule.timestep(between[None]).item() < 42
 
 
+def test_the_squared_cosine_is_that_of_diffusers():
+    theirs = DDPMScheduler(1000, beta_schedule="squaredcos_cap_v2").alphas_cumprod
+    assert_close(COSINE.alpha_bar.float(), theirs, rtol=1e-4, atol=0)
+
+
 def test_velocity_is_that_of_diffusers():
     theirs = DDPMScheduler(beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction")
     x_0, eps = torch.randn(2, 4, 3, 8, 8, generator=torch.Generator().manual_seed(0))

@@ -4,14 +4,17 @@ from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from diffusers.models.embeddings import Timesteps
 from huggingface_hub import PyTorchModelHubMixin
 from torch import nn
 
 from diffusion_utils.schedule import Schedule
 
-# cosines and sines of t at spaced frequencies: (B,) -> (B, 64). Vaswani et al. 2017, section 3.5
-time_features = Timesteps(64, flip_sin_to_cos=True, downscale_freq_shift=0)
+
+def time_features(t):
+    """Cosines and sines of t at 32 spaced frequencies: (B,) -> (B, 64). Vaswani et al. 2017, section 3.5."""
+    frequency = 10_000 ** -(torch.arange(32, device=t.device) / 32)
+    angle = t.float()[:, None] * frequency
+    return torch.cat([angle.cos(), angle.sin()], 1)
 
 
 class ResBlock(nn.Module):
