@@ -13,12 +13,21 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, precision, train_step
+from benchmarks import (
+    emoji64_quality,
+    inpainting,
+    mnist_limits,
+    mnist_quality,
+    pairs,
+    precision,
+    train_step,
+)
 from benchmarks._results import RESULTS
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.files import ROOT
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES
+from diffusion_utils.mnist.train import smoke
 from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.pictures import shipped_image, to_unit
 
@@ -213,3 +222,20 @@ def test_the_shares_of_a_step_add_up(tiny_recipe):
 def test_nothing_is_loaded_before_a_mode_of_the_speed_test_configures_it():
     code = "import sys, benchmarks.train_step; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_what_another_training_gives_is_added_to_what_is_stored(tmp_path, monkeypatch):
+    small = {name: smoke(replace(RECIPES[name], epochs=1)) for name in mnist_limits.NAMES}
+    monkeypatch.setattr(mnist_limits, "RECIPES", small)
+    monkeypatch.setattr(mnist_limits, "FILE", tmp_path / "limits.json")
+    few = to_unit(mnist(train=False)[0][:200]).split(20)
+    monkeypatch.setattr(mnist_limits, "real_sets", lambda count: few)
+    monkeypatch.chdir(tmp_path)
+    for name, seed in (("b2", 1), ("b2_to_noise", 1), ("b2", 1)):
+        command = f"mnist_limits {name} --seed {seed} --images 20 --steps 2".split()
+        monkeypatch.setattr(sys, "argv", command)
+        mnist_limits.main()
+    rows = json.loads(mnist_limits.FILE.read_text())["rows"]
+    trainings = [(row["recipe"], row["seed"]) for row in rows]
+    assert sorted(trainings) == 8 * [("b2", 1)] + 4 * [("b2_to_noise", 1)]
+    assert len({row["fid"] for row in rows}) == len(rows)  # no two ways draw the same
