@@ -14,7 +14,6 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-import torch
 from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
@@ -22,7 +21,8 @@ from benchmarks.mnist_quality import (
     DEVICE,
     by_tenths,
     features_of,
-    real_sets,
+    features_of_real,
+    mixed_test_digits,
     samples,
     spread_of_pixels,
     training_digits,
@@ -70,7 +70,7 @@ def ways(recipe, count):
 
 def rows(recipe, count, steps):
     """One row for each of the `ways`: `count` samples from the same seeds in every row."""
-    real = features_of(torch.cat(real_sets(1000)[:5]))
+    real = features_of_real()[0]
     for (weights, statistics, start), (network, digits) in tqdm(ways(recipe, count), desc="ways"):
         denoise = unet_denoiser(network, recipe.schedule.T)
         fake = samples(denoise, count, steps, recipe.schedule, digits)
@@ -81,9 +81,8 @@ def rows(recipe, count, steps):
 
 def real_row(count):
     """Other test digits in the place of the samples."""
-    sets = real_sets(1000)
-    real, others = features_of(torch.cat(sets[:5])), torch.cat(sets[5:])[:count]
-    return {"spread": spread_of_pixels(others)} | by_tenths(real, features_of(others))
+    real, others = features_of_real()
+    return {"spread": spread_of_pixels(mixed_test_digits()[0])} | by_tenths(real, others[:count])
 
 
 def measured_files():

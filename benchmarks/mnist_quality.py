@@ -1,10 +1,8 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
-`b2 --judge` asks the digit classifier how sure it is of B2's samples, drawn in four ways instead;
-`b2 --limits` compares two schedules, the last weights and their average, each with the statistics of
-BatchNorm that were noted in training and with its own, and starts that are no pure noise. It was also
-run with all 300 steps before it knew of own statistics: benchmarks/results/mnist_b2_limits_300.json.
-`b3 --near` looks at guidance scales between 1 and 3 more closely.
+`b2` draws with fewer and fewer steps, with the two variances that the DDPM paper names, after epoch 5,
+and with BatchNorm in train mode; `b3` draws with weaker and stronger guidance. Both also say how large
+the loss is, on digits that the training saw and on others, at early and at late timesteps.
 
 Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
 chapters read it. Sizes can be made smaller for a quick look.
@@ -19,30 +17,19 @@ from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.denoisers import NoiseEstimate, guided
-from diffusion_utils.metrics import (
-    accuracy,
-    confidence,
-    diversity,
-    fid,
-    frechet,
-    in_batches,
-    psnr,
-    ssim,
-)
+from diffusion_utils.metrics import accuracy, diversity, frechet, in_batches, psnr, ssim
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
-from diffusion_utils.mnist.recipes import RECIPES
+from diffusion_utils.mnist.objectives import noise_objective
 from diffusion_utils.mnist.release import (
     MODELS,
     released,
-    released_average,
     steps_of,
-    with_own_statistics,
 )
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import to_unit
-from diffusion_utils.sampling import generators, last, sample, trajectory, unit_noise
+from diffusion_utils.sampling import generators, last, trajectory, unit_noise
 from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import low_pass
@@ -51,8 +38,9 @@ DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 STEPS = (300, 100, 50, 25, 10)
-GAMMAS = (0, 0.5, 1, 2, 3, 5, 8)
-NEAR = (1, 1.25, 1.5, 1.75, 2, 3)
+STEPS_BETA = (300, 50, 10)
+TIMES = (0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, 299)
+GAMMAS = (0, 0.5, 1, 1.25, 1.5, 2, 3, 5)
 
 
 def spread(values):
@@ -107,64 +95,94 @@ def mixed_test_digits():
     return to_unit(images[mixed]), labels[mixed]
 
 
-def real_sets(count):
-    """Ten disjoint sets of `count` test digits."""
-    return mixed_test_digits()[0][: 10 * count].split(count)
+def features_of_real():
+    """The judge's features of 5,000 test digits, and of the 5,000 others."""
+    return features_of(mixed_test_digits()[0]).split(5000)
 
 
-def distances(one, other):
-    """FID of each pair of sets: mean and standard deviation over the pairs."""
-    classifier = load_classifier()
-    found = [fid(classifier, a, b) for a, b in zip(one, other, strict=True)]
-    return spread(torch.tensor(found))
+def with_beta(denoise):
+    """The same estimate, but the fresh noise of a step has the larger variance: (N.5) at nu = 1."""
+
+    def wider(x_t, t):
+        return NoiseEstimate(denoise(x_t, t).eps, torch.ones_like(x_t))
+
+    return wider
 
 
-def strided(network, count):
-    """FID of samples against five sets of as many test digits, for each number of steps."""
-    for steps in tqdm(STEPS, desc="steps"):
-        fake = samples(unet_denoiser(network, SCHEDULE.T), count, steps)
-        row = {"steps": steps, "fid": distances(real_sets(count)[:5], 5 * [fake])}
-        yield row | {"spread": spread_of_pixels(fake)}
-
-
-def ways_of(name, count):
-    """Networks that a schedule's training gave, each with the digits to noise for a start, or None."""
-    recipe, average = RECIPES[name], released_average(name).to(DEVICE)
-    weights = list(released(name, device=DEVICE)[0].values())[-1]
-    own = with_own_statistics(average, recipe)
+def strided(networks, count):
+    """Distance from real digits and spread, for each way to draw and number of steps; then of real digits."""
+    early, late = networks[min(networks)], networks[max(networks)]
+    plain = unet_denoiser(late, SCHEDULE.T)
     ways = {
-        "last": (weights, None),
-        "last, own statistics": (with_own_statistics(weights, recipe), None),
-        "average": (average, None),
-        "own statistics": (own, None),
+        "beta tilde": (plain, STEPS),
+        "beta": (with_beta(plain), STEPS_BETA),
+        "epoch 5": (unet_denoiser(early, SCHEDULE.T), (50,)),
+        "BatchNorm in train mode": (in_train_mode(late), (50,)),
     }
-    if name == "b2":
-        digits = training_digits(60_000)
-        mean = digits.mean(0).expand(count, -1, -1, -1)
-        ways["noised digits"] = weights, digits[:count]
-        ways["noised mean"] = weights, mean
-        ways["own statistics, noised mean"] = own, mean
-    return ways
+    real, others = features_of_real()
+    for way, (denoise, numbers) in ways.items():
+        for steps in tqdm(numbers, desc=way):
+            fake = samples(denoise, count, steps)
+            row = {"way": way, "steps": steps, "spread": spread_of_pixels(fake)}
+            yield row | by_tenths(real, features_of(fake))
+    row = {"way": "real", "spread": spread_of_pixels(mixed_test_digits()[0])}
+    yield row | by_tenths(real, others[:count])
 
 
-def limits(count, steps):
-    """Both schedules: the last weights and their average, each with copied and with own statistics.
-
-    All draw from the same noise; with B2's schedule some also from noised digits, or from the mean
-    digit noised. Last comes a row of real digits.
-    """
-    sets = real_sets(1000)
-    real, others = features_of(torch.cat(sets[:5])), features_of(torch.cat(sets[5:]))
-    for name in ("b2", "b2_to_noise"):
-        schedule = RECIPES[name].schedule
-        for way, (network, digits) in ways_of(name, count).items():
-            fake = samples(unet_denoiser(network, schedule.T), count, steps, schedule, digits)
-            yield row_of_limits(name, way, fake, by_tenths(real, features_of(fake)))
-    yield row_of_limits("real", "", torch.cat(sets), by_tenths(real, others[:count]))
+@torch.no_grad()
+def losses(network, digits):
+    """The loss (B2.1) of each digit, at the same timesteps and with the same noise for each set."""
+    (x_t, times), eps = noise_objective(digits, torch.Generator().manual_seed(0))
+    parts = zip(x_t.split(100), times.split(100), strict=True)
+    guess = torch.cat([network(x.to(DEVICE), t.to(DEVICE)).cpu() for x, t in parts])
+    return (guess - eps).square().mean((1, 2, 3))
 
 
-def row_of_limits(recipe, way, images, distance):
-    return {"recipe": recipe, "way": way, "spread": spread_of_pixels(images)} | distance
+def seen_and_unseen(network, count):
+    """The mean loss on training digits and on as many test digits."""
+    seen = losses(network, training_digits(count))
+    unseen = losses(network, mixed_test_digits()[0][:count])
+    return {
+        "digits": count,
+        "training": seen.mean().item(),
+        "test": unseen.mean().item(),
+        "standard_error": (unseen - seen).std().item() / count**0.5,
+    }
+
+
+@torch.no_grad()
+def errors_at(network, t, digits, labels=None):
+    """The squared error of each digit's guessed noise, and of the digit that it stands for, at timestep t."""
+    found = []
+    for which in torch.arange(len(digits)).split(100):
+        given = None if labels is None else labels[which]
+        eps = unit_noise((1, 28, 28), generators(which.tolist()))
+        x_t = SCHEDULE.forward(digits[which], t, eps)
+        guess = unet_denoiser(network, SCHEDULE.T, given)(x_t, t).eps
+        pairs = (guess, eps), (SCHEDULE.predict_x0(x_t, t, guess), digits[which])
+        found.append(torch.stack([(a - b).square().mean((1, 2, 3)) for a, b in pairs]))
+    return torch.cat(found, 1)
+
+
+def errors_by_time(network, count):
+    digits = mixed_test_digits()[0][:count]
+    for t in tqdm(TIMES, desc="t"):
+        noise, digit = errors_at(network, t, digits).mean(1).tolist()
+        yield {"t": t, "noise": noise, "digit": digit}
+
+
+def with_and_without_class(network, count):
+    """The error of the guessed noise when the class is told and when it is not, at four timesteps."""
+    digits, labels = (part[:count] for part in mixed_test_digits())
+    for t in (10, 50, 100, 200):
+        told, untold = (errors_at(network, t, digits, c)[0] for c in (labels, None))
+        error = (untold - told).std().item() / count**0.5
+        yield {
+            "t": t,
+            "with": told.mean().item(),
+            "without": untold.mean().item(),
+            "standard_error": error,
+        }
 
 
 def features_of(images):
@@ -182,12 +200,6 @@ def by_tenths(real, fake):
     return {"fid": frechet(real, fake), "without_a_tenth": parts}
 
 
-def floor(count):
-    """The same for five of the sets of test digits against five others."""
-    sets = real_sets(count)
-    return {"fid": distances(sets[:5], sets[5:]), "spread": spread_of_pixels(torch.cat(sets))}
-
-
 def in_train_mode(network):
     """A denoiser whose BatchNorm uses the statistics of the batch at hand, which is a mistake."""
     wrong = copy.deepcopy(network).train()
@@ -199,101 +211,36 @@ def in_train_mode(network):
     return denoise
 
 
-def noised_digits(count):
-    """`count` training digits at the last timestep: the start that the network was trained for."""
-    eps = unit_noise((1, 28, 28), generators(range(count)))
-    return SCHEDULE.forward(training_digits(count), SCHEDULE.T - 1, eps)
+def guidance(network, count, steps):
+    """Accuracy, diversity and distance from real digits of samples for each gamma; then of real digits."""
+    labels = torch.arange(count) % 10
+    real = features_of_real()[0]
+    for gamma in tqdm(GAMMAS, desc="gamma"):
+        conditional = unet_denoiser(network, SCHEDULE.T, labels[:100])  # alike in each hundred
+        denoise = guided(conditional, unet_denoiser(network, SCHEDULE.T), gamma)
+        fake = samples(denoise, count, steps)
+        yield {"gamma": gamma} | row_of_class(fake, labels) | by_tenths(real, features_of(fake))
+    others = as_many_of_each(count)
+    yield row_of_class(others, labels) | by_tenths(real, features_of(others))
 
 
-def judged(networks, count, steps):
-    """How sure the classifier is of samples of each network, in both modes, and from both starts."""
-    classifier, timesteps = load_classifier(), spaced_timesteps(SCHEDULE.T, steps)
-    early, late = networks[min(networks)], networks[max(networks)]
-    noise = unit_noise((1, 28, 28), generators(range(count)))
-    ways = {
-        f"epoch {min(networks):g}": (unet_denoiser(early, SCHEDULE.T), noise),
-        f"epoch {max(networks):g}": (unet_denoiser(late, SCHEDULE.T), noise),
-        "BatchNorm in train mode": (in_train_mode(late), noise),
-        "noised digits": (unet_denoiser(late, SCHEDULE.T), noised_digits(count)),
-    }
-    for name, (denoise, start) in tqdm(ways.items()):
-        parts = zip(start.split(100), torch.arange(count).split(100), strict=True)
-        fake = torch.cat([
-            last(trajectory(denoise, x, timesteps, SCHEDULE, generators=generators((seeds + count).tolist())))
-            for x, seeds in parts
-        ]).clamp(0, 1)  # fmt: skip
-        yield row_of_judge(name, classifier, fake)
-    yield row_of_judge("real digits", classifier, real_sets(count)[9])
+def as_many_of_each(count):
+    """`count` test digits of the second half, as many of each class, in turn."""
+    images, labels = (part[5000:] for part in mixed_test_digits())
+    each = [images[labels == digit][: count // 10] for digit in range(10)]
+    return torch.stack(each, 1).flatten(0, 1)
 
 
-def row_of_judge(name, classifier, images):
-    sure = confidence(classifier, images)
-    distance = distances(real_sets(len(images))[:5], 5 * [images])
-    row = {"name": name, "confidence": sure.mean().item(), "fid": distance}
-    return row | {
-        "standard_error": sure.std().item() / len(sure) ** 0.5,
-        "spread": spread_of_pixels(images),
-    }
-
-
-def guidance(network, count, steps, gammas, distance):
-    """Accuracy, diversity and a distance from real digits of class-conditional samples for each gamma."""
-    classifier, labels = load_classifier(), torch.arange(count) % 10
-    timesteps = spaced_timesteps(SCHEDULE.T, steps)
-    for gamma in tqdm(gammas, desc="gamma"):
-        fake = torch.cat([
-            sample(
-                guided(unet_denoiser(network, SCHEDULE.T, digits), unet_denoiser(network, SCHEDULE.T), gamma),
-                (1, 28, 28), timesteps, SCHEDULE, seeds=seeds.tolist(),
-            )
-            for digits, seeds in zip(labels.split(100), torch.arange(count).split(100), strict=True)
-        ]).clamp(0, 1)  # fmt: skip
-        share, error = accuracy(classifier, fake, labels)
-        row = {"gamma": gamma, "accuracy": share, "standard_error": error}
-        yield row | {"diversity": diversity(classifier, fake, labels)} | distance(fake)
-
-
-def to_sets(fake):
-    """FID of samples against five sets of as many test digits."""
-    return {"fid": distances(real_sets(len(fake))[:5], 5 * [fake])}
-
-
-def near(network, count, steps):
-    """Gammas between 1 and 3, and other test digits, as many of each class, against 5,000 test digits."""
-    images, labels = mixed_test_digits()
-    real = features_of(images[:5000])
-    each = [images[5000:][labels[5000:] == digit][: count // 10] for digit in range(10)]
-    others = features_of(torch.stack(each, 1).flatten(0, 1))
-    yield from guidance(network, count, steps, NEAR, lambda x: by_tenths(real, features_of(x)))
-    yield real_digits(count) | by_tenths(real, others)
-
-
-def real_digits(count):
-    """The classifier's accuracy on `count` test digits, and their diversity."""
-    images, labels = mnist(train=False)
-    images, labels = to_unit(images[:count]), labels[:count]
+def row_of_class(images, labels):
     share, error = accuracy(load_classifier(), images, labels)
-    return {
-        "accuracy": share,
-        "standard_error": error,
-        "diversity": diversity(load_classifier(), images, labels),
-    }
+    different = diversity(load_classifier(), images, labels)
+    return {"accuracy": share, "standard_error": error, "diversity": different}
 
 
-def weights_of(kind):
+def weights_of(name):
     """The files of weights that a measurement is of, the judge's among them."""
-    released = {
-        name: [*steps_of(MODELS / name).values()] for name in ("b1", "b2", "b2_to_noise", "b3")
-    }
-    averages = [MODELS / name / "average.safetensors" for name in ("b2", "b2_to_noise")]
-    return {
-        "b1": [released["b1"][-1]],
-        "b2": [released["b2"][-1], WEIGHTS],
-        "b2_judge": [*released["b2"], WEIGHTS],
-        "b2_limits": [released["b2"][-1], released["b2_to_noise"][-1], *averages, WEIGHTS],
-        "b3": [released["b3"][-1], WEIGHTS],
-        "b3_near": [released["b3"][-1], WEIGHTS],
-    }[kind]
+    files = [*steps_of(MODELS / name).values()]
+    return {"b1": files[-1:], "b2": [*files, WEIGHTS], "b3": [files[-1], WEIGHTS]}[name]
 
 
 def parsed():
@@ -305,14 +252,7 @@ def parsed():
     parser.add_argument(
         "--steps", type=int, default=50, help="sampling steps, where they are one number"
     )
-    parser.add_argument("--judge", action="store_true", help="of b2: how sure the classifier is")
-    parser.add_argument("--limits", action="store_true", help="of b2: average and schedule")
-    parser.add_argument("--near", action="store_true", help="of b3: gammas between 1 and 3")
-    args = parser.parse_args()
-    args.kind = f"{args.name}{'_judge' * args.judge}{'_limits' * args.limits}{'_near' * args.near}"
-    if args.kind not in ("b1", "b2", "b2_judge", "b2_limits", "b3", "b3_near"):
-        parser.error("--judge and --limits are of b2, one at a time, and --near is of b3")
-    return args
+    return parser.parse_args()
 
 
 def main():
@@ -323,19 +263,20 @@ def main():
     count, steps = args.images, args.steps
     measure = {
         "b1": lambda: {"rows": [*denoising(network, to_unit(mnist(train=False)[0][:count]))]},
-        "b2": lambda: {"rows": [*strided(network, count)], "real": floor(count)},
-        "b2_judge": lambda: {"steps": steps, "rows": [*judged(networks, count, steps)]},
-        "b2_limits": lambda: {"steps": steps, "rows": [*limits(count, steps)]},
+        "b2": lambda: {
+            "rows": [*strided(networks, count)],
+            "loss": seen_and_unseen(network, 10 * count),
+            "errors": [*errors_by_time(network, count)],
+        },
         "b3": lambda: {
             "steps": steps,
-            "rows": [*guidance(network, count, steps, GAMMAS, to_sets)],
-            "real": real_digits(count),
+            "rows": [*guidance(network, count, steps)],
+            "class": [*with_and_without_class(network, count)],
         },
-        "b3_near": lambda: {"steps": steps, "rows": [*near(network, count, steps)]},
-    }[args.kind]
+    }[args.name]
     result = {"epoch": epoch, "images": count} | measure()
-    result["sha256"] = digests(*weights_of(args.kind))
-    store(RESULTS / f"mnist_{args.kind}.json", result)
+    result["sha256"] = digests(*weights_of(args.name))
+    store(RESULTS / f"mnist_{args.name}.json", result)
     print(json.dumps(result["rows"], indent=1))
 
 

@@ -22,13 +22,14 @@ from benchmarks import (
     precision,
     train_step,
 )
-from benchmarks._results import RESULTS
+from benchmarks._results import RESULTS, digests
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.files import ROOT
 from diffusion_utils.mnist.data import mnist
+from diffusion_utils.mnist.objectives import noise_objective
 from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.train import smoke
-from diffusion_utils.mnist.unet import UNet
+from diffusion_utils.mnist.unet import UNet, unet_denoiser
 from diffusion_utils.pictures import shipped_image, to_unit
 
 
@@ -43,6 +44,8 @@ def test_every_benchmark_can_be_started(path):
 def fewer(monkeypatch):
     monkeypatch.setattr(mnist_quality, "SIGMAS", (0.0, 0.5))
     monkeypatch.setattr(mnist_quality, "STEPS", (2,))
+    monkeypatch.setattr(mnist_quality, "STEPS_BETA", (3,))
+    monkeypatch.setattr(mnist_quality, "GAMMAS", (0, 3))
 
 
 @pytest.fixture
@@ -59,47 +62,79 @@ def test_denoising_of_a_network_that_does_nothing_is_the_noisy_image(digits):
 
 
 def test_samples_are_measured_within_the_range_of_digits(monkeypatch):
-    seen = {}
-
-    def record(name):
-        def measure(classifier, *images):
-            seen[name] = images[-1] if name == "fid" else images[0]
-            return (1.0, 0.0) if name == "accuracy" else 1.0
-
-        return measure
-
-    for name in ("fid", "accuracy", "diversity"):
-        monkeypatch.setattr(mnist_quality, name, record(name))
-    (row,) = mnist_quality.strided(UNet(8, time=True), 4)
-    assert row["fid"] == {"mean": 1.0, "std": 0.0}
-    assert row["steps"] == 2 and row["spread"] > 0
+    seen = []
+    features_of = mnist_quality.features_of
+    monkeypatch.setattr(mnist_quality, "features_of", lambda x: seen.append(x) or features_of(x))
+    network = UNet(8, time=True).eval()
+    *rows, real = mnist_quality.strided({5: network, 20: network}, 20)
+    assert [(row["way"], row["steps"]) for row in rows] == [
+        ("beta tilde", 2), ("beta", 3), ("epoch 5", 50), ("BatchNorm in train mode", 50),
+    ]  # fmt: skip
+    assert real["fid"] < min(row["fid"] for row in rows)
     network = UNet(8, time=True, num_classes=10)
-    rows = list(mnist_quality.guidance(network, 10, 2, (0, 3), mnist_quality.to_sets))
+    *rows, real = mnist_quality.guidance(network, 20, 2)
     assert [row["gamma"] for row in rows] == [0, 3]
-    assert set(seen) == {"fid", "accuracy", "diversity"}
-    for images in seen.values():
+    assert real["accuracy"] > 0.9 and real["fid"] < min(row["fid"] for row in rows)
+    for images in seen:
         assert images.min() == 0 and images.max() == 1
 
 
+def test_the_larger_variance_of_a_step_spreads_more(digits):
+    network = UNet(8, time=True).eval()
+    plain = unet_denoiser(network, 300)
+    narrow, wide = (
+        mnist_quality.samples(denoise, 8, 3) for denoise in (plain, mnist_quality.with_beta(plain))
+    )
+    assert (narrow != wide).any()
+    assert (plain(digits, 9).eps == mnist_quality.with_beta(plain)(digits, 9).eps).all()
+
+
+def test_the_loss_of_a_network_that_guesses_nothing_is_that_of_noise(digits):
+    network = UNet(8, time=True, num_classes=10).eval()
+    for part in network.out.parameters():
+        torch.nn.init.zeros_(part)
+    noise, digit = mnist_quality.errors_at(network, 299, digits)
+    assert noise.mean() == pytest.approx(1, abs=0.1)
+    abar = mnist_quality.SCHEDULE.at(299).item()
+    assert (digit / noise).allclose(torch.tensor((1 - abar) / abar), rtol=1e-3)
+    (row, *_) = mnist_quality.with_and_without_class(network, 4)
+    assert row["with"] == row["without"] and row["standard_error"] == 0
+
+
+def test_the_loss_of_each_digit_is_that_of_training(digits):
+    network = UNet(8, time=True).eval()
+    (x_t, times), eps = noise_objective(digits, torch.Generator().manual_seed(0))
+    expected = (network(x_t, times) - eps).square().mean()
+    assert mnist_quality.losses(network, digits).mean() == pytest.approx(expected.item(), rel=1e-4)
+    found = mnist_quality.seen_and_unseen(network, 8)
+    assert found["training"] != found["test"] and found["digits"] == 8
+
+
 def test_real_digits_are_close_to_other_real_digits():
-    floor = mnist_quality.floor(200)
-    noise = torch.rand(200, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    test = to_unit(mnist(train=False)[0][:200])
-    far = mnist_quality.fid(mnist_quality.load_classifier(), test, noise)
-    assert 0 < floor["fid"]["std"] < floor["fid"]["mean"] < far / 3
-    assert abs(floor["spread"] - to_unit(mnist()[0][:5000]).std(0).mean()) < 0.01
+    real, others = mnist_quality.features_of_real()
+    near = mnist_quality.by_tenths(real, others[:1000])
+    noise = torch.rand(1000, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    far = mnist_quality.by_tenths(real, mnist_quality.features_of(noise))
+    assert 0 < near["fid"] < far["fid"] / 10 and len(near["without_a_tenth"]) == 10
 
 
-def test_sets_of_real_digits_share_no_digit():
-    images = torch.cat(mnist_quality.real_sets(1000))
-    assert len(images) == len({image.numpy().tobytes() for image in images}) == 10_000
+def test_the_test_digits_are_mixed_and_complete():
+    images, labels = mnist_quality.mixed_test_digits()
+    assert len({image.numpy().tobytes() for image in images}) == 10_000
+    each = mnist_quality.as_many_of_each(100)
+    asked = torch.arange(100) % 10
+    assert mnist_quality.row_of_class(each, asked)["accuracy"] > 0.95
 
 
-def test_distances_are_those_of_the_pairs(digits):
-    one, other = digits.split(4)
-    known = mnist_quality.fid(mnist_quality.load_classifier(), one, other)
-    found = mnist_quality.distances([one, one], [other, other])
-    assert found["mean"] == pytest.approx(known) and found["std"] == pytest.approx(0)
+def test_what_the_chapters_read_is_there():
+    """Stored results of this form, of the weights that the book ships."""
+    for name, known in {
+        "mnist_b2": {"rows", "loss", "errors"},
+        "mnist_b3": {"rows", "class", "steps"},
+    }.items():
+        found = json.loads((RESULTS / f"{name}.json").read_text())
+        assert known < set(found)
+        assert found["sha256"] == digests(*(ROOT / path for path in found["sha256"]))
 
 
 def test_a_run_that_is_measured_again_replaces_the_one_before(tmp_path, monkeypatch):
@@ -228,8 +263,8 @@ def test_what_another_training_gives_is_added_to_what_is_stored(tmp_path, monkey
     small = {name: smoke(replace(RECIPES[name], epochs=1)) for name in mnist_limits.NAMES}
     monkeypatch.setattr(mnist_limits, "RECIPES", small)
     monkeypatch.setattr(mnist_limits, "FILE", tmp_path / "limits.json")
-    few = to_unit(mnist(train=False)[0][:200]).split(20)
-    monkeypatch.setattr(mnist_limits, "real_sets", lambda count: few)
+    few = mnist_quality.features_of(to_unit(mnist(train=False)[0][:200])).split(100)
+    monkeypatch.setattr(mnist_limits, "features_of_real", lambda: few)
     monkeypatch.chdir(tmp_path)
     for name, seed in (("b2", 1), ("b2_to_noise", 1), ("b2", 1)):
         command = f"mnist_limits {name} --seed {seed} --images 20 --steps 2".split()

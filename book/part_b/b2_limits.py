@@ -253,7 +253,7 @@ Markdown(
 #
 # The weights $\theta$ move at each step of training. A running average $\bar\theta$ moves much less. After each step it becomes
 #
-# $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.3} $$
+# $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.2} $$
 #
 # The newest weights count for a thousandth. Weights that are $k$ steps old count for $d^k$ times as much: a third as much after 1,100 steps, a twentieth after 3,000 (six epochs). This is an exponential moving average, EMA
 # {cite:p}`tarvainen2017`. The DDPM paper samples with one; the coursework leaves it out.
@@ -302,7 +302,7 @@ table(
         for row in copied["rows"]
     ],
     ["", "Fréchet distance"],
-    f"Noted statistics, {copied['images']:,} samples, 300 steps; mean over five sets of test digits ± their standard deviation, measured as on B2's page.",
+    f"Noted statistics, {copied['images']:,} samples, 300 steps; mean over five sets of 1,000 test digits ± their standard deviation.",
 )
 
 # %% [markdown]

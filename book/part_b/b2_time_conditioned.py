@@ -47,7 +47,6 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
-import copy
 import json
 from itertools import pairwise
 
@@ -57,25 +56,26 @@ import torch
 
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.diagrams import draw, unet_plan
-from diffusion_utils.files import ROOT, load_tensors
+from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import jackknife
 from diffusion_utils.mnist.data import mnist
-from diffusion_utils.mnist.judge import WEIGHTS
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
-from diffusion_utils.mnist.objectives import noise_objective
 from diffusion_utils.mnist.release import trained
 from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
-from diffusion_utils.schedule import Schedule, spaced_timesteps
+from diffusion_utils.schedule import spaced_timesteps
 from diffusion_utils.show import animation, grid, loss_curve, table, tile
+from diffusion_utils.training.runtime import keep_freed_memory
 
+keep_freed_memory()
 networks, history = trained("b2")
 network = networks[max(networks)]
 T = schedule.T
 timesteps = spaced_timesteps(T, by_profile(full=T, fast=5))
-noise = generators(range(16))
+seeds = range(10)
+noise = generators(seeds)
 x_T = unit_noise((1, 28, 28), noise)
 path = list(
     trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise)
@@ -97,19 +97,17 @@ grid(rows, titles=titles, labels=["$x_t$", r"$\hat x_0$"])
 # **Yes: after 300 small steps most of what comes out can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
 # believes to be behind the noise. At first that is a cloud, an average of many digits as in [B1](b1_one_step_denoiser.ipynb). The network can still change its mind: at $t = 224$ the estimate looks like a 9, and at $t = 74$ it is a 7.
 #
-# This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for sixteen digits.
+# This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for ten digits.
 
-# %% mystnb={"figure": {"caption": "Sixteen digits coming out of noise, seeds 0 to 15, 300 steps. Left half: $x_t$; right half: $\\hat x_0$.", "name": "fig-b2-animation"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Ten digits coming out of noise, seeds 0 to 9, 300 steps. Left half: $x_t$; right half: $\\hat x_0$.", "name": "fig-b2-animation"}} tags=["remove-input"]
 kept = [*range(0, len(path), max(1, len(path) // 30)), len(path)]
-frames = [
-    torch.cat([tile(images[i], 4), torch.ones(1, 1, 112, 4), tile(guesses[i], 4)], 3)
-    for i in kept
-]
+gap = torch.ones(1, 1, 56, 4)
+frames = [torch.cat([tile(images[i], 5), gap, tile(guesses[i], 5)], 3) for i in kept]
 animation(
     frames,
-    alt="Two panels of sixteen squares: on the left noise turns into figures like digits, on the right soft ones sharpen.",
+    alt="Two panels of ten squares: on the left noise turns into figures like digits, on the right soft ones sharpen.",
     captions=[f"t = {timesteps[i]}: image left, estimate right" for i in kept],
-    width=460,
+    width=560,
 )
 
 # %% [markdown]
@@ -203,35 +201,22 @@ draw(*unet_plan(network))
 loss_curve(history)
 
 # %% tags=["remove-input"]
-count = by_profile(full=1000, fast=8)
-test_digits, train_digits = (
-    to_unit(mnist(train)[0][-count:]) for train in (False, True)
-)
-
-
-@torch.no_grad()
-def losses_of(digits):
-    """The loss of each digit, at the same timesteps and with the same noise for each set."""
-    inputs, eps = noise_objective(digits, torch.Generator().manual_seed(0))
-    device = next(network.parameters()).device
-    parts = zip(*(part.split(100) for part in inputs), strict=True)
-    guess = torch.cat([network(x.to(device), t.to(device)).cpu() for x, t in parts])
-    return (guess - eps).square().mean((1, 2, 3))
-
-
+stored = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
+loss = stored["loss"]
 at_step = np.array([row.loss for row in history])
-seen, unseen = losses_of(train_digits), losses_of(test_digits)
-apart = unseen - seen
 table(
     [
         ["training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
         ["course staff, read off their figure", "0.028 to 0.030"],
         [f"training, near step {len(at_step):,}", f"{at_step[-100:].mean():.4f}"],
-        [f"final weights, {count:,} training digits", f"{seen.mean():.4f}"],
-        [f"final weights, {count:,} test digits", f"{unseen.mean():.4f}"],
+        [
+            f"final weights, {loss['digits']:,} training digits",
+            f"{loss['training']:.4f}",
+        ],
+        [f"final weights, {loss['digits']:,} test digits", f"{loss['test']:.4f}"],
         [
             "test minus training",
-            f"{apart.mean():+.4f} ± {apart.std() / count**0.5:.4f}",
+            f"{loss['test'] - loss['training']:+.4f} ± {loss['standard_error']:.4f}",
         ],
     ],
     ["", "mean squared error"],
@@ -239,45 +224,16 @@ table(
 )
 
 # %% [markdown]
-# On test digits, which the network has never seen, the loss is that on training digits, within the error. The curve is noisy because each batch draws other timesteps, and small $t$ are harder ({numref}`fig-b2-loss-t`).
+# LOSSTEXT
 
-# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); 200 test digits, the same noise at each timestep, weights of epoch 20.", "name": "fig-b2-loss-t"}, "code_prompt_show": "Show the loss at each timestep", "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises."}} tags=["remove-input", "hide-output"]
-few = test_digits[: by_profile(full=200, fast=8)]
-eps = unit_noise((1, 28, 28), generators(range(len(few))))
-times = [0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, T - 1]
-errors = []
-for t in times:
-    x_t = schedule.forward(few, t, eps)
-    guess = unet_denoiser(network, T)(x_t, t).eps.detach()
-    pairs = (guess, eps), (schedule.predict_x0(x_t, t, guess), few)
-    errors.append([(one - other).square().mean() for one, other in pairs])
+# %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); 1,000 test digits, the same noise at each timestep, weights of epoch 20.", "name": "fig-b2-loss-t"}, "code_prompt_show": "Show the loss at each timestep", "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises."}} tags=["remove-input", "hide-output"]
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
-titles = r"noise $\epsilon_\theta$", r"digit $\hat x_0$"
-for ax, values, title in zip(axes, zip(*errors, strict=True), titles, strict=True):
-    ax.plot(times, values, "o-")
+titles = {"noise": r"noise $\epsilon_\theta$", "digit": r"digit $\hat x_0$"}
+for ax, (name, title) in zip(axes, titles.items(), strict=True):
+    ax.plot(*zip(*((row["t"], row[name]) for row in stored["errors"])), "o-")
     ax.set(title=title, xlabel="$t$", yscale="log")
 axes[0].set_ylabel("mean squared error")
 plt.show()
-
-# %% mystnb={"code_prompt_show": "Show where the parameters are"} tags=["remove-input", "hide-output"]
-size = {
-    name: sum(p.numel() for p in part.parameters())
-    for name, part in network.named_children()
-}
-plain = sum(size.values()) - size["time1"] - size["time2"]
-table(
-    [
-        ["all", f"{sum(size.values()):,}", ""],
-        ["without time1 and time2", f"{plain:,}", "100%"],
-        [
-            "unflatten alone",
-            f"{size['unflatten']:,}",
-            f"{size['unflatten'] / plain:.0%}",
-        ],
-    ],
-    ["", "parameters", "share"],
-    "Parameters of the network of this page.",
-)
 
 # %% [markdown]
 # ## Sampling: take a little of the noise away
@@ -337,7 +293,7 @@ grid([panels], titles=titles, size=1.75)
 
 # %%
 @torch.no_grad()
-def draw_digits(network, seeds):
+def draw_digits(network, timesteps, seeds):
     denoise = unet_denoiser(network, T)
     noise = generators(seeds)  # of random numbers, one for each image
     x = unit_noise((1, 28, 28), noise)
@@ -348,168 +304,96 @@ def draw_digits(network, seeds):
     return x
 
 
-# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 19, the same for each epoch; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Rows of ten generated digits, two rows for each epoch."}} tags=["remove-input"]
-seeds = range(by_profile(full=20, fast=10))
-rows, labels = [], []
-for epoch, net in networks.items():
-    rows += draw_digits(net, seeds).split(10)
-    labels += [f"epoch {epoch:g}"] * (len(seeds) // 10)
-grid(rows, labels=labels)
+# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9, the same for both; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+samples = {
+    "epoch 5": draw_digits(networks[min(networks)], timesteps, seeds),
+    "epoch 20": images[-1],  # drawn above, with the same noise
+}
+grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# In {numref}`fig-b2-samples` the strokes look like handwriting after five epochs already. After twenty, more strokes join up
-# to a digit, but not all: seed 16 (the seventh of the last row) is no digit, and seeds 2 and 15 are doubtful.
+# SAMPLES
 #
-# How good are they? The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 1,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
+# How good are they? The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
 # %% tags=["remove-input"]
-results = {
-    name: json.loads((ROOT / f"benchmarks/results/mnist_{name}.json").read_text())
-    for name in ("b2", "b2_judge", "b2_limits")
+*drawn, real = stored["rows"]
+rows_of = {(row["way"], row["steps"]): row for row in drawn}
+names = {
+    "epoch 5": rows_of["epoch 5", 50],
+    "epoch 20": rows_of["beta tilde", 50],
+    "epoch 20, BatchNorm in train mode": rows_of["BatchNorm in train mode", 50],
+    "other test digits": real,
 }
-by_steps = {row["steps"]: row for row in results["b2"]["rows"]}
-judge, real = results["b2_judge"], results["b2"]["real"]
-judged = {row["name"]: row for row in judge["rows"]}
-other = by_steps[judge["steps"]]
-compared = results["b2_limits"]["rows"][:-1]  # without the row of real digits
-shares = [jackknife(row["without_a_tenth"]) / row["fid"] for row in compared]
-share = np.mean(shares)
-
-
-def measured(row):
-    """A Fréchet distance and its standard error."""
-    return f"{row['fid']['mean']:.0f} ± {share * row['fid']['mean']:.0f}"
-
-
-right = load_tensors(WEIGHTS)[1]["test_accuracy"]
 table(
     [
-        ["epoch 5", measured(judged["epoch 5"])],
-        ["epoch 20", measured(judged["epoch 20"])],
-        ["epoch 20, other noise", measured(other)],
-        ["real digits", f"{real['fid']['mean']:.0f}"],
+        [name, f"{row['fid']:.0f} ± {jackknife(row['without_a_tenth']):.0f}"]
+        for name, row in names.items()
     ],
     ["", "Fréchet distance"],
-    f"{judge['images']:,} images each, {judge['steps']} sampling steps; ± standard error. Epoch 5 and epoch 20 start from the same noise. The judge names {right:.1%} of all test digits right.",
+    f"{stored['images']:,} images each, seeds 0 to 999, 50 sampling steps; ± standard error. From python -m benchmarks.mnist_quality b2.",
 )
 
 # %% [markdown]
-# **Twenty epochs are better than five**: both sets of epoch 20 are nearer to real digits, by more than two standard errors of the difference. But **the samples are far from real digits**; the last row compares real digits with others.
+# FRECHET
 #
 # ```{dropdown} The distance, and its error
-# With means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$. We take the mean over five sets of test digits.
+# With means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$.
 #
-# Which samples and which test digits we took is chance. [What limits B2](b2_limits.ipynb) leaves a tenth of both out to see how much that matters (a jackknife). For its sets of 1,000 samples the standard error is between a twentieth and a tenth of the distance. We take the mean share for all distances of this page.
-# The two sets of epoch 20 differ by one and a half standard errors of their difference.
+# Which samples and which test digits we took is chance. We leave a tenth of both out, for each tenth in turn, and see how much the distance varies (a jackknife).
 # ```
 #
-# All samples are drawn with BatchNorm in eval mode, with the statistics of training. In train mode it would take those of the batch at hand, and the samples become dim (fold):
-
-# %% tags=["remove-input"]
-wrong = copy.deepcopy(network).cpu().train()
-fewer = spaced_timesteps(T, by_profile(100, 3))
-
-
-def in_train_mode(x_t, t):
-    return NoiseEstimate(wrong(x_t, torch.full((len(x_t),), t / T)))
-
-
-modes = {"eval mode": unet_denoiser(network, T), "train mode": in_train_mode}
-among_ten = {
-    mode: sample(function, (1, 28, 28), fewer, schedule, seeds=range(10))
-    for mode, function in modes.items()
-}
-
-# %% mystnb={"figure": {"caption": "Seeds 0 to 9 drawn together, 100 steps, with BatchNorm in eval mode (above) and in train mode (below). Left: the Fréchet distance of 1,000 samples drawn in this mode, a hundred at a time, 50 steps.", "name": "fig-b2-batchnorm"}, "code_prompt_show": "Show digits of both modes", "image": {"alt": "Two rows of ten generated digits; the same seeds give different images in the two rows."}} tags=["remove-input", "hide-output"]
-ways = "epoch 20", "BatchNorm in train mode"
-labels = [
-    f"{mode}\n{judged[way]['fid']['mean']:.0f}"
-    for mode, way in zip(among_ten, ways, strict=True)
-]
-grid(list(among_ten.values()), labels=labels)
-
-# %% [markdown]
 # ## Where it fails: few steps, less spread
 #
 # The step (N.3) may lead to any $t' < t$, so the loop can skip timesteps. What is lost?
 
-# %% mystnb={"figure": {"caption": "Samples against the number of sampling steps. Left: Fréchet distance ± standard error. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Hollow: \"epoch 20\" of the table; the line's 50 steps are its \"other noise\". Dashed: real digits. 1,000 samples each, weights of epoch 20.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps on a logarithmic axis. Left, the distance falls slowly, far above a dashed line for real digits, with bars that overlap. Right, the spread rises up to 50 steps and then stays below a dashed line; an arrow marks the rise, another the gap that stays."}} tags=["remove-input"]
-steps, distances, spreads = zip(
-    *((n, row["fid"]["mean"], row["spread"]) for n, row in by_steps.items()),
-    strict=True,
-)
-hollow = judged["epoch 20"]
+
+# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+def with_beta(x_t, t):
+    """The same estimate, and the larger variance: (N.5) at nu = 1."""
+    eps = unet_denoiser(network, T)(x_t, t).eps
+    return NoiseEstimate(eps, torch.ones_like(eps))
+
+
+def fewer(steps, denoise=unet_denoiser(network, T)):
+    times = spaced_timesteps(T, by_profile(steps, 3))
+    return sample(denoise, (1, 28, 28), times, schedule, seeds=seeds)
+
+
+rows = {
+    "300 steps": images[-1],
+    "50 steps": fewer(50),
+    "10 steps": fewer(10),
+    "10 steps, $\\beta$": fewer(10, with_beta),
+}
+grid(list(rows.values()), labels=list(rows))
+
+# %% [markdown]
+# FEW
+
+# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "ALT"}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
-left.errorbar(steps, distances, share * np.array(distances), fmt="o-", capsize=3)
-left.plot(judge["steps"], hollow["fid"]["mean"], "o", mfc="none", color="C0")
-left.axhline(real["fid"]["mean"], ls="--", color="grey")
-left.set(ylabel="Fréchet distance", ylim=(0, None))
-right.plot(steps, spreads, "o-")
-right.plot(judge["steps"], hollow["spread"], "o", mfc="none", color="C0")
-right.axhline(real["spread"], ls="--", color="grey")
-right.set(ylabel="spread", ylim=(0.14, 0.2))
-gaps = (
-    (10, spreads[-1], spreads[0], "few steps", (10.5, 0.176)),
-    (300, spreads[0], real["spread"], "stays", (145, 0.182)),
-)
-for place, low, high, name, at in gaps:
-    right.annotate("", (place, high), (place, low), arrowprops={"arrowstyle": "<->"})
-    right.annotate(f"{name}\n{high - low:.3f}", at)
-for ax in (left, right):
-    ax.set(xscale="log", xlabel="sampling steps")
+for way, label in {"beta tilde": r"$\tilde\beta$", "beta": r"$\beta$"}.items():
+    rows = [row for row in drawn if row["way"] == way]
+    steps = [row["steps"] for row in rows]
+    bars = [2 * jackknife(row["without_a_tenth"]) for row in rows]
+    left.errorbar(
+        steps, [row["fid"] for row in rows], bars, fmt="o-", capsize=3, label=label
+    )
+    right.plot(steps, [row["spread"] for row in rows], "o-", label=label)
+for ax, name in (left, "fid"), (right, "spread"):
+    ax.axhline(real[name], ls="--", color="grey")
+    ax.set(xscale="log", xlabel="sampling steps", ylim=(0, None))
     ax.set_xticks(steps, steps)
     ax.minorticks_off()
+left.set_ylabel("Fréchet distance")
+right.set_ylabel("spread")
+right.legend()
 plt.show()
 
 # %% [markdown]
-# Along the line the distances in {numref}`fig-b2-fid` are not told apart: the largest difference is less than two of its standard errors. The spread falls short of real digits by two gaps.
+# WHY
 #
-# * **Few steps.** With 10 and 25 steps the samples are more alike. (N.4) is a reason: $\tilde\beta$ is the variance of $x_{t'}$ for a *known* $x_0$. But several digits are possible. That they differ makes $x_{t'}$ vary more, which counts in a long step (box below).
-# * **The gap that stays.** From 100 steps to 300 the spread no longer grows. Why it remains below that of real digits, we do not know. (Thinner or greyer strokes would do it too, not only less variety.)
-#
-# ```{dropdown} A test of the first reason
-# With a perfect denoiser nothing but the step itself can fail. Take single numbers in place of digits, from a Gaussian with mean 0.3 and standard deviation 0.5, noised by a schedule of 1,000 timesteps. The mean of the noise given $x_t$ is then a formula:
-#
-# $$ \mathbb E[\epsilon \mid x_t] = \sqrt{1-\bar\alpha_t}\; \frac{x_t - 0.3 \sqrt{\bar\alpha_t}}{0.5^2\, \bar\alpha_t + 1 - \bar\alpha_t}. \tag{B2.2} $$
-#
-# The table below shows the spread of what the loop draws with it. In long steps $\tilde\beta$ gives too little. The DDPM paper also names $\beta$ itself, which here gives too much: $\beta$ would suit data with mean 0 and standard deviation 1, and $\tilde\beta$ a single point.
-# The right variance is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. DDIM {cite:p}`song2021` adds no fresh noise at all; [1.4](../part_a/a1_4_iterative_denoising.ipynb) builds it.
-# ```
-
-# %% mystnb={"code_prompt_show": "Show the spread with the perfect denoiser"} tags=["remove-input", "hide-output"]
-mean, std = 0.3, 0.5
-long_schedule = Schedule.linear(1e-4, 0.02, T=1000)
-
-
-def exact(x_t, t):
-    """The best denoiser there is for Gaussian data."""
-    abar = long_schedule.at(t, x_t)
-    variance = abar * std**2 + 1 - abar
-    return NoiseEstimate(
-        (1 - abar).sqrt() * (x_t - abar.sqrt() * mean) / variance
-    )  # (B2.2)
-
-
-def with_beta(x_t, t):
-    """The same, with the larger variance: (N.5) at nu = 1."""
-    return NoiseEstimate(exact(x_t, t).eps, torch.ones_like(x_t))
-
-
-rows = []
-for stride in by_profile([1, 10, 30, 90], [30]):
-    times = [*range(990, -1, -stride), -1]
-    drawn = [
-        sample(denoise, (100_000,), times, long_schedule, seeds=[0]).std()
-        for denoise in (exact, with_beta)
-    ]
-    rows.append([f"{stride}", *(f"{deviation:.3f}" for deviation in drawn)])
-table(
-    [*rows, ["should be", f"{std:.3f}", f"{std:.3f}"]],
-    ["timesteps in a step", "spread with β̃", "spread with β"],
-    "Standard deviation of 100,000 numbers drawn by the loop with the exact denoiser (B2.2), T = 1000.",
-)
-
-# %% [markdown]
 # ## Try it
 #
 # 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?

@@ -105,7 +105,7 @@ def average(ema, network, decay):
     weights = zip(ema.parameters(), network.parameters(), strict=True)
     statistics = zip(ema.buffers(), network.buffers(), strict=True)
     for mean, now in weights:
-        mean.lerp_(now, 1 - decay)  # (B2.3)
+        mean.lerp_(now, 1 - decay)  # (B2.2)
     for old, now in statistics:
         old.copy_(now)
 
