@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.7.3 Text-conditional image to image
 #
-# Can a text turn a picture into another thing? **Yes. Two forces act: the picture pulls through what the noise leaves
-# of it, the prompt through guidance. Where they balance, the result can be a mixture of both.**
+# Can a text turn a picture into another thing? **Yes. Two forces act: the picture, through what the noise leaves of
+# it, and the prompt, through guidance. Between them the result can be a mixture.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -92,15 +92,14 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # %% [markdown]
 # ## The idea
 #
-# The method is that of [1.7](a1_7_image_to_image.ipynb): noise the picture to a timestep $t$, and denoise it from there with a prompt. But now the prompt names another thing.
+# The method is that of [1.7](a1_7_image_to_image.ipynb), but the prompt names another thing.
 #
-# * **The picture** enters once, at the start, through what can still be seen of it in $x_t$. The larger $t$, the less that is.
-# * **The prompt** acts in every step, through guidance (N.6). The larger $\gamma$, the more it pulls. The coursework's is $\gamma = 7$.
+# * **The picture** enters once, at the start, through what can still be seen of it in $x_t$.
+# * **The prompt** acts in every step, through guidance (N.6). The coursework's scale is $\gamma = 7$.
 #
-# Why do they mix? The loop draws coarse things first and details last. At $t = 570$ the noise still lets areas of colour and an outline through, and the result stays near them. The
-# details are open, and the model takes those of the prompt's thing.
+# Why do they mix? At $t = 570$ areas of colour and an outline still show through the noise, and the result stays near them. The details are open, and the model takes those of the prompt's thing.
 #
-# Five seeds from one start (`i_start` = 12, or $t = 630$), and without a picture:
+# Five seeds, and the same without a picture:
 
 # %% tags=["remove-cell"]
 i_start = by_profile(full=12, fast=2)
@@ -126,9 +125,9 @@ grid(
 # In {numref}`fig-a173-mixtures` the picture wins on the left and the prompt on the right. Between them lie mixtures: the stem of the mushroom becomes a loop, then a hook; the
 # water becomes a blue mountain, and orange fire stands where the red sail was.
 #
-# Is it the mushroom that makes the umbrella pink? The lower row of {numref}`fig-a173-seeds` never saw it, and its umbrellas are purple. So the mushroom moves the colour towards its red.
+# The pink comes from the mushroom: in {numref}`fig-a173-seeds` the umbrellas without it are purple.
 #
-# The start and the guidance scale together:
+# Start and guidance together:
 
 # %% mystnb={"figure": {"caption": "The mushroom towards \"an umbrella\", for three starts $t$ and three guidance scales $\\gamma$; seed 0.", "name": "fig-a173-grid"}, "image": {"alt": "Three rows of three results. At 510 the stem is thick in all. At 690 a red cap stands on a straight stem at gamma 1, a pink umbrella has a hook at gamma 7, and at gamma 15 the umbrella is purple."}} tags=["hide-input"]
 chosen, gammas = by_profile(full=[16, 12, 10], fast=[2]), (1, 7, 15)
@@ -145,11 +144,11 @@ grid(
 )
 
 # %% [markdown]
-# A larger $\gamma$ pulls towards the prompt, as a larger $t$ does. At $t = 690$ there is a red cap on a straight stem with $\gamma = 1$, and a purple umbrella with $\gamma = 15$. At $t = 510$ even $\gamma = 15$ keeps the thick stem.
+# A larger $\gamma$ pulls towards the prompt, as a larger $t$ does. At $t = 690$ there is a red cap with $\gamma = 1$, and a purple umbrella with 15. At $t = 510$ even $\gamma = 15$ keeps the thick stem.
 #
 # ## Mushroom, umbrella or neither?
 #
-# The judge of [1.5](a1_5_sampling.ipynb) chooses among 508 names. What does it call the results?
+# What does the judge of [1.5](a1_5_sampling.ipynb) call the results?
 
 # %% mystnb={"figure": {"caption": "The first of the judge's 508 names for the mushroom towards \"an umbrella\", at each start $t$: shares of 16 seeds, for three guidance scales. From `python -m benchmarks.edits`.", "name": "fig-a173-judge"}, "image": {"alt": "Three panels of three areas against the start from 330 to 780: mushroom, neither, umbrella. With gamma 1 mushroom fills the panel up to 390, and umbrella most of it only at 780. With gamma 3 umbrella has most from 630 on, with gamma 7 from 570 on; there neither has most up to 510."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())
@@ -180,11 +179,11 @@ fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper")
 plt.show()
 
 # %% [markdown]
-# The prompt wins at a smaller start when $\gamma$ is larger: "umbrella" has most of the seeds at $t = 780$ with $\gamma = 1$, from 630 on with 3, and from 570 on with 7. Between the two names lies **neither**. With $\gamma = 7$ most results up to $t = 510$ are neither. In {numref}`fig-a173-mixtures` at 450 and 510, most of the spots are gone, but there is no handle yet.
+# With a larger $\gamma$ the umbrella wins at a smaller start. With $\gamma = 7$ most results up to $t = 510$ are **neither**: in {numref}`fig-a173-mixtures` most spots are gone there, but no handle has come yet.
 #
 # ## Does a similar outline help?
 #
-# One would choose a thing of like outline first. Is that a good rule? We take many drawings and other names. Two outlines **overlap** by the area that both cover, divided by the area that either covers. (The network knows these drawings from its training; the judge does not.)
+# We redraw many drawings as other things. (The network was trained on these drawings; the judge was not.) The **overlap** of two outlines is the area that both cover, divided by the area that either covers.
 
 # %% mystnb={"figure": {"caption": "127 drawings, each redrawn with three other names: one of like outline, one in the middle, one unlike. The share of pairs for which the judge's first name is the new one; standard errors are at most 0.045. $\\gamma = 7$, one seed a pair. From `python -m benchmarks.edits`.", "name": "fig-a173-outlines"}, "image": {"alt": "Three rising curves against the start from 330 to 780, all near 0 at 330. The one of like outlines is highest and reaches 0.78, the middle one 0.73, the one of unlike outlines 0.45."}} tags=["hide-input"]
 rows = edits["outlines"]["rows"]
@@ -206,11 +205,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The rule holds. With a like outline the new name wins at a smaller start, where more of the picture is left. But things of like outline are often alike in other ways too; we did not separate these.
+# Yes: with a like outline the new name wins at a smaller start, where more of the picture is left. Such things are often alike in other ways too; we did not separate these.
 #
 # ## The coursework's prompts
-#
-# The coursework asks for a rocket ship, a broccoli and a ninja:
 
 # %% mystnb={"figure": {"caption": "The coursework's rows: three pictures (left), its three prompts and its six starts, `i_start` = 20, 10, 7, 5, 3, 1. $\\gamma = 7$, seed 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows that begin with a sailboat, a mushroom and a cactus and end with a rocket, a broccoli and a ninja."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -218,25 +215,23 @@ names = ["sailboat", "mushroom", "cactus"]
 prompts = ["a rocket ship", "a broccoli", "a ninja"]
 images = torch.stack([shipped_image(name) for name in names])
 denoise = prompted(model, prompts, gamma=7.0)
-edits = [sdedit(model, denoise, images, i, [0] * 3, timesteps) for i in six]
+results = [sdedit(model, denoise, images, i, [0] * 3, timesteps) for i in six]
 grid(
-    unit_range(torch.stack([images, *edits], 1)),
+    unit_range(torch.stack([images, *results], 1)),
     titles=["picture"] + [f"$t={timesteps[i]}$" for i in six],
     labels=[f'"{prompt}"' for prompt in prompts],
     size=1.0,
 )
 
 # %% [markdown]
-# Most of these starts lie where the prompt wins. At $t = 390$ the mushroom
-# has a green stem and the cactus dark and pale bands; at $t = 690$ the broccoli is reddish in places.
+# At most of these starts the prompt wins. At $t = 390$ the mushroom has a green stem; at 690 the broccoli is reddish in places.
 #
 # ## Where it fails
 #
-# **A mixture is rare.** The judge seldom has both names among its first five, as the lines at {numref}`fig-a173-outlines` say. Nor need a mixture look like either thing: in {numref}`fig-a173-seeds` the handle has two strands for seeds 0 and 4, as if there were a stem and a hook.
+# **A mixture is rare.** The judge seldom has both names among its first five (the lines at {numref}`fig-a173-outlines`). And it can be odd: in {numref}`fig-a173-seeds` two handles have two strands.
 #
-# **The whole picture changes.** One number $t$ decides for every place. Later methods keep the layout otherwise: prompt-to-prompt {cite:p}`hertz2022` changes a word of the prompt and keeps the network's attention maps, and InstructPix2Pix {cite:p}`brooks2023` trains a network on pictures, instructions and results.
+# **One start for the whole picture.** Later methods keep the layout in other ways: prompt-to-prompt {cite:p}`hertz2022` reuses attention maps, and InstructPix2Pix {cite:p}`brooks2023` trains a network on pictures with instructions.
 #
 # ## Try it
 #
 # * **Other pairs.** Set `pairs = [("mushroom", "a jellyfish"), ("sailboat", "a shark"), ("cactus", "a robot")]` in the code of {numref}`fig-a173-mixtures`. Which of them mix?
-# * **Your own picture.** Draw in the panel of [1.7](a1_7_image_to_image.ipynb) and type another thing.

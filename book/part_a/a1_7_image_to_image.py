@@ -119,7 +119,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # %% [markdown]
 # ## The idea
 #
-# In [1.4](a1_4_iterative_denoising.ipynb) we noised a picture and asked the loop to bring it back. Now we want another picture than the one we gave:
+# In [1.4](a1_4_iterative_denoising.ipynb) the loop brought a noised picture back. Now we want another picture:
 #
 # 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
 #    picture as $x_0$ and fresh noise $\epsilon$.
@@ -138,13 +138,11 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # In {numref}`fig-a17-prompts`, from left to right:
 #
-# * **Little noise** ($t = 390$): the shapes stay as they are, with few changes.
+# * **Little noise** ($t = 390$): the shapes stay, with few changes.
 # * **More noise** ($t = 510$ and 600): colours and places still come from the shapes, details from the model: legs and spots, windows. The roof keeps less and less of our blue.
 # * **Much noise** (from $t = 690$): the ladybug is finished. The house is nearly the model's own (last column), with a red roof.
 #
-# With little noise the result is **faithful** to what we gave; with more it can be more **realistic**.
-#
-# To put numbers on both, we take 127 drawings, average each over blocks of 8 × 8 pixels, and redraw it with its name. (The network was trained on these drawings; the judge was not.) *Faithful*: how far the blocks of the result are from those given, as root mean square. *Realistic*: how often its name is the first of the 508 that the judge of [1.5](a1_5_sampling.ipynb) knows.
+# With little noise the result is **faithful** to what we gave; with more it can be more **realistic**. To measure both, we take 127 drawings, average each over blocks of 8 × 8 pixels, and redraw it with its name. (The network was trained on these drawings; the judge was not.) *Faithful*: how far the blocks of the result are from those given, as root mean square. *Realistic*: how often its name is the first of the 508 that the judge of [1.5](a1_5_sampling.ipynb) knows.
 
 # %% mystnb={"figure": {"caption": "Left: blocks of a mushroom, as an example. Right: 127 drawings as such blocks, redrawn from each start $t$ with their names and with \"a high quality photo\"; the points of both curves are $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870 and 990 (pure noise). $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "On the left a mushroom of 8 by 8 blocks of colour. On the right two curves from the same point at distance 0 and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and a distance of 0.1, then slowly to 0.97 at 0.35 from pure noise. Without the name it rises to 0.29 and falls to 0 at 0.55."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
@@ -198,7 +196,7 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 390$ the colours pale, since strokes average with the white between them. From 690 on the house is a clean drawing, but no longer ours: sun and flower are gone. So is the fish from 780 on. The lighthouse becomes a smudge: "lighthouse" is not among the names that the model was trained on. For a drawing of your own, fill areas with colour.
+# At $t = 390$ the colours pale, since strokes average with the white between them. From 690 on the house is a clean drawing, but no longer ours: sun and flower are gone. The lighthouse becomes a smudge: "lighthouse" is not among the names that the model was trained on. For a drawing of your own, fill areas with colour.
 #
 # ```{dropdown} How the two drawings were made
 # Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
@@ -238,4 +236,3 @@ grid(
 #   cat = prompted(model, "a cat", 5)
 #   grid([unit_range(sdedit(model, cat, mine, i, [0, 1, 2])) for i in (16, 13, 10)])
 #   ```
-# * **Make it a cartoon.** Do the same with `mine = shipped_image("photograph-cat")`. From which start on is it a drawing?
