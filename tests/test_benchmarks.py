@@ -13,7 +13,15 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, precision, train_step
+from benchmarks import (
+    emoji64_quality,
+    inpainting,
+    mnist_quality,
+    one_step,
+    pairs,
+    precision,
+    train_step,
+)
 from benchmarks._results import RESULTS
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.files import ROOT
@@ -213,3 +221,14 @@ def test_the_shares_of_a_step_add_up(tiny_recipe):
 def test_nothing_is_loaded_before_a_mode_of_the_speed_test_configures_it():
     code = "import sys, benchmarks.train_step; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+
+
+def test_the_exact_mean_knows_its_own_drawings():
+    """With little noise the mean is the drawing itself, with much noise that of all."""
+    drawings = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    x_t = 0.9**0.5 * drawings[2:3] + 0.01
+    near, far = (one_step.exact_mean(x_t, alpha_bar, drawings) for alpha_bar in (0.9, 1e-7))
+    torch.testing.assert_close(near, drawings[2:3], atol=0.02, rtol=0)
+    torch.testing.assert_close(far, drawings.mean(0, keepdim=True), atol=0.01, rtol=0)
+    linear = one_step.best_linear(drawings[2:3], 1e-4, drawings)
+    torch.testing.assert_close(linear, drawings[2:3], atol=0.01, rtol=0)
