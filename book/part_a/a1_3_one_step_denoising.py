@@ -103,12 +103,12 @@ def one_step(x_t, t):
 levels = [250, 500, 750]
 noisy = {t: schedule.forward(clean, t, eps) for t in levels}
 rows = {"noisy": [clean, *noisy.values()]}
-for way in "one step", "non-local means", "best linear":
+for way in "network", "non-local means", "best linear":
     rows[way] = [torch.ones_like(clean)]  # a blank under the clean picture
 for t, x_t in noisy.items():
     abar = schedule.at(t).item()
     x, sd = x_t / abar**0.5, ((1 - abar) / abar) ** 0.5
-    rows["one step"].append(one_step(x_t, t))
+    rows["network"].append(one_step(x_t, t))
     setting = stored["filters"][str(t)]["setting"]
     rows["non-local means"].append(non_local(x, sd, setting))
     rows["best linear"].append(best_linear(x, sd))
@@ -162,7 +162,10 @@ def score(t, way, some):
 
 
 rows = [
-    [f"{way}, {kind}", *(score(t, way, some) for t in levels)]
+    [
+        f"{way.replace('one step', 'network')}, {kind}",
+        *(score(t, way, some) for t in levels),
+    ]
     for kind, some in (
         ("drawings", slice(-seeds)),
         ("photograph", slice(-seeds, None)),
@@ -259,7 +262,7 @@ for kind, name in ("drawings", "on the list"), ("pictures", "not on it"):
 table(
     rows,
     ["mean squared error", *(f"t = {t}" for t in more)],
-    f"Mean over {len(stored['means']['drawings']['500'])} training drawings, one seed each, and over the seven "
+    f"Mean over {len(stored['means']['drawings']['500']['one step'])} training drawings, one seed each, and over the seven "
     f"pictures of the first table, {seeds} seeds each. From python -m benchmarks.one_step.",
 )
 

@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.4 Iterative denoising
 #
-# Why take many small steps, when one large step already removes the noise? **One step answers with an average of all
-# pictures that fit, and that is a blur. Many small steps end at one of them, and that is clear.**
+# Why take many small steps, when one large step already removes the noise? **The best answer of one step is an
+# average of all pictures that fit, and that is a blur. Many small steps end at one picture, and that is clear.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -90,7 +90,7 @@ grid(
 #
 # ## The idea
 #
-# Many pictures fit a noisy one, and one step answers with their mean ([1.3](a1_3_one_step_denoising.ipynb)). The loop goes only a little way towards this guess $\hat x_0$, and asks the network again. Now less noise is left, so fewer pictures fit, and the next guess is a mean of fewer. At the end one is left.
+# Many pictures fit a noisy one, and the best answer of one step is their mean ([1.3](a1_3_one_step_denoising.ipynb)). The loop goes only a little way towards this guess $\hat x_0$, and asks the network again. Now less noise is left, so fewer pictures fit, and the next guess is a mean of fewer. At the end one is left.
 #
 # The smallest example is the one pixel of 1.3, black ($-1$) or white ($1$), with its exact mean as the guess:
 
