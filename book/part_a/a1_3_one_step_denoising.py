@@ -89,7 +89,7 @@ def best_linear(x, sd):
     return mean + (shares.T @ X).view_as(x)
 
 
-# %% mystnb={"figure": {"caption": "From top to bottom: the test image $x_0$ and its noisy versions $x_t$ (seed 0); the network's guess $\\hat x_0$; and the two best filters of [1.2](a1_2_classical_denoising.ipynb).", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. The network: clear boats at t = 250 and 500, a softer one of another shape at 750. Non-local means: a clear boat, a softer one, a red cloud over a blue one. Best linear filter: two grainy boats and a vague one, with dark smears."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From top to bottom: the test image $x_0$ and its noisy versions $x_t$ (seed 0); the network's guess $\\hat x_0$ in one step; and two filters of [1.2](a1_2_classical_denoising.ipynb).", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. The network: clear boats at t = 250 and 500, a softer one of another shape at 750. Non-local means: a clear boat, a grainy one with a faint mast, a red cloud over a blue one. Best linear filter: two grainy boats and a vague one, with dark smears."}} tags=["hide-input"]
 clean = shipped_image("sailboat")[None]
 eps = unit_noise(model.shape, generators([0]))
 photo = model.denoiser("a high quality photo")
@@ -120,7 +120,7 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ the network and non-local means both show a clear boat. At 500 only the network's is clear, though its hull has spots. At 750 the filters leave a cloud and a vague boat with smears. The network still draws outlines, but of a wrong shape: what the noise has covered, it has to guess.
+# At $t = 250$ non-local means looks as clear as the network, and its hull is plainer. At 500 both filters leave grain. The network's boat is clear, but its hull has dark spots. At 750 the filters leave a cloud and a vague boat with smears. The network still draws outlines, but of a wrong shape: what the noise has covered, it has to guess.
 #
 # ## The idea
 #
@@ -229,13 +229,13 @@ plt.show()
 # The mean is the best guess if the picture comes from the list. So we take the list of all 3,060 training drawings, and two pictures: one of these drawings, and the test image, which is not among them.
 
 # %%
-x_t = noisy[500][:1]
+x_t = noisy[500]
 exact_mean = (weights(x_t, 500, drawings) @ drawings).view_as(x_t)
 
 # %% mystnb={"figure": {"caption": "With more and more noise (seed 0): the network's answer $\\hat x_0$ and the exact mean over all training drawings. Above for one of these drawings, below for the test image.", "name": "fig-a13-average"}, "image": {"alt": "Four rows. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
 known = on_white[2333][None]
-rows, scores = [], []
+rows = []
 for picture in known, clean:
     steps = [schedule.forward(picture, t, eps) for t in more]
     answers = [one_step(x_t, t) for x_t, t in zip(steps, more, strict=True)]
@@ -267,11 +267,11 @@ table(
 )
 
 # %% [markdown]
-# **On the list, the exact mean is right.** Up to $t = 900$ only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too, and lies over the boat. The error of the mean is smaller than that of the network at each timestep, as it must be on average.
+# **On the list, the exact mean is right.** Up to $t = 900$ only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too, and lies over the boat. In the table, the error of the mean is smaller than that of the network at each timestep. On average over the list it must be.
 #
-# **Not on the list, it is wrong.** The mean is the drawing of the list that fits the 12,288 noisy values best: another boat, or a hospital. The network comes much closer up to $t = 900$. At $t = 990$ very many drawings fit, and both answer with a brownish spot.
+# **Not on the list, it is wrong.** Up to $t = 900$ the mean is nearly the drawing of the list that fits the noisy values best: another boat, or a hospital. There the network comes much closer. At $t = 990$ very many drawings fit, and both answer with a brownish spot.
 #
-# So a network that always gave the exact mean would know its drawings, and no others. A box at the end says why ours answers otherwise.
+# So a network that always gave the exact mean would know its drawings, and no others. A box at the end says what may keep ours from it.
 #
 # ## Where it fails
 #
@@ -300,8 +300,8 @@ grid(
 # Write $x_0 - a = (x_0 - \mu) + (\mu - a)$ and square it. The mixed term is $2(\mu - a)(x_0 - \mu)$. Here $\mu - a$ is fixed, and $\mathbb E[x_0 - \mu \mid x_t] = 0$, so its expectation is 0.
 # ```
 #
-# ```{dropdown} Why the network answers otherwise than the exact mean
-# Training rewards the mean over its drawings. But a convolution treats all places alike, and sees a small neighbourhood (a U-Net with its small sizes sees more). The best answer under such limits joins pieces of different training pictures, and predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Whether either explains Emoji-64 was not tested.
+# ```{dropdown} What may keep the network from the exact mean
+# Training rewards the mean over the drawings as it shows them, moved a little and some recoloured. But a convolution treats all places alike, and sees a small neighbourhood (a U-Net with its small sizes sees more). The best answer under such limits joins pieces of different training pictures, and predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Whether either explains Emoji-64 was not tested.
 # ```
 #
 # ```{dropdown} The mean of the one pixel as a formula
