@@ -180,15 +180,13 @@ table(
 )
 
 # %% [markdown]
-# The network is ahead of both filters at each timestep, though the setting of non-local means was even chosen with these clean pictures at hand.
+# The network is ahead of both filters at each timestep. (The setting of non-local means was even chosen with these clean pictures at hand.)
 #
 # ## The best guess is an average
 #
 # Many clean pictures can lead to the same $x_t$. Which guess has the smallest expected squared error? Their mean $\mu = \mathbb E[x_0 \mid x_t]$, in which each picture has the weight of how probable it is, given $x_t$. The error of any other guess $a$ is larger by the square of its distance from the mean:
 #
 # $$ \mathbb E\big[(x_0 - a)^2 \mid x_t\big] = \mathbb E\big[(x_0 - \mu)^2 \mid x_t\big] + (\mu - a)^2. $$
-#
-# (The best guess of the noise is its mean, too, and (N.2) turns one mean into the other.)
 #
 # For a list of pictures, all equally probable at first, the mean needs no network. By Bayes' rule the weight of $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb):
 #
@@ -222,7 +220,7 @@ left.legend()
 plt.show()
 
 # %% [markdown]
-# With little noise, the mean of the pixel is nearly black or white, with much noise a grey. In the row, the edges that fit at $t = 250$ nearly agree: the mean is sharp. At $t = 500$ it is two pixels off: this noise makes another edge fit better. At $t = 750$ many edges fit, and the mean is a slope.
+# With little noise, the mean of the pixel is nearly black or white, with much noise a grey. In the row, the edges that fit at $t = 250$ nearly agree, and the mean is sharp. At $t = 500$ it is two pixels off, since this noise makes another edge fit better. At $t = 750$ many edges fit, and the mean is a slope.
 #
 # ### When is the exact mean right?
 #
@@ -297,7 +295,7 @@ grid(
 # ## More
 #
 # ```{dropdown} Why the mean is the best guess
-# Write $x_0 - a = (x_0 - \mu) + (\mu - a)$ and square it. The mixed term is $2(\mu - a)(x_0 - \mu)$. Here $\mu - a$ is fixed, and $\mathbb E[x_0 - \mu \mid x_t] = 0$, so its expectation is 0.
+# Write $x_0 - a = (x_0 - \mu) + (\mu - a)$ and square it. The mixed term is $2(\mu - a)(x_0 - \mu)$. Here $\mu - a$ is fixed, and $\mathbb E[x_0 - \mu \mid x_t] = 0$, so its expectation is 0. The best guess of the noise is its mean, too, and (N.2) turns one mean into the other.
 # ```
 #
 # ```{dropdown} What may keep the network from the exact mean
