@@ -5,12 +5,12 @@ import torch
 
 from benchmarks import denoising
 from diffusion_utils.denoisers import NoiseEstimate
+from diffusion_utils.pictures import shipped_image
 from diffusion_utils.schedule import Schedule
 
 
-def test_sharpness_is_of_the_steepest_jumps_and_grain_of_the_flat_places():
-    """Halves in white and black: 3 x 64 jumps of 2 among 3 x 2 x 64 x 63. Blurred, the same step takes
-    twice as many; the grain is that of every other row of the white half."""
+def test_sharpness_is_of_the_steepest_jumps():
+    """Halves in white and black: 3 x 64 jumps of 2 among 3 x 2 x 64 x 63."""
     original = torch.ones(1, 3, 64, 64)
     original[..., 32:] = -1
     steepest, there = 3 * 2 * 64 * 63 // 20, 3 * 64
@@ -19,11 +19,12 @@ def test_sharpness_is_of_the_steepest_jumps_and_grain_of_the_flat_places():
     moved = original.roll(5, dims=-1)  # as sharp, at another place
     moved[..., :5] = 1
     assert denoising.sharpness(moved) == denoising.sharpness(original)
-    estimate = original.clone()
-    estimate[..., ::2, :32] -= 0.1  # 63 x 32 of the flat jumps, of 2 x 64 x 63 - 64 in each colour
-    share = 63 * 32 / (2 * 64 * 63 - 64)
-    assert denoising.grain(estimate, original).item() == pytest.approx(0.1 * share)
-    assert denoising.grain(original, original).item() == 0
+
+
+def test_spots_are_those_of_the_mushroom():
+    mushroom = shipped_image("mushroom")
+    several = torch.stack([mushroom, mushroom / 2 + 0.3, torch.zeros(3, 64, 64)])
+    assert denoising.spots(several).tolist() == pytest.approx([1, 0.5, 0], abs=1e-6)
 
 
 class Knows:
@@ -34,8 +35,8 @@ class Knows:
     def __init__(self, picture):
         self.picture = picture
 
-    def denoiser(self, prompt):
-        assert prompt == "a high quality photo"
+    def denoiser(self, prompts):
+        assert prompts == ["a sun", "a moon"]
 
         def denoise(x_t, t):
             abar = self.schedule.alpha_bar[t].item()
@@ -45,17 +46,40 @@ class Knows:
         return denoise
 
 
-def test_each_way_starts_from_the_noisy_picture():
+@pytest.mark.parametrize("i_start", [10, 6])
+def test_each_way_starts_from_the_noisy_picture(i_start):
     picture = torch.linspace(-0.9, 0.9, 64).expand(1, 3, 64, 64)
     clean = torch.stack([picture[0], -picture[0]])
-    ways = denoising.brought_back(Knows(picture), clean, 10, [0, 1])
+    model = Knows(picture)
+    ways = denoising.brought_back(model, clean, ["a sun", "a moon"], i_start, [0, 1])
+    loops = {"many steps", "no fresh noise", "DDIM"} | ({"steps of 3"} if i_start == 10 else set())
+    assert set(ways) == {"blur", "one step"} | loops
     known = picture.expand(2, -1, -1, -1)
     torch.testing.assert_close(ways["one step"], known, atol=1e-4, rtol=0)
     left = (1 - Knows.schedule.alpha_bar[0].item()) ** 0.5  # noise at t = 0
-    assert (ways["many steps"] - known).std().item() < 1.1 * left
+    for way in loops:
+        assert (ways[way] - known).std().item() < 1.1 * left
     # the blur knows nothing of the model: the second picture stays the negative one
     right = ways["blur"][..., 48:].mean((1, 2, 3))
     assert right[0] > 0.3 and right[1] < -0.3
+
+
+def test_ddim_keeps_the_noise_and_a_step_without_fresh_noise_loses_some():
+    """A picture of zeros: its noise is x itself, whose spread follows the schedule by DDIM alone."""
+    schedule, x = Schedule.cosine(), torch.ones(1, 3, 2, 2)
+    steps = {}
+
+    def denoise(x_t, t):
+        return NoiseEstimate(x_t / (1 - schedule.at(t, x_t)).sqrt())
+
+    for name, step in {
+        "ddim": lambda x, x0_hat, eps, t, t_prev: schedule.forward(x0_hat, t_prev, eps),
+        "without": lambda x, x0_hat, eps, t, t_prev: schedule.step(x, x0_hat, t, t_prev, 0 * x),
+    }.items():
+        steps[name] = denoising.loop(denoise, x, [690, 660, 630], schedule, step).mean().item()
+    kept = ((1 - schedule.at(630)) / (1 - schedule.at(690))).sqrt().item()
+    assert steps["ddim"] == pytest.approx(kept, rel=1e-4)
+    assert steps["without"] < 0.95 * kept
 
 
 def test_each_number_is_of_its_picture_and_timestep(monkeypatch):
@@ -63,19 +87,20 @@ def test_each_number_is_of_its_picture_and_timestep(monkeypatch):
     clean = torch.rand(5, 3, 64, 64)
     asked = []
 
-    def brought_back(model, some, i_start, seeds):
-        asked.extend((i_start, seed) for seed in seeds)
+    def brought_back(model, some, prompts, i_start, seeds):
+        asked.extend((i_start, *both) for both in zip(prompts, seeds, strict=True))
         black = (i_start == 6) * torch.tensor([seed == 0 for seed in seeds])
         return {"way": torch.where(black[:, None, None, None], -1.0, some)}
 
     monkeypatch.setattr(denoising, "brought_back", brought_back)
     monkeypatch.setattr(denoising, "name_ranks", lambda judge, x, names: [1] * len(x))
-    seeds = [4, 3, 2, 1, 0]
-    found = denoising.compared(None, None, clean, ["a"] * 5, seeds, batch=2)
-    assert asked == [(i, seed) for i in (10, 6, 3) for seed in seeds]
+    names, seeds = ["ant", "bee", "cow", "dog", "elk"], [4, 3, 2, 1, 0]
+    found = denoising.compared(None, None, clean, names, seeds, batch=2)
+    prompts = ["an ant", "a bee", "a cow", "a dog", "an elk"]
+    assert asked == [(i, *both) for i in (10, 6, 3) for both in zip(prompts, seeds, strict=True)]
     assert [*found] == ["original", 690, 810, 900]
     for t in 690, 900:
-        assert found[t]["way"]["ssim"] == pytest.approx([1.0] * 5)
+        assert min(found[t]["way"]["psnr"]) > 99
         assert found[t]["way"]["sharpness"] == found["original"]["sharpness"]
-    assert found[810]["way"]["ssim"][:4] == pytest.approx([1.0] * 4)
-    assert found[810]["way"]["ssim"][4] < 0.1
+    assert min(found[810]["way"]["psnr"][:4]) > 99
+    assert found[810]["way"]["psnr"][4] < 10

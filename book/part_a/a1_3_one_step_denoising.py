@@ -49,56 +49,49 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
+import json
+
 import matplotlib.pyplot as plt
+import numpy as np
 import torch
 from skimage.restoration import denoise_nl_means
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
-from diffusion_utils.emoji64.recipe import Batches, Recipe
-from diffusion_utils.metrics import psnr
+from diffusion_utils.files import ROOT
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import low_pass
 
 model = load_pretrained()
 schedule = model.schedule
 data = emoji()
 on_white = plain(data, torch.arange(len(data.images)))
+drawings = on_white.flatten(1)  # (3060, 12288), a row for each drawing
+stored = json.loads((ROOT / "benchmarks/results/one_step.json").read_text())
 mean = on_white.mean(0)
-S = torch.fft.fft2(on_white - mean, norm="ortho").abs().square().mean((0, 1))
 X = (on_white - mean).flatten(1)
-widths = [0.5, 0.6, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.4, 4, 4.8, 5.6]
-
-# one pass of the training: each drawing once or twice, as it is shown there
-batches, rng = Batches(Recipe("refiner"), data, None), torch.Generator().manual_seed(0)
-passed = [batches.pictures(some, rng)[0] for some in batches.one_pass.split(256)]
-drawings = torch.cat(passed).flatten(1)  # (5090, 12288), a row for each picture
+XX = X @ X.T
 
 
-def filters(x, sd):
-    """What the filters of 1.2 make of x (B, 3, H, W) with noise of that sd."""
-    yield from (low_pass(w)(x) for w in widths)
-    waves = torch.fft.fft2(x - mean) * S / (S + sd**2)
-    yield mean + torch.fft.ifft2(waves).real
-    both = X @ X.T + len(X) * sd**2 * torch.eye(len(X))
+def non_local(x, sd, k):
+    h = k * sd
+    options = {"h": h, "sigma": sd, "patch_size": 7, "patch_distance": 11}
+    picture = x[0].permute(1, 2, 0).numpy()
+    done = denoise_nl_means(picture, channel_axis=-1, **options)
+    return torch.from_numpy(done).permute(2, 0, 1)[None]
+
+
+def best_linear(x, sd):
+    both = XX + len(X) * sd**2 * torch.eye(len(X))
     shares = torch.linalg.solve(both, X @ (x - mean).flatten(1).T)
-    yield mean + (shares.T @ X).view_as(x)
-    for k in (0.35, 0.5, 0.7):
-        options = {"h": k * sd, "sigma": sd, "patch_size": 7, "patch_distance": 11}
-        done = [
-            denoise_nl_means(p, channel_axis=-1, **options)
-            for p in x.permute(0, 2, 3, 1).numpy()
-        ]
-        yield torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
+    return mean + (shares.T @ X).view_as(x)
 
 
-# %% mystnb={"figure": {"caption": "Top: the test image $x_0$ and its noisy versions $x_t$ (seed 0). Middle: the network's guess $\\hat x_0$. Bottom: the best filter of [1.2](a1_2_classical_denoising.ipynb): non-local means, then twice the best linear one.", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. Below each, what the network makes of it: a clear boat at t = 250, softer and less faithful ones at 500 and 750. Below that, what the best filters make of it: clear at 250; soft, with dark smears, at 500 and 750."}} tags=["hide-input"]
-names = ["sailboat", "mushroom", "cactus", "photograph-cat"]
-clean = torch.stack([shipped_image(name) for name in names]).repeat_interleave(3, 0)
-eps = unit_noise(model.shape, generators([0, 1, 2] * len(names)))
+# %% mystnb={"figure": {"caption": "From top to bottom: the test image $x_0$ and its noisy versions $x_t$ (seed 0); the network's guess $\\hat x_0$ in one step; and two filters of [1.2](a1_2_classical_denoising.ipynb).", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. The network: clear boats at t = 250 and 500, a softer one of another shape at 750. Non-local means: a clear boat, a grainy one with a faint mast, a red cloud over a blue one. Best linear filter: two grainy boats and a vague one, with dark smears."}} tags=["hide-input"]
+clean = shipped_image("sailboat")[None]
+eps = unit_noise(model.shape, generators([0]))
 photo = model.denoiser("a high quality photo")
 
 
@@ -109,27 +102,25 @@ def one_step(x_t, t):
 
 levels = [250, 500, 750]
 noisy = {t: schedule.forward(clean, t, eps) for t in levels}
-seen = {t: one_step(x_t, t).clamp(-1, 1) for t, x_t in noisy.items()}
-filtered = {}
+rows = {"noisy": [clean, *noisy.values()]}
+for way in "network", "non-local means", "best linear":
+    rows[way] = [torch.ones_like(clean)]  # a blank under the clean picture
 for t, x_t in noisy.items():
     abar = schedule.at(t).item()
-    tried = filters(x_t / abar**0.5, ((1 - abar) / abar) ** 0.5)
-    tried = [x.clamp(-1, 1) for x in tried]
-    filtered[t] = max(tried, key=lambda x: psnr(x, clean, peak=2).mean())
-
-blank = torch.ones_like(clean[:1])
+    x, sd = x_t / abar**0.5, ((1 - abar) / abar) ** 0.5
+    rows["network"].append(one_step(x_t, t))
+    setting = stored["filters"][str(t)]["setting"]
+    rows["non-local means"].append(non_local(x, sd, setting))
+    rows["best linear"].append(best_linear(x, sd))
 grid(
-    [
-        unit_range(torch.cat([first, *(at[t][:1] for t in levels)]))
-        for first, at in ((clean[:1], noisy), (blank, seen), (blank, filtered))
-    ],
+    [unit_range(torch.cat(pictures)) for pictures in rows.values()],
     titles=["$x_0$", *(f"$t={t}$" for t in levels)],
-    labels=["noisy", "one step", "best filter"],
-    size=1.45,
+    labels=list(rows),
+    size=1.2,
 )
 
 # %% [markdown]
-# At $t = 250$ the filter looks as good as the network, and its hull is plainer. At 500 and 750 it leaves a soft boat with dark smears. The network's outlines are clear at 500, but its hull has spots. At 750 the shape is wrong: what the noise has covered, it has to guess.
+# At $t = 250$ non-local means looks as clear as the network, and its hull is plainer. At 500 both filters leave grain. The network's boat is clear, but its hull has dark spots. At 750 the filters leave a cloud and a vague boat with smears. The network still draws outlines, but of a wrong shape: what the noise has covered, it has to guess.
 #
 # ## The idea
 #
@@ -162,29 +153,40 @@ assert torch.allclose(back, clean, atol=1e-5)
 # ## How much closer?
 
 # %% tags=["remove-input"]
-ways = {"one step": seen, "best filter of 1.2": filtered}
-scores = {
-    way: torch.stack([psnr(at[t], clean, peak=2) for t in levels])
-    for way, at in ways.items()
-}
-gain = scores["one step"] - scores["best filter of 1.2"]
-parts = {"gain: drawings": gain[:, :9], "gain: photograph": gain[:, 9:]}
+seeds = stored["seeds"]
+ways = ["one step", "non-local means", "best linear"]
+
+
+def score(t, way, some):
+    return f"{np.mean(stored['filters'][str(t)][way][some]):.1f}"
+
+
+rows = [
+    [
+        f"{way.replace('one step', 'network')}, {kind}",
+        *(score(t, way, some) for t in levels),
+    ]
+    for kind, some in (
+        ("drawings", slice(-seeds)),
+        ("photograph", slice(-seeds, None)),
+    )
+    for way in ways
+]
 table(
-    [[way, *(f"{x:.1f}" for x in v.mean(1))] for way, v in (scores | parts).items()],
+    rows,
     ["PSNR, dB", *(f"t = {t}" for t in levels)],
-    "Mean over three drawings and a photograph of a cat, with three seeds each.",
+    "Mean over six drawings that the network was not trained on, or a photograph of a cat, from "
+    f"{seeds} seeds each. From python -m benchmarks.one_step.",
 )
 
 # %% [markdown]
-# The filters' settings were even chosen with the clean pictures at hand. At $t = 750$ the photograph gains more than the drawings: the filter that is best there knows only drawings, too.
+# The network is ahead of both filters at each timestep. (The setting of non-local means was even chosen with these clean pictures at hand.)
 #
 # ## The best guess is an average
 #
-# Many clean pictures can lead to the same $x_t$. The guess with the smallest expected squared error is their mean, each weighted by how probable it is given $x_t$: $\mu = \mathbb E[x_0 \mid x_t]$. The error of any other guess $a$ is larger by the square of its distance from the mean:
+# Many clean pictures can lead to the same $x_t$. Which guess has the smallest expected squared error? Their mean $\mu = \mathbb E[x_0 \mid x_t]$, in which each picture has the weight of how probable it is, given $x_t$. The error of any other guess $a$ is larger by the square of its distance from the mean:
 #
 # $$ \mathbb E\big[(x_0 - a)^2 \mid x_t\big] = \mathbb E\big[(x_0 - \mu)^2 \mid x_t\big] + (\mu - a)^2. $$
-#
-# So no answer is better on average, as long as the picture comes from the list. The test image does not. (The best guess of the noise is its mean, too, and (N.2) turns one mean into the other.)
 #
 # For a list of pictures, all equally probable at first, the mean needs no network. By Bayes' rule the weight of $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb):
 #
@@ -218,64 +220,56 @@ left.legend()
 plt.show()
 
 # %% [markdown]
-# With little noise, the mean of the pixel is nearly black or white, with much noise a grey. In the row, the edges that fit at $t = 250$ nearly agree: the mean is sharp. At $t = 500$ it is two pixels off: this noise makes another edge fit better. At $t = 750$ many edges fit, and the mean is a slope.
+# With little noise, the mean of the pixel is nearly black or white, with much noise a grey. In the row, the edges that fit at $t = 250$ nearly agree, and the mean is sharp. At $t = 500$ it is two pixels off, since this noise makes another edge fit better. At $t = 750$ many edges fit, and the mean is a slope.
 #
-# ### An average over which pictures?
+# ### When is the exact mean right?
 #
-# Nobody can list all pictures that one could draw. `drawings` lists those of one pass of the training, which moves each drawing a little, and recolours some or their background.
+# The mean is the best guess if the picture comes from the list. So we take the list of all 3,060 training drawings, and two pictures: one of these drawings, and the test image, which is not among them.
 
 # %%
-x_t = noisy[500][:1]
+x_t = noisy[500]
 exact_mean = (weights(x_t, 500, drawings) @ drawings).view_as(x_t)
 
-# %% mystnb={"figure": {"caption": "For the test image with more and more noise (seed 0): the network's answer, the exact mean over one pass of the training, and the four pictures with the largest weights.", "name": "fig-a13-average"}, "image": {"alt": "Five rows. The network's answers: a sailboat like that of the test image, softer and softer, and a brownish square at the end. The exact mean: a pink cupcake, which has all the weight; a motor boat on blue and pink, with 92 %, and again with nearly all; a hospital and a mountain one over the other, with 24 and 22 %; and a brownish spot, of pictures that weigh less than 1 % each."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "With more and more noise (seed 0): the network's answer $\\hat x_0$ and the exact mean over all training drawings. Above for one of these drawings, below for the test image.", "name": "fig-a13-average"}, "image": {"alt": "Four rows. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
-steps = [schedule.forward(clean[:1], t, eps[:1]) for t in more]
-estimates = [one_step(x_t, t) for x_t, t in zip(steps, more, strict=True)]
-exact = []
-fig, axes = plt.subplots(5, 6, figsize=(7, 6.2), layout="compressed")
-for x_t, t, answer, line in zip(steps, more, estimates, axes, strict=True):
-    w = weights(x_t, t, drawings)
-    exact.append((w @ drawings).view_as(x_t))
-    heaviest, which = w[0].topk(4)
-    shown = [answer, exact[-1], *drawings[which].view(4, 1, 3, 64, 64)]
-    for ax, picture in zip(line, shown, strict=True):
-        ax.imshow(unit_range(picture.clamp(-1, 1))[0].permute(1, 2, 0))
-        ax.set_axis_off()
-    for ax, share in zip(line[2:], heaviest, strict=True):
-        ax.set_title(f"{100 * share:.1f} %", fontsize=9)
-    line[0].text(-5, 32, f"$t={t}$", ha="right", va="center")
-axes[0, 0].set_title("network", fontsize=9)
-axes[0, 1].set_title("exact mean", fontsize=9)
-plt.show()
+known = on_white[2333][None]
+rows = []
+for picture in known, clean:
+    steps = [schedule.forward(picture, t, eps) for t in more]
+    answers = [one_step(x_t, t) for x_t, t in zip(steps, more, strict=True)]
+    means = [
+        (weights(x_t, t, drawings) @ drawings).view_as(x_t)
+        for x_t, t in zip(steps, more, strict=True)
+    ]
+    blank = torch.ones_like(picture)
+    rows += [[picture, *answers], [blank, *means]]
+grid(
+    [unit_range(torch.cat(row)) for row in rows],
+    titles=["$x_0$", *(f"$t={t}$" for t in more)],
+    labels=["on the list:\nnetwork", "exact mean", "not on it:\nnetwork", "exact mean"],
+    size=1.1,
+)
 
 # %% tags=["remove-input"]
-original = [clean[:1]] * len(more)
+rows = []
+for kind, name in ("drawings", "on the list"), ("pictures", "not on it"):
+    for way in "one step", "exact mean":
+        found = [stored["means"][kind][str(t)][way] for t in more]
+        label = f"{name}: {way.replace('one step', 'network')}"
+        rows.append([label, *(f"{np.mean(x):.3f}" for x in found)])
 table(
-    [
-        [
-            name,
-            *(
-                f"{psnr(a.clamp(-1, 1), b.clamp(-1, 1), peak=2).item():.1f}"
-                for a, b in zip(first, second, strict=True)
-            ),
-        ]
-        for name, first, second in (
-            ("exact mean and test image", exact, original),
-            ("network and test image", estimates, original),
-            ("network and exact mean", estimates, exact),
-        )
-    ],
-    ["PSNR, dB", *(f"t = {t}" for t in more)],
-    "How close the pictures above are to the test image and to each other.",
+    rows,
+    ["mean squared error", *(f"t = {t}" for t in more)],
+    f"Mean over {len(stored['means']['drawings']['500']['one step'])} training drawings, one seed each, and over the seven "
+    f"pictures of the first table, {seeds} seeds each. From python -m benchmarks.one_step.",
 )
 
 # %% [markdown]
-# Up to $t = 900$ one picture has nearly all the weight: the one that fits the 12,288 noisy values best. Which one that is, and by how much, hangs on this noise, too. What it shows does not count: a cupcake, pink above and blue below, can be nearest to a sailboat. The network's answer is far from this mean, and closer to the test image.
+# **On the list, the exact mean is right.** Up to $t = 900$ only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too, and lies over the boat. In the table, the error of the mean is smaller than that of the network at each timestep. On average over the list it must be.
 #
-# At $t = 950$ a hospital and a mountain lie over each other. At $t = 990$ very many pictures fit, and the network comes near their mean, a brownish spot.
+# **Not on the list, it is wrong.** Up to $t = 900$ the mean is nearly the drawing of the list that fits the noisy values best: another boat, or a hospital. There the network comes much closer. At $t = 990$ very many drawings fit, and both answer with a brownish spot.
 #
-# **Why does the network answer otherwise?** Training rewards the mean over all passes. But a convolution treats all places alike, and sees a small neighbourhood (a U-Net with its small sizes sees more). The best answer under such limits joins pieces of different training pictures, and predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Whether either explains Emoji-64 was not tested.
+# So a network that always gave the exact mean would know its drawings, and no others. A box at the end says what may keep ours from it.
 #
 # ## Where it fails
 #
@@ -283,9 +277,9 @@ table(
 
 # %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
 several = unit_noise(model.shape, generators(range(5)))
-answers = one_step(schedule.forward(clean[:1], 750, several), 750)
+answers = one_step(schedule.forward(clean, 750, several), 750)
 grid(
-    [unit_range(torch.cat([clean[:1], answers]))],
+    [unit_range(torch.cat([clean, answers]))],
     titles=["$x_0$", *(f"seed {s}" for s in range(5))],
     size=1.2,
 )
@@ -296,12 +290,16 @@ grid(
 # ## Try it
 #
 # * In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter?
-# * In the code of {numref}`fig-a13-average`, replace `clean[:1]` by `clean[9:10]`, the cat. What is the exact mean now?
+# * In the code of {numref}`fig-a13-average`, replace `clean` by `shipped_image("photograph-cat")[None]`. What is the exact mean now?
 #
 # ## More
 #
 # ```{dropdown} Why the mean is the best guess
-# Write $x_0 - a = (x_0 - \mu) + (\mu - a)$ and square it. The mixed term is $2(\mu - a)(x_0 - \mu)$. Here $\mu - a$ is fixed, and $\mathbb E[x_0 - \mu \mid x_t] = 0$, so its expectation is 0.
+# Write $x_0 - a = (x_0 - \mu) + (\mu - a)$ and square it. The mixed term is $2(\mu - a)(x_0 - \mu)$. Here $\mu - a$ is fixed, and $\mathbb E[x_0 - \mu \mid x_t] = 0$, so its expectation is 0. The best guess of the noise is its mean, too, and (N.2) turns one mean into the other.
+# ```
+#
+# ```{dropdown} What may keep the network from the exact mean
+# Training rewards the mean over the drawings as it shows them, moved a little and some recoloured. But a convolution treats all places alike, and sees a small neighbourhood (a U-Net with its small sizes sees more). The best answer under such limits joins pieces of different training pictures, and predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Whether either explains Emoji-64 was not tested.
 # ```
 #
 # ```{dropdown} The mean of the one pixel as a formula
