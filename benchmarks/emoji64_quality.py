@@ -28,12 +28,12 @@ from diffusion_utils.training.runtime import keep_freed_memory
 FILE = RESULTS / "emoji64.json"
 
 
-def draw(model, prompts, seeds, gamma, timesteps):
-    """One picture for each prompt, 20 at a time -> (n, 3, 64, 64) in [-1, 1]."""
+def draw(model, prompts, seeds, gamma, timesteps, size=20):
+    """One picture for each prompt, `size` at a time -> (n, 3, 64, 64) in [-1, 1]."""
     pictures = []
-    for i in tqdm(range(0, len(prompts), 20), desc="draw"):
-        denoise = prompted(model, prompts[i : i + 20], gamma)
-        pictures.append(generate(model, denoise, seeds[i : i + 20], timesteps))
+    for i in tqdm(range(0, len(prompts), size), desc="draw"):
+        denoise = prompted(model, prompts[i : i + size], gamma)
+        pictures.append(generate(model, denoise, seeds[i : i + size], timesteps))
     return torch.cat(pictures).clamp(-1, 1)
 
 

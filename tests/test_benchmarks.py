@@ -15,16 +15,19 @@ from accelerate import Accelerator
 
 from benchmarks import (
     emoji64_quality,
+    guidance,
     inpainting,
     mnist_limits,
     mnist_quality,
     one_step,
     pairs,
     precision,
+    prompt_switch,
     train_step,
 )
 from benchmarks._results import RESULTS, digests
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
+from diffusion_utils.emoji64.judge import load_evaluator
 from diffusion_utils.files import ROOT
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.objectives import noise_objective
@@ -182,6 +185,43 @@ def test_each_way_to_look_at_a_picture_has_its_own_right_name():
     assert pairs.prompts("hybrid in outlines", ("owl", "sun")) == [
         "an owl", "a sun with black outlines",
     ]  # fmt: skip
+
+
+def test_pictures_that_are_alike_are_not_apart():
+    one = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    judge = load_evaluator()
+    found = guidance.measured(judge, one, one, judge[1][:4])
+    assert found["apart"] == found["pixels"] == [0] * 4 and min(found["another"]) > 0
+    assert found["ranks"][0] == found["ranks"][1]
+    other = guidance.measured(judge, one, one + 0.5, judge[1][:4])
+    assert other["pixels"] == [0.5] * 4 and min(other["apart"]) > 0
+
+
+def test_the_way_from_second_to_first_begins_at_0_and_ends_at_1():
+    red, blue = -torch.ones(2, 3, 8, 8), torch.ones(2, 3, 8, 8)
+    red[:, 0] = 1
+    blue[:, :2, 2:6, 2:6] = -1  # a blue square on white
+    for part in prompt_switch.colour, prompt_switch.outline:
+        for picture, place in (blue, 0), (red, 1):
+            products, squares = prompt_switch.along(part, picture, red, blue)
+            assert products == [place * square for square in squares] and min(squares) > 0
+    assert prompt_switch.colour(blue).tolist() == [[-1, -1, 1]] * 2
+    assert prompt_switch.outline(blue).sum() == 2 * 16
+
+
+def test_the_prompt_changes_after_so_many_steps(monkeypatch):
+    class Model:
+        def denoiser(self, prompts):
+            return lambda x_t, t: prompts
+
+    def generate(model, denoise, seeds):
+        asked = [denoise(None, t) for t in prompt_switch.TIMESTEPS[:-1]]
+        return torch.tensor([[asked.count([text]) / 33] for text in ("an owl", "a sun")]).T
+
+    monkeypatch.setattr(prompt_switch, "generate", generate)
+    for k in (0, 2, 33):
+        shares = prompt_switch.switched(Model(), [("owl", "sun")], [0], k)
+        assert shares.tolist() == [pytest.approx([k / 33, 1 - k / 33])]
 
 
 def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):
