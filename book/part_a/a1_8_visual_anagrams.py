@@ -160,7 +160,7 @@ animation(
 #
 # The seeds of these three were chosen. The code above drew the first pair from eight seeds, and here are all of them. The numbers are the places of the two names in the list of the judge of [1.5](a1_5_sampling.ipynb), a network that names drawings, 1 for the first of 508:
 
-# %% mystnb={"figure": {"caption": "Nothing selected: the strawberry (above) and the same pictures upside down, for a watermelon, seeds 0 to 7. $\\gamma = 7$. Above each, the place of \"strawberry\" upright and of \"watermelon\" upside down.", "name": "fig-a18-seeds"}, "image": {"alt": "ALTSEEDS"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Nothing selected: the strawberry (above) and the same pictures upside down, for a watermelon, seeds 0 to 7. $\\gamma = 7$. Above each, the place of \"strawberry\" upright and of \"watermelon\" upside down.", "name": "fig-a18-seeds"}, "image": {"alt": "Eight red strawberries with green leaves and dark seeds. Below each the same upside down, a red piece of fruit on a green rind."}} tags=["hide-input"]
 judge, eight = load_evaluator(), steps[-1].x.cpu()
 looks = {"strawberry": eight, "watermelon": FLIP.apply(eight)}
 places = [name_ranks(judge, x, [name] * 8) for name, x in looks.items()]
@@ -174,7 +174,7 @@ grid(
 )
 
 # %% [markdown]
-# SEEDSSEEN
+# The judge puts "strawberry" first for all eight. The watermelon is harder: its name is among the first five for only some of the seeds.
 #
 # ## Other views
 #
@@ -189,19 +189,15 @@ def drawn(pair, view, seed, ending=""):
     return generate(model, denoise, [seed], timesteps)
 
 
-chosen = {"half turn": ("anchor", "umbrella"), "quarter turn": ("palm tree", "fish")}
-seeds_of = {"half turn": 6, "quarter turn": 6}
-pictures = [drawn(pair, VIEWS[k], seeds_of[k]) for k, pair in chosen.items()]
+chosen = [
+    ("half turn", ("anchor", "umbrella"), 6),
+    ("quarter turn", ("palm tree", "fish"), 6),
+]
+pictures = [drawn(pair, VIEWS[kind], seed) for kind, pair, seed in chosen]
+turned = [VIEWS[row[0]].apply(x) for row, x in zip(chosen, pictures, strict=True)]
 grid(
-    [
-        unit_range(torch.cat(pictures)),
-        unit_range(
-            torch.cat(
-                [VIEWS[k].apply(x) for k, x in zip(chosen, pictures, strict=True)]
-            )
-        ),
-    ],
-    titles=[f"{kind}\n{a},\n{b}" for kind, (a, b) in chosen.items()],
+    [unit_range(torch.cat(pictures)), unit_range(torch.cat(turned))],
+    titles=[f"{kind}\n{a},\n{b}" for kind, (a, b), _ in chosen],
     labels=["picture", "turned"],
     size=1.7,
 )
@@ -255,13 +251,9 @@ tried = [
     drawn(pairs[0], views["pixels shuffled"], 1),
     drawn(("penguin", "ghost"), views["negative"], 1, " on a black background"),
 ]
+seen = [v.apply(x) for v, x in zip(views.values(), tried, strict=True)]
 grid(
-    [
-        unit_range(torch.cat(tried)),
-        unit_range(
-            torch.cat([v.apply(x) for v, x in zip(views.values(), tried, strict=True)])
-        ),
-    ],
+    [unit_range(torch.cat(tried)), unit_range(torch.cat(seen))],
     titles=list(views),
     labels=["picture", "in the\nview"],
     size=1.8,
