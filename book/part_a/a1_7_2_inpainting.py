@@ -199,7 +199,7 @@ comparison(
 #
 # In each step the network sees the surroundings under the noise of this step, although we know them without noise. While they are hidden, it already chooses colours and large shapes for the hole; once they are clear, too little noise is left to change these.
 #
-# The trunks of the palms above are pink, on a beige stem.
+# An example is the palms above: their trunks are pink, on a beige stem.
 #
 # ## Taking each step several times
 #
@@ -263,7 +263,7 @@ grid(
 #
 # ## Where it fails
 #
-# Without a name in the prompt. Here only the prompt changes:
+# It fails when the prompt names nothing. In each row only the prompt changes:
 
 # %% mystnb={"figure": {"caption": "Picture, mask, hole, and two results of a single pass: with the name of the picture as the prompt, and with \"a high quality photo\", the coursework's. $\\gamma = 3$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-single"}, "image": {"alt": "Three rows: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; filled with its name: a yellow sail on white, a red cap with white spots, a green stem with arms; filled with the photo prompt: an orange lump, a grey shape with legs, a green block."}} tags=["hide-input"]
 names = list(HOLES)
@@ -288,7 +288,7 @@ grid(
 #
 # Does repeating help? We count over many drawings. One measure is the **seam**: take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. The other is whether the judge of [1.5](a1_5_sampling.ipynb) has the right name among its first five.
 
-# %% mystnb={"figure": {"caption": "Drawings with a hole, filled with each of two prompts; each step taken $n$ times. Left: the seam, mean and standard error. Right: the share with the right name among the judge's first five of 508. Dashed: the drawings as they are. Dotted: with a white hole. $\\gamma = 3$, seed 0. The line of text below gives the hole and the number of drawings. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "ALT3"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Drawings with a hole, filled with each of two prompts; each step taken $n$ times. Left: the seam, mean and standard error. Right: the share with the right name among the judge's first five of 508. Dashed: the drawings as they are. Dotted: with a white hole. $\\gamma = 3$, seed 0. The line of text below gives the hole and the number of drawings. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Two panels against n = 1, 2, 4, 8, each with a curve for each prompt. Left, the seam falls for both, steeply at first for the photo prompt, and stays above the dashed line. Right, with the name about nine in ten are named, as many as of the drawings as they are; with the photo prompt between a half and two thirds, still more than with a white hole."}} tags=["hide-input"]
 found = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
 
 
@@ -319,7 +319,7 @@ left, top, right, bottom = found["hole"]
 print(f"{len(found['names'])} drawings; hole {right - left}x{bottom - top} of 64x64.")
 
 # %% [markdown]
-# SEAMSEEN
+# **Repeating mends the seam.** It falls with $n$ for both prompts, but stays above that of the drawings as they are. **Repeating does not replace the name.** With the name the judge names the filled drawing about as often as the whole one; with "a high quality photo" more seldom, at every $n$. (The network was trained on these drawings; the judge never saw their style.)
 #
 # ```{dropdown} Whose ideas these are, and what they are not
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There

@@ -181,7 +181,7 @@ grid(
 # A turn can take the place of the flip in (A.2). A half turn is the flip with left and right swapped too:
 
 
-# %% mystnb={"figure": {"caption": "Two turns: the picture for the first name (above), and turned, for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0, seeds 0 and 6.", "name": "fig-a18-views"}, "image": {"alt": "Two pictures above, below each the same turned: a house with a red roof, a brown door, a blue window and a green ground; turned, it stands on the tip of its roof like a shield with a green upper edge. A palm tree with green leaves and a violet trunk; turned, a green body with fins and a violet tail."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two turns: the picture for the first name (above), and turned, for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0, seeds 7 and 6; chosen from 30 pairs with 16 seeds for each turn.", "name": "fig-a18-views"}, "image": {"alt": "Two pictures above, below each the same turned. A palm tree with green leaves and a pink trunk; turned, a pink squid with green arms. A blue penguin with a dark eye and a flipper; turned, a blue fish with an eye, a fin and a tail."}} tags=["hide-input"]
 def drawn(pair, view, seed, ending=""):
     """The anagram of one pair in one view."""
     first, second = map(called, pair)
@@ -190,8 +190,8 @@ def drawn(pair, view, seed, ending=""):
 
 
 chosen = [
-    ("half turn", ("anchor", "umbrella"), 6),
-    ("quarter turn", ("palm tree", "fish"), 6),
+    ("half turn", ("palm tree", "squid"), 7),
+    ("quarter turn", ("penguin", "fish"), 6),
 ]
 pictures = [drawn(pair, VIEWS[kind], seed) for kind, pair, seed in chosen]
 turned = [VIEWS[row[0]].apply(x) for row, x in zip(chosen, pictures, strict=True)]
@@ -203,7 +203,7 @@ grid(
 )
 
 # %% [markdown]
-# TURNSSEEN
+# The trunk of the palm tree is the body of the squid, and its leaves are the arms. The feet of the penguin are the tail of the fish, and its flipper is a fin.
 #
 # ## How often does it work?
 #
@@ -235,7 +235,7 @@ table(
 )
 
 # %% [markdown]
-# HOWOFTEN The negative does no better than its control, and the jigsaw hardly ever works. The judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order. It tears outlines apart, so two things can share little but patches of colour.
+# With the flip and the turns, anagrams have both names more often than training drawings. The negative does no better than its control, and the jigsaw hardly ever works. The judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order. It tears outlines apart, so two things can share little but patches of colour.
 #
 # ## Where it fails
 #
