@@ -288,7 +288,7 @@ grid(
 #
 # Does repeating help? We count over many drawings. One measure is the **seam**: take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. The other is whether the judge of [1.5](a1_5_sampling.ipynb) has the right name among its first five.
 
-# %% mystnb={"figure": {"caption": "Drawings with a hole, filled with each of two prompts; each step taken $n$ times. Left: the seam, mean and standard error. Right: the share with the right name among the judge's first five of 508. Dashed: the drawings as they are. Dotted: with a white hole. $\\gamma = 3$, seed 0. The line of text below gives the hole and the number of drawings. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Two panels against n = 1, 2, 4, 8, each with a curve for each prompt. Left, the seam falls for both, steeply at first for the photo prompt, and stays above the dashed line. Right, with the name about nine in ten are named, as many as of the drawings as they are; with the photo prompt between a half and two thirds, still more than with a white hole."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Drawings with a hole, filled with each of two prompts; each step taken $n$ times. Left: the seam, mean and standard error. Right: the share with the right name among the judge's first five of 508. Dashed: the drawings as they are. Dotted: with a white hole. $\\gamma = 3$, seed 0. The line of text below gives the hole and the number of drawings. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Two panels against n = 1, 2, 4, 8, each with a curve for each prompt. Left, the seam falls for both, steeply at first for the photo prompt, and stays above the dashed line. Right, with the name about nine in ten are named, a little above the dashed line; with the photo prompt between a half and two thirds, still more than with a white hole."}} tags=["hide-input"]
 found = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
 
 
@@ -319,7 +319,7 @@ left, top, right, bottom = found["hole"]
 print(f"{len(found['names'])} drawings; hole {right - left}x{bottom - top} of 64x64.")
 
 # %% [markdown]
-# **Repeating mends the seam.** It falls with $n$ for both prompts, but stays above that of the drawings as they are. **Repeating does not replace the name.** With the name the judge names the filled drawing about as often as the whole one; with "a high quality photo" more seldom, at every $n$. (The network was trained on these drawings; the judge never saw their style.)
+# **Repeating mends the seam.** It falls with $n$ for both prompts, but stays above that of the drawings as they are. **Repeating does not replace the name.** With the name in the prompt the judge names the filled drawings at least as often as the whole ones. With "a high quality photo" it names fewer of them, at every $n$. (The network was trained on these drawings; the judge never saw their style.)
 #
 # ```{dropdown} Whose ideas these are, and what they are not
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There

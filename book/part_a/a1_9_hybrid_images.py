@@ -215,7 +215,7 @@ grid(
 #
 # ## How often does it work?
 #
-# `python -m benchmarks.pairs` drew pairs that were chosen by hand, three of them (the mushroom, and the two frogs) after we had seen that they work. The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. (In 1.8 the first five names counted.)
+# `python -m benchmarks.pairs` drew pairs that were chosen by hand, three of them (a skull in a mushroom, a frog in an apple and in a watermelon) after we had seen that they work. The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. (In 1.8 the first five names counted.)
 
 
 # %% tags=["hide-input"]
