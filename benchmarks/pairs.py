@@ -1,10 +1,11 @@
 """Which pairs of things can share one picture? python -m benchmarks.pairs.
 
 The pairs were chosen by hand: for an anagram, outlines that may turn into each other; for a hybrid, things
-of like outline and colours, or something in colour and something else with black outlines. An anagram with
-the flip is drawn from 16 seeds, all others from 8, guidance 7, 30 steps. The judge looks at each
-picture in both ways: at an anagram as it is and in its view, at a hybrid blurred and as it is. For each
-seed benchmarks/results/pairs.json has the rank of the right name in both, and how sure of it the judge is.
+of like outline and colours, or something in colour and something else with black outlines. Each pair is
+drawn from 8 or 16 seeds (see KINDS), guidance 7, 30 steps. The judge looks at each picture in both ways: at
+an anagram as it is and in its view, at a hybrid blurred and as it is. For each seed
+benchmarks/results/pairs.json has the rank of the right name in both, and how sure of it the judge is; and
+the ranks for training drawings, which show one thing only ("plain").
 
 A sheet of each kind, for the eye, is written to runs/: a row for each pair, the surest first, with
 its surest seeds from left to right, each in both ways.
@@ -20,8 +21,9 @@ from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.emoji64.captions import STYLES, called, on_background
+from diffusion_utils.emoji64.dataset import PATH, emoji
 from diffusion_utils.emoji64.judge import WEIGHTS as JUDGE
-from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks, plain
 from diffusion_utils.emoji64.model import WEIGHTS
 from diffusion_utils.metrics import in_batches
 from diffusion_utils.pictures import save_sheet
@@ -66,18 +68,37 @@ IN_OUTLINES = [
     ("panda", "wolf"), ("dog face", "bear"), ("tomato", "basketball"), ("globe", "basketball"),
     ("cookie", "baseball"), ("lemon", "tropical fish"), ("mushroom", "octopus"), ("jellyfish", "octopus"),
     ("strawberry", "tulip"), ("penguin", "ghost"), ("egg", "baby chick"), ("teddy bear", "koala"),
-    ("pig face", "cow face"), ("lemon", "sun with a face"),
+    ("pig face", "cow face"), ("lemon", "sun with a face"), ("mushroom", "skull"),
+    ("green apple", "frog"), ("watermelon", "frog"), ("watermelon", "turtle"), ("lime", "turtle"),
+    ("globe", "turtle"), ("red apple", "owl"), ("sunflower", "owl"), ("chestnut", "owl"),
+    ("pineapple", "owl"), ("fire", "owl"), ("tomato", "crab"), ("rose", "crab"), ("maple leaf", "crab"),
+    ("tomato", "ladybug"), ("tomato", "alarm clock"), ("egg", "snail"), ("doughnut", "snail"),
+    ("lemon", "snail"), ("hibiscus", "butterfly"), ("cherry blossom", "butterfly"), ("rainbow", "butterfly"),
+    ("peach", "pig face"), ("cheese", "mouse face"), ("mango", "cat face"), ("sun", "clown face"),
+    ("coconut", "monkey face"), ("pear", "penguin"), ("pizza", "spider web"), ("strawberry", "octopus"),
 ]  # fmt: skip
 
-# other views, fewer pairs and seeds
+# other views
 IN_VIEWS = {
     "quarter turn": [
         ("fish", "rocket"), ("candle", "pen"), ("palm tree", "fish"), ("whale", "mushroom"),
         ("umbrella", "snail"), ("violin", "airplane"), ("crescent moon", "banana"), ("mushroom", "snail"),
+        ("rabbit", "duck"), ("rabbit face", "duck"), ("duck", "rabbit"), ("rocket", "fish"),
+        ("penguin", "fish"), ("tree", "fish"), ("tulip", "fish"), ("light bulb", "fish"),
+        ("strawberry", "fish"), ("pine tree", "fish"), ("ghost", "fish"), ("squid", "rocket"),
+        ("squid", "airplane"), ("ice cream cone", "shark"), ("sailboat", "shark"), ("penguin", "whale"),
+        ("avocado", "whale"), ("eggplant", "whale"), ("boot", "whale"), ("pear", "mouse"),
+        ("pineapple", "hedgehog"), ("lollipop", "magnifying glass"),
     ],
     "half turn": [
         ("light bulb", "pear"), ("tulip", "jellyfish"), ("rabbit", "duck"), ("swan", "elephant"),
         ("anchor", "umbrella"), ("house", "shield"), ("crescent moon", "banana"), ("tent", "diamond"),
+        ("tree", "octopus"), ("broccoli", "octopus"), ("palm tree", "squid"), ("ice cream cone", "squid"),
+        ("snail", "hat"), ("fish", "whale"), ("bird", "fish"), ("teapot", "elephant"), ("swan", "snail"),
+        ("flamingo", "umbrella"), ("boot", "axe"), ("carrot", "pine tree"), ("pineapple", "carrot"),
+        ("turtle", "bowl of rice"), ("hedgehog", "watermelon"), ("snowman", "light bulb"),
+        ("penguin", "avocado"), ("top hat", "bucket"), ("fire", "jellyfish"), ("crown", "octopus"),
+        ("duck", "elephant"), ("mouse", "teapot"),
     ],
     "jigsaw": [
         ("pizza", "ladybug"), ("strawberry", "tomato"), ("panda", "soccer ball"), ("globe", "fish"),
@@ -88,15 +109,22 @@ IN_VIEWS = {
         ("snowman", "spider"), ("panda", "soccer ball"), ("sun", "globe"), ("pool ball", "full moon face"),
     ],
 }  # fmt: skip
+FEW = ("jigsaw", "negative")  # with fewer pairs and seeds
+
+AT_ONCE = 96  # pictures
 
 
 class Kind(NamedTuple):
-    """pairs of names; denoiser(model, prompts); how to look for the first and for the second name."""
+    """pairs of names; denoiser(model, prompts); how to look for the first and for the second name.
+
+    back: what undoes the view of an anagram; None for a hybrid.
+    """
 
     pairs: list
     denoiser: object
     looks: tuple
     seeds: range = range(8)
+    back: object = None
 
 
 def in_view(view):
@@ -104,11 +132,17 @@ def in_view(view):
 
 
 KINDS = {
-    "anagram": Kind(FLIPPED, visual_anagram, (same, FLIP.apply), range(16)),
+    "anagram": Kind(FLIPPED, visual_anagram, (same, FLIP.apply), range(16), FLIP.invert),
     "hybrid": Kind(NEAR_AND_FAR, hybrid, (low_pass(3), same)),
-    "hybrid in outlines": Kind(IN_OUTLINES, hybrid, (low_pass(3), same)),
+    "hybrid in outlines": Kind(IN_OUTLINES, hybrid, (low_pass(3), same), range(16)),
 } | {
-    name: Kind(pairs, in_view(VIEWS[name]), (same, VIEWS[name].apply))
+    name: Kind(
+        pairs,
+        in_view(VIEWS[name]),
+        (same, VIEWS[name].apply),
+        range(8 if name in FEW else 16),
+        VIEWS[name].invert,
+    )
     for name, pairs in IN_VIEWS.items()
 }
 
@@ -141,23 +175,45 @@ def judged(judge, pair, pictures, looks):
     }
 
 
+def control(judge, data, pair, kind):
+    """Ranks of both names for training drawings of a pair, which show one thing.
+
+    For an anagram the drawings of both things, the second turned so that the view shows it; for a hybrid
+    those of the thing to be seen from close by.
+    """
+    index = [(data.name_index == data.names.index(name)).nonzero()[:, 0] for name in pair]
+    first, second = (plain(data, some) for some in index)
+    drawings = torch.cat([first, kind.back(second)]) if kind.back else second
+    return judged(judge, pair, drawings, kind.looks)["ranks"]
+
+
 def surest(sure):
     """Places of a row's seeds; first the one whose less sure way to look is the surest."""
     return sorted(range(len(sure)), key=lambda i: -min(sure[i]))
 
 
-def measured(model, judge, name, sheets, most):
+def pictures_of(model, name, pairs, seeds):
+    """Some pairs of a kind, each with its pictures, one for each seed, all drawn at once."""
+    both = zip(*(prompts(name, pair) for pair in pairs), strict=True)
+    both = [[prompt for prompt in column for _ in seeds] for column in both]
+    denoise = KINDS[name].denoiser(model, both)
+    pictures = generate(model, denoise, [*seeds] * len(pairs)).clamp(-1, 1)
+    return zip(pairs, pictures.split(len(seeds)), strict=True)
+
+
+def measured(model, judge, data, name, sheets, most):
     """The rows of one kind, the surest pair first, and its sheet for the eye; at most so many seeds."""
     kind = KINDS[name]
     seeds = kind.seeds[:most]
     rows, drawn = [], {}
-    for pair in tqdm(kind.pairs, desc=name):
-        both = [[prompt] * len(seeds) for prompt in prompts(name, pair)]
-        pictures = generate(model, kind.denoiser(model, both), seeds).clamp(-1, 1)
-        row = {"pair": pair, **judged(judge, pair, pictures, kind.looks)}
-        order = surest(row["sure"])
-        rows.append(row | {"best": seeds[order[0]]})
-        drawn[pair] = pictures[order[:6]]
+    at_once = max(1, AT_ONCE // len(seeds))  # pairs
+    for i in tqdm(range(0, len(kind.pairs), at_once), desc=name):
+        for pair, pictures in pictures_of(model, name, kind.pairs[i : i + at_once], seeds):
+            row = {"pair": pair, **judged(judge, pair, pictures, kind.looks)}
+            row["plain"] = control(judge, data, pair, kind)
+            order = surest(row["sure"])
+            rows.append(row | {"best": seeds[order[0]]})
+            drawn[pair] = pictures[order[:6]]
     rows.sort(key=lambda row: -max(map(min, row["sure"])))
     sheet([drawn[row["pair"]] for row in rows], kind.looks, sheets / f"pairs-{name}.png")
     return rows
@@ -183,13 +239,13 @@ def main():
     if unknown := set(args.kinds) - set(KINDS):
         parser.error(f"unknown kind {unknown.pop()}; there are {', '.join(KINDS)}")
     keep_freed_memory()
-    model, judge = load_pretrained("emoji64"), load_evaluator()
-    sha256 = digests(WEIGHTS, JUDGE)
+    model, judge, data = load_pretrained("emoji64"), load_evaluator(), emoji()
+    sha256 = digests(WEIGHTS, JUDGE, PATH)
     record = json.loads(FILE.read_text()) if FILE.exists() else {}
     if record.get("sha256") != sha256:
         record = {"sha256": sha256}
     for name in args.kinds or KINDS:
-        record[name] = measured(model, judge, name, args.sheets, args.seeds)
+        record[name] = measured(model, judge, data, name, args.sheets, args.seeds)
         for row in record[name]:
             counts = [both_within(row, first) for first in (1, 5)]
             print(name, *row["pair"], "best seed", row["best"], "first, in five", *counts)

@@ -13,7 +13,6 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmarks import (
     emoji64_quality,
     guidance,
     inpainting,
@@ -25,15 +24,20 @@ from benchmarks import (
     prompt_switch,
     train_step,
 )
+from benchmarks import (
+from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, precision, train_step
 from benchmarks._results import RESULTS, digests
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.emoji64.judge import load_evaluator
 from diffusion_utils.files import ROOT
+from diffusion_utils.metrics import seam
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.objectives import noise_objective
 from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.train import smoke
+from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.mnist.unet import UNet, unet_denoiser
+from diffusion_utils.pictures import hole, shipped_image, to_unit
 from diffusion_utils.pictures import shipped_image, to_unit
 
 
@@ -228,22 +232,43 @@ def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):
     """A model that leaves the picture as it is, or draws a flat one: gamma and times say which."""
     boat = shipped_image("sailboat")
 
-    def inpaint(model, denoise, image, mask, seeds, times):
-        assert (image == boat).all() and mask.sum() == 36 * 30
-        flat = (denoise, times) == (("a sailboat", 3), 8)
-        return (mask if flat else 0) + boat.expand(len(seeds), -1, -1, -1)
+
+def test_each_seam_is_of_its_prompt_and_number_of_times(monkeypatch):
+    """A model that leaves the pictures as they are, or fills in white: prompts and times say which."""
+    boat, mask = shipped_image("sailboat").expand(2, -1, -1, -1), hole(*inpainting.HOLE)
+
+    def inpaint(model, denoise, images, mask, seeds, times):
+        assert (images == boat).all() and seeds == [0, 0]
+        white = (denoise, times) == ((["a photo"] * 2, 3), 8)
+        return torch.where(mask > 0, 1.0, images) if white else images
 
     monkeypatch.setattr(inpainting, "inpaint", inpaint)
-    monkeypatch.setattr(inpainting, "prompted", lambda model, prompt, gamma: (prompt, gamma))
-    *as_it_is, last = inpainting.rows(None, "sailboat", range(2))
-    assert [(row["gamma"], row["times"]) for row in [*as_it_is, last]] == [
-        (gamma, times) for gamma in (1, 3) for times in (1, 2, 4, 8)
+    monkeypatch.setattr(inpainting, "PHOTO", "a photo")
+    monkeypatch.setattr(inpainting, "prompted", lambda model, prompts, gamma: (prompts, gamma))
+    monkeypatch.setattr(inpainting, "name_ranks", lambda judge, pictures, names: [1, 2])
+    *as_it_is, last = inpainting.rows(None, None, boat, ["sailboat"] * 2, mask)
+    assert [(row["prompt"], row["times"]) for row in [*as_it_is, last]] == [
+        (prompt, times) for prompt in ("name", "photo") for times in (1, 2, 4, 8)
     ]
-    known = json.loads((RESULTS / "inpainting.json").read_text())["original"]["sailboat"]
     for row in as_it_is:
-        assert row["picture"] == "sailboat"
-        assert row["seam"] == pytest.approx([known] * 2)
-    assert min(last["seam"]) > 2 * known
+        assert row["seam"] == pytest.approx(seam(boat, mask).tolist(), abs=1e-4)
+        assert row["rank"] == [1, 2]
+    assert min(last["seam"]) > 1.2 * max(as_it_is[0]["seam"])
+
+
+def test_pairs_drawn_at_once_keep_their_own_pictures(monkeypatch):
+    """Pictures that carry the length of their second prompt, and their seed."""
+
+    def generate(model, denoise, seeds):
+        values = [len(text) + seed / 10 for text, seed in zip(denoise[1], seeds, strict=True)]
+        return torch.tensor(values)[:, None, None, None] / 100
+
+    kind = pairs.Kind([], lambda model, prompts: prompts, looks=())
+    monkeypatch.setattr(pairs, "generate", generate)
+    monkeypatch.setitem(pairs.KINDS, "jigsaw", kind)
+    drawn = dict(pairs.pictures_of(None, "jigsaw", [("owl", "sun"), ("fish", "whale")], range(2)))
+    assert (100 * drawn["owl", "sun"]).flatten().tolist() == pytest.approx([5, 5.1])
+    assert (100 * drawn["fish", "whale"]).flatten().tolist() == pytest.approx([7, 7.1])
 
 
 @pytest.fixture

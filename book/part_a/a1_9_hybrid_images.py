@@ -56,11 +56,9 @@ import torch.nn.functional as F
 
 from diffusion_utils.denoisers import blended, guided
 from diffusion_utils.diagrams import storyboard
-from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.judge import load_evaluator, name_ranks, plain
 from diffusion_utils.files import ROOT
 from diffusion_utils.profile import by_profile
-from diffusion_utils.sampling import generators, last, trajectory, unit_noise
+from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.tasks import generate, hybrid, prompted
@@ -74,17 +72,17 @@ timesteps = by_profile(
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
 
-# %% mystnb={"figure": {"caption": "Four hybrids at full size (above), blurred by 3 pixels, much as the eye sees them from afar (middle), and at a quarter of their size (below). $\\sigma = 2$, $\\gamma = 7$, seeds 0, 6, 0 and 0; chosen by eye. The prompts for near end with \"with black outlines\".", "name": "fig-a19-hybrids"}, "image": {"alt": "Four columns. Above: a red skull with white spots; a pale skull with two dark eye holes; a green frog face with a leaf, two round eyes and a wide mouth; a red and green frog with an open mouth. In the middle, the same pictures blurred: a toadstool, a panda's face with dark ears, a green apple with a leaf, a slice of watermelon. Below, the same pictures small."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Four hybrids at full size (above), blurred by $\\sigma = 3$ pixels, much as the eye sees them from afar (middle), and at a quarter of their size (below). The bands meet at $\\sigma = 2$; $\\gamma = 7$, seeds 0, 0, 8 and 15; pairs and seeds chosen by eye. The prompts for near end with \"with black outlines\".", "name": "fig-a19-hybrids"}, "image": {"alt": "Four columns. Above: a red skull with white spots; a green frog face with a leaf, two round eyes and a wide mouth; the pale head of a wolf with pointed ears; a pink cow face with a dark muzzle. In the middle, the same pictures blurred: a toadstool, a green apple with a leaf, a panda's face with dark ears and eyes, a pig's face. Below, the same pictures small."}} tags=["hide-input"]
 def small(x, scale=0.25):
     """x at a part of its size, in the middle of a white square."""
     x = F.interpolate(x, scale_factor=scale, antialias=True, mode="bilinear")
     return F.pad(x, [(64 - x.shape[-1]) // 2] * 4, value=1.0)
 
 
-far = ["a mushroom", "a panda", "a green apple", "a watermelon"]
+far = ["a mushroom", "a green apple", "a panda", "a pig face"]
 ending = " with black outlines"
-near = ["a skull" + ending] * 2 + ["a frog" + ending] * 2
-seeds = [0, 6, 0, 0]
+near = [f"a {b}{ending}" for b in ("skull", "frog", "wolf", "cow face")]
+seeds = [0, 0, 8, 15]
 hybrids = generate(model, hybrid(model, [far, near], (2.0,)), seeds, timesteps)
 hybrids = hybrids.clamp(-1, 1)
 blurred = low_pass(3.0)
@@ -99,13 +97,7 @@ grid(
 )
 
 # %% [markdown]
-# Look at the upper row of {numref}`fig-a19-hybrids`. Lines draw the holes and the jaw of a skull, and the eyes and the mouth of a frog. Blurred, the lines are gone, and a toadstool, a panda, an apple and a slice of watermelon are left. Step back from the screen, or squint, and the upper row looks more like the blurred one, and like the small pictures below.
-#
-# Four readers who did not know the prompts named the four pictures: two saw them at full size, two at a quarter. All 16 first guesses were right.
-#
-# ```{dropdown} How these four were chosen
-# We looked at 102 pairs, mostly from one or two seeds, and chose four by eye. 17 of them are pairs of the benchmark (below), the panda among these. Skull and frog have eyes and a mouth, which a few lines show on many areas.
-# ```
+# Look at the upper row of {numref}`fig-a19-hybrids`. Lines draw the holes and the jaw of a skull, the eyes and the mouth of a frog, the cheeks and the muzzle of a wolf, and the muzzle of a cow. Blurred, the lines are gone, and a toadstool, an apple, a panda and a pig are left. Step back from the screen, or squint, and the upper row looks more like the blurred one, and like the small pictures below.
 #
 # ```{live} hybrid
 # ```
@@ -114,22 +106,21 @@ grid(
 #
 # The first hybrid images mixed the coarse parts of one photograph, its large areas and soft shadows, with the fine parts of another {cite:p}`oliva2006`. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`: in each step, ask it about both prompts. Take the coarse part of the one answer and the fine part of the other, and add them up.
 
-# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of a hybrid of a watermelon (far) and a sailboat with black outlines (near). Above, the clean picture that the network guesses with the prompt for far, and its coarse band. Below, its guess with the prompt for near, and the fine band of that, shown around grey; both guided, $\\gamma = 7$, seed 0. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a slice of watermelon, an arrow named blur, the same slice blurred. Below: a sailboat with orange and yellow sails, an arrow named minus its blur, its outlines on grey. Both lead to the sum on the right, a sailboat in red and green."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of a hybrid of a watermelon (far) and a sailboat with black outlines (near). Above, the clean picture that the network guesses with the prompt for far, and its coarse band. Below, its guess with the prompt for near, and the fine band of that, shown around grey; both guided, $\\sigma = 2$, $\\gamma = 7$, seed 0. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a slice of watermelon, an arrow named blur, the same slice blurred. Below: a sailboat with orange and yellow sails, an arrow named minus its blur, its outlines on grey. Both lead to the sum on the right, a sailboat in red and green."}} tags=["hide-input"]
 melon = ["a watermelon", "a sailboat" + ending]
 k = by_profile(full=11, fast=1)
 t = timesteps[k]
 noise = generators([0])
 x_T = unit_noise(model.shape, noise).to(model.device)
 denoise = hybrid(model, melon, (2.0,))
-x_t = last(
-    trajectory(denoise, x_T, timesteps[: k + 1], model.schedule, generators=noise)
-)
+steps = [*trajectory(denoise, x_T, timesteps, model.schedule, generators=noise)]
+x_t = steps[k - 1].x  # what the step at t gets
 
 
 def seen(prompt):
     """The clean picture that the network sees in x_t with a prompt."""
-    eps = prompted(model, prompt)(x_t.to(model.device), t).eps.cpu()
-    return model.schedule.predict_x0(x_t, t, eps)
+    eps = prompted(model, prompt)(x_t, t).eps
+    return model.schedule.predict_x0(x_t, t, eps).cpu()
 
 
 coarse, fine = bands(2.0)
@@ -201,16 +192,17 @@ grid(
 #
 # ## Where it fails
 #
-# The width of the blur decides who wins. For the pair of {numref}`fig-a19-bands` no width gives both:
+# The width of the blur decides who wins. For the pair of {numref}`fig-a19-bands` none of these three widths gives both:
 
-# %% mystnb={"figure": {"caption": "A watermelon (far) and a sailboat with black outlines (near), split at blurs of five widths: as it is (above) and blurred by 3 pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Five pictures above, blurred versions below. Above, on the left a plain slice of watermelon, then more and more lines of a mast and a hull, on the right a sailboat with red sails. Blurred, the first three look like a slice of watermelon, the last like a sailboat."}} tags=["hide-input"]
-widths = [0.5, 1.0, 2.0, 4.0, 8.0]
-split = torch.cat(
-    [
-        generate(model, hybrid(model, melon, (width,)), [0], timesteps)
-        for width in widths
-    ]
-).clamp(-1, 1)
+
+# %% mystnb={"figure": {"caption": "A watermelon (far) and a sailboat with black outlines (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain slice of watermelon; in the middle the slice with a few lines of a mast and a hull; on the right a sailboat with red sails. Blurred, the first two look like a slice of watermelon, the last like a sailboat."}} tags=["hide-input"]
+def split_at(width):
+    """The hybrid of the same two prompts and seed, split at another width."""
+    return generate(model, hybrid(model, melon, (width,)), [0], timesteps)
+
+
+widths = [0.5, 2.0, 8.0]
+split = torch.cat([split_at(0.5), steps[-1].x.cpu(), split_at(8.0)]).clamp(-1, 1)
 grid(
     [unit_range(split), unit_range(blurred(split))],
     titles=[rf"$\sigma = {w:g}$" for w in widths],
@@ -219,19 +211,11 @@ grid(
 )
 
 # %% [markdown]
-# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even when it is blurred. In between, at $\sigma = 2$ the melon wins, and at $\sigma = 4$ the boat.
+# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even when it is blurred. At $\sigma = 2$ there are lines of a mast and a hull, but we read a melon.
 #
-# Two blurs make three bands, for three prompts: in the folded picture we read a frog, and the green of an apple, but no owl.
-
-# %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid for three prompts, a green apple (coarse), an owl (middle) and a frog with black outlines (fine), and its three bands; blurs of 4 and 1.5 pixels, $\\gamma = 7$, seed 0. The finer bands are shown around grey.", "name": "fig-a19-triple"}, "image": {"alt": "A green frog face with dark lines; then its coarse band, a blurred green disc, and its middle and fine bands, soft spots and the lines of the face around grey."}} tags=["remove-input", "hide-output"]
-three = ["a green apple", "an owl", "a frog with black outlines"]
-triple = generate(model, hybrid(model, three, (4.0, 1.5)), [0], timesteps)
-parts = [band(triple) for band in bands(4.0, 1.5)]
-titles = ["picture", "coarse band", "middle band", "fine band"]
-grid([unit_range(torch.cat([triple, *parts]))], titles=titles, size=1.75)
-
-# %% [markdown]
-# How often does it work? Seldom, but more often than training drawings pass the same test. `python -m benchmarks.pairs` drew 60 pairs from 8 seeds each, chosen by hand beforehand. The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. (In 1.8 the first five names counted.)
+# ## How often does it work?
+#
+# `python -m benchmarks.pairs` drew pairs that were chosen by hand, three of them (a skull in a mushroom, a frog in an apple and in a watermelon) after we had seen that they work. The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. (In 1.8 the first five names counted.)
 
 
 # %% tags=["hide-input"]
@@ -240,39 +224,35 @@ def hits(row):
     return sum(max(ranks) == 1 for ranks in row["ranks"])
 
 
-def control(pair):
-    """(drawings of the thing for near that have both names, all of its drawings)."""
-    first, second = pair
-    index = data.name_index == data.names.index(second)
-    drawings = plain(data, index.nonzero()[:, 0])
-    afar = name_ranks(judge, blurred(drawings), [first] * len(drawings))
-    close = name_ranks(judge, drawings, [second] * len(drawings))
-    return sum(a == b == 1 for a, b in zip(afar, close, strict=True)), len(drawings)
-
-
 def counted(rows):
     """Cells of the table: pairs, hybrids and training drawings that have both names."""
-    right, drawn = map(sum, zip(*(control(row["pair"]) for row in rows), strict=True))
+    plain = [ranks for row in rows for ranks in row["plain"]]
     return [
         f"{sum(hits(row) > 0 for row in rows)} of {len(rows)}",
         f"{sum(map(hits, rows))} of {sum(len(row['ranks']) for row in rows)}",
-        f"{right} of {drawn}",
+        f"{sum(max(ranks) == 1 for ranks in plain)} of {len(plain)}",
     ]
 
 
-data, judge = emoji(), load_evaluator()
 rows = {
     "with black outlines": search["hybrid in outlines"],
     "the name alone": search["hybrid"],
 }
+ranks = {tuple(row["pair"]): row["ranks"] for row in search["hybrid in outlines"]}
+shown = [
+    ranks[a[2:], b[2:].removesuffix(ending)][seed]
+    for a, b, seed in zip(far, near, seeds, strict=True)
+]
+passed = sum(max(both) == 1 for both in shown)
 table(
     [[name, *counted(some)] for name, some in rows.items()],
     ["prompt for near", "pairs, at least once", "hybrids", "training drawings of near"],
-    "How many the judge names right both times, first of 508 names: as it is, and blurred by 3 pixels. σ = 2.",
+    "How many the judge names right both times, first of 508 names: as it is, and blurred by σ = 3 pixels. Bands split at σ = 2; 16 seeds a pair, 8 for the name alone. Of the four hybrids at the top of the page, which we chose by eye, this test passes "
+    f"{passed}.",
 )
 
 # %% [markdown]
-# By this count most pairs fail.
+# By this count most pairs fail. But hybrids pass more often than training drawings do.
 #
 # The last column is a control. A drawing of a sun with a face may look like a sun when it is blurred; then a hybrid of the two proves little. So the judge also sees the training drawings of the thing for near, as they are and blurred.
 #
