@@ -134,7 +134,7 @@ fig.legend(loc="outside upper center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# At the right end a little of the digit is left. Sampling will start from pure noise, and [What limits B2](b2_limits.ipynb) tests whether that matters.
+# At the right end a little of the digit is left. Sampling will start from pure noise; [What limits B2](b2_limits.ipynb) tests whether that matters.
 #
 # ## Training: guess the noise
 #
@@ -181,9 +181,9 @@ grid(
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so that no network can guess $\epsilon$ without error. (N.2) turns a small error of $\epsilon$ into a large one of $\hat x_0$, because it divides by a small $\sqrt{\bar\alpha_t}$.
+# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so no network can guess $\epsilon$ without error. (N.2) makes a small error of $\epsilon$ a large one of $\hat x_0$, because it divides by a small $\sqrt{\bar\alpha_t}$.
 #
-# Why ask for the noise and not for the picture? By (N.2) an error of the noise is an error of $\hat x_0$ divided by $\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, so this loss weighs small noise levels more than a loss of $\hat x_0$ would. The authors of DDPM tried both, and drew better images with the noise.
+# Why ask for the noise and not for the picture? The authors of DDPM tried both, and drew better images with the noise.
 # In code, points 2 to 4 are:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
@@ -209,7 +209,10 @@ table(
         ["training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
         ["course staff, read off their figure", "0.028 to 0.030"],
         [f"training, near step {len(at_step):,}", f"{at_step[-100:].mean():.4f}"],
-        [f"final weights, {loss['digits']:,} training digits", f"{loss['training']:.4f}"],
+        [
+            f"final weights, {loss['digits']:,} training digits",
+            f"{loss['training']:.4f}",
+        ],
         [f"final weights, {loss['digits']:,} test digits", f"{loss['test']:.4f}"],
         [
             "test minus training",
@@ -221,13 +224,14 @@ table(
 )
 
 # %% [markdown]
-# LOSSTEXT
+# On test digits, which the network has never seen, the loss is that on training digits, within the error. The curve is noisy because each batch draws other timesteps, and small $t$ are harder ({numref}`fig-b2-loss-t`).
 
 # %% mystnb={"figure": {"caption": "Mean squared error at twelve timesteps, of the noise (left) and of the estimate $\\hat x_0$ that (N.2) makes of it (right); 1,000 test digits, the same noise at each timestep, weights of epoch 20.", "name": "fig-b2-loss-t"}, "code_prompt_show": "Show the loss at each timestep", "image": {"alt": "Two panels with logarithmic axes. The error of the noise falls with t, that of the digit rises."}} tags=["remove-input", "hide-output"]
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
+times = [row["t"] for row in stored["errors"]]
 titles = {"noise": r"noise $\epsilon_\theta$", "digit": r"digit $\hat x_0$"}
 for ax, (name, title) in zip(axes, titles.items(), strict=True):
-    ax.plot(*zip(*((row["t"], row[name]) for row in stored["errors"])), "o-")
+    ax.plot(times, [row[name] for row in stored["errors"]], "o-")
     ax.set(title=title, xlabel="$t$", yscale="log")
 axes[0].set_ylabel("mean squared error")
 plt.show()
@@ -301,7 +305,7 @@ def draw_digits(network, timesteps, seeds):
     return x
 
 
-# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9, the same for both; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9, the same for both; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Two rows of ten generated digits. After epoch 5 the first, the fourth, the fifth and the last two are hard to name; after epoch 20 the third and the last."}} tags=["remove-input"]
 samples = {
     "epoch 5": draw_digits(networks[min(networks)], timesteps, seeds),
     "epoch 20": images[-1],  # drawn above, with the same noise
@@ -309,7 +313,7 @@ samples = {
 grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# SAMPLES
+# In {numref}`fig-b2-samples` the strokes look like handwriting after five epochs already, but half of the digits are hard to name. After twenty most can be read; the third and the last are doubtful.
 #
 # How good are they? The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
@@ -344,28 +348,30 @@ table(
 #
 # The step (N.3) may lead to any $t' < t$, so the loop can skip timesteps. What is lost?
 
-# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+
+# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives other digits. With 10 steps the first, the fifth and the sixth are in pieces. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
 def with_beta(x_t, t):
     """The same estimate, and the larger variance: (N.5) at nu = 1."""
-    eps = unet_denoiser(network, T)(x_t, t).eps
+    eps = denoise(x_t, t).eps
     return NoiseEstimate(eps, torch.ones_like(eps))
 
 
-def fewer(steps, denoise=unet_denoiser(network, T)):
+def fewer(steps, denoise):
     times = spaced_timesteps(T, by_profile(steps, 3))
     return sample(denoise, (1, 28, 28), times, schedule, seeds=seeds)
 
 
+denoise = unet_denoiser(network, T)
 rows = {
     "300 steps": images[-1],
-    "50 steps": fewer(50),
-    "10 steps": fewer(10),
+    "50 steps": fewer(50, denoise),
+    "10 steps": fewer(10, denoise),
     "10 steps, $\\beta$": fewer(10, with_beta),
 }
 grid(list(rows.values()), labels=list(rows))
 
 # %% [markdown]
-# FEW
+# From the same noise each number of steps draws other digits, because it adds fresh noise at other timesteps. With 10 steps several are in pieces (the first, the fifth and the sixth). A thousand samples say more:
 
 # %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "ALT"}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
@@ -389,6 +395,12 @@ plt.show()
 
 # %% [markdown]
 # WHY
+#
+# * **Few steps.** $\tilde\beta$ of (N.4) is the variance of $x_{t'}$ for a *known* $x_0$. But several digits could be behind $x_t$. That they differ makes $x_{t'}$ vary more, which counts in a long step.
+# * **More noise.** The DDPM paper also names $\beta$, which would suit data that are themselves pure noise. In long steps this is too much: the network takes away the noise that it expects, and grains of it stay (last row of {numref}`fig-b2-steps`).
+# * **The gap that stays.** From 100 steps to 300 the spread no longer grows. Why it remains below that of real digits, we do not know.
+#
+# The right variance is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. DDIM {cite:p}`song2021` adds no fresh noise at all; [1.4](../part_a/a1_4_iterative_denoising.ipynb) builds it.
 #
 # ## Try it
 #

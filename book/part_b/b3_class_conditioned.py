@@ -50,7 +50,6 @@ sys.path.insert(0, str(books[0]))
 import json
 
 import matplotlib.pyplot as plt
-import numpy as np
 import torch
 from IPython.display import Markdown
 
@@ -173,7 +172,7 @@ Markdown(
     f"of the noise at t = 200 {saved(200)}, and at t = 10 {saved(10)}."
 )
 
-# %% mystnb={"figure": {"caption": "Four samples of each digit, 0 to 9, after 5 and 20 epochs, with $\\gamma = 5$. Seeds 0 to 39; 25 steps (the other figures take 50).", "name": "fig-b3-epochs"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Four samples of each digit, 0 to 9, after 5 and 20 epochs, with $\\gamma = 5$. Seeds 0 to 39; 25 steps (the other figures take 50).", "name": "fig-b3-epochs"}, "image": {"alt": "Two blocks of four rows of generated digits in ten columns. In both, each column holds its digit, and the four of a column are much alike. Two fives of the upper block and one of the lower are in pieces."}} tags=["remove-input"]
 labels = digits.repeat(by_profile(full=4, fast=1))
 fewer = spaced_timesteps(T, by_profile(full=25, fast=3))
 blocks = {
@@ -189,7 +188,7 @@ blocks = {
 grid([tile(block, 10) for block in blocks.values()], labels=list(blocks), size=5)
 
 # %% [markdown]
-# EPOCHS
+# In {numref}`fig-b3-epochs` each column holds its digit after five epochs already. Two of the fives are in pieces then, and one after twenty. The four digits of a column are much alike.
 #
 # ## Guidance
 #
@@ -214,15 +213,13 @@ seven = unet_denoiser(network, T, labels=torch.full((10,), 7))
 rows = {}
 for gamma in (1, 2, 5):
     denoise = guided(seven, any_digit, gamma)
-    rows[gamma] = sample(
-        denoise, (1, 28, 28), timesteps, schedule, seeds=range(10)
-    )
+    rows[gamma] = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=range(10))
 
-# %% mystnb={"figure": {"caption": "Ten sevens for three guidance scales; seeds 0 to 9, the same in each row; 50 steps.", "name": "fig-b3-sevens"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Ten sevens for three guidance scales; seeds 0 to 9, the same in each row; 50 steps.", "name": "fig-b3-sevens"}, "image": {"alt": "Three rows of ten generated sevens. In the first row they differ in slant, width and thickness, and the second has a crossbar; in the last row most are thick and much alike."}} tags=["remove-input"]
 grid(list(rows.values()), labels=[rf"$\gamma={gamma}$" for gamma in rows])
 
 # %% [markdown]
-# SEVENS
+# At $\gamma = 1$ the sevens of {numref}`fig-b3-sevens` differ: the second has a crossbar, and the sixth and the ninth are odd. At $\gamma = 5$ all are sevens, but most have the same thick bar. The second has lost its crossbar.
 #
 # ## Why more than 1?
 #
@@ -318,8 +315,8 @@ table(
 #
 # With a large $\gamma$ the second term of (B3.2) outweighs the first. The image goes where its class is plainest, not where digits are.
 
-# %% mystnb={"figure": {"caption": "As {numref}`fig-b3-gammas`, seeds 0 to 9, 50 steps, with a larger $\\gamma$ in the last row. Values clipped to $[0, 1]$ for display.", "name": "fig-b3-too-much"}, "image": {"alt": "Three rows of digits zero to nine, for gamma 2, 5 and 20. Downwards most strokes become thicker and ragged; in the last row the zero has a stroke in its hole and the eight is a thin outline."}} tags=["remove-input"]
-pushed = {gamma: paths[gamma][-1].x for gamma in (2, 5)} | {20: path_of_ten(20)[-1].x}
+# %% mystnb={"figure": {"caption": "As {numref}`fig-b3-gammas`, with a larger $\\gamma$ in the second row; seeds 0 to 9, 50 steps. Values clipped to $[0, 1]$ for display.", "name": "fig-b3-too-much"}, "image": {"alt": "Two rows of digits zero to nine, for gamma 2 and 20. In the second row most strokes are thicker and ragged, the zero has a stroke in its hole, and the eight is a thin outline."}} tags=["remove-input"]
+pushed = {2: paths[2][-1].x, 20: path_of_ten(20)[-1].x}
 grid(
     list(pushed.values()),
     titles=range(10),
@@ -327,7 +324,7 @@ grid(
 )
 
 # %% [markdown]
-# Downwards in {numref}`fig-b3-too-much` most strokes get thicker, but the 8 ends as a thin outline. At $\gamma = 20$ the 1 and the 4 are ragged, the 0 has a stroke in its hole, and the 9 has come apart. The 5 stays in two pieces.
+# At $\gamma = 20$ most strokes of {numref}`fig-b3-too-much` are thicker, but the 8 is a thin outline. The 1 and the 4 are ragged, the 0 has a stroke in its hole, and the 9 has come apart.
 
 # %% mystnb={"code_prompt_show": "Show the digits coming out of noise", "figure": {"caption": "The row $\\gamma = 2$ of {numref}`fig-b3-gammas` coming out of noise. Seeds 0 to 9, 50 steps.", "name": "fig-b3-animation"}} tags=["remove-input", "hide-output"]
 kept = paths[2][::2] + [paths[2][-1]]
@@ -343,6 +340,6 @@ animation(
 #
 # ## Try it
 #
-# 1. **Ask for anything but a seven.** In the cell that draws sevens, change `gamma=2` to `gamma=-2`. Which digits come out? What do they have in common?
-# 2. **Half a one, half a seven.** Make `any_digit` a one, `unet_denoiser(network, T, labels=torch.full((10,), 1))`, and change `gamma=2` to `gamma=0.5`: (N.6) now
-#    takes the mean of the two estimates. What do you get?
+# 1. **Ask for anything but a seven.** In the cell that draws sevens, change the 5 to -2. Which digits come out in the last row? What do they have in common?
+# 2. **Half a one, half a seven.** Make `any_digit` a one, `unet_denoiser(network, T, labels=torch.full((10,), 1))`, and change the 5 to 0.5: (N.6) now
+#    takes the mean of the two estimates. What do you get in the last row?
