@@ -118,7 +118,7 @@ def change(row):
 
 
 def some(gammas):
-    return "γ = " + ", ".join(f"{gamma:g}" for gamma in gammas)
+    return "γ = " + " and ".join(f"{gamma:g}" for gamma in gammas)
 
 
 changes = {gamma: change(row) for gamma, row in rows_of.items() if gamma > 1}
@@ -172,7 +172,7 @@ Markdown(
     f"of the noise at t = 200 {saved(200)}, and at t = 10 {saved(10)}."
 )
 
-# %% mystnb={"figure": {"caption": "Four samples of each digit, 0 to 9, after 5 and 20 epochs, with $\\gamma = 5$. Seeds 0 to 39; 25 steps (the other figures take 50).", "name": "fig-b3-epochs"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Four samples of each digit, 0 to 9, after 5 and 20 epochs, with $\\gamma = 5$. Seeds 0 to 39; 25 steps (the other figures take 50).", "name": "fig-b3-epochs"}, "image": {"alt": "Two blocks of four rows of generated digits in ten columns. Each column holds its digit, much alike. Two fives of the upper block and one of the lower are in pieces."}} tags=["remove-input"]
 labels = digits.repeat(by_profile(full=4, fast=1))
 fewer = spaced_timesteps(T, by_profile(full=25, fast=3))
 blocks = {
@@ -188,7 +188,7 @@ blocks = {
 grid([tile(block, 10) for block in blocks.values()], labels=list(blocks), size=5)
 
 # %% [markdown]
-# EPOCHS
+# In {numref}`fig-b3-epochs` each column holds its digit after five epochs already. Two of the fives are in pieces then, and one after twenty. The four digits of a column are much alike.
 #
 # ## Guidance
 #
@@ -215,11 +215,11 @@ for gamma in (1, 2, 5):
     denoise = guided(seven, any_digit, gamma)
     rows[gamma] = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=range(10))
 
-# %% mystnb={"figure": {"caption": "Ten sevens for three guidance scales; seeds 0 to 9, the same in each row; 50 steps.", "name": "fig-b3-sevens"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Ten sevens for three guidance scales; seeds 0 to 9, the same in each row; 50 steps.", "name": "fig-b3-sevens"}, "image": {"alt": "Three rows of ten generated sevens. In the first they differ in slant, width and thickness; in the last most are thick and much alike."}} tags=["remove-input"]
 grid(list(rows.values()), labels=[rf"$\gamma={gamma}$" for gamma in rows])
 
 # %% [markdown]
-# SEVENS
+# At $\gamma = 1$ the sevens of {numref}`fig-b3-sevens` differ: the second has a crossbar, and the sixth and the ninth are odd. At $\gamma = 5$ all are sevens, but most have the same thick bar.
 #
 # ## Why more than 1?
 #
@@ -250,14 +250,14 @@ grid([x_0, x_t, *seen], titles=range(10), labels=["$x_0$", "$x_t$", *names], siz
 
 # %% [markdown]
 # In {numref}`fig-b3-x0` the network without the class ($\gamma = 0$) takes the 1 for a kind of Z, the 3 for a 6 and the 9 for a 5. With the class ($\gamma = 1$) each is its own digit, but grey
-# where the network is not sure. At $\gamma = 2$ the strokes of the class become brighter. At $\gamma = 5$ most are hard and thick, but the 9 has loose pieces, as it begins to at 2.
+# where the network is not sure. At $\gamma = 2$ the strokes of the class become brighter. At $\gamma = 5$ most are hard and thick, but the 9 has loose pieces.
 #
 # ## How hard to insist
 #
 # **Accuracy** is the share of samples that the judge of B2 reads as asked. **Diversity** is the mean distance between two samples of
 # one class, on the judge's 128 features, divided by that of real digits. The **Fréchet distance** of [B2](b2_time_conditioned.ipynb) compares all samples with test digits: it grows when they look wrong, and when they are too much alike.
 
-# %% mystnb={"figure": {"caption": "Accuracy, diversity and Fréchet distance against $\\gamma$; bars: ± two standard errors. Dashed: real digits, as many of each class. Seeds 0 to 999 for each $\\gamma$, 50 steps, epoch 20; the distance is to 5,000 test digits. From `python -m benchmarks.mnist_quality b3`.", "name": "fig-b3-sweep"}, "image": {"alt": "ALT"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Accuracy, diversity and Fréchet distance against $\\gamma$; the bars of the distance are ± two standard errors. Dashed: real digits, as many of each class. Seeds 0 to 999 for each $\\gamma$, 50 steps, epoch 20; the distance is to 5,000 test digits. From `python -m benchmarks.mnist_quality b3`.", "name": "fig-b3-sweep"}, "image": {"alt": "Three plots against gamma from 0 to 5. Accuracy rises from 11 percent to 95 at gamma 1 and 100 at 2. Diversity falls from 150 percent to 77 and crosses that of real digits between 1 and 1.25. The distance falls from 380 almost to the dashed line at 1.25 and rises to 175 at 5."}} tags=["remove-input"]
 gammas = list(rows_of)
 
 
@@ -283,7 +283,8 @@ for ax in axes[:2]:
 plt.show()
 
 # %% [markdown]
-# SWEEP
+# From $\gamma = 0$ to 1 the network is told the class more and more: in {numref}`fig-b3-sweep` accuracy rises and the distance falls. Above 1 nearly all samples are read as asked (a broken 3 can count as right), but those of a class become more alike. The distance counts this lost variety too; it is smallest at 1.25.
+# (At $\gamma = 0$ the diversity is large because a "class" holds digits of all sorts.)
 
 # %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
 lines = [
@@ -315,8 +316,8 @@ table(
 #
 # With a large $\gamma$ the second term of (B3.2) outweighs the first. The image goes where its class is plainest, not where digits are.
 
-# %% mystnb={"figure": {"caption": "As {numref}`fig-b3-gammas`, seeds 0 to 9, 50 steps, with a larger $\\gamma$ in the last row. Values clipped to $[0, 1]$ for display.", "name": "fig-b3-too-much"}, "image": {"alt": "Three rows of digits zero to nine, for gamma 2, 5 and 20. Downwards most strokes become thicker and ragged; in the last row the zero has a stroke in its hole and the eight is a thin outline."}} tags=["remove-input"]
-pushed = {gamma: paths[gamma][-1].x for gamma in (2, 5)} | {20: path_of_ten(20)[-1].x}
+# %% mystnb={"figure": {"caption": "As {numref}`fig-b3-gammas`, with a larger $\\gamma$ in the second row; seeds 0 to 9, 50 steps. Values clipped to $[0, 1]$ for display.", "name": "fig-b3-too-much"}, "image": {"alt": "Two rows of digits zero to nine, for gamma 2 and 20. In the second row most strokes are thicker and ragged, the zero has a stroke in its hole, and the eight is a thin outline."}} tags=["remove-input"]
+pushed = {2: paths[2][-1].x, 20: path_of_ten(20)[-1].x}
 grid(
     list(pushed.values()),
     titles=range(10),
@@ -324,7 +325,7 @@ grid(
 )
 
 # %% [markdown]
-# Downwards in {numref}`fig-b3-too-much` most strokes get thicker, but the 8 ends as a thin outline. At $\gamma = 20$ the 1 and the 4 are ragged, the 0 has a stroke in its hole, and the 9 has come apart. The 5 stays in two pieces.
+# At $\gamma = 20$ most strokes of {numref}`fig-b3-too-much` are thicker, but the 8 is a thin outline. The 1 and the 4 are ragged, the 0 has a stroke in its hole, and the 9 has come apart.
 
 # %% mystnb={"code_prompt_show": "Show the digits coming out of noise", "figure": {"caption": "The row $\\gamma = 2$ of {numref}`fig-b3-gammas` coming out of noise. Seeds 0 to 9, 50 steps.", "name": "fig-b3-animation"}} tags=["remove-input", "hide-output"]
 kept = paths[2][::2] + [paths[2][-1]]
@@ -340,6 +341,6 @@ animation(
 #
 # ## Try it
 #
-# 1. **Ask for anything but a seven.** In the cell that draws sevens, change `gamma=2` to `gamma=-2`. Which digits come out? What do they have in common?
-# 2. **Half a one, half a seven.** Make `any_digit` a one, `unet_denoiser(network, T, labels=torch.full((10,), 1))`, and change `gamma=2` to `gamma=0.5`: (N.6) now
-#    takes the mean of the two estimates. What do you get?
+# 1. **Ask for anything but a seven.** In the cell that draws sevens, change the 5 to -2. Which digits come out in the last row? What do they have in common?
+# 2. **Half a one, half a seven.** Make `any_digit` a one, `unet_denoiser(network, T, labels=torch.full((10,), 1))`, and change the 5 to 0.5: (N.6) now
+#    takes the mean of the two estimates. What do you get in the last row?
