@@ -13,9 +13,20 @@ import pytest
 import torch
 from accelerate import Accelerator
 
-from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, precision, train_step
+from benchmarks import (
+    copying,
+    emoji64_quality,
+    inpainting,
+    mnist_quality,
+    pairs,
+    precision,
+    train_step,
+    unseen_words,
+)
 from benchmarks._results import RESULTS
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
+from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.judge import plain
 from diffusion_utils.files import ROOT
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES
@@ -159,6 +170,31 @@ def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):
         assert row["picture"] == "sailboat"
         assert row["seam"] == pytest.approx([known] * 2)
     assert min(last["seam"]) > 2 * known
+
+
+def test_each_word_has_the_ranks_of_its_thing_seed_by_seed():
+    """A judge that names a black picture "night", a white one "day"."""
+
+    def judge(pictures):
+        return pictures.mean((1, 2, 3))[:, None] * torch.tensor([-1.0, 1.0])
+
+    first, second = torch.tensor([[-1.0, 1], [1, 1]])[..., None, None, None].expand(2, 2, 3, 8, 8)
+    found = unseen_words.by_name((judge, ["night", "day"], None), ["night", "day"], [first, second])
+    assert found == {"night": (1, 2), "day": (1, 1)}
+    assert unseen_words.unseen_words()["sheep"] == "ewe"
+
+
+def test_a_training_drawing_is_near_itself_and_of_its_own_thing():
+    data = emoji()
+    names = ["rocket", "skull"]
+    chosen = [data.name_index.tolist().index(data.names.index(name)) for name in names]
+    drawn = torch.stack([plain(data, chosen), plain(data, chosen[::-1])])
+    found = copying.measured(data, names, drawn)
+    assert found["same thing"] == {"rocket": [True, False], "skull": [True, False]}
+    assert max(map(max, found["nearest"].values())) < 0.01
+    assert found["apart"]["rocket"] == found["apart"]["skull"] > 0.2
+    other = copying.of_drawings(data, names)
+    assert 0.1 < other["apart"]["skull"] < 1 and len(other) == 2
 
 
 @pytest.fixture
