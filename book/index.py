@@ -69,6 +69,7 @@ from diffusion_utils.sampling import (
 from diffusion_utils.schedule import spaced_timesteps, strided_timesteps
 from diffusion_utils.show import grid, to_pixels, unit_range
 from diffusion_utils.tasks import (
+    TIMESTEPS,
     generate,
     hybrid,
     inpaint,
@@ -141,7 +142,7 @@ plt.show()
 #
 # $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
 #
-# on average over pictures, timesteps and noises. (The model of Part A gives the timesteps [other weights](appendix/emoji64.ipynb).)
+# on average over pictures, timesteps and noises. (The model of Part A predicts a mixture of noise and picture, from which the guess of the noise [follows](appendix/emoji64.ipynb).)
 #
 # Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result,
 # $\hat x_0$ ("x zero hat"), is the clean picture that the network sees behind the noise:
@@ -217,7 +218,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 1, 0; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down as a slice of watermelon; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 1, 0; 22 steps or fewer, 33 for the anagram; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down as a slice of watermelon; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -226,7 +227,7 @@ edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 turned = visual_anagram(model, ["a strawberry", "a watermelon"])
-turned = generate(model, turned, [1], timesteps)
+turned = generate(model, turned, [1], by_profile(TIMESTEPS, timesteps))
 skull = hybrid(model, ["a mushroom", "a skull with black outlines"])
 skull = generate(model, skull, [0], timesteps).clamp(-1, 1)
 small = F.interpolate(skull, scale_factor=0.25, antialias=True, mode="bilinear")
