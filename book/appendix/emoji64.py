@@ -72,7 +72,7 @@ from diffusion_utils.metrics import distances
 from diffusion_utils.pictures import to_unit
 from diffusion_utils.profile import by_profile
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, loss_curve, table, to_pixels, unit_range
+from diffusion_utils.show import grid, table, to_pixels, unit_range
 from diffusion_utils.tasks import generate, prompted
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runs import read_history
@@ -90,13 +90,7 @@ asked = prompted(model, prompts, gamma=4)
 drawn = generate(model, asked, [0] * len(shown), timesteps)
 
 # %% mystnb={"figure": {"caption": "Every 42nd of the 508 names that the model knows, in alphabetical order, the first twelve; nothing selected. The prompt is the name with its article; $\\gamma = 4$, seed 0, timesteps 990, 945, .., 0 (22 steps).", "name": "fig-e64-unselected"}, "image": {"alt": "Two rows of six small pictures on white, each with its name above."}} tags=["remove-input"]
-fig, axes = plt.subplots(
-    -(-len(shown) // 6),
-    6,
-    figsize=(7, 1.38 * -(-len(shown) // 6)),
-    squeeze=False,
-    layout="compressed",
-)
+fig, axes = plt.subplots(2, 6, figsize=(7, 2.76), layout="compressed")
 for ax in axes.flat:
     ax.set_axis_off()
 for ax, picture, name in zip(
@@ -144,7 +138,7 @@ for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# At half the size there is less noise beside the picture. At $t = 800$ the base draws a penguin from the little that can be seen, from the prompt and from what it remembers. Other models, too, draw small first and enlarge then, with two networks and two samplers {cite:p}`ho2022cascaded`. Here both work in each step of one sampler.
+# At half the size there is less noise beside the picture. At $t = 800$ the base draws a penguin from the little that can be seen, from the prompt and from what it remembers. (Other models draw small first and enlarge then, with two samplers {cite:p}`ho2022cascaded`. Here both networks work in each step of one.)
 #
 # Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. Where there is almost only noise, guessing the noise is too easy, and where there is almost none, guessing the picture is. The velocity is nearly $-x_0$ in the first case and nearly $\epsilon$ in the second, so it always asks for what is hard to see:
 #
@@ -197,18 +191,15 @@ plt.show()
 # * From the same numbers it makes two small maps, the **layout**, and adds them after down1 and down2. They can say where something is to be.
 # * At the smallest size, 4x4 places, it compares what is at each place with each word vector, and adds a mean of the word vectors in which those that fit best weigh most. This is called **attention**.
 #
-# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. To begin with, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`.
+# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. First, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`.
 
 # %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Two pairs of convolutions follow each of conv_in, down1, down2, attention, up2 and up1. Time and prompt scale and shift these on both sides, though the arrows are drawn on the left alone. The layout is added after down1 and down2.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes on the far left name time and prompt, and below them the layout, with arrows to down1 and down2; a box at the bottom names the words of the prompt, with arrows to both attentions."}} tags=["remove-input"]
 draw(*emoji_plan(unet))
 
-# %% tags=["remove-input"]
-parts = {"base": unet.base, "refiner": unet.refiner}
-count = {k: sum(p.numel() for p in part.parameters()) for k, part in parts.items()}
 # %% [markdown]
 # ## What it learned from
 #
-# From emoji. Each is the picture of a thing with a name, and many styles of them are under open licences.
+# From emoji: pictures of things with a name, in seven styles under open licences.
 
 # %% mystnb={"figure": {"caption": "Six names in the seven styles of the training set. An empty place means that the style has no such drawing.", "name": "fig-e64-data"}, "image": {"alt": "Rows for a rocket, a red apple, a penguin, a cactus, a skull and a house; columns for the styles, from flat to shaded to outlined."}} tags=["remove-input"]
 chosen = ["rocket", "red apple", "penguin", "cactus", "skull", "house"]
@@ -216,9 +207,8 @@ rows = []
 for name in chosen:
     row = torch.ones(len(data.styles), 3, 64, 64)
     for style in range(len(data.styles)):
-        found = (data.name_index == data.names.index(name)) & (
-            data.style_index == style
-        )
+        named = data.name_index == data.names.index(name)
+        found = named & (data.style_index == style)
         if found.any():
             row[style] = unit_range(plain(data, found.nonzero()[:1, 0]))[0]
     rows.append(row)
@@ -241,6 +231,8 @@ table(
 # On one processor core, first the base, then the refiner.
 
 # %% tags=["remove-input"]
+parts = {"base": unet.base, "refiner": unet.refiner}
+count = {k: sum(p.numel() for p in part.parameters()) for k, part in parts.items()}
 base, refiner = (read_history(FOLDER / part / "history.csv") for part in parts)
 recipe = Recipe()
 seen = {"base": len(base), "refiner": len(refiner)}
@@ -264,7 +256,7 @@ table(
         "hours",
         "error of v",
     ],
-    "The run that made these weights. The error is the mean over the last 100 steps, on training drawings. None were kept out, so it cannot say how the network does on new ones.",
+    "The run that made these weights. The error is the mean over the last 100 steps, on training drawings; none were kept out.",
 )
 
 # %% [markdown]
@@ -289,12 +281,9 @@ table(
 
 # %% mystnb={"figure": {"caption": "The same eight prompts and seeds (0 to 7) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. A rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house.", "name": "fig-e64-sheets"}, "image": {"alt": "Three rows of the same eight things: rough shapes at step 1,000, clear things with details at step 18,000."}} tags=["remove-input"]
 sheets = sorted((FOLDER / "base").glob("sheet-*.png"))
-if len(sheets) > 3:
-    sheets = [sheets[i * (len(sheets) - 1) // 2] for i in range(3)]
-fig, axes = plt.subplots(
-    len(sheets), 1, figsize=(7, 1.1 * len(sheets)), squeeze=False, layout="compressed"
-)
-for ax, path in zip(axes.flat, sheets, strict=True):
+sheets = [sheets[i * (len(sheets) - 1) // 2] for i in range(3)]
+fig, axes = plt.subplots(3, 1, figsize=(7, 3.3), layout="compressed")
+for ax, path in zip(axes, sheets, strict=True):
     sheet = Image.open(path)
     ax.imshow(sheet.crop((0, 0, sheet.width, sheet.height // 2)))
     ax.set_title(f"step {int(path.stem[6:]):,}", fontsize=9)
@@ -302,7 +291,7 @@ for ax, path in zip(axes.flat, sheets, strict=True):
 plt.show()
 
 # %% [markdown]
-# Colours and rough shapes come first, details later. The broccoli was clearer in the middle of the run. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
+# Colours and rough shapes come first, details later. The broccoli was clearer at step 6,000. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
 #
 # ````{dropdown} What more training would bring: a trial
 # ```{include} ../../models/emoji64/README.md
@@ -317,10 +306,6 @@ plt.show()
 # :end-before: "**Results**"
 # ```
 # ````
-
-# %% mystnb={"code_prompt_show": "Show the error during training"} tags=["remove-input", "hide-output"]
-# in three parts: at the end of each the rate falls to zero, and then begins high again
-loss_curve(base, window=100)
 
 # %% [markdown]
 # ## How good is it?

@@ -234,7 +234,7 @@ table(
 )
 
 # %% [markdown]
-# Little noise ($t = 250$): non-local means is ahead on the three drawings, with sharp edges and clean areas. On the photograph the blur is ahead. Much noise ($t = 750$): the blur is ahead on all four, and of the boat both leave only a cloud. The squares are then too noisy to say where the picture looks alike.
+# At $t = 250$ non-local means is ahead on the three drawings: areas are clean, and edges sharp. On the photograph the blur is ahead, at all three timesteps. At $t = 750$ the blur is ahead on all four pictures, and of the boat both leave only a cloud. The squares are then too noisy to say where the picture looks alike.
 #
 # Both filters only average what is in the noisy picture. What they cannot find there, like the mast at $t = 750$, they cannot bring back. For that one must know what pictures look like. A network learns that from other pictures: [1.3](a1_3_one_step_denoising.ipynb).
 #
