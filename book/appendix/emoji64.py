@@ -406,7 +406,7 @@ table(
     f"Distances of the pictures of {len(new)} things, eight seeds each. python -m benchmarks.copying repeats this.",
 )
 
-# %% mystnb={"figure": {"caption": "Above: eight of the 102 pictures of seed 0, from the one that is nearest to a training drawing to the one that is farthest, in even steps of rank: NAMES. Below: the nearest training drawing. The numbers are the distances.", "name": "fig-e64-copies"}, "image": {"alt": "ALTCOPIES"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above: eight of the 102 pictures of seed 0, from the one that is nearest to a training drawing to the one that is farthest, in even steps of rank: a candle, a turtle, a baby bottle, a cow face, a bicycle, an owl, a red apple, a clown face. Below: the nearest training drawing. The numbers are the distances.", "name": "fig-e64-copies"}, "image": {"alt": "Eight pairs: candle, turtle, baby bottle, cow face, bicycle, owl, red apple, clown face. In each pair both show the thing in the same form; the drawn one is rougher, and some colours and details differ."}} tags=["remove-input"]
 of_seed_0 = np.array([far[0] for far in copying["gamma 4"]["nearest"].values()])
 eight = of_seed_0.argsort()[np.linspace(0, len(of_seed_0) - 1, 8).astype(int)]
 sheet = Image.open(FOLDER / "unselected.png")  # every fifth name, 20 a row
@@ -423,11 +423,11 @@ grid(
 )
 
 # %% [markdown]
-# TEXTCOPY
+# In {numref}`fig-e64-copies` each picture has the form of a training drawing, even the far ones. They are rougher, and details differ: the turtle has no lines on its shell. By the table most pictures are nearer to a training drawing than a new style would be. (The model learned from twemoji too. So the last row says how far one style is from the others, not how the model does without it.)
 #
 # Is it the guidance that makes the pictures alike?
 
-# %% mystnb={"figure": {"caption": "A robot from six seeds, 0 to 5, with guidance ($\\gamma = 4$) and without ($\\gamma = 1$).", "name": "fig-e64-seeds"}, "image": {"alt": "Two rows of six robot heads. With guidance all six are white, with red ears and a dark visor. Without it three are grey with a lamp on top, and three are like those above but paler."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A robot from six seeds, 0 to 5, with guidance ($\\gamma = 4$) and without ($\\gamma = 1$); 22 steps.", "name": "fig-e64-seeds"}, "image": {"alt": "Two rows of six robot heads. With guidance all six are white, with red ears and a dark visor. Without it three are grey with a lamp on top, and three are like those above but paler."}} tags=["remove-input"]
 robots = [
     generate(model, prompted(model, "a robot", gamma=gamma), range(6), timesteps)
     for gamma in (4, 1)
@@ -444,7 +444,7 @@ grid([unit_range(x) for x in robots], labels=labels, size=0.9)
 
 # **It knows few words beyond its own.** The text encoder gives words of a like meaning like numbers. So a word that no caption had can draw its thing, but mostly it does not. The repository has such a word for each of 64 things.
 
-# %% mystnb={"figure": {"caption": "Every eighth of the 64 words that no training caption had, and in brackets the thing that it is to draw. $\\gamma = 4$, seed 0; nothing selected.", "name": "fig-e64-words"}, "image": {"alt": "Eight pictures: jetliner, a rough aeroplane; bonbon, a green lump; piccolo, an orange disc; wiener, a grey lump; magnifier, a magnifying glass; puppy footprints, the face of a dog; racecar, a red racing car; taste organ, a red shape like a shield."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Every eighth of the 64 words that no training caption had, and in brackets the thing that it is to draw. $\\gamma = 4$, seed 0, 22 steps; nothing selected.", "name": "fig-e64-words"}, "image": {"alt": "Eight pictures: jetliner, a rough aeroplane; bonbon, a green lump; piccolo, an orange disc; wiener, a grey lump; magnifier, a magnifying glass; puppy footprints, the face of a dog; racecar, a red racing car; taste organ, a red shape like a shield."}} tags=["remove-input"]
 unseen = stored("emoji64_unseen_words")
 eighth = [*unseen["words"].items()][:: by_profile(8, 32)]
 asked = prompted(model, [called(word) for _, word in eighth], gamma=4)
@@ -481,7 +481,7 @@ table(
 #
 # **It draws one thing.** Hardly any training drawing shows a number of things, letters, or two things together.
 
-# %% mystnb={"figure": {"caption": "Three prompts that ask for too much, four seeds each, 0 to 3; $\\gamma = 4$. The prompts were chosen.", "name": "fig-e64-failures"}, "image": {"alt": "Three rows of four pictures. Each time one red apple; a yellow or orange face; one light brown animal."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Three prompts that ask for too much, four seeds each, 0 to 3; $\\gamma = 4$, 22 steps. The prompts were chosen.", "name": "fig-e64-failures"}, "image": {"alt": "Three rows of four pictures. Each time one red apple; a yellow or orange face; one light brown animal."}} tags=["remove-input"]
 much = ["three red apples", "the word hello", "a cat and a dog"]
 rows = [generate(model, prompted(model, p, gamma=4), range(4), timesteps) for p in much]
 grid([unit_range(x) for x in rows], labels=much, size=1.2)
