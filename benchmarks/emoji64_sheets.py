@@ -16,10 +16,11 @@ import torch
 
 from benchmarks._results import RESULTS, digests, store
 from benchmarks.emoji64_quality import draw
+from benchmarks.unseen_words import unseen_words
 from diffusion_utils.emoji64.captions import COLOURS, STYLES, called, coloured, on_background
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.model import FOLDER, WEIGHTS
-from diffusion_utils.files import ROOT, atomic, read_lines
+from diffusion_utils.files import ROOT, atomic
 from diffusion_utils.tasks import TIMESTEPS
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
@@ -73,12 +74,6 @@ def naming_sheets(model, names):
         sheet(OUT / f"blind-{first // 34 + 1}.png", pictures[part], labels, columns=7)
 
 
-def unseen_words():
-    """A word for each of 64 things that no training caption has."""
-    lines = read_lines(ROOT / "data" / "emoji64" / "unseen_words.txt")
-    return [line.split(": ")[1] for line in lines if line[0] != "#"]
-
-
 def prompt_sheets(model):
     """8 x 8 colours, backgrounds, other and held-out words; 8 names in 7 styles; 15 prompts, 5 seeds."""
     eight = [c for c in COLOURS if c not in ("black", "grey")]
@@ -88,7 +83,7 @@ def prompt_sheets(model):
         "colours": [coloured(thing, c) for thing in THINGS for c in eight],
         "backgrounds": [on_background(called(t), c) for t in THINGS for c in eight],
         "words": list(map(called, WORDS)),
-        "unseen_words": list(map(called, unseen_words())),
+        "unseen_words": list(map(called, unseen_words().values())),
         "styles": styles,
         "prompts": [called(p) for p in PROMPTS for _ in range(5)],
     }

@@ -67,8 +67,9 @@ from diffusion_utils.sampling import (
     unit_noise,
 )
 from diffusion_utils.schedule import spaced_timesteps, strided_timesteps
-from diffusion_utils.show import grid, unit_range
+from diffusion_utils.show import grid, to_pixels, unit_range
 from diffusion_utils.tasks import (
+    TIMESTEPS,
     generate,
     hybrid,
     inpaint,
@@ -81,8 +82,8 @@ from diffusion_utils.views import FLIP
 
 model = load_pretrained("emoji64")
 schedule = model.schedule
-timesteps = by_profile(strided_timesteps(990, 30), strided_timesteps(990, 330))
-columns = by_profile([0, 150, 300, 450, 600, 750, 990], [0, 330, 660, 990])
+timesteps = by_profile(strided_timesteps(990, 45), strided_timesteps(990, 330))
+columns = by_profile([0, 180, 360, 540, 720, 855, 990], [0, 330, 660, 990])
 picture = shipped_image("sailboat")[None]
 eps = unit_noise(model.shape, generators([0]))
 there = [picture] + [schedule.forward(picture, t, eps) for t in columns[1:]]
@@ -93,21 +94,25 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above, from left to right: a picture $x_0$ of 64x64 pixels, and the same with more and more noise. Below, from right to left: a network starts from noise alone and is told \"a sailboat\". It takes 33 small steps, of which the columns show a few. It never sees the upper picture, so it ends at another boat, the lower picture under $x_0$. Noise of seed 0 above, of seed 1 below.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row is pure noise on the right and becomes another sailboat towards the left."}} tags=["remove-input"]
-grid(
-    [unit_range(torch.cat(there)), unit_range(torch.cat(back))],
-    titles=["$x_0$", *(f"$t={t}$" for t in columns[1:])],
-    labels=["there →", "← back"],
-    size=1.3,
-)
+# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels, and the same with more and more noise (seed 0). Below: a network starts from noise alone (seed 1) and is told \"a sailboat\". It takes 22 small steps, of which seven states are shown. It never sees the upper picture, so it ends at another boat.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with pure noise, out of which another sailboat comes towards the right."}} tags=["remove-input"]
+rows = {
+    "add noise": ([0, *columns[1:]], there),
+    "remove noise": (columns[::-1], back[::-1]),
+}
+fig, axes = plt.subplots(2, len(columns), figsize=(7, 2.7), layout="compressed")
+for line, (label, (times, pictures)) in zip(axes, rows.items(), strict=True):
+    for ax, t, x in zip(line, times, pictures, strict=True):
+        ax.imshow(to_pixels(unit_range(x))[0])
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(f"$t={t}$" if t or line is axes[1] else "$x_0$", fontsize=9)
+    line[0].set_ylabel(f"{label} →", fontsize=9)
+plt.show()
 
 # %% [markdown]
-# The upper row of {numref}`fig-index-strip` is easy: make the picture weaker and add noise. The larger the timestep $t$, the less can be seen of the picture.
-#
-# The lower row is the difficult way. It starts from noise with no picture in it. A network has been trained on many noisy pictures to say what in them is noise.
+# The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. The lower row is the difficult way. A network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, asks the network again, and takes a little more. Network and loop together are a **diffusion model**.
 #
-# The boat on the lower left was not in the noise. It comes from what the network has learned, which here is 3,060 emoji. With so few pictures it mostly draws what it has seen, with changes; the
+# The lower boat was not in the noise. It comes from what the network has learned, which here is 3,060 emoji. With so few pictures it mostly draws what it has seen, with changes; the
 # [appendix](appendix/emoji64.ipynb) measures how close it stays.
 #
 # ## What the alphas do
@@ -116,9 +121,7 @@ grid(
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# * $x_0$ is the clean picture, with values from $-1$ (black) to 1 (white).
-# * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
-# * The square roots are the factors of picture and noise. Their squares add up to 1; [1.1](part_a/a1_1_forward.ipynb) says why, and what the bar means.
+# Here $x_0$ is the clean picture, with values from $-1$ (black) to 1 (white), and $\epsilon$ the noise: for each value an independent random number with mean 0 and variance 1. [1.1](part_a/a1_1_forward.ipynb) says why there are square roots, and what the bar means.
 
 # %% mystnb={"figure": {"caption": "The two factors of (N.1) against the timestep, for the model of Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
@@ -133,15 +136,21 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# ## What the network predicts
+# ## What the network learns
 #
-# The network is given $x_t$, $t$ and a prompt $p$. It answers with a guess of the noise, $\epsilon_\theta(x_t, t, p)$, where $\theta$ stands for its weights. Put this guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result,
+# The network is given $x_t$, $t$ and a prompt $p$, and answers with a guess of the noise, $\epsilon_\theta(x_t, t, p)$. In training, a picture $x_0$ gets noise at a random timestep by (N.1), and the weights $\theta$ are changed so that the squared error of the guess becomes smaller:
+#
+# $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
+#
+# on average over pictures, timesteps and noises. (The model of Part A predicts a mixture of noise and picture, from which the guess of the noise [follows](appendix/emoji64.ipynb).)
+#
+# Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result,
 # $\hat x_0$ ("x zero hat"), is the clean picture that the network sees behind the noise:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
 # %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: the noisy picture $x_t$, and below it the clean picture $\\hat x_0$ that the network sees in it. Each step takes the network's answer as it is.", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
-looks = by_profile([990, 960, 900, 750, 300], [990, 660, 330])
+looks = by_profile([990, 945, 900, 720, 315], [990, 660, 330])
 rng = generators([0, 1])
 x_T = unit_noise(model.shape, rng).to(model.device)
 ask = model.denoiser("a flower")
@@ -160,15 +169,13 @@ grid(
 )
 
 # %% [markdown]
-# **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. Training makes the squared error of the guess small, on average over many pictures and noises. Of all numbers, the mean of a list has the
-# smallest mean squared distance to its members. So the best $\hat x_0$ is an average of the pictures in the training, each weighted by how probable it is, given $x_t$ and $p$. (A network that always gave this answer would only draw training pictures. What is new comes from where ours differs, see [1.3](part_a/a1_3_one_step_denoising.ipynb).)
-#
-# At $t = 990$ the two guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 960$ they differ already: one has red petals on top, the other a yellow middle.
-# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes this average, and [B1](part_b/b1_one_step_denoiser.ipynb) shows averages of digits.
+# **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. The guess with the smallest mean squared error is their average, each weighted by how probable it is, given $x_t$ and $p$.
+# At $t = 990$ the two guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ they differ already: one has red petals on top, the other pale ones around a yellow middle.
+# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such averages.
 #
 # ## One loop
 #
-# One jump from the noise to the guess would end at the blur. So start from noise and repeat: guess the noise, compute $\hat x_0$, and go only a small step towards it, to the next smaller timestep $t'$. Fresh noise $z$ makes the result as noisy as $t'$ asks:
+# So start from noise and repeat: guess the noise, compute $\hat x_0$, and go only a small step towards it, to the next smaller timestep $t'$. Fresh noise $z$ makes the result as noisy as $t'$ asks:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
@@ -184,7 +191,7 @@ denoise = prompted(model, prompts, gamma=4)  # the network, told the prompts
 
 rng = generators(range(8))  # a random generator for each, seeds 0 to 7
 x = unit_noise(model.shape, rng).to(model.device)  # the first noise
-for t, t_prev in pairwise(timesteps):  # (990, 960), (960, 930) .. (30, 0)
+for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
     eps = denoise(x, t).eps  # the guess of the noise
     x0_hat = schedule.predict_x0(x, t, eps)  # (N.2)
     z = noise_like(x, rng)  # fresh noise
@@ -198,29 +205,29 @@ grid([unit_range(x)], titles=names.split(", "), size=1.1)
 #
 # The same loop with another network draws digits:
 
-# %% mystnb={"figure": {"caption": "Part B: two samples of each digit from a network trained on handwritten digits, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 19, 100 steps. Nothing was selected: one of the fives is broken.", "name": "fig-index"}, "image": {"alt": "Two rows of ten generated handwritten digits, zero to nine."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Part B: a sample of each digit from a network trained on handwritten digits, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 9, 30 steps. Nothing was selected: the five is broken.", "name": "fig-index"}, "image": {"alt": "A row of ten generated handwritten digits, zero to nine; the five is small and broken."}} tags=["remove-input"]
 networks, _ = released("b3")
-net, digits = networks[max(networks)], torch.arange(10).repeat(2)
+net, digits = networks[max(networks)], torch.arange(10)
 T = MNIST_SCHEDULE.T
 classes = guided(unet_denoiser(net, T, digits), unet_denoiser(net, T), gamma=2)
-few = spaced_timesteps(T, by_profile(full=100, fast=3))
-grid(sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(20)).split(10))
+few = spaced_timesteps(T, by_profile(full=30, fast=3))
+grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 
 # %% [markdown]
 # ## Three knobs
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 1, 0; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down as a slice of watermelon; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 1, 0; 22 steps or fewer, 33 for the anagram; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down as a slice of watermelon; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
-i_start = by_profile(full=7, fast=1)
+i_start = by_profile(full=5, fast=1)
 asked = prompted(model, "a house", 3)
 edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 turned = visual_anagram(model, ["a strawberry", "a watermelon"])
-turned = generate(model, turned, [1], timesteps)
+turned = generate(model, turned, [1], by_profile(TIMESTEPS, timesteps))
 skull = hybrid(model, ["a mushroom", "a skull with black outlines"])
 skull = generate(model, skull, [0], timesteps).clamp(-1, 1)
 small = F.interpolate(skull, scale_factor=0.25, antialias=True, mode="bilinear")

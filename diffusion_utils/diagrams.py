@@ -109,6 +109,7 @@ def emoji_plan(unet):
     x_t, t = torch.zeros(1, 3, 64, 64), torch.zeros(1).long()
     shapes = block_shapes(unet.base, F.avg_pool2d(x_t, 2), t, *prompt)
     shapes |= block_shapes(unet, x_t, t, *prompt)
+    maps = [size(shapes[name][1]) for name in ("down1", "down2")]  # as large as what they add to
     down = ["conv_in", "down1", "down2", "attention"]
     up = ["attention_up", "up2", "up1", "out"]
     boxes = {
@@ -117,7 +118,8 @@ def emoji_plan(unet):
         "coarse": Box(1.3, 5, f"$\\hat x_0$, half size\n{size(shapes['base'][1])}", JOIN),
         "refiner": Box(1.3, 6, f"refiner: $v$\n{size(shapes['refiner'][1])}"),
         "words": Box(0.65, 0, f"words of the prompt\n{size(prompt[0].shape[1:])}", CLASS),
-        "e": Box(-1.3, 3, f"time and prompt\n{E}", TIME),
+        "e": Box(-1.3, 3.5, f"time and prompt\n{E}", TIME),
+        "layout": Box(-1.3, 2, f"layout: {maps[0]}\nand {maps[1]}", TIME),
     }
     for column, names in ((0, down), (1.3, up[::-1])):
         for row, name in zip((4, 3, 2, 1), names, strict=True):
@@ -130,7 +132,8 @@ def emoji_plan(unet):
         ("words", "attention"),
         ("words", "attention_up"),
     ]
-    return boxes, arrows + [("e", name) for name in down[:3]]
+    arrows += [("e", name) for name in (*down[:3], "layout")]
+    return boxes, arrows + [("layout", name) for name in down[1:3]]
 
 
 def draw(boxes, arrows, row_height=0.56, fontsize=9.5):

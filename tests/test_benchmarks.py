@@ -13,6 +13,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+    copying,
     emoji64_quality,
     guidance,
     inpainting,
@@ -23,12 +24,16 @@ from accelerate import Accelerator
     precision,
     prompt_switch,
     train_step,
+    unseen_words,
 )
 from benchmarks import (
 from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, precision, train_step
+from benchmarks._results import RESULTS
 from benchmarks._results import RESULTS, digests
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
+from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import load_evaluator
+from diffusion_utils.emoji64.judge import plain
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import seam
 from diffusion_utils.mnist.data import mnist
@@ -271,6 +276,31 @@ def test_pairs_drawn_at_once_keep_their_own_pictures(monkeypatch):
     drawn = dict(pairs.pictures_of(None, "jigsaw", [("owl", "sun"), ("fish", "whale")], range(2)))
     assert (100 * drawn["owl", "sun"]).flatten().tolist() == pytest.approx([5, 5.1])
     assert (100 * drawn["fish", "whale"]).flatten().tolist() == pytest.approx([7, 7.1])
+
+
+def test_each_word_has_the_ranks_of_its_thing_seed_by_seed():
+    """A judge that names a black picture "night", a white one "day"."""
+
+    def judge(pictures):
+        return pictures.mean((1, 2, 3))[:, None] * torch.tensor([-1.0, 1.0])
+
+    first, second = torch.tensor([[-1.0, 1], [1, 1]])[..., None, None, None].expand(2, 2, 3, 8, 8)
+    found = unseen_words.by_name((judge, ["night", "day"], None), ["night", "day"], [first, second])
+    assert found == {"night": (1, 2), "day": (1, 1)}
+    assert unseen_words.unseen_words()["sheep"] == "ewe"
+
+
+def test_a_training_drawing_is_near_itself_and_of_its_own_thing():
+    data = emoji()
+    names = ["rocket", "skull"]
+    chosen = [data.name_index.tolist().index(data.names.index(name)) for name in names]
+    drawn = torch.stack([plain(data, chosen), plain(data, chosen[::-1])])
+    found = copying.measured(data, names, drawn)
+    assert found["same thing"] == {"rocket": [True, False], "skull": [True, False]}
+    assert max(map(max, found["nearest"].values())) < 0.01
+    assert found["apart"]["rocket"] == found["apart"]["skull"] > 0.2
+    other = copying.of_drawings(data, names)
+    assert 0.1 < other["apart"]["skull"] < 1 and len(other) == 2
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from diffusion_utils.metrics import (
     DigitClassifier,
     accuracy,
     confidence,
+    distances,
     diversity,
     fid,
     psnr,
@@ -33,6 +34,20 @@ def test_psnr_is_scikit_images_for_each_image(pair, peak):
         for a, b in zip(*pair, strict=True)
     ]
     assert psnr(*pair, peak=peak).tolist() == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_copy_that_moved_by_a_pixel_of_the_half_size_is_at_distance_0():
+    g = torch.Generator().manual_seed(0)
+    small = torch.rand(2, 3, 32, 32, generator=g) * 2 - 1
+    small[..., [0, -1], :] = small[..., [0, -1]] = 1  # a white border
+    pictures = small.repeat_interleave(2, -1).repeat_interleave(2, -2)
+    found = distances(pictures, pictures.roll((2, -2), (-2, -1)))
+    far = distances(pictures, pictures.roll((4, 0), (-2, -1)))
+    assert found.shape == (2, 2)
+    assert found.diagonal().tolist() == pytest.approx([0, 0], abs=1e-3)
+    assert far.min() > 0.1
+    expected = (small[0] - small[1]).square().mean().sqrt().item()
+    assert 0.9 * expected < distances(pictures[:1], pictures[1:]).item() <= expected
 
 
 def test_ssim_is_scikit_images_for_each_image(pair):

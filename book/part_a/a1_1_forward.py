@@ -175,7 +175,7 @@ plt.show()
 
 # %% [markdown]
 # Here $x_t$ is divided by $\sqrt{\bar\alpha_t}$, which gives the picture its full strength. At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at about 10.
-# Narrower stripes are weaker than the noise on average ([1.2](a1_2_classical_denoising.ipynb) uses this). At an edge of strong contrast, like the mast, many add up.
+# Narrower stripes are weaker than the noise on average (the end of [1.2](a1_2_classical_denoising.ipynb) uses this). At an edge of strong contrast, like the mast, many add up.
 #
 # ## How much noise, and when
 #

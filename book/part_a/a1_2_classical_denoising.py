@@ -16,7 +16,7 @@
 #
 # How much noise can we remove without a network?
 #
-# **A blur removes noise, but edges too. Against little noise it helps to average over places that look alike, against much to know other pictures of the same kind.**
+# **A filter that knows no other pictures can only average. Neighbouring pixels share their colour but not their noise, so an average removes noise. At an edge they do not share their colour, so it removes the edge too.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -49,8 +49,6 @@ if other and other.origin and books[0] not in Path(other.origin).resolve().paren
 sys.path.insert(0, str(books[0]))
 
 # %% tags=["remove-input"]
-import math
-
 import matplotlib.pyplot as plt
 import torch
 from skimage.restoration import denoise_nl_means
@@ -63,35 +61,31 @@ from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import low_pass, pattern_strength
+from diffusion_utils.views import low_pass
 
 schedule = load_pretrained().schedule
 
 # %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR before and after, in decibels (dB). More is better.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a red cloud over a blue one."}} tags=["hide-input"]
 levels, names = [250, 500, 750], ["sailboat", "mushroom", "cactus", "photograph-cat"]
 widths = [0.5, 0.6, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.4, 4, 4.8, 5.6]
-images = torch.stack([shipped_image(name) for name in names])
-clean = images.repeat_interleave(3, 0)
-noise = unit_noise((3, 64, 64), generators([0, 1, 2] * len(names)))
+clean = torch.stack([shipped_image(name) for name in names])
+noise = unit_noise((1, 3, 64, 64), generators([0]))[0]  # the same for each picture
 
 # divided by its factor, the picture has its own brightness again
 noisy = {t: schedule.forward(clean, t, noise) / schedule.at(t).sqrt() for t in levels}
 blurred = {(t, w): low_pass(w)(noisy[t]) for t in levels for w in widths}
 scores = {key: psnr(blur.clamp(-1, 1), clean, peak=2) for key, blur in blurred.items()}
-best = {t: max(widths, key=lambda w: scores[t, w][:3].mean()) for t in levels}
+best = {t: max(widths, key=lambda w: scores[t, w][0]) for t in levels}
 
-boat = images[:1]
 titles = ["$x_0$\n"]
 for t in levels:
-    before = psnr(noisy[t][:1].clamp(-1, 1), boat, peak=2).item()
+    before = psnr(noisy[t][:1].clamp(-1, 1), clean[:1], peak=2).item()
     after = scores[t, best[t]][0]
     titles.append(f"$t={t}$, width {best[t]}\n{before:.1f} → {after:.1f} dB")
-after = [torch.ones_like(boat), *(blurred[t, best[t]][:1] for t in levels)]
+above = [clean[:1], *(noisy[t][:1] for t in levels)]
+below = [torch.ones(1, 3, 64, 64), *(blurred[t, best[t]][:1] for t in levels)]
 grid(
-    [
-        unit_range(torch.cat([boat, *(noisy[t][:1] for t in levels)])),
-        unit_range(torch.cat(after)),
-    ],
+    [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=titles,
     labels=["noisy", "blurred"],
     size=1.7,
@@ -107,7 +101,7 @@ grid(
 #
 # $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
 #
-# where $\sigma_b$ is the width of the blur in pixels. The forward process has made the picture weaker, so $x_t$ is divided by $\sqrt{\bar\alpha_t}$ first.
+# where $\sigma_b$ is the width of the blur in pixels. All weights together are 1. The forward process has made the picture weaker, so $x_t$ is divided by $\sqrt{\bar\alpha_t}$ first.
 
 # %%
 x_0 = shipped_image("sailboat")[None]
@@ -119,62 +113,54 @@ x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 # %% [markdown]
 # ## How wide should the blur be?
 #
-# The peak signal-to-noise ratio puts the mean squared error (MSE) of all values on a logarithmic scale, in decibels:
+# A blur makes two errors. It leaves some noise, and it takes something from the picture. A wide blur leaves less noise but takes more. Write $Bx$ for "$x$ blurred", $w_i$ for the weights, and $N = (1 - \bar\alpha_t)/\bar\alpha_t$ for the variance of the noise after the division. Then the mean squared error (MSE) to expect is
 #
-# $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
+# $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N \sum_i w_i^2. $$
 #
-# The 4 is the square of the widest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Values outside $[-1, 1]$ are cut off first.
-#
-# A blur multiplies each stripe pattern of [1.1](a1_1_forward.ipynb) by a factor $g$, from 1 for wide stripes to 0 for narrow ones.
-# Let a pattern have amplitude $s$ in the picture and, independent of it, $e$ in the noise, with mean squares $S$ and $N = (1 - \bar\alpha_t)/\bar\alpha_t$ (and $e$ with mean 0). Its mean squared error after the blur is
-#
-# $$ \mathbb E\big[(g\,(s + e) - s)^2\big] = (1 - g)^2 S + g^2 N. $$
-#
-# The first part is what the blur takes from the picture, the second what it leaves of the noise. The mean over all patterns is the MSE to expect:
+# The first part is what the blur takes, averaged over all values of the picture. The second is the noise that it leaves: independent noises with weights $w_i$ add up to this variance.
 
 # %%
 point = torch.zeros(1, 1, 64, 64)
-point[..., 32, 32] = 1  # a point holds all patterns, equally strong
+point[..., 32, 32] = 1  # a blurred point shows the weights
 
 
-def factors(width):
-    return torch.fft.fft2(low_pass(width)(point)).abs()[0, 0]
+def expected_mse(x_0, N, width):
+    taken = (low_pass(width)(x_0) - x_0).square().mean()
+    left = N * low_pass(width)(point).square().sum()
+    return taken, left
 
 
-def expected_mse(S, N, width):
-    g = factors(width)
-    return ((1 - g) ** 2 * S + g**2 * N).mean()
-
-
-# %% mystnb={"figure": {"caption": "Left: PSNR of the blurred test image against the width (logarithmic axis), values outside $[-1, 1]$ kept. Dots: measured, seeds 0, 1, 2. Lines: computed from the patterns of $x_0$. Right: factors of these patterns. Dashed: $g$ of the best blur. Solid: the best factors, $S/(S+N)$.", "name": "fig-a12-widths"}, "image": {"alt": "Left, three rows of dots close to three lines, one for each timestep, which rise to a maximum and fall again; it lies at wider blurs as t grows. At wide blurs the dots are a little below the lines. Right, three solid curves that fall to 0, each close to a dashed one; the larger t, the sooner they fall."}} tags=["hide-input"]
-S = torch.fft.fft2(boat[0], norm="ortho").abs().square()
-count, S_n = torch.arange(1, 33), pattern_strength(boat[0])
-fine = torch.logspace(math.log10(0.5), math.log10(5.6), 60).tolist()
-fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3.2), layout="constrained")
+# %% mystnb={"figure": {"caption": "The test image under noise of seed 0, blurred. Left: MSE at $t = 500$ against the width of the blur. Dots: measured. Lines: what the blur takes from the picture, what it leaves of the noise, and their sum. Right: the same sum as PSNR, at three timesteps. Values outside $[-1, 1]$ are kept.", "name": "fig-a12-widths"}, "image": {"alt": "Left, a rising line and a falling line that cross at a width of about two pixels, and above them their sum, which is lowest near there; dots lie on the sum. Right, three curves with dots close to them, each with a maximum; the larger t, the lower the curve and the further to the right its maximum."}} tags=["hide-input"]
+boat = clean[:1]
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 for i, t in enumerate(levels):
     N = ((1 - schedule.at(t)) / schedule.at(t)).item()
-    expected = torch.stack([expected_mse(S, N, width) for width in fine])
-    computed = fine[expected.argmin()]
-    found = torch.stack([(blurred[t, w] - clean)[:3].square().mean() for w in widths])
-    tried = widths[found.argmin()]
-    label = f"$t={t}$: best {tried}, computed {computed:.1f}"
-    left.plot(
-        widths, 10 * torch.log10(4 / found), "o", color=f"C{i}", ms=4, label=label
-    )
-    left.plot(fine, 10 * torch.log10(4 / expected), color=f"C{i}")
-    right.plot(count, S_n / (S_n + N), color=f"C{i}", label=f"$t={t}$")
-    right.plot(count, factors(computed)[0, 1:33], "--", color=f"C{i}")
-left.set(xscale="log", xlabel=r"width $\sigma_b$, pixels", ylabel="PSNR, dB")
-left.set_xticks([0.5, 1, 2, 4], [0.5, 1, 2, 4])
-left.minorticks_off()
-left.legend(fontsize=8)
-right.set(xlabel="stripes across the picture", ylabel="factor")
+    parts = torch.tensor([expected_mse(boat, N, w) for w in widths])
+    mse = torch.tensor([(blurred[t, w][0] - boat[0]).square().mean() for w in widths])
+    right.plot(widths, 10 * torch.log10(4 / mse), "o", color=f"C{i}", ms=4)
+    right.plot(widths, 10 * torch.log10(4 / parts.sum(1)), f"C{i}", label=f"$t={t}$")
+    if t == 500:
+        left.plot(widths, mse, "o", color=f"C{i}", ms=4)
+        left.plot(widths, parts.sum(1), f"C{i}", label="sum")
+        left.plot(widths, parts[:, 0], "C3--", label="taken from the picture")
+        left.plot(widths, parts[:, 1], "C4:", label="noise left")
+for ax in (left, right):
+    ax.set(xscale="log", xlabel=r"width $\sigma_b$, pixels")
+    ax.set_xticks([0.5, 1, 2, 4], [0.5, 1, 2, 4])
+    ax.minorticks_off()
+    ax.legend(fontsize=8)
+left.set(ylabel="MSE", ylim=(0, 0.2))
+right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# With more noise, the best blur is wider, as computed (see the legend). Wide blurs do a little worse: they mirror the noise at the border, where it then cancels less. With values cut off, as in {numref}`fig-a12-best`, slightly narrower blurs are best.
+# The best width is where the sum is smallest. With more noise it is wider. (Wide blurs do a little worse than computed: they mirror the noise at the border, where it cancels less.)
 #
-# Of all factors, $g = S/(S+N)$ has the smallest error. So a pattern as strong as the noise should be halved. The best blur comes close (right).
+# The peak signal-to-noise ratio puts the MSE on a logarithmic scale, in decibels:
+#
+# $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
+#
+# The 4 is the square of the widest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. For all other numbers of this page, values outside $[-1, 1]$ are cut off first.
 #
 # ## Where it fails
 #
@@ -190,25 +176,11 @@ grid(
 )
 
 # %% [markdown]
-# ## Filters that know more
+# ## Average what looks alike
 #
-# $S/(S+N)$ needs the clean picture. The **Wiener filter** {cite:p}`wiener1949` takes the mean $S$ of the 3,060 training drawings of Part A's model (less their mean, which it puts back at the end).
-#
-# It treats each pattern by itself. But at an edge many belong together. The **best linear filter** also knows how all 12,288 values of the 3,060 drawings vary together (formula at the end of the page). It is best for pictures that vary as these do.
-#
-# **Non-local means** {cite:p}`buades2005` knows no other pictures. It averages over pixels up to 11 away. Those count most whose surroundings (7x7 pixels) look most alike.
+# A pixel beside an edge should be averaged with pixels of its own side only. **Non-local means** {cite:p}`buades2005` looks for them. Around each pixel it takes a square of 7x7, and compares it with the squares around all pixels up to 11 away. The more alike two squares look, the more that pixel weighs in the average.
 
 # %% tags=["remove-input"]
-data = emoji()
-drawings = plain(data, torch.arange(len(data.images)))
-mean = drawings.mean(0)
-X = (drawings - mean).flatten(1)
-usual = torch.fft.fft2(drawings - mean, norm="ortho").abs().square().mean((0, 1))
-
-
-def wiener(x, N):
-    patterns = torch.fft.fft2(x - mean) * usual / (usual + N)
-    return mean + torch.fft.ifft2(patterns).real
 
 
 def non_local(x, h, sd):
@@ -219,80 +191,117 @@ def non_local(x, h, sd):
     return torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
 
 
-def best_linear(x, N):
-    both = X @ X.T + len(X) * N * torch.eye(len(X))
-    weights = torch.linalg.solve(both, X @ (x - mean).flatten(1).T)
-    return mean + (weights.T @ X).view_as(x)
-
-
-# %% mystnb={"figure": {"caption": "The noisy test image (seed 0) and what four filters make of it; the blur and non-local means with the setting that is best on average over four pictures.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows, one for each timestep. At t = 250 non-local means shows a clean boat with sharp edges, the others a softer or grainier one. At t = 500 all are soft or grainy. At t = 750 all show a red cloud over a blue one; that of the best linear filter is the clearest, with dark smears around it."}} tags=["hide-input"]
-
-
-def mean_psnr(x):
-    return psnr(x, clean, peak=2).mean().item()
+# %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur and the best of three settings of non-local means.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows of three sailboats: noisy, blurred, and after non-local means. At t = 250 the last one has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching. At t = 750 both are a red cloud over a blue one."}} tags=["hide-input"]
+def best_of(tried):
+    """Of each picture, the one of the filtered versions with the highest PSNR."""
+    tried = torch.stack([x.clamp(-1, 1) for x in tried])
+    score = torch.stack([psnr(x, clean, peak=2) for x in tried])
+    return tried[score.argmax(0), range(len(clean))]
 
 
 filtered = {}
 for t in levels:
-    N = ((1 - schedule.at(t)) / schedule.at(t)).item()
-    tried = [non_local(noisy[t], k * N**0.5, N**0.5) for k in (0.35, 0.5, 0.7)]
-    tried = [x.clamp(-1, 1) for x in tried]
+    sd = ((1 - schedule.at(t)) / schedule.at(t)).sqrt().item()
+    alike = [non_local(noisy[t], k * sd, sd) for k in (0.35, 0.5, 0.7)]
     filtered[t] = {
         "noisy": noisy[t].clamp(-1, 1),
-        "blur": max((blurred[t, w].clamp(-1, 1) for w in widths), key=mean_psnr),
-        "Wiener": wiener(noisy[t], N).clamp(-1, 1),
-        "best linear": best_linear(noisy[t], N).clamp(-1, 1),
-        "non-local means": max(tried, key=mean_psnr),
+        "blur": best_of([blurred[t, w] for w in widths]),
+        "non-local means": best_of(alike),
     }
+# a column for each timestep
+rows = [torch.cat([filtered[t][way][:1] for t in levels]) for way in filtered[250]]
 grid(
-    [unit_range(torch.cat([x[:1] for x in filtered[t].values()])) for t in levels],
-    titles=[*filtered[250]],
-    labels=[f"$t={t}$" for t in levels],
-    size=1.4,
+    [unit_range(row) for row in rows],
+    titles=[f"$t={t}$" for t in levels],
+    labels=[*filtered[250]],
+    size=1.6,
 )
 
 # %% tags=["remove-input"]
 each = {
-    name: torch.stack([psnr(filtered[t][name], clean, peak=2) for t in levels])
-    for name in filtered[250]
+    way: torch.stack([psnr(filtered[t][way], clean, peak=2) for t in levels])
+    for way in filtered[250]
 }
-for name in ("blur", "best linear"):
-    each[f"{name}, photograph"] = each[name][:, -3:]
-rows = [[name, *(f"{x:.1f}" for x in v.mean(1))] for name, v in each.items()]
+rows = [
+    [f"t = {t}", name.replace("-cat", " of a cat"), *(f"{v[i, k]:.1f}" for v in each.values())]
+    for i, t in enumerate(levels)
+    for k, name in enumerate(names)
+]  # fmt: skip
 table(
     rows,
-    ["PSNR, dB", *(f"t = {t}" for t in levels)],
-    "Mean over four pictures (sailboat, mushroom, cactus, photograph of a cat), or the photograph alone, and three seeds. The settings of blur and non-local means were chosen on these pictures.",
+    ["", "picture", *each],
+    "PSNR in dB of four pictures. Noise of seed 0; the setting of each filter that is best for the picture.",
 )
 
 # %% [markdown]
-# Non-local means is clearly ahead at $t = 250$. At 500 it looks cleaner than the best linear filter though both have the same PSNR, and leaves a fine hatching, as at 750. At $t = 750$ the best linear filter is ahead. It leaves dark smears, but little coloured grain. On the photograph it loses: it knows only drawings, and so few that much of a photograph lies outside of what they span.
+# At $t = 250$ non-local means is ahead on the three drawings: areas are clean, and edges sharp. On the photograph the blur is ahead, at all three timesteps. At $t = 750$ the blur is ahead on all four pictures, and of the boat both leave only a cloud. The squares are then too noisy to say where the picture looks alike.
 #
-# If pictures were Gaussian with the mean and the covariances of the drawings, no denoiser would have a smaller expected error. But they have edges and plain areas. A network can learn that, too: [1.3](a1_3_one_step_denoising.ipynb).
+# Both filters only average what is in the noisy picture. What they cannot find there, like the mast at $t = 750$, they cannot bring back. For that one must know what pictures look like. A network learns that from other pictures: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #
 # * In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. How many decibels does a blur bring at $t = 50$?
-# * Set `names = ["photograph-cat"]`, so that only the photograph is scored. Which widths are the best now?
+# * Set `names = ["photograph-cat"]`. Which widths are the best for the photograph?
 #
 # ## More
 #
-# ```{dropdown} How much noise a blur leaves
-# A Gaussian blur gives each pixel the mean $\sum_i w_i n_i$ of independent noises $n_i$ of variance $N$, with weights that add up to 1. Its variance is $N \sum_i w_i^2$. For a blur that is wide compared with a pixel, the sum is an integral over the plane:
+# ```{dropdown} How much noise a wide blur leaves
+# For a blur that is wide compared with a pixel, the sum of the squares of its weights is an integral over the plane:
 #
-# $$ N \int \left(\frac{e^{-d^2/(2\sigma_b^2)}}{2\pi\sigma_b^2}\right)^{\!2} = \frac{N}{4\pi\sigma_b^2}. $$
+# $$ N \sum_i w_i^2 \approx N \int \left(\frac{e^{-d^2/(2\sigma_b^2)}}{2\pi\sigma_b^2}\right)^{\!2} = \frac{N}{4\pi\sigma_b^2}. $$
 #
 # So twice the width leaves a quarter of the variance.
 # ```
 #
-# ```{dropdown} The best linear filter
-# Let $m$ be the mean of the drawings, and $C$ the covariances of their values. For $x = x_t / \sqrt{\bar\alpha_t}$ the linear filter with the smallest expected squared error is
+# ```{dropdown} Filters that know other pictures: Wiener and the best linear filter
+# A blur multiplies each stripe pattern of [1.1](a1_1_forward.ipynb) by a factor $g$. Of all factors, $g = S/(S+N)$ has the smallest error to expect, where $S$ is the mean square of the pattern in the picture. The **Wiener filter** {cite:p}`wiener1949` takes the mean $S$ of the 3,060 training drawings of Part A's model (less their mean, which it puts back at the end).
+#
+# The **best linear filter** also knows how all 12,288 values of the drawings vary together. Let $m$ be their mean and $C$ their covariances. For $x = x_t / \sqrt{\bar\alpha_t}$ the linear filter with the smallest expected squared error is
 #
 # $$ \hat x_0 = m + C\,(C + N I)^{-1} (x - m). $$
 #
-# Where the stripe patterns of each colour vary independently, this is the Wiener filter. Let $X$ have a row for each drawing, less $m$. Then $C = X^\top X / 3060$, and
+# Where the patterns of each colour vary independently, this is the Wiener filter. Let $X$ have a row for each drawing, less $m$. Then $C = X^\top X / 3060$, and
 #
 # $$ C\,(C + N I)^{-1} = X^\top (X X^\top + 3060\, N I)^{-1} X. $$
 #
-# So the answer is $m$ plus a weighted sum of drawings, with weights that may be below 0. The code of {numref}`fig-a12-filters` solves for the weights. In 1.3 the best answer is a weighted mean of pictures, too.
+# So the answer is $m$ plus a weighted sum of drawings, with weights that may be below 0. In 1.3 the best answer is a weighted mean of pictures, too.
 # ```
+
+# %% mystnb={"code_prompt_show": "Show how well they do"} tags=["remove-input", "hide-output"]
+data = emoji()
+drawings = plain(data, torch.arange(len(data.images)))
+mean = drawings.mean(0)
+X = (drawings - mean).flatten(1)
+products, usual = (
+    X @ X.T,
+    torch.fft.fft2(drawings - mean, norm="ortho").abs().square().mean((0, 1)),
+)
+
+
+def wiener(x, N):
+    patterns = torch.fft.fft2(x - mean) * usual / (usual + N)
+    return mean + torch.fft.ifft2(patterns).real
+
+
+def best_linear(x, N):
+    both = products + len(X) * N * torch.eye(len(X))
+    weights = torch.linalg.solve(both, X @ (x - mean).flatten(1).T)
+    return mean + (weights.T @ X).view_as(x)
+
+
+for way, function in (("Wiener", wiener), ("best linear", best_linear)):
+    found = []
+    for t in levels:
+        N = ((1 - schedule.at(t)) / schedule.at(t)).item()
+        found.append(psnr(function(noisy[t], N).clamp(-1, 1), clean, peak=2))
+    each[way] = torch.stack(found)
+rows = [
+    [way, some, *(f"{x:.1f}" for x in v)]
+    for some, of in (("all", slice(None)), (names[-1], slice(-1, None)))
+    for way, v in ((way, v[:, of].mean(1)) for way, v in each.items())
+]
+table(
+    rows,
+    ["", "picture", *(f"t = {t}" for t in levels)],
+    "PSNR in dB, mean over all pictures of the table above, and the last one alone. Blur and non-local means with the best settings for each picture; the other two have no settings.",
+)
