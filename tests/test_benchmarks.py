@@ -13,6 +13,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 
+from benchmarks import (
     copying,
     emoji64_quality,
     guidance,
@@ -26,24 +27,18 @@ from accelerate import Accelerator
     train_step,
     unseen_words,
 )
-from benchmarks import (
-from benchmarks import emoji64_quality, inpainting, mnist_quality, pairs, precision, train_step
-from benchmarks._results import RESULTS
 from benchmarks._results import RESULTS, digests
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.judge import load_evaluator
-from diffusion_utils.emoji64.judge import plain
+from diffusion_utils.emoji64.judge import load_evaluator, plain
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import seam
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.objectives import noise_objective
 from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.train import smoke
-from diffusion_utils.mnist.unet import UNet
 from diffusion_utils.mnist.unet import UNet, unet_denoiser
 from diffusion_utils.pictures import hole, shipped_image, to_unit
-from diffusion_utils.pictures import shipped_image, to_unit
 
 
 @pytest.mark.parametrize(
@@ -233,11 +228,6 @@ def test_the_prompt_changes_after_so_many_steps(monkeypatch):
     for k in (0, 2, 33):
         shares = prompt_switch.switched(Model(), [("owl", "sun")], [0], k)
         assert shares.tolist() == [pytest.approx([k / 33, 1 - k / 33])]
-
-
-def test_each_seam_is_of_its_picture_gamma_and_number_of_times(monkeypatch):
-    """A model that leaves the picture as it is, or draws a flat one: gamma and times say which."""
-    boat = shipped_image("sailboat")
 
 
 def test_each_seam_is_of_its_prompt_and_number_of_times(monkeypatch):

@@ -356,11 +356,7 @@ Markdown(
 # The step (N.3) may lead to any $t' < t$, so the loop can skip timesteps. What is lost?
 
 
-<<<<<<< HEAD
-# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "ALT"}} tags=["remove-input"]
-=======
 # %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives other digits. With 10 steps the first, the fifth and the sixth are in pieces. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
->>>>>>> r-b3
 def with_beta(x_t, t):
     """The same estimate, and the larger variance: (N.5) at nu = 1."""
     eps = denoise(x_t, t).eps
