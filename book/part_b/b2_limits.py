@@ -251,7 +251,7 @@ table(
     "Fréchet distance with either schedule, always from pure noise; the difference with one standard deviation.",
 )
 
-# %% mystnb={"code_prompt_show": "Show the schedules"} tags=["remove-input", "hide-output"]
+# %% mystnb={"code_prompt_show": "Show the schedules", "figure": {"caption": "How much of the clean digit is left in $x_t$, for B2's schedule, for the one with more noise, and for that of the DDPM paper, its 1,000 timesteps squeezed to 300.", "name": "fig-limits-schedules"}, "image": {"alt": "Curves that fall from one: B2's ends at about a fifth; the one with more noise and the paper's nearly coincide and end near zero."}} tags=["remove-input", "hide-output"]
 paper = Schedule.linear(1e-4, 0.02, T=1000).alpha_bar.sqrt()
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 ax.plot(schedule.alpha_bar.sqrt(), label="B2's schedule")
