@@ -198,6 +198,14 @@ grid(
 # %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into numbers that are added to the features $h$ at 7x7 and at 14x14. $D = 64$; each box names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
 draw(*unet_plan(network))
 
+# %% tags=["remove-input"]
+largest, count = (
+    sum(p.numel() for p in part.parameters()) for part in (network.unflatten, network)
+)
+Markdown(
+    f"One layer, `unflatten`, holds {largest / count:.0%} of the {count:,} parameters."
+)
+
 # %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
 loss_curve(history)
 
