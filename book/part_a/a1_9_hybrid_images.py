@@ -192,7 +192,7 @@ grid(
 #
 # ## Where it fails
 #
-# The width of the blur decides who wins. For the pair of {numref}`fig-a19-bands` none of these three widths gives both:
+# The width $\sigma$ decides who wins. If it is too narrow or too wide, one of the two things is lost. Here is the pair of {numref}`fig-a19-bands`:
 
 
 # %% mystnb={"figure": {"caption": "A watermelon (far) and a sailboat with black outlines (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain slice of watermelon; in the middle the slice with a few lines of a mast and a hull; on the right a sailboat with red sails. Blurred, the first two look like a slice of watermelon, the last like a sailboat."}} tags=["hide-input"]
@@ -211,7 +211,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even when it is blurred. At $\sigma = 2$ there are lines of a mast and a hull, but we read a melon.
+# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even when it is blurred. At $\sigma = 2$ lines of a mast and a hull lie on a melon; blurred, the melon is left.
 #
 # ## How often does it work?
 #
