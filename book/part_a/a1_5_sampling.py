@@ -171,7 +171,7 @@ grid(
 )
 
 # %% [markdown]
-# At 870 we see a rocket in the apple's red, and a brown shape like a penguin after a sunflower. Does the first prompt fix the colour, and the second the outline? We measured both for 508 pairs of prompts: which pixels are not white, and their mean colour. **The judge**, a network trained to name drawings, says which thing came out.
+# At 870 we see a rocket in the apple's red, and a brown shape like a penguin. Does the first prompt fix the colour, and the second the outline? We measured both for 508 pairs of prompts: which pixels are not white, and their mean colour. **The judge**, a network trained to name drawings, says which thing came out.
 
 # %% mystnb={"figure": {"caption": "Left: where colour and outline lie between the picture of the second prompt alone (0) and that of the first alone (1); pairs that differ more count more. Right: what the judge names first. 508 pairs of names, no guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the outline between 870 and 810. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
 stored = ROOT / "benchmarks/results/prompt_switch.json"

@@ -136,7 +136,7 @@ axes["curve"].set_title("size of the difference", fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Early on the guided colours are too strong. The difference of the clean pictures shrinks as $t$ falls. A part of that comes from (N.2), which divides by $\sqrt{\bar\alpha_t}$: it enlarges the same difference of the noise more at a large $t$.
+# Early on the guided colours are too strong. The difference of the clean pictures shrinks as $t$ falls. A part of that comes from (N.2), which divides by $\sqrt{\bar\alpha_t}$, and this is small at a large $t$.
 #
 # How can one network give both answers? In training, one prompt in ten is left out, so it learns to answer without. The price is time: two answers in each step instead of one.
 #
@@ -159,7 +159,7 @@ plt.show()
 #
 # $$ \nabla \log p(x_t) + \gamma\, \nabla \log p(\text{prompt} \mid x_t), $$
 #
-# the gradient of the logarithm of a sharper density:
+# the gradient of the logarithm of a sharper density (up to a factor):
 #
 # $$ p(x_t)\; p(\text{prompt} \mid x_t)^\gamma. $$
 #
@@ -239,7 +239,7 @@ table(
 # %% [markdown]
 # **Up to $\gamma = 4$ the prompts are obeyed better:** the judge gains more pictures than it loses. From 4 to 7 gains and losses are about equal, and at 12 it loses more. **The pictures are less varied:** up to 4, and a little more at 7, those of most names come closer.
 #
-# So take $\gamma = 4$: with a larger one the prompts are obeyed no better. The next pages take 7, as the coursework does, where they do not say otherwise. (The judge knows the training drawings. A high share does not say that a picture is new or good.)
+# So take $\gamma = 4$: with a larger one the prompts are obeyed no better. The next pages take 7, as the coursework does, where they do not say otherwise. (The judge knows the training drawings, so a high share does not mean new pictures.)
 
 # %% mystnb={"figure": {"caption": "\"A dog\" from three seeds.", "name": "fig-a16-diversity"}, "image": {"alt": "Three rows of three dogs. At gamma 1 and 4 the dog of seed 0 faces us, those of seeds 1 and 2 walk to the left. At gamma 7 all three walk."}} tags=["hide-input"]
 dog = model.denoiser("a dog")
