@@ -106,7 +106,7 @@ grid(
 #
 # Here `noise` is a list of random generators. `trajectory` takes the steps (N.3), `last` returns the last picture. The **seed** fixes all the noise, so the same seed and prompt give the same picture again.
 #
-# **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: one of the training drawings with this prompt, at random. Our network's guesses are not exact, so its pictures are softer, and can be new.
+# **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: a random training drawing with this prompt. Our network's guesses are not exact, so its pictures are softer, and can be new.
 #
 # **How does a text get into the network?**
 #
@@ -171,9 +171,9 @@ grid(
 )
 
 # %% [markdown]
-# At 870 we see a rocket in the apple's red, and a brown shape like a penguin after a sunflower. Does the first prompt fix the colour, and the second the outline? We measured both for 508 pairs of prompts: which pixels are not white, and their mean colour. **The judge**, a network trained to name drawings, says which thing came out.
+# At 870 we see a rocket in the apple's red, and a brown shape like a penguin. Does the first prompt fix the colour, and the second the outline? We measured both for 508 pairs of prompts: which pixels are not white, and their mean colour. **The judge**, a network trained to name drawings, says which thing came out.
 
-# %% mystnb={"figure": {"caption": "Left: where colour and outline lie between the picture of the second prompt alone (0) and that of the first alone (1). Right: what the judge names first. 508 pairs of names, \"a NAME\", one picture each, no guidance. On the left, pairs whose two pictures differ more count more; the standard error is smaller than the marks. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the outline between 870 and 810. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: where colour and outline lie between the picture of the second prompt alone (0) and that of the first alone (1); pairs that differ more count more. Right: what the judge names first. 508 pairs of names, no guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the outline between 870 and 810. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
 stored = ROOT / "benchmarks/results/prompt_switch.json"
 rows = json.loads(stored.read_text())["rows"]
 at = [row["t"] for row in rows]
@@ -208,7 +208,7 @@ ahead = colours[0] * outlines[1] > outlines[0] * colours[1]  # of the two quotie
 Markdown(
     "**Yes, on average: the colour is decided first, then the outline.** "
     f"When the prompt changes at 870, the colour is {place(row, 'colour')[0]:.0%} of the way to the first prompt, the outline {place(row, 'outline')[0]:.0%}. "
-    f"The colour is further than the outline in {ahead.sum()} of {len(ahead)} pairs."
+    f"It is further than the outline in {ahead.sum()} of {len(ahead)} pairs."
 )
 
 # %% [markdown]

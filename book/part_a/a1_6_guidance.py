@@ -85,7 +85,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 1$ the thing is there, but soft. At 2 its edges are clearer, and the rocket is white. From 7 on another dog comes out. At 12 the rocket is torn. Which $\gamma$ is best, we measure below.
+# At $\gamma = 1$ the thing is there, but soft. At 2 its edges are clearer, and the rocket is white. From 7 on another dog comes out. At 12 the rocket is torn.
 #
 # ## The idea
 #
@@ -136,7 +136,7 @@ axes["curve"].set_title("size of the difference", fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Early on the guided colours are too strong. The difference of the clean pictures shrinks as $t$ falls. A part of that comes from (N.2), which divides by $\sqrt{\bar\alpha_t}$: it enlarges the same difference of the noise more at a large $t$.
+# Early on the guided colours are too strong. The difference of the clean pictures shrinks as $t$ falls. A part of that comes from (N.2), which divides by $\sqrt{\bar\alpha_t}$, and this is small at a large $t$.
 #
 # How can one network give both answers? In training, one prompt in ten is left out, so it learns to answer without. The price is time: two answers in each step instead of one.
 #
@@ -186,7 +186,7 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# As $\gamma$ grows, the curve moves away from the cats and gets narrower. So we expect clearer and less varied pictures. But the loop does not draw from this density. For that, (N.6) would have to be the score of its noised versions, and these are no longer such products {cite:p}`bradley2024`.
+# As $\gamma$ grows, the curve moves away from the cats and gets narrower. So we expect clearer and less varied pictures. But the loop does not draw from this density: (N.6) is not the score of its noised versions {cite:p}`bradley2024`.
 
 # %% [markdown]
 # Try a prompt of your own:
@@ -197,7 +197,7 @@ plt.show()
 # %% [markdown]
 # ## What it gains, and what it costs
 #
-# Are the prompts obeyed better? Are the pictures less varied? We drew each of the 508 names that the model knows from two seeds, and asked the judge of [1.5](a1_5_sampling.ipynb).
+# Are the prompts obeyed better, and the pictures less varied? We drew all 508 names that the model knows, and asked the judge of [1.5](a1_5_sampling.ipynb).
 
 # %% mystnb={"figure": {"caption": "508 names, prompt \"a NAME\", seeds 0 and 1. Left: the share of the pictures that the judge names right (bars: 95 % intervals). Right: how far the two pictures of a name are apart in the judge's last features (band: the middle half of the names). Dotted: pictures of two different names, mean. Written by `python -m benchmarks.guidance`.", "name": "fig-a16-measured"}, "image": {"alt": "Left, a curve over gamma rises from 0.88 at 1 to 0.94 at 4, stays there at 7 and falls to 0.9 at 12. Right, the distance falls from 1 to 4, a little more to 7, and is the same at 12; the dotted line is level, at twice the height of the curve's beginning."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/guidance.json").read_text())
@@ -237,9 +237,9 @@ table(
 )
 
 # %% [markdown]
-# **Up to $\gamma = 4$ the prompts are obeyed better:** the judge gains more pictures than it loses. From 4 to 7 gains and losses are about equal, and at 12 it loses more. **The pictures are less varied:** up to 4, and a little more at 7, those of most names come closer together.
+# **Up to $\gamma = 4$ the prompts are obeyed better:** the judge gains more pictures than it loses. From 4 to 7 gains and losses are about equal, and at 12 it loses more. **The pictures are less varied:** up to 4, and a little more at 7, those of most names come closer.
 #
-# So with this model take $\gamma = 4$: a larger one is obeyed no better. The next pages take 7, as the coursework does, where they do not say otherwise. (The judge knows the training drawings. A high share does not say that a picture is new or good.)
+# So take $\gamma = 4$: with a larger one the prompts are obeyed no better. The next pages take 7, as the coursework does, where they do not say otherwise. (The judge knows the training drawings, so a high share does not mean new pictures.)
 
 # %% mystnb={"figure": {"caption": "\"A dog\" from three seeds.", "name": "fig-a16-diversity"}, "image": {"alt": "Three rows of three dogs. At gamma 1 and 4 the dog of seed 0 faces us, those of seeds 1 and 2 walk to the left. At gamma 7 all three walk."}} tags=["hide-input"]
 dog = model.denoiser("a dog")
@@ -270,7 +270,7 @@ samples = generate(model, guided(photo, without, 7), range(5), timesteps)
 grid(unit_range(samples[None]), titles=[f"seed {s}" for s in range(5)], size=1.1)
 
 # %% [markdown]
-# Guidance changes the pictures, but not towards a thing that we can name.
+# They differ from those without guidance ({numref}`fig-a15-samples`), but we still cannot name a thing.
 #
 # ## Try it
 #
