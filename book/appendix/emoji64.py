@@ -419,16 +419,16 @@ grid(
 #
 # Is it the guidance that makes the pictures alike?
 
-# %% mystnb={"figure": {"caption": "A robot from six seeds, 0 to 5, with guidance ($\\gamma = 4$) and without ($\\gamma = 1$); 22 steps.", "name": "fig-e64-seeds"}, "image": {"alt": "Two rows of six robot heads. With guidance all six are white, with red ears and a dark visor. Without it three are grey with a lamp on top, and three are like those above but paler."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A robot from four seeds, 0 to 3, with guidance ($\\gamma = 4$) and without ($\\gamma = 1$); 22 steps.", "name": "fig-e64-seeds"}, "image": {"alt": "Two rows of four robot heads. With guidance all four are white, with red ears and a dark visor. Without it three are grey with a lamp on top, and the fourth is like those above but paler."}} tags=["remove-input"]
 robots = [
-    generate(model, prompted(model, "a robot", gamma=gamma), range(6), timesteps)
+    generate(model, prompted(model, "a robot", gamma=gamma), range(4), timesteps)
     for gamma in (4, 1)
 ]
 labels = ["$\\gamma = 4$", "$\\gamma = 1$"]
 grid([unit_range(x) for x in robots], labels=labels, size=0.9)
 
 # %% [markdown]
-# With guidance the robots differ in details only. Without it there are two kinds. In the table, too, the pictures of one thing are farther from one another without guidance. So it is the guidance that makes them alike. It is not the guidance that makes the model imitate: without it the pictures are about as near to training drawings.
+# With guidance the robots differ in details only. Without it there are two kinds. In the table, too, the pictures of one thing are farther from one another without guidance. So guidance makes them more alike. But it is not the guidance that makes the model imitate: without it the pictures are about as near to training drawings.
 #
 # The mixtures of [1.8](../part_a/a1_8_visual_anagrams.ipynb) and [1.9](../part_a/a1_9_hybrid_images.ipynb) are new: there were none in the training.
 #
@@ -473,9 +473,9 @@ table(
 # %% [markdown]
 # **It draws one thing.** Hardly any training drawing shows a number of things, letters, or two things together.
 
-# %% mystnb={"figure": {"caption": "Three prompts that ask for too much, four seeds each, 0 to 3; $\\gamma = 4$, 22 steps. The prompts were chosen.", "name": "fig-e64-failures"}, "image": {"alt": "Three rows of four pictures. Each time one red apple; a yellow or orange face; one light brown animal."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Three prompts that ask for too much, three seeds each, 0 to 2; $\\gamma = 4$, 22 steps. The prompts were chosen.", "name": "fig-e64-failures"}, "image": {"alt": "Three rows of three pictures. Each time one red apple; a yellow or orange face; one light brown animal."}} tags=["remove-input"]
 much = ["three red apples", "the word hello", "a cat and a dog"]
-rows = [generate(model, prompted(model, p, gamma=4), range(4), timesteps) for p in much]
+rows = [generate(model, prompted(model, p, gamma=4), range(3), timesteps) for p in much]
 grid([unit_range(x) for x in rows], labels=much, size=1.2)
 
 # %% [markdown]
