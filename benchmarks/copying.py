@@ -1,7 +1,7 @@
 """How near Emoji-64's pictures are to its training drawings: python -m benchmarks.copying.
 
-Draws every fifth name ("a NAME", 30 steps, eight seeds) with guidance 4 and without. For each
-picture benchmarks/results/emoji64_copying.json has the distance to the nearest training drawing and
+Draws every fifth name ("a NAME", timesteps 990, 960, .., 0, eight seeds) with guidance 4 and without.
+For each picture benchmarks/results/emoji64_copying.json has the distance to the nearest training drawing and
 whether that shows the same thing; for each name, how far its pictures are from one another ("apart").
 For comparison "drawings" has, of each name, how far its drawings in the four plain styles are apart,
 and how far the one in the evaluator's unseen style is from all drawings in the other six.

@@ -1,8 +1,8 @@
 """What a word draws that Emoji-64 never saw in training: python -m benchmarks.unseen_words.
 
 data/emoji64/unseen_words.txt has a word for each of 64 things that no training caption has. Draws each
-word and, for comparison, each thing's own name (guidance 4, 30 steps, eight seeds), and lets the
-evaluator look for the thing. benchmarks/results/emoji64_unseen_words.json has the rank of the right
+word and, for comparison, each thing's own name (guidance 4, timesteps 990, 960, .., 0, eight seeds), and
+lets the evaluator look for the thing. benchmarks/results/emoji64_unseen_words.json has the rank of the right
 name for each seed.
 """
 
