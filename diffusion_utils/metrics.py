@@ -115,22 +115,12 @@ def accuracy(classifier, images, labels):
     return share(correct.sum().item(), len(labels))
 
 
-def confidence(classifier, images):
-    """How sure the classifier is of each image: (B, ...) -> (B,), the highest of its probabilities."""
-    return in_batches(classifier, images).softmax(1).amax(1)
-
-
-def fid(classifier, real, fake):
-    """Frechet distance of two sets of images on the classifier's 128 features. Heusel et al. 2017.
+def frechet(one, other):
+    """Frechet distance of the Gaussians of two sets of features, (N, d) each. Heusel et al. 2017.
 
     It shrinks with the number of images: compare only sets of the same size, and with the
-    distance between two sets of real images (the floor). Both sets: (N, 1, 28, 28) in [0, 1].
+    distance between two sets of real images (the floor).
     """
-    return frechet(*(in_batches(classifier.features, images) for images in (real, fake)))
-
-
-def frechet(one, other):
-    """Frechet distance of the Gaussians of two sets of features, (N, d) each."""
     features = nn.Identity()
     features.num_features = one.shape[1]  # asked for by torchmetrics
     metric = FrechetInceptionDistance(features).eval()

@@ -9,10 +9,9 @@ from torch import nn
 from diffusion_utils.metrics import (
     DigitClassifier,
     accuracy,
-    confidence,
     distances,
     diversity,
-    fid,
+    frechet,
     psnr,
     share,
     ssim,
@@ -82,7 +81,7 @@ class Pixels(nn.Module):
         return self.features(x)
 
 
-def test_fid_is_the_closed_form_on_known_features():
+def test_the_frechet_distance_is_the_closed_form():
     generator = torch.Generator().manual_seed(0)
     real = torch.randn(600, 1, 28, 28, generator=generator)
     fake = 0.5 + 2 * torch.randn(700, 1, 28, 28, generator=generator)
@@ -90,8 +89,9 @@ def test_fid_is_the_closed_form_on_known_features():
     cov_a, cov_b = np.cov(a.T), np.cov(b.T)
     root = scipy.linalg.sqrtm(cov_a @ cov_b).real
     expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a + cov_b - 2 * root)
-    assert fid(Pixels(), real, fake) == pytest.approx(expected, rel=1e-4)
-    assert fid(Pixels(), real, real) == pytest.approx(0, abs=1e-6)
+    real, fake = map(FourPixels(), (real, fake))
+    assert frechet(real, fake) == pytest.approx(expected, rel=1e-4)
+    assert frechet(real, real) == pytest.approx(0, abs=1e-6)
 
 
 def test_diversity_is_the_mean_distance_within_classes():
@@ -131,9 +131,3 @@ def test_classifier_shapes():
     x = torch.rand(2, 1, 28, 28)
     assert model(x).shape == (2, 10)
     assert model.features(x).shape == (2, 128)
-
-
-def test_confidence_is_the_largest_probability():
-    odds = torch.tensor([[1.0, 1.0, 2.0], [9.0, 0.5, 0.5]])
-    sure = confidence(torch.log, odds)
-    torch.testing.assert_close(sure, torch.tensor([0.5, 0.9]))

@@ -190,7 +190,7 @@ table(
 #
 # Each step of training moves the weights $\theta$ to suit the 128 digits at hand. So the **last** ones depend on which digits came last. A running **average** $\bar\theta$ moves much less. After each step it becomes
 #
-# $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.3} $$
+# $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.2} $$
 #
 # Weights that are $k$ steps old count for $d^k$ times as much as the newest: a third as much after 1,100 steps, a twentieth after 3,000 (six epochs). This is an exponential moving average, EMA {cite:p}`tarvainen2017`. The DDPM paper samples with one; the coursework leaves it out.
 #
