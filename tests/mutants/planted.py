@@ -123,7 +123,7 @@ PLANTED = [
         ("PSNR forgets the range of its images",
          'data_range=float(peak), reduction="none", dim=', 'data_range=1.0, reduction="none", dim='),
         ("the distance of two sets leaves the real one out",
-         "for images in (real, fake)", "for images in (fake, fake)"),
+         "metric.update(one, real=True)", "metric.update(other, real=True)"),
         ("diversity is measured across the classes", "features[labels == c]", "features"),
         ("a seam is compared with the wrong neighbours",
          "elsewhere.append(jumps[:, ~border])", "elsewhere.append(jumps[:, border])"),
