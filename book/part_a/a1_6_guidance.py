@@ -69,7 +69,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Two prompts at five guidance scales $\\gamma$, all from the same noise (seed 0).", "name": "fig-a16-gammas"}, "image": {"alt": "Two rows of five pictures. At gamma 1 a soft rocket and dog, at 2 and 4 clearer ones. From 7 on the dog is another one. At 12 the colours of the rocket are hard, and its tail is torn."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two prompts at five guidance scales $\\gamma$, all from the same noise (seed 0).", "name": "fig-a16-gammas"}, "image": {"alt": "Two rows of five pictures. At gamma 1 a soft rocket and dog, at 2 and 4 clearer ones. From 7 on the dog is another one. At 12 the colours of the rocket are hard, and a piece is torn off below it."}} tags=["hide-input"]
 prompts = ["a rocket ship", "a dog"]
 gammas = by_profile(full=[1, 2, 4, 7, 12], fast=[1, 7])
 with_prompt, without = model.denoiser(prompts), model.denoiser("")
@@ -266,7 +266,7 @@ grid(
 photo = model.denoiser("a high quality photo")
 samples = generate(model, guided(photo, without, 7), range(5), timesteps)
 
-# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4.", "name": "fig-a16-samples"}, "image": {"alt": "Five soft shapes, hard to name: a purple ball, a brown lump, a yellow shape with a black dot, a thin yellow one, an orange square."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\" with $\\gamma = 7$, seeds 0 to 4.", "name": "fig-a16-samples"}, "image": {"alt": "Five soft shapes, hard to name: a purple ball, a greyish lump, a yellow shape with a black dot, a flat yellow one, a broad orange one."}} tags=["hide-input"]
 grid(unit_range(samples[None]), titles=[f"seed {s}" for s in range(5)], size=1.1)
 
 # %% [markdown]
