@@ -78,7 +78,7 @@ from diffusion_utils.tasks import (
     visual_anagram,
 )
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import FLIP
+from diffusion_utils.views import VIEWS
 
 model = load_pretrained("emoji64")
 schedule = model.schedule
@@ -218,7 +218,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # From task to task only three things change: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 1, 0; 22 steps or fewer, 33 for the anagram; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down as a slice of watermelon; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a penguin\", and turned by a quarter \"a fish\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 6, 0; 22 steps or fewer, 33 for the anagram; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a blue penguin, and the same turned by a quarter, a blue fish; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -226,15 +226,16 @@ asked = prompted(model, "a house", 3)
 edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
-turned = visual_anagram(model, ["a strawberry", "a watermelon"])
-turned = generate(model, turned, [1], by_profile(TIMESTEPS, timesteps))
+turn = VIEWS["quarter turn"]
+both = visual_anagram(model, ["a penguin", "a fish"], [turn])
+penguin = generate(model, both, [6], by_profile(TIMESTEPS, timesteps))
 skull = hybrid(model, ["a mushroom", "a skull with black outlines"])
 skull = generate(model, skull, [0], timesteps).clamp(-1, 1)
 small = F.interpolate(skull, scale_factor=0.25, antialias=True, mode="bilinear")
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), turned, skull]
+above += [mushroom[None] * (1 - mask), penguin, skull]
 small = F.pad(small, [24] * 4, value=1.0)
-below = [x[:1].cpu(), edited, filled, FLIP.apply(turned), small]
+below = [x[:1].cpu(), edited, filled, turn.apply(penguin), small]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],
@@ -245,7 +246,7 @@ grid(
 # * **A prompt** ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)): start from noise, and ask about the prompt.
 # * **An edit** ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)): start from a picture with noise.
 # * **A hole** ([1.7.2](part_a/a1_7_2_inpainting.ipynb)): enforce after each step that the picture stays as it is outside the hole.
-# * **An anagram** ([1.8](part_a/a1_8_visual_anagrams.ipynb)): ask twice, about the picture with one prompt, and about it upside down with another. Turn the second answer back, and take the mean.
+# * **An anagram** ([1.8](part_a/a1_8_visual_anagrams.ipynb)): ask twice, about the picture with one prompt, and about it turned with another. Turn the second answer back, and take the mean.
 # * **A hybrid** ([1.9](part_a/a1_9_hybrid_images.ipynb)): ask twice. Take the large shapes of one answer, which are seen from afar, and the details of the other.
 #
 # ## The two parts
