@@ -14,7 +14,7 @@
 # %% [markdown]
 # # Fun with Diffusion Models
 #
-# **How does a computer draw a picture?** It learns to remove noise. Then it starts from nothing but noise, and removes that.
+# **How does a computer draw a picture?** It learns to remove noise. Then it starts from nothing but noise, and removes it a little at a time.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -52,6 +52,7 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import torch
 import torch.nn.functional as F
+from IPython.display import Markdown
 
 from diffusion_utils.denoisers import guided
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE
@@ -112,7 +113,7 @@ plt.show()
 # The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. The lower row is the difficult way. A network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, asks the network again, and takes a little more. Network and loop together are a **diffusion model**.
 #
-# The lower boat was not in the noise. It comes from what the network has learned, which here is 3,060 emoji. With so few pictures it mostly draws what it has seen, with changes; the
+# The noise chooses which boat comes out, and the network supplies it, from what it has learned. Here these are 3,060 emoji. With so few pictures it mostly draws what it has seen, with changes; the
 # [appendix](appendix/emoji64.ipynb) measures how close it stays.
 #
 # ## What the alphas do
@@ -175,11 +176,23 @@ grid(
 #
 # ## One loop
 #
-# So start from noise and repeat: guess the noise, compute $\hat x_0$, and go only a small step towards it, to the next smaller timestep $t'$. Fresh noise $z$ makes the result as noisy as $t'$ asks:
+# So start from noise and repeat: guess the noise, compute $\hat x_0$, and go only a small step towards it, to the next smaller timestep $t'$:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). This code draws eight pictures at once, with `model`, the network of Part A, and `schedule`, its $\bar\alpha_t$:
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). The fresh noise $z$ is there because $b\,x_t$ holds less noise than $t'$ asks for.
+
+# %% tags=["remove-input"]
+t, t_prev = timesteps[len(timesteps) // 2 :][:2]
+one, none = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
+a, b, rest = (
+    schedule.step(x_t, x0_hat, t, t_prev, z).item()
+    for x_t, x0_hat, z in ((none, one, none), (one, none, none), (none, none, one))
+)
+Markdown(
+    f"From $t = {t}$ to {t_prev}, for example, $a$ is {a:.2f}, $b$ is {b:.2f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.2f}: the step keeps most of $x_t$, mixes in some of the guess, and adds some fresh noise. "
+    "The code below draws eight pictures at once, with `model`, the network of Part A, and `schedule`, its $\\bar\\alpha_t$. `prompted` makes a function of the noisy pictures and $t$ that answers with the network's guess for the prompts; `gamma` is explained below it."
+)
 
 # %% tags=["remove-cell"]
 torch.set_grad_enabled(False)
@@ -216,9 +229,9 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 # %% [markdown]
 # ## Three knobs
 #
-# From task to task only three things change: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
+# Apart from settings such as $\gamma$ and the number of steps, only three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a penguin\", and turned by a quarter \"a fish\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 6, 0; 22 steps or fewer, 33 for the anagram; the last two seeds and all prompts were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a blue penguin, and the same turned by a quarter, a blue fish; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a penguin\", and turned by a quarter \"a fish\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 6, 0; prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a blue penguin, and the same turned by a quarter, a blue fish; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -245,7 +258,7 @@ grid(
 # %% [markdown]
 # * **A prompt** ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)): start from noise, and ask about the prompt.
 # * **An edit** ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)): start from a picture with noise.
-# * **A hole** ([1.7.2](part_a/a1_7_2_inpainting.ipynb)): enforce after each step that the picture stays as it is outside the hole.
+# * **A hole** ([1.7.2](part_a/a1_7_2_inpainting.ipynb)): after each step, put the picture back outside the hole, with the noise that belongs to $t'$.
 # * **An anagram** ([1.8](part_a/a1_8_visual_anagrams.ipynb)): ask twice, about the picture with one prompt, and about it turned with another. Turn the second answer back, and take the mean.
 # * **A hybrid** ([1.9](part_a/a1_9_hybrid_images.ipynb)): ask twice. Take the large shapes of one answer, which are seen from afar, and the details of the other.
 #

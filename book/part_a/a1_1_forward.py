@@ -90,7 +90,7 @@ grid(
 # * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise: $x_0$ is always the clean picture, not the picture of that timestep.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. One could let the noise grow without end ("variance exploding" {cite:p}`song2021sde`): only the ratio of picture to noise matters. Here each step also weakens the picture, so that the values stay small ("variance preserving"). The step $t$ replaces a small share $\beta_t$ of the variance by noise:
+# **Why these two factors?** Think of the noise as added in many small steps. One could let the noise grow without end ("variance exploding" {cite:p}`song2021sde`): only the ratio of picture to noise matters. Here each step also weakens the picture, so that the values stay small ("variance preserving"). The step $t$ weakens $x_{t-1}$ and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
@@ -98,11 +98,11 @@ grid(
 #
 # $$ x_t = \sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}\; x_0 + \sqrt{(1 - \beta_t)(1 - \bar\alpha_{t-1})}\; \epsilon + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# The two noises are Gaussian and independent, so their sum is Gaussian too, and their variances add up, to $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. This is (N.1) after step $t$, with
+# The two noises are Gaussian and independent, so their sum is Gaussian too, and their variances add up, to $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. With the sum again called $\epsilon$, this is (N.1) after step $t$, with
 #
 # $$ \bar\alpha_t = (1 - \beta_t)\,\bar\alpha_{t-1} = \prod_{s \le t} (1 - \beta_s). $$
 #
-# The bar stands for this product: (N.1) gets from $x_0$ to $x_t$ in one go. The variance of the noise grows up to almost 1, and the picture vanishes:
+# The bar stands for this product: (N.1) gets from $x_0$ to $x_t$ in one go. The variance of the noise grows up to almost 1, and the values come to follow its bell curve. (A histogram does not know where a value stands: at $t = 750$ it is nearly the bell, and a boat can still be seen.)
 
 # %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms (the highest bars of $x_0$ are cut off). Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has high bars near 1, cut off above, and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 5, figsize=(7, 1.7), sharey=True, layout="constrained")
@@ -129,7 +129,7 @@ plt.show()
 # :dedent:
 # ```
 #
-# ## Why details go first
+# ## Why faint details go first
 #
 # Every picture is a sum of stripe patterns (its Fourier transform finds them). The wide stripes make its large shapes, the narrow ones its details:
 
@@ -146,9 +146,9 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 500$ the fine part is little more than grain. The coarse part shows a boat even at $t = 750$.
+# At $t = 500$ only the strongest edges are left of the fine part. The coarse part shows a boat even at $t = 750$.
 #
-# Noise of variance 1 has strength 1 in every pattern (this sets the scale). A picture is strong in the wide patterns and weak in the narrow ones:
+# Noise is equally strong in all patterns. A picture is strong in the wide ones and weak in the narrow ones. To compare them we divide $x_t$ by $\sqrt{\bar\alpha_t}$, which gives the picture its full strength and leaves noise of variance $(1-\bar\alpha_t)/\bar\alpha_t$:
 
 # %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: test image and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
@@ -174,7 +174,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Here $x_t$ is divided by $\sqrt{\bar\alpha_t}$, which gives the picture its full strength. At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at about 10.
+# At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at 10 to 11.
 # Narrower stripes are weaker than the noise on average (the end of [1.2](a1_2_classical_denoising.ipynb) uses this). At an edge of strong contrast, like the mast, many add up.
 #
 # ## How much noise, and when
@@ -205,8 +205,8 @@ animation(
 )
 
 # %% [markdown]
-# At $t = 990$ a trace of each picture is left, but no eye finds it. A network that starts there has to make a picture up.
-# [1.3](a1_3_one_step_denoising.ipynb) meets one. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without.
+# At $t = 990$ a trace of each picture is left, but we cannot see it. A network that starts there has to make a picture up.
+# [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without a network.
 #
 # ## Try it
 #
