@@ -95,8 +95,8 @@ grid(rows, titles=titles, labels=["$x_t$", r"$\hat x_0$"])
 # ```
 
 # %% [markdown]
-# **Yes: after 300 small steps most of what comes out can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
-# believes to be behind the noise. At first that is a cloud, an average of many digits as in [B1](b1_one_step_denoiser.ipynb). The network can still change its mind: at $t = 224$ the estimate looks like a 9, and at $t = 74$ it is a 7.
+# **Yes: after 300 small steps most of ten samples can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
+# believes to be behind the noise: at first a cloud, an average of many digits as in [B1](b1_one_step_denoiser.ipynb), at $t = 224$ a kind of 9, at $t = 74$ a 7.
 #
 # This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for ten digits.
 
@@ -118,7 +118,7 @@ animation(
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# $x_0$ is the clean digit, with values from 0 to 1 (at $t = 0$ there is already a little noise), and $\epsilon$ is the noise. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
+# $x_0$ is the clean digit, with values from 0 to 1 (at $t = 0$ there is already a little noise), and $\epsilon$ the noise. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
 # $1 - \beta_s$ over all $s \le t$.
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
@@ -166,7 +166,7 @@ grid(
 
 # %% [markdown]
 # ```{admonition} Training (algorithm 1 of the DDPM paper)
-# Repeat these four lines:
+# Repeat:
 #
 # 1. Take a clean digit $x_0$.
 # 2. Draw a timestep $t$ from $0 \dots T-1$, each with the same probability.
@@ -174,17 +174,17 @@ grid(
 # 4. Move $\theta$ a little, so that $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$ becomes smaller.
 # ```
 #
-# The loss, on average over all three draws, is the mean of the squares over the 784 pixels:
+# The loss is the mean of the squares over the 784 pixels and all three draws. It is the DDPM paper's simplified loss (equation 14), which leaves out the weights of the timesteps:
 #
 # $$ L(\theta) = \tfrac{1}{784}\, \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
-# Any guess of the noise gives one of the digit, because (N.1) can be solved for $x_0$:
+# Any guess of the noise gives one of the digit, by solving (N.1) for $x_0$:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
 # In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so no network can guess $\epsilon$ without error. (N.2) makes a small error of $\epsilon$ a large one of $\hat x_0$, because it divides by a small $\sqrt{\bar\alpha_t}$.
 #
-# The authors of DDPM also tried to ask for the picture, and drew better images with the noise.
+# The authors of DDPM also asked for the picture; the noise gave better images.
 # In code, points 2 to 4 are:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
@@ -237,11 +237,11 @@ table(
 )
 
 # %% [markdown]
-# On test digits, which the network has never seen, the loss is that on training digits, within the error. The curve is noisy because each batch draws other timesteps, and small $t$ are harder, as the last two lines show.
+# On test digits the loss is that on training digits, within the error (both 0.02735, rounded down and up). The curve is noisy partly because each batch draws other timesteps, and not all are equally hard (last two lines).
 #
 # ## Sampling: take a little of the noise away
 #
-# From pure noise the best estimate is a cloud. So we go only a short way towards it, and look again: with less noise fewer digits are possible, and the estimate is sharper.
+# From pure noise the best estimate is a cloud. So we go a short way towards it, and look again: with less noise fewer digits are possible, and it is sharper.
 
 # %% mystnb={"figure": {"caption": "One step, from $t = 149$ to $t' = 99$ so that it can be seen: the image; the estimate; the two mixed; and the mixture with fresh noise. Seed 0.", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
 i = len(path) // 2
@@ -271,9 +271,9 @@ grid([panels], titles=titles, size=1.75)
 # The last $x_{-1}$ is the image without noise.
 # ```
 #
-# Why noise again? The network was trained on images with just the noise of their timestep. The mixture has less, and the fresh noise makes up for it.
+# Why noise again? The network was trained on images with just the noise of their timestep. The mixture has less: in the figure 0.44 of the 0.73 in $x_{149}$, so 0.32. The fresh noise brings it to $\sqrt{0.32^2 + 0.43^2} = 0.54$, as (N.1) asks at $t' = 99$.
 #
-# The three factors come from how much the step from $t'$ to $t$ leaves of the digit's variance, $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and how much noise it adds, $\beta = 1 - \alpha$. The fresh noise has the variance $\tilde\beta$, and at the end $\bar\alpha_{-1} = 1$:
+# The three factors come from the opposite step, from $t'$ to the noisier $t$. It leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$. The fresh noise has the variance $\tilde\beta$, and at the end $\bar\alpha_{-1} = 1$:
 #
 # $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
@@ -315,9 +315,9 @@ samples = {
 grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# In {numref}`fig-b2-samples` the strokes look like handwriting after five epochs already, but half of the digits are hard to name. After twenty most can be read; the third and the last are doubtful.
+# In {numref}`fig-b2-samples` half of the digits are hard to name after five epochs. After twenty most can be read; the third and the last are doubtful.
 #
-# How good are they? The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
+# The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
 # %% tags=["remove-input"]
 *drawn, real = stored["rows"]
@@ -353,10 +353,12 @@ Markdown(
 )
 
 # %% [markdown]
+# Train mode is in the table because forgetting eval mode is a common mistake.
+#
 # ```{dropdown} The distance, and its error
 # For means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$.
 #
-# For its error we leave out a tenth of the samples and of the test digits, for each tenth in turn, and see how much the distance varies (a jackknife).
+# Its error is a jackknife: we leave out each tenth of the samples and of the test digits in turn.
 # ```
 #
 # ## Where it fails: few steps, less spread
@@ -386,7 +388,7 @@ rows = {
 grid(list(rows.values()), labels=list(rows))
 
 # %% [markdown]
-# Each number of steps draws other digits, because it adds the fresh noise at other timesteps. With 10 steps the first, the fifth and the sixth are in pieces. A thousand samples say more:
+# Each number of steps draws other digits, because it adds the fresh noise at other timesteps. With 10 the first, the fifth and the sixth are in pieces. A thousand samples:
 
 # %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
@@ -412,21 +414,21 @@ many, ten, noisy = (
     rows_of[key] for key in (("beta tilde", 300), ("beta tilde", 10), ("beta", 10))
 )
 Markdown(
-    "With β̃ longer steps give less spread; from 300 steps to 10 the distance changes "
-    f"by {change(many, ten)}. With β they give more spread, "
+    "Below 100 steps, fewer steps with β̃ give less spread, and the distance perhaps grows (from 300 steps to 10 "
+    f"by {change(many, ten)}). With β they give more spread, "
     f"and with 10 steps the distance is {noisy['fid']:,.0f} instead of {ten['fid']:.0f}."
 )
 
 # %% [markdown]
-# * **Less spread.** $\tilde\beta$ of (N.4) is the variance of $x_{t'}$ for a *known* $x_0$. But several digits could be behind $x_t$. That they differ makes $x_{t'}$ vary more, which counts in a long step.
-# * **More noise.** The DDPM paper also names $\beta$, which would suit data that are themselves pure noise. In a long step this is too much: the network takes away the noise that it expects, and grains of it stay (last row of {numref}`fig-b2-steps`).
-# * **The gap that stays.** With 300 steps both variances give nearly the same spread, but less than that of real digits. Why, we do not know.
+# * **Less spread.** $\tilde\beta$ of (N.4) is the variance of $x_{t'}$ for a *known* $x_0$. But several digits could be behind $x_t$, and $x_{t'}$ varies more, which counts in a long step.
+# * **More noise.** The DDPM paper also names $\beta$. In a long step this is too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
+# * **The gap that stays.** With 300 steps both variances give nearly the same spread, but less than that of real digits. Why, we do not know; at 20 steps most of this gap outlasts the repairs of [What limits B2](b2_limits.ipynb).
 #
-# The right variance is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. DDIM {cite:p}`song2021` adds no fresh noise at all; [1.4](../part_a/a1_4_iterative_denoising.ipynb) builds it.
+# For each pixel, in a small step, the right variance is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. DDIM {cite:p}`song2021` adds no fresh noise at all; [1.4](../part_a/a1_4_iterative_denoising.ipynb) builds it.
 #
 # ## Try it
 #
 # 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
-# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. What comes out in the row of epoch 5, and why?
+# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. In the row of epoch 5 all ten squares turn black: the network expects more noise than there is, and seems to take away too much.
 #
-# Next: [What limits B2](b2_limits.ipynb) looks for what would make these samples better.
+# Next: [What limits B2](b2_limits.ipynb) makes such samples better.
