@@ -16,7 +16,7 @@
 #
 # How much noise can we remove without a network?
 #
-# **A filter that knows no other pictures can only average. Neighbouring pixels share their colour but not their noise, so an average removes noise. At an edge they do not share their colour, so it removes the edge too.**
+# **The two filters here only average. Pixels of one colour do not share their noise, so an average removes most of it. A blur averages neighbours, so it softens edges. Non-local means averages what looks alike: with little noise, its edges are sharper.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -65,7 +65,7 @@ from diffusion_utils.views import low_pass
 
 schedule = load_pretrained().schedule
 
-# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR before and after, in decibels (dB). More is better.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a red cloud over a blue one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR before and after, in decibels (dB). More is better.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a soft red triangle over brown and blue."}} tags=["hide-input"]
 levels, names = [250, 500, 750], ["sailboat", "mushroom", "cactus", "photograph-cat"]
 widths = [0.5, 0.6, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.4, 4, 4.8, 5.6]
 clean = torch.stack([shipped_image(name) for name in names])
@@ -92,11 +92,11 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ much grain is left. At $t = 500$ all edges are soft. At $t = 750$ only a red triangle, some brown and a blue band are left.
+# At $t = 250$ much grain is left. At $t = 500$ all edges are soft. At $t = 750$ a red triangle, some brown and a blue band are left.
 #
 # ## The idea
 #
-# Neighbouring pixels mostly have nearly the same colour, but independent noise. So an average over neighbours keeps most of the picture, while the noise mostly cancels.
+# Neighbouring pixels mostly have nearly the same colour, but independent noise. So an average keeps most of the picture, and the noise mostly cancels.
 # This is a **blur**. In a Gaussian one, the weight of a neighbour falls with its distance $d$ as
 #
 # $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
@@ -117,7 +117,7 @@ x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 #
 # $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N \sum_i w_i^2. $$
 #
-# The first part is what the blur takes, averaged over all values of the picture. The second is the noise that it leaves: independent noises with weights $w_i$ add up to this variance.
+# The first part is what the blur takes, averaged over all values of the picture. The second is the noise that it leaves: a noise times $w_i$ has the variance $N w_i^2$, and variances of independent noises add up.
 
 # %%
 point = torch.zeros(1, 1, 64, 64)
@@ -154,17 +154,17 @@ right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# The best width is where the sum is smallest. With more noise it is wider. (Wide blurs do a little worse than computed: they mirror the noise at the border, where it cancels less.)
+# The best width is where the sum is smallest. With more noise it is wider.
 #
 # The peak signal-to-noise ratio puts the MSE on a logarithmic scale, in decibels:
 #
 # $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
 #
-# The 4 is the square of the widest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. For all other numbers of this page, values outside $[-1, 1]$ are cut off first.
+# The 4 is the square of the widest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. For all other numbers of this page, values outside $[-1, 1]$ are cut off first. That takes noise away, most from narrow blurs, so narrower ones are best: 2.8 instead of 3.4 at $t = 750$.
 #
 # ## Where it fails
 #
-# A blur cannot tell an edge from noise: both are differences between neighbours.
+# A blur cannot tell an edge from noise: both are differences between neighbours. Below, blur 1 leaves grain; blur 4 smears mast and edge.
 
 # %% mystnb={"figure": {"caption": "The tip of the sail, 24x24 pixels enlarged: clean; noisy at $t = 500$ (seed 0); and blurred with three widths, in pixels.", "name": "fig-a12-edge"}, "image": {"alt": "Five enlarged cuts. The clean one has a sharp red edge and a dark mast. The narrow blur is still grainy; in the wide ones edge and mast are smeared."}} tags=["hide-input"]
 shown = [1, 2, 4]
@@ -178,7 +178,7 @@ grid(
 # %% [markdown]
 # ## Average what looks alike
 #
-# A pixel beside an edge should be averaged with pixels of its own side only. **Non-local means** {cite:p}`buades2005` looks for them. Around each pixel it takes a square of 7x7, and compares it with the squares around all pixels up to 11 away. The more alike two squares look, the more that pixel weighs in the average.
+# A pixel beside an edge should be averaged with pixels of its own side only. **Non-local means** {cite:p}`buades2005` looks for them. Around each pixel it takes a square of 7x7, and compares it with the squares around all pixels up to 11 away. The more alike the squares, the more that pixel weighs in the average.
 
 # %% tags=["remove-input"]
 
@@ -191,7 +191,7 @@ def non_local(x, h, sd):
     return torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
 
 
-# %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur and the best of three settings of non-local means.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows of three sailboats: noisy, blurred, and after non-local means. At t = 250 the last one has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching. At t = 750 both are a red cloud over a blue one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur and the best of three settings of non-local means.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows of three sailboats: noisy, blurred, and after non-local means. At t = 250 the last one has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one."}} tags=["hide-input"]
 def best_of(tried):
     """Of each picture, the one of the filtered versions with the highest PSNR."""
     tried = torch.stack([x.clamp(-1, 1) for x in tried])
@@ -234,9 +234,9 @@ table(
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means is ahead on the three drawings: areas are clean, and edges sharp. On the photograph the blur is ahead, at all three timesteps. At $t = 750$ the blur is ahead on all four pictures, and of the boat both leave only a cloud. The squares are then too noisy to say where the picture looks alike.
+# At $t = 250$ non-local means is ahead on the three drawings: the boat has clean areas and sharp edges. On the photograph the blur is ahead, at all three timesteps. At $t = 750$ the blur is ahead on all four pictures: of the boat it shows sail, hull and water, non-local means only a cloud. Perhaps the squares are then too noisy to compare.
 #
-# Both filters only average what is in the noisy picture. What they cannot find there, like the mast at $t = 750$, they cannot bring back. For that one must know what pictures look like. A network learns that from other pictures: [1.3](a1_3_one_step_denoising.ipynb).
+# Both filters only average what is in the noisy picture. What they cannot find there, like the mast at $t = 750$, they cannot bring back. For that one must know other pictures, as a network does: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #
@@ -264,7 +264,7 @@ table(
 #
 # $$ C\,(C + N I)^{-1} = X^\top (X X^\top + 3060\, N I)^{-1} X. $$
 #
-# So the answer is $m$ plus a weighted sum of drawings, with weights that may be below 0. In 1.3 the best answer is a weighted mean of pictures, too.
+# So the answer is $m$ plus a weighted sum of drawings less $m$, with weights that may be below 0.
 # ```
 
 # %% mystnb={"code_prompt_show": "Show how well they do"} tags=["remove-input", "hide-output"]

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # 1.3 One-step denoising
 #
-# How much better than a filter is a denoiser that has seen many pictures?
+# How much closer than filters does a network come in one step?
 #
-# **It comes closer. A blur is an average of pixels, the best possible answer an average of pictures. It is sharp where the pictures that fit nearly agree.**
+# **Here, 1 to 3 decibels closer than the two filters beside it. A blur is an average of pixels, the best possible answer an average of pictures. That is sharp where the pictures that fit nearly agree.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -120,7 +120,9 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means looks as clear as the network, and its hull is plainer. At 500 both filters leave grain. The network's boat is clear, but its hull has dark spots. At 750 the filters leave a cloud and a vague boat with smears. The network still draws outlines, but of a wrong shape: what the noise has covered, it has to guess.
+# At $t = 250$ non-local means looks as clear as the network. At 500 both filters leave grain. The network's boat is clear, with dark spots on the hull. At 750 the filters leave a cloud and a vague boat. The network still draws outlines, but of a wrong shape: what the noise has covered, it has to guess.
+#
+# (The best linear filter knows the training drawings, too: each value of its answer is a constant plus a weighted sum of all noisy values, with the smallest expected error on those drawings.)
 #
 # ## The idea
 #
@@ -180,7 +182,7 @@ table(
 )
 
 # %% [markdown]
-# The network is ahead of both filters at each timestep. (The setting of non-local means was even chosen with these clean pictures at hand.)
+# The network is ahead of both filters at each timestep. (The setting of non-local means was chosen on these pictures.) The blur of 1.2, with one seed and the best width, has 23.9, 21.0 and 18.8 dB on the photograph: ahead of both filters, still behind the network.
 #
 # ## The best guess is an average
 #
@@ -203,7 +205,7 @@ def weights(x_t, t, pictures):  # a row of values for each picture
 
 
 # %% [markdown]
-# Take two small lists: one pixel, black ($-1$) or white (1), and a row of 32 pixels, black on the left of an edge and white on the right:
+# Take two small lists: one pixel, black ($-1$) or white (1), and rows of 32 pixels, black on the left of an edge and white on the right, one row for each place of the edge:
 
 # %% mystnb={"figure": {"caption": "The mean $\\mathbb E[x_0 \\mid x_t]$. Left: of one pixel, against its noisy value $x_t$. Right: of a row of 32 pixels with one edge (grey), seed 0.", "name": "fig-a13-pixel"}, "image": {"alt": "Left, three rising curves from -1 to 1: the one for t = 250 jumps near zero, that for t = 500 is softer, that for t = 750 passes slowly through the greys. Right, a grey step at place 17. The mean for t = 250 lies on it; that for t = 500 is a slightly soft step two places further right; that for t = 750 is a slope over about 18 places."}} tags=["hide-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
@@ -220,11 +222,11 @@ left.legend()
 plt.show()
 
 # %% [markdown]
-# With little noise, the mean of the pixel is nearly black or white, with much noise a grey. In the row, the edges that fit at $t = 250$ nearly agree, and the mean is sharp. At $t = 500$ it is two pixels off, since this noise makes another edge fit better. At $t = 750$ many edges fit, and the mean is a slope.
+# With little noise, the mean of the pixel is nearly black or white, with much noise a grey. In the row, almost only one edge fits at $t = 250$, and the mean is sharp. At $t = 500$ it is two pixels off, since this noise makes another edge fit better. At $t = 750$ many edges fit, and the mean is a slope.
 #
 # ### When is the exact mean right?
 #
-# The mean is the best guess if the picture comes from the list. So we take the list of all 3,060 training drawings, and two pictures: one of these drawings, and the test image, which is not among them.
+# The mean is the best guess if the picture comes from the list. So we take the list of all 3,060 training drawings, and two pictures: one of these, and the test image.
 
 # %%
 x_t = noisy[500]
@@ -265,11 +267,11 @@ table(
 )
 
 # %% [markdown]
-# **On the list, the exact mean is right.** Up to $t = 900$ only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too, and lies over the boat. In the table, the error of the mean is smaller than that of the network at each timestep. On average over the list it must be.
+# **On the list, the exact mean is the best guess.** Up to $t = 900$ only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too, and lies over the boat. In the table, the mean has a smaller error than the network at each timestep. In expectation over the list it must.
 #
-# **Not on the list, it is wrong.** Up to $t = 900$ the mean is nearly the drawing of the list that fits the noisy values best: another boat, or a hospital. There the network comes much closer. At $t = 990$ very many drawings fit, and both answer with a brownish spot.
+# **Not on the list, it is often far off.** Up to $t = 900$ the mean is nearly the drawing of the list that fits the noisy values best: another boat, or a hospital. There the network comes much closer. At $t = 990$ very many drawings fit. The exact mean, a brownish spot on white, is slightly ahead of the network, which fills the square with grey-brown.
 #
-# So a network that always gave the exact mean would know its drawings, and no others. A box at the end says what may keep ours from it.
+# So a network that always gave this mean would know only the list. (Training also shows drawings moved a little, and some recoloured. The list leaves these out.) A convolution treats all places alike and sees few pixels at once: this may make our network join pieces of different drawings (see the box at the end).
 #
 # ## Where it fails
 #
@@ -299,7 +301,7 @@ grid(
 # ```
 #
 # ```{dropdown} What may keep the network from the exact mean
-# Training rewards the mean over the drawings as it shows them, moved a little and some recoloured. But a convolution treats all places alike, and sees a small neighbourhood (a U-Net with its small sizes sees more). The best answer under such limits joins pieces of different training pictures, and predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Whether either explains Emoji-64 was not tested.
+# Training rewards the mean. But a convolution is limited as said above (though a U-Net with its small sizes sees more pixels). The best answer under such limits joins pieces of different training pictures, and predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Whether either explains Emoji-64 was not tested.
 # ```
 #
 # ```{dropdown} The mean of the one pixel as a formula
@@ -318,7 +320,7 @@ grid(
 #
 # $$ \hat x_0 = \sqrt{\bar\alpha_t}\,x_t - \sqrt{1-\bar\alpha_t}\,v, \qquad \epsilon_\theta = \sqrt{\bar\alpha_t}\,v + \sqrt{1-\bar\alpha_t}\,x_t. $$
 #
-# Given this $\epsilon_\theta$, (N.2) leads to the same $\hat x_0$, and all chapters can speak of the noise. Since $x_t$ is known, an error of $v$ becomes an error of $\epsilon_\theta$ that is $\sqrt{\bar\alpha_t}$ times as large. Emoji-64 is trained on the squared error of $v$, which
+# With this $\epsilon_\theta$, (N.2) gives the same $\hat x_0$, so all chapters can speak of the noise. Since $x_t$ is known, an error of $v$ becomes an error of $\epsilon_\theta$ that is $\sqrt{\bar\alpha_t}$ times as large. Emoji-64 is trained on the squared error of $v$, which
 # is that of $\epsilon_\theta$ times $1/\bar\alpha_t$. A weight for each timestep does not change which answer is the best one at that timestep.
 #
 # In code, $\epsilon_\theta$ is:
@@ -335,7 +337,7 @@ grid(
 #
 # $$ \epsilon_\theta(x_t, t) \approx -\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t) $$
 #
-# Here $p(x_t)$ is the probability density of noisy pictures. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**. A change of $x_t$ in this direction makes it more probable. Noise leads the other way, hence the minus.
+# Here $p(x_t)$ is the probability density of noisy pictures. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**. Noise leads the other way, hence the minus.
 #
 # Why? Write $p(x_t) = \mathbb E_{x_0}[q(x_t \mid x_0)]$, with the Gaussian $q$ of 1.1, and take the gradient of the logarithm:
 #
