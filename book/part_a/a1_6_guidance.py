@@ -69,7 +69,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Two prompts at five guidance scales $\\gamma$, all from the same noise (seed 0).", "name": "fig-a16-gammas"}, "image": {"alt": "Two rows of five pictures. At gamma 1 a soft rocket and dog, at 2 and 4 clearer ones. From 7 on the dog is another one. At 12 the colours of the rocket are hard, and a piece is torn off below it."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two prompts at five guidance scales $\\gamma$, all from the same noise (seed 0).", "name": "fig-a16-gammas"}, "image": {"alt": "Two rows of five pictures. At gamma 1 a soft rocket and dog, at 2 and 4 clearer ones. From 7 on the dog is another one. At 12 the outlines of the rocket are harsh, and stray fragments lie below it."}} tags=["hide-input"]
 prompts = ["a rocket ship", "a dog"]
 gammas = by_profile(full=[1, 2, 4, 7, 12], fast=[1, 7])
 with_prompt, without = model.denoiser(prompts), model.denoiser("")
@@ -85,7 +85,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 1$ the thing is there, but soft. At 2 its edges are clearer, and the rocket is white. From 7 on another dog comes out. At 12 the rocket is torn.
+# At $\gamma = 1$ the thing is there, but soft. At 2 its edges are clearer, and the rocket is white. From 7 on another dog comes out. At 12 the rocket has harsh outlines and stray fragments.
 #
 # ## The idea
 #
@@ -136,9 +136,9 @@ axes["curve"].set_title("size of the difference", fontsize=8)
 plt.show()
 
 # %% [markdown]
-# Early on the guided colours are too strong. The difference of the clean pictures shrinks as $t$ falls. A part of that comes from (N.2), which divides by $\sqrt{\bar\alpha_t}$, and this is small at a large $t$.
+# Early on the guided colours are too strong. The difference of the clean pictures shrinks as $t$ falls. By (N.2) it is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$; at a large $t$ most of the shrinking comes from this factor.
 #
-# How can one network give both answers? In training, one prompt in ten is left out, so it learns to answer without. The price is time: two answers in each step instead of one.
+# One network gives both answers: in training, one prompt in ten is left out. The price is time: two answers in each step.
 #
 # ```{literalinclude} ../../diffusion_utils/denoisers.py
 # :pyobject: guided
@@ -146,15 +146,15 @@ plt.show()
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# `guided` makes a new denoiser of two. `both` gives both answers. (`nu` is a variance that some networks also guess; Emoji-64 does not.)
+# `guided` makes a new denoiser of two. (`nu` is a variance that some networks also guess; Emoji-64 does not.)
 #
 # ## Why does this work?
 #
-# Minus the guessed noise points to where noisy pictures are more probable. Divided by $\sqrt{1-\bar\alpha_t}$ it is the gradient of their log-density, called the **score** (["The guess as a direction"](a1_3_one_step_denoising.ipynb)):
+# Minus the guessed noise points to where noisy pictures are more probable. Divided by $\sqrt{1-\bar\alpha_t}$ it is approximately the gradient of their log-density, called the **score** (["The guess as a direction"](a1_3_one_step_denoising.ipynb)):
 #
 # $$ \nabla \log p(x_t) \approx -\frac{\epsilon_u}{\sqrt{1-\bar\alpha_t}}, \qquad \nabla \log p(x_t \mid \text{prompt}) \approx -\frac{\epsilon_c}{\sqrt{1-\bar\alpha_t}}. $$
 #
-# By Bayes' rule, $p(\text{prompt} \mid x_t) \propto p(x_t \mid \text{prompt}) / p(x_t)$. So the second gradient minus the first is that of $\log p(\text{prompt} \mid x_t)$: the direction in which a classifier, a network that names pictures, would recognise the prompt better. Earlier work trained one {cite:p}`dhariwal2021`. Guidance needs none, so the method is
+# By Bayes' rule, $p(\text{prompt} \mid x_t) \propto p(x_t \mid \text{prompt}) / p(x_t)$, since $p(\text{prompt})$ does not depend on $x_t$. So the second gradient minus the first is that of $\log p(\text{prompt} \mid x_t)$: the direction in which a classifier, a network that names pictures, would recognise the prompt better. Earlier work trained one {cite:p}`dhariwal2021`. Guidance needs none, so the method is
 # called **classifier-free**. (N.6) takes this direction $\gamma$ times,
 #
 # $$ \nabla \log p(x_t) + \gamma\, \nabla \log p(\text{prompt} \mid x_t), $$
@@ -163,7 +163,7 @@ plt.show()
 #
 # $$ p(x_t)\; p(\text{prompt} \mid x_t)^\gamma. $$
 #
-# In a toy, a picture is one number $x$. Half are dogs, spread around 1, half are cats, around $-1$, both with standard deviation 1.
+# In a toy, a picture is one number $x$. Half are dogs, around 1, half cats, around $-1$, both with standard deviation 1.
 
 # %% mystnb={"figure": {"caption": "The toy. Left: how frequent $x$ is, and how probably it is a dog. Right: the density $p(x)\\,p(\\mathrm{dog} \\mid x)^\\gamma$, scaled to area 1, with its mean and standard deviation (sd).", "name": "fig-a16-toy"}, "image": {"alt": "Left, a broad hump around 0, and an S-shaped curve that rises from 0 to 1. Right, three bell curves: as gamma grows from 1 to 4 and 7 they move to the right and get narrower."}} tags=["hide-input"]
 x = np.linspace(-4, 5, 901)
@@ -186,7 +186,7 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# As $\gamma$ grows, the curve moves away from the cats and gets narrower. So we expect clearer and less varied pictures. But the loop does not draw from this density: (N.6) is not the score of its noised versions {cite:p}`bradley2024`.
+# As $\gamma$ grows, the curve moves away from the cats and gets narrower. So we expect pictures that are easier for a classifier, and less varied. But the loop does not draw from this density: (N.6) is not the score of its noised versions {cite:p}`bradley2024`.
 
 # %% [markdown]
 # Try a prompt of your own:
@@ -197,9 +197,9 @@ plt.show()
 # %% [markdown]
 # ## What it gains, and what it costs
 #
-# Are the prompts obeyed better, and the pictures less varied? We drew all 508 names that the model knows, and asked the judge of [1.5](a1_5_sampling.ipynb).
+# We drew all 508 names that the model knows, and asked the judge of [1.5](a1_5_sampling.ipynb).
 
-# %% mystnb={"figure": {"caption": "508 names, prompt \"a NAME\", seeds 0 and 1. Left: the share of the pictures that the judge names right (bars: 95 % intervals). Right: how far the two pictures of a name are apart in the judge's last features (band: the middle half of the names). Dotted: pictures of two different names, mean. Written by `python -m benchmarks.guidance`.", "name": "fig-a16-measured"}, "image": {"alt": "Left, a curve over gamma rises from 0.88 at 1 to 0.94 at 4, stays there at 7 and falls to 0.9 at 12. Right, the distance falls from 1 to 4, a little more to 7, and is the same at 12; the dotted line is level, at twice the height of the curve's beginning."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "508 names, prompt \"a NAME\", seeds 0 and 1. Left: the share the judge names right (bars: 95 % intervals, as if all pictures were independent; the axis starts near 0.85). Right: how far the two pictures of a name are apart in the judge's last features (band: the middle half of the names). Dotted: pictures of two different names, mean. Written by `python -m benchmarks.guidance`.", "name": "fig-a16-measured"}, "image": {"alt": "Left, a curve over gamma rises from 0.88 at 1 to 0.94 at 4, stays there at 7 and falls to 0.9 at 12. Right, the distance falls from 1 to 4, a little more to 7, and is the same at 12; the dotted line is level, at twice the height of the curve's beginning."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/guidance.json").read_text())
 rows = {row["gamma"]: row for row in stored["rows"]}
 right = {gamma: np.array(row["ranks"]) == 1 for gamma, row in rows.items()}
@@ -237,9 +237,9 @@ table(
 )
 
 # %% [markdown]
-# **Up to $\gamma = 4$ the prompts are obeyed better:** the judge gains more pictures than it loses. From 4 to 7 gains and losses are about equal, and at 12 it loses more. **The pictures are less varied:** up to 4, and a little more at 7, those of most names come closer.
+# **Up to $\gamma = 4$ the prompts are obeyed better:** the judge gains more pictures than it loses. From 4 to 7 they are about equal. **The pictures are less varied:** up to 7, those of most names come closer. From 7 to 12 variety stops falling (232 come closer), while obedience drops.
 #
-# So take $\gamma = 4$: with a larger one the prompts are obeyed no better. The next pages take 7, as the coursework does, where they do not say otherwise. (The judge knows the training drawings, so a high share does not mean new pictures.)
+# So take $\gamma = 4$: with a larger one the prompts are obeyed no better. The coursework takes 7, the next pages mostly 3 to 7. (The judge was trained on the same drawings as our model, without the style Twemoji, so a high share does not mean new pictures.)
 
 # %% mystnb={"figure": {"caption": "\"A dog\" from three seeds.", "name": "fig-a16-diversity"}, "image": {"alt": "Three rows of three dogs. At gamma 1 and 4 the dog of seed 0 faces us, those of seeds 1 and 2 walk to the left. At gamma 7 all three walk."}} tags=["hide-input"]
 dog = model.denoiser("a dog")
@@ -270,7 +270,7 @@ samples = generate(model, guided(photo, without, 7), range(5), timesteps)
 grid(unit_range(samples[None]), titles=[f"seed {s}" for s in range(5)], size=1.1)
 
 # %% [markdown]
-# They differ from those without guidance ({numref}`fig-a15-samples`), but we still cannot name a thing.
+# As without guidance ({numref}`fig-a15-samples`), we cannot name a thing.
 #
 # ## Try it
 #

@@ -95,9 +95,9 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # The method is that of [1.7](a1_7_image_to_image.ipynb), but the prompt names another thing.
 #
 # * **The picture** enters once, at the start, through what can still be seen of it in $x_t$.
-# * **The prompt** acts in every step, through guidance (N.6). The coursework's scale is $\gamma = 7$.
+# * **The prompt** acts in every step, through guidance (N.6).
 #
-# Why do they mix? At $t = 570$ areas of colour and an outline still show through the noise, and the result stays near them. The details are open, and the model takes those of the prompt's thing.
+# At $t = 570$ areas of colour and an outline still show through the noise, and the result stays near them. The details are open, and the model takes those of the prompt's thing.
 #
 # Five seeds, and the same without a picture:
 
@@ -111,7 +111,7 @@ seeds = range(5)
 mixed = sdedit(model, umbrella, mushroom, i_start, seeds, timesteps)
 alone = generate(model, umbrella, seeds, timesteps)
 
-# %% mystnb={"figure": {"caption": "Above: the mushroom towards \"an umbrella\" from $t = 630$ (`i_start` = 12). Below: \"an umbrella\" from pure noise, without the mushroom. $\\gamma = 7$; both pictures of a column have the same seed.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of five pictures. Above, five pink umbrellas with handles from yellow to dark brown, two of them with two strands; below, purple umbrellas with a dark hook for a handle."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: the mushroom towards \"an umbrella\" from $t = 630$ (`i_start` = 12). Below: \"an umbrella\" from pure noise, without the mushroom. $\\gamma = 7$; each column has one seed.", "name": "fig-a173-seeds"}, "image": {"alt": "Two rows of five pictures. Above, five pink umbrellas with handles from yellow to dark brown, two of them with two strands; below, purple umbrellas with a dark hook for a handle, that of seed 1 with two strands."}} tags=["hide-input"]
 grid(
     [unit_range(mixed), unit_range(alone)],
     titles=[f"seed {s}" for s in seeds],
@@ -122,7 +122,7 @@ grid(
 # %% [markdown]
 # ## What you see
 #
-# In {numref}`fig-a173-mixtures` the picture wins on the left and the prompt on the right. Between them lie mixtures: the stem of the mushroom becomes a loop, then a hook; the
+# In {numref}`fig-a173-mixtures` the picture's shape and colours stay on the left, and the prompt wins on the right. Between them lie **mixtures**, with something of both: the stem of the mushroom becomes a loop, then a hook; the
 # water becomes a blue mountain, and orange fire stands where the red sail was.
 #
 # The pink comes from the mushroom: in {numref}`fig-a173-seeds` the umbrellas without it are purple.
@@ -183,7 +183,7 @@ plt.show()
 #
 # ## Does a similar outline help?
 #
-# We redraw many drawings as other things. (The network was trained on these drawings; the judge was not.) The **overlap** of two outlines is the area that both cover, divided by the area that either covers.
+# We redraw the 127 drawings of [1.7](a1_7_image_to_image.ipynb) as other things. The **overlap** of two outlines is the area that both cover, divided by the area that either covers. Printed above the figure: each curve at $t = 690$, and the largest share, over the starts, of pairs with both names among the judge's first five.
 
 # %% mystnb={"figure": {"caption": "127 drawings, each redrawn with three other names: one of like outline, one in the middle, one unlike. The share of pairs for which the judge's first name is the new one; standard errors are at most 0.045. $\\gamma = 7$, one seed a pair. From `python -m benchmarks.edits`.", "name": "fig-a173-outlines"}, "image": {"alt": "Three rising curves against the start from 330 to 780, all near 0 at 330. The one of like outlines is highest and reaches 0.78, the middle one 0.73, the one of unlike outlines 0.45."}} tags=["hide-input"]
 rows = edits["outlines"]["rows"]
@@ -205,7 +205,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# Yes: with a like outline the new name wins at a smaller start, where more of the picture is left. Such things are often alike in other ways too; we did not separate these.
+# Redrawing succeeds earlier between things of like outline. Such things are often alike in other ways too; we did not separate these.
 #
 # ## The coursework's prompts
 
@@ -228,9 +228,9 @@ grid(
 #
 # ## Where it fails
 #
-# **A mixture is rare.** The judge seldom has both names among its first five (the lines at {numref}`fig-a173-outlines`). And it can be odd: in {numref}`fig-a173-seeds` two handles have two strands.
+# **The judge rarely recognises both.** In {numref}`fig-a173-outlines`, at most 11 % of the pairs of any kind have both names among its first five.
 #
-# **One start for the whole picture.** Later methods keep the layout in other ways: prompt-to-prompt {cite:p}`hertz2022` reuses attention maps, and InstructPix2Pix {cite:p}`brooks2023` trains a network on pictures with instructions.
+# **One start for the whole picture.** Later methods keep the layout in other ways: prompt-to-prompt {cite:p}`hertz2022` reuses attention maps, which say where each word acts, and InstructPix2Pix {cite:p}`brooks2023` trains a network on pictures with instructions.
 #
 # ## Try it
 #

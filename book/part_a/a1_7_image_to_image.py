@@ -132,7 +132,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # :lines: 1,3-
 # ```
 #
-# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`; `timesteps[10]` is 690. The function `noised` is step 1, `trajectory` is the loop of 1.4. `noise` holds the random generators, one for each seed. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture of `denoise_from`.
+# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. The function `noised` is step 1, `trajectory` is the loop of 1.4. `noise` holds the random generators, one for each seed. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture of `denoise_from`.
 #
 # ## What you see
 #
@@ -140,11 +140,11 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # * **Little noise** ($t = 390$): the shapes stay, with few changes.
 # * **More noise** ($t = 510$ and 600): colours and places still come from the shapes, details from the model: legs and spots, windows. The roof keeps less and less of our blue.
-# * **Much noise** (from $t = 690$): the ladybug is finished. The house is nearly the model's own (last column), with a red roof.
+# * **Much noise** (from $t = 690$): the ladybug is finished. The house gets a red roof, and at 780 is close to the model's own (last column).
 #
-# With little noise the result is **faithful** to what we gave; with more it can be more **realistic**. To measure both, we take 127 drawings, average each over blocks of 8 × 8 pixels, and redraw it with its name. (The network was trained on these drawings; the judge was not.) *Faithful*: how far the blocks of the result are from those given, as root mean square. *Realistic*: how often its name is the first of the 508 that the judge of [1.5](a1_5_sampling.ipynb) knows.
+# With little noise the result is **faithful** to what we gave; with more it can be better **recognised**. To measure both, we take 127 drawings, average each over blocks of 8 × 8 pixels, and redraw it with its name. (The judge was trained on the same drawings as our model, without the style Twemoji; the 127 are in that style.) *Faithful*: how far the blocks of the result are from those given, as root mean square. *Recognised*: how often its name is the first of the 508 that the judge of [1.5](a1_5_sampling.ipynb) knows.
 
-# %% mystnb={"figure": {"caption": "Left: blocks of a mushroom, as an example. Right: 127 drawings as such blocks, redrawn from each start $t$ with their names and with \"a high quality photo\"; the points of both curves are $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870 and 990 (pure noise). $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "On the left a mushroom of 8 by 8 blocks of colour. On the right two curves from the same point at distance 0 and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and a distance of 0.1, then slowly to 0.97 at 0.35 from pure noise. Without the name it rises to 0.29 and falls to 0 at 0.55."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: blocks of a mushroom. Right: 127 drawings as such blocks, redrawn from each start $t$ with their names and with \"a high quality photo\"; the points of both curves are $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870 and 990 (pure noise). $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "On the left a mushroom of 8 by 8 blocks of colour. On the right two curves from the same point at distance 0 and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and a distance of 0.1, then slowly to 0.97 at 0.35 from pure noise. Without the name it rises to 0.29 and falls to 0 at 0.55."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
 mushroom = shipped_image("mushroom")[None]
 coarse = F.interpolate(F.avg_pool2d(mushroom, 8), scale_factor=8)
@@ -161,11 +161,11 @@ for kind, label in ("name", "its name"), ("a high quality photo", "no name"):
     }
     right.plot(*zip(*points.values(), strict=True), "o-", label=label)
     if kind == "name":
-        for t in ("0", "390", "510", "780", "990"):
+        for t in ("0", "390", "510", "990"):
             right.annotate(f"$t={t}$", points[t], (-4, 5), ha="right", **small)
 right.set(
     xlabel="distance to the blocks",
-    ylabel="right name is first",
+    ylabel="recognised",
     xlim=(-0.06, None),
     ylim=(-0.05, 1.1),
 )
@@ -173,14 +173,14 @@ right.legend(loc="center right")
 plt.show()
 
 # %% [markdown]
-# With the name, most of the gain comes early: up to $t = 510$ the judge's share rises from a fifth to two thirds, at a mean distance of 0.1. After that the same gain costs more distance. Without a name the share never passes 0.3.
+# With the name, most of the gain comes early: up to $t = 510$ the share recognised rises from a fifth to two thirds, at a mean distance of 0.1. After that the same gain costs more distance. Without a name the share never passes 0.3.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
 # A program drew house and fish in the manner of felt pen. None of the three was trained on.
 
-# %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is pale at 390 and a clean drawing without sun and flower from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
 titles = ["picture"] + [f"$t={timesteps[i]}$" for i in six]
 names = ["found-lighthouse", "drawn-house", "drawn-fish"]
@@ -196,19 +196,19 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 390$ the colours pale, since strokes average with the white between them. From 690 on the house is a clean drawing, but no longer ours: sun and flower are gone. The lighthouse becomes a smudge: "lighthouse" is not among the names that the model was trained on. For a drawing of your own, fill areas with colour.
+# At $t = 390$ the colours change, mostly to duller ones, and the flower is hardly there. From 690 on the house is clean, but no longer ours: the sun is gone too. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge, probably because the model was not trained on the name.
 #
 # ```{dropdown} How the two drawings were made
-# Each is a list of pen strokes, stored as SVG paths in the order in which they were drawn: first the colour, in zigzags of a broad pen, then the outlines with
-# a thin one. The points of each stroke were set one by one; a small program drew a smooth curve through them and added what a hand adds: a slow drift, a slight tremor, and ends that
+# Each is a list of pen strokes, stored as SVG paths: first the colour, in zigzags of a broad pen, then the outlines with
+# a thin one. The points of each stroke were set one by one; a small program drew a smooth curve through them and added what a hand adds: drift, tremor, and ends that
 # run past their corner. The strokes are in `data/images/drawn-house.svg` and `drawn-fish.svg`, and `data/images/render.py` renders them.
 # ```
 #
 # ## Where it fails
 #
-# **A prompt without a name.** The coursework's prompt is "a high quality photo", with $\gamma = 7$. From left to right the results lose details, then form; at 960 all three are lumps. In the last column only the prompt differs from $t = 780$ beside it: with the name, one sees a sailboat, a mushroom and a cactus again. The lower curve of {numref}`fig-a17-tradeoff` says the same for many drawings.
+# **A prompt without a name.** The coursework's prompt is "a high quality photo". From left to right the results lose details, then form; at 960 the sailboat is a lump, with a stem left of the mushroom and arms of the cactus. With the name (last column; compare $t = 780$) the boat has two sails and the mushroom spots, but the cactus is in three loose pieces. {numref}`fig-a17-tradeoff` shows how much a name helps.
 
-# %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. Last column: the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. From left to right the results lose the details of the picture, then outline and colours. At t = 960 all three are lumps. In the last column, with names, an orange sailboat, a red mushroom with pale spots and a green cactus."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. Last column: the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. From left to right the results lose the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the last column, with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
 middle, names = by_profile(full=7, fast=2), ["sailboat", "mushroom", "cactus"]
 images = torch.stack([shipped_image(name) for name in names])
 photo = prompted(model, "a high quality photo", 7)
