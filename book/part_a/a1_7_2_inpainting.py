@@ -75,7 +75,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Left: a mushroom, the same with a hole (grey), and the mask $m$, which is white where something new may appear. Right: the hole filled with three prompts. $\\gamma = 3$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-prompts"}, "image": {"alt": "On the left a mushroom, the mushroom without its cap, and a white rectangle. Beside them its stem three times each under the crown of a tree, palm leaves and a purple umbrella."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The left column is given, and the labels belong to it: a mushroom, the same with a hole (grey), and the mask $m$, white where something new may appear. The others are results, each with its prompt: seeds 0, 1, 2 from top to bottom, $\\gamma = 3$.", "name": "fig-a172-prompts"}, "image": {"alt": "On the left a mushroom, the mushroom without its cap, and a white rectangle. Beside them its stem three times each under the crown of a tree, palm leaves and a purple umbrella."}} tags=["hide-input"]
 mushroom, mask = shipped_image("mushroom"), hole(*HOLES["mushroom"])
 prompts = ["a tree", "a palm tree", "an umbrella"]
 seeds = range(3)
@@ -110,7 +110,7 @@ grid(
 # * $x_0$ is the given picture. The bracket is the forward process (N.1).
 # * $\epsilon$ is noise, drawn anew after each step.
 
-# %% mystnb={"figure": {"caption": "One step of inpainting, from $t = 510$ to 480. Above, the model's step; below, the given picture with as much noise; the mask takes the hole from the one and the surroundings from the other. \"A tree\" of {numref}`fig-a172-prompts`, seed 0.", "name": "fig-a172-step"}, "image": {"alt": "A diagram of seven pictures with arrows. Above: a noisy picture, an arrow named denoise one step, a less noisy picture, times m, the inside of the hole. Below: the mushroom, an arrow named add noise, the noisy mushroom, times one minus m, the surroundings. Both lead to the sum on the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One step of inpainting, from $t = 510$ to 480. Above, the model's step; below, the given picture with as much noise; the mask takes the hole from above and the rest from below. \"A tree\" of {numref}`fig-a172-prompts`, seed 0.", "name": "fig-a172-step"}, "image": {"alt": "A diagram of seven pictures with arrows. Above: a noisy picture, an arrow named denoise one step, a less noisy picture, times m, the inside of the hole. Below: the mushroom, an arrow named add noise, the noisy mushroom, times one minus m, the surroundings. Both lead to the sum on the right."}} tags=["hide-input"]
 k = by_profile(full=16, fast=1)
 t, t_next = timesteps[k : k + 2]
 asked = prompted(model, "a tree", 3)
@@ -146,7 +146,7 @@ arrows = [
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
 # %% [markdown]
-# In code it is a function that the sampling loop calls after each step, and its last line is the formula:
+# In code the sampling loop calls a function after each step; its last line is the formula:
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
 # :pyobject: keep_outside
@@ -155,13 +155,13 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # :dedent:
 # ```
 #
-# Here `image` is $x_0$, and `generators` are the random generators that $\epsilon$ is drawn from.
+# Here `image` is $x_0$, and $\epsilon$ is drawn from `generators`.
 #
 # ## Why not simply paste at the end?
 #
-# One could draw a mushroom from pure noise and copy the surroundings over it when it is finished. Here the hole is inside the cap:
+# One could copy the surroundings over a finished mushroom. Here the hole is inside the cap:
 
-# %% mystnb={"figure": {"caption": "The mushroom with a smaller hole. Above: a mushroom drawn without regard to the given one, and the surroundings pasted over it at the end. Below: pasted after every step, by (A.1). \"A mushroom\", $\\gamma = 3$, seeds 0 and 1.", "name": "fig-a172-paste"}, "image": {"alt": "On the left a mushroom, and the same with a hole in its cap. Beside it two rows of two: above, the hole holds a rectangle out of another mushroom, with white spots; below, the red goes on in the hole, with pale spots of its own."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The left column is given: the mushroom, and its smaller hole. The others are results, named by the labels. Above, the surroundings are pasted over a finished drawing; below, after every step, by (A.1). \"A mushroom\", $\\gamma = 3$, seeds 0 and 1.", "name": "fig-a172-paste"}, "image": {"alt": "On the left a mushroom, and the same with a hole in its cap. Beside it two rows of two: above, the hole holds a rectangle out of another mushroom, with white spots; below, the red goes on in the hole, with pale spots of its own."}} tags=["hide-input"]
 inside, same = hole(18, 10, 46, 34), prompted(model, "a mushroom", 3)
 drawn = generate(model, same, seeds[:2], timesteps)
 pasted = inside * drawn + (1 - inside) * mushroom
@@ -180,7 +180,7 @@ grid(
 )
 
 # %% [markdown]
-# Above, the drawing knows nothing of the given cap, so a rectangle of another mushroom remains. Below, the cap is there, under the noise, when the network guesses the whole picture. So it guesses how this cap goes on. The guess is not perfect: the pale spots in the hole do not fit those around it.
+# Above, the drawing knows nothing of the given cap, so a rectangle of another mushroom remains. Below, the cap is there, under the noise, when the network guesses the whole picture. So it guesses how this cap goes on, though not perfectly: the pale spots in the hole do not fit those around it.
 #
 # ## What you see
 #
@@ -197,9 +197,9 @@ comparison(
 # %% [markdown]
 # ## What (A.1) gets wrong
 #
-# In each step the network sees the surroundings under the noise of this step, although we know them without noise. While they are hidden, it already chooses colours and large shapes for the hole; once they are clear, too little noise is left to change these.
+# The network sees the surroundings under the noise of the step, although we know them without noise. So even a perfect network does not draw exactly from the pictures with these surroundings. We think that it chooses colours and large shapes while they are hidden; once they are clear, too little noise is left to change these.
 #
-# An example is the palms above: their trunks are pink, on a beige stem.
+# The palms above may be an example: their trunks are pink, on a beige stem.
 #
 # ## Taking each step several times
 #
@@ -217,9 +217,9 @@ comparison(
 # :dedent:
 # ```
 #
-# Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they go down and up in zigzags:
+# Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they zigzag:
 
-# %% mystnb={"figure": {"caption": "The timesteps of the first four steps, each taken once, twice and four times. Blue: a step of the loop. Orange: noise is added (N.7). The horizontal axis counts these moves.", "name": "fig-a172-zigzag"}, "image": {"alt": "Three panels of t. On the left it falls in four steps; in the other two it falls, rises and falls again before each further step."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The timesteps of the first four steps, each taken once, twice and four times. Blue: a step of the loop. Orange: noise is added (N.7).", "name": "fig-a172-zigzag"}, "image": {"alt": "Three panels of t. On the left it falls in four steps; in the other two it falls, rises and falls again before each further step."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.2), sharey=True, layout="constrained")
 for ax, n in zip(axes, (1, 2, 4), strict=True):
     path = resampled(strided_timesteps(990, 30), n)[: 1 + 4 * (2 * n - 1)]
@@ -259,13 +259,13 @@ grid(
 )
 
 # %% [markdown]
-# With $n = 4$ the trunk of the palm is light brown, close to the stem below it. The yellow spot in the cap of the mushroom is gone, but the new patch is blurred and paler than the red around it. The price is four times the time.
+# With $n = 4$ the trunk of the palm is light brown, close to the stem below it. The yellow spot in the cap is gone, but the new patch is blurred and paler than the red around it. The price is nearly four times the calls.
 #
 # ## Where it fails
 #
-# It fails when the prompt names nothing. In each row only the prompt changes:
+# It works worse when the prompt names nothing. In each row only the prompt changes:
 
-# %% mystnb={"figure": {"caption": "Picture, mask, hole, and two results of a single pass: with the name of the picture as the prompt, and with \"a high quality photo\", the coursework's. $\\gamma = 3$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-single"}, "image": {"alt": "Three rows: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; filled with its name: a yellow sail on white, a red cap with white spots, a green stem with arms; filled with the photo prompt: an orange lump, a grey shape with legs, a green block."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three columns are given. The others are results of a single pass: with the name as the prompt, and with the coursework's. $\\gamma = 3$; seeds 0, 1, 2 from top to bottom.", "name": "fig-a172-single"}, "image": {"alt": "Three rows: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; filled with its name: a yellow sail on white, a red cap with white spots, a green stem with arms; filled with the photo prompt: an orange lump, a grey shape with legs, a green top."}} tags=["hide-input"]
 names = list(HOLES)
 images = torch.stack([shipped_image(name) for name in names])
 masks = torch.stack([hole(*corners) for corners in HOLES.values()])
@@ -284,11 +284,11 @@ grid(
 )
 
 # %% [markdown]
-# With its name as the prompt each picture gets back a thing of this name: a sail, a cap with spots, a stem with arms. With "a high quality photo" we cannot name what has come into the holes. Even with its name the hole shows: the sail stands on white, not on the blue of the sky.
+# With its name as the prompt each picture gets such a thing back: a sail, a cap with spots, a stem with arms. With "a high quality photo" the sailboat gets an orange lump and the mushroom a grey shape; the cactus gets a green top, a little like a cactus. Even with its name the hole shows: the sail stands on white, not on sky.
 #
-# Does repeating help? We count over many drawings. One measure is the **seam**: take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. The other is whether the judge of [1.5](a1_5_sampling.ipynb) has the right name among its first five.
+# Does repeating help? We count over many drawings. One measure is the **seam**: take the difference between neighbouring pixels, one inside the hole and one outside, and average it along the border. Divide by the mean difference of neighbours elsewhere in the picture. The other is whether the judge of [1.5](a1_5_sampling.ipynb) has the right name among its first five. (The network was trained on these drawings; the judge never saw their style.)
 
-# %% mystnb={"figure": {"caption": "Drawings with a hole, filled with each of two prompts; each step taken $n$ times. Left: the seam, mean and standard error. Right: the share with the right name among the judge's first five of 508. Dashed: the drawings as they are. Dotted: with a white hole. $\\gamma = 3$, seed 0. The line of text below gives the hole and the number of drawings. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Two panels against n = 1, 2, 4, 8, each with a curve for each prompt. Left, the seam falls for both, steeply at first for the photo prompt, and stays above the dashed line. Right, with the name about nine in ten are named, a little above the dashed line; with the photo prompt between a half and two thirds, still more than with a white hole."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Drawings with a hole, filled with each of two prompts; each step taken $n$ times. Left: the seam, mean and standard error. Right: the share with the right name among the judge's first five of 508. Dashed: the drawings as they are. Dotted, on the right only: with the hole left white. $\\gamma = 3$, seed 0. From `python -m benchmarks.inpainting`.", "name": "fig-a172-seams"}, "image": {"alt": "Two panels against n = 1, 2, 4, 8, each with a curve for each prompt. Left, the seam falls for both, steeply at first for the photo prompt, and stays above the dashed line. Right, with the name about nine in ten are named, a little above the dashed line; with the photo prompt between a half and two thirds, still more than with a white hole."}} tags=["hide-input"]
 found = json.loads((ROOT / "benchmarks/results/inpainting.json").read_text())
 
 
@@ -319,11 +319,11 @@ left, top, right, bottom = found["hole"]
 print(f"{len(found['names'])} drawings; hole {right - left}x{bottom - top} of 64x64.")
 
 # %% [markdown]
-# **Repeating mends the seam.** It falls with $n$ for both prompts, but stays above that of the drawings as they are. **Repeating does not replace the name.** With the name in the prompt the judge names the filled drawings at least as often as the whole ones. With "a high quality photo" it names fewer of them, at every $n$. (The network was trained on these drawings; the judge never saw their style.)
+# **Repeating mends the seam.** It falls up to $n = 8$ with the name, and up to $n = 4$ with "a high quality photo"; for this prompt $n = 2$ already mends most (we do not know why). It stays above that of the drawings as they are. **Repeating does not replace the name.** With the name in the prompt the judge names the filled drawings no less often than whole ones. With "a high quality photo" it names 51 to 66 %, and with a white hole 32 %.
 #
 # ```{dropdown} Whose ideas these are, and what they are not
 # Overwriting what is known is older than RePaint. Sohl-Dickstein et al. (2015) did it in the first paper on diffusion models, and Song et al. (2021, score-based models) in theirs. Repeating is RePaint's. There
-# the loop has 250 steps; at every tenth it goes up by 10, nine times over. Ours has 34 timesteps and goes up by one; it takes the last step once, since at $t = 0$ only a trace of noise is left.
+# the loop has 250 steps; at every tenth it goes up by 10, nine times over. Ours has 34 timesteps and goes up by one; it takes the last step once.
 # ```
 #
 # ## Try it
