@@ -15,7 +15,7 @@
 # # 1.4 Iterative denoising
 #
 # Why take many small steps, when one large step already removes the noise? **The best answer of one step is an
-# average of all pictures that fit, and that is a blur. Many small steps end at one picture, and that is clear.**
+# average of all pictures that fit, and that is a blur where they differ. Many small steps end at one picture, and that is clearer.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -72,7 +72,7 @@ timesteps = by_profile(
 )
 i_start = by_profile(full=10, fast=3)
 
-# %% mystnb={"figure": {"caption": "Five drawings that the network was not trained on, noised to $t = 960$ (seed 0) and brought back in one step, and in 32. Prompts: \"a sailboat\", .., \"a house\". The start was chosen for a large difference; at 690 it is smaller. The book's sixth drawing, a lighthouse, comes back in neither way.", "name": "fig-a14-many"}, "image": {"alt": "A sailboat, a mushroom, a cactus, a fish and a house. Top, the originals. Middle, one step: such things with blurred edges. Bottom, many steps: the same things with clear edges."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five drawings that the network was not trained on, noised to $t = 960$ (seed 0) and brought back in one step, and in 32. Prompts: \"a sailboat\", .., \"a house\". The start was chosen for a large difference; at 690 it is smaller. The book's sixth drawing, a lighthouse, comes back in neither way.", "name": "fig-a14-many"}, "image": {"alt": "A sailboat, a mushroom, a cactus, a fish and a house. Top, the originals. Middle, one step: such things with blurred edges. Bottom, many steps: the same things with clearer edges."}} tags=["hide-input"]
 files = ["sailboat", "mushroom", "cactus", "drawn-fish", "drawn-house"]
 things = [file.removeprefix("drawn-") for file in files]
 clean = torch.stack([shipped_image(file) for file in files]).to(model.device)
@@ -86,7 +86,7 @@ grid(
 )
 
 # %% [markdown]
-# One step gives blurred edges, many steps give clear ones. The noise covers nearly all of the drawings, so both make up most of what they show: the fish turns blue. (No guidance on this page: $\gamma = 1$.)
+# Many steps give clearer edges than one. The noise covers nearly all of the drawings, so both make up most of what they show: the fish turns blue. (No guidance on this page: $\gamma = 1$.)
 #
 # ## The idea
 #
@@ -94,7 +94,7 @@ grid(
 #
 # The smallest example is the one pixel of 1.3, black ($-1$) or white ($1$), with its exact mean as the guess:
 
-# %% mystnb={"figure": {"caption": "The guess $\\hat x_0$ for the one pixel in eight runs of the loop. All start at $x_{990} = 0$; their fresh noises differ (seeds 0 to 7).", "name": "fig-a14-pixel"}, "image": {"alt": "Eight lines that begin together at 0, zigzag, and end at 1 or at -1. Some cross 0 late."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The guess $\\hat x_0$ for the one pixel in eight runs of the loop. All start at $x_{990} = 0$; their fresh noises differ (seeds 0 to 7). Dashed: grey, 0, the answer of one step.", "name": "fig-a14-pixel"}, "image": {"alt": "Eight lines that begin together at 0, zigzag, and end at 1 or at -1. Some cross 0 late."}} tags=["hide-input"]
 times, rng = strided_timesteps(990, 30), generators(range(8))
 pixel, runs = torch.zeros(8, 1), []
 for t, t_prev in pairwise(times):
@@ -113,7 +113,7 @@ ax.set_yticks([-1, 0, 1], ["black, $-1$", "0", "white, $1$"])
 plt.show()
 
 # %% [markdown]
-# One step from $t = 990$ answers a grey, 0. Each run ends at black or at white, and the fresh noise decides at which.
+# Each run ends at black or white, as the fresh noise decides.
 #
 # ## One step of the loop
 #
@@ -149,7 +149,7 @@ table(
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
-# **Why fresh noise?** Many pictures $x_{t'}$ can lie between $\hat x_0$ and $x_t$, and the step draws one of them at random, from a Gaussian called the posterior (derived at the end of the page). Without $z$, and with the same $a$ and $b$, less noise is left than belongs to $t'$, and the picture gets too smooth, as we shall see.
+# **Why fresh noise?** Many pictures $x_{t'}$ can lie between $\hat x_0$ and $x_t$, and the step draws one of them at random, from a Gaussian called the posterior (derived at the end of the page). At $t'$ the network expects noise of variance $1-\bar\alpha_{t'}$. The share in $b\,x_t$ is less than that, and $z$ fills it up. Without $z$ the picture gets smoother, as we shall see.
 #
 # In code (`nu`: see the end of the page):
 #
@@ -194,7 +194,7 @@ animation(
 )
 
 # %% [markdown]
-# The guess is soft at first, and its outline becomes clearer. Its pale spots fade, see below.
+# The outline of the guess becomes clearer. Its pale spots fade, see below.
 #
 # ## Closer, or sharper?
 
@@ -224,9 +224,7 @@ grid(
 )
 
 # %% [markdown]
-# One step is soft. Many steps have clearer edges, but the boat loses its mast and the mushroom its spots. With $z = 0$ a few plain patches are left.
-#
-# Now in numbers. PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. Its **sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels, as a share of the original's.
+# Many steps have clearer edges, but the boat loses its mast and the mushroom its spots. PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. Its **sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels, as a share of the original's. It ignores flat areas.
 
 # %% mystnb={"figure": {"caption": "Four ways to denoise, against the timestep that they start from: means over the five drawings of {numref}`fig-a14-many`, 16 seeds each, prompts as there. From `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Two plots over t. Left, PSNR falls with t: one step is highest; many steps, z = 0 and the blur lie close together below it. Right, sharpness: many steps are highest, then z = 0, then one step, and the blur is far below."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
@@ -278,18 +276,19 @@ table(
 )
 
 # %% [markdown]
-# One step is closer, many steps are sharper, from each start. With $z = 0$ the many steps are less sharp. To be close and to look natural are at odds {cite:p}`blau2018`, see the end.
+# One step is closer, many steps are sharper; with $z = 0$ they are less sharp, but sharper than one step. At 810 and 900 even the blur is closer than many steps. For a perfect one-step guess, to be close and to look natural are at odds {cite:p}`blau2018`, see the end. Ours is not perfect: here the loop of DDIM is closer than one step (19.5 dB against 18.3 from 690), and about as sharp as many.
 #
 # ## Where it fails
 #
-# The mushroom of {numref}`fig-a14-compare` lost its spots. Is that this noise only, or are the steps too long? Here are 64 noises, and ten times as many steps:
+# Is the loss of the spots due to this noise, or to long steps? We took 64 noises, and ten times as many steps:
 
 # %% tags=["remove-input"]
 ways = {
+    "blur": "blur, without a prompt",
     "one step": "one step",
     "many steps": "23 steps of 30",
     "steps of 3": "230 steps of 3",
-    "DDIM": "DDIM, another loop (at the end)",
+    "DDIM": "DDIM",
 }
 table(
     [[name, f"{np.mean(stored['spots'][way]):.2f}"] for way, name in ways.items()],
@@ -299,9 +298,9 @@ table(
 )
 
 # %% [markdown]
-# It is neither: the loop keeps less of the spots than one step, and shorter steps change little. The noisy picture still shows the spots, for DDIM keeps more of them.
+# It is neither, and the cause is not known. The noisy picture still shows the spots, for its blur keeps more. With exact guesses the loop would on average keep as much as one step, so errors of the network are a likely part.
 #
-# Nor are sharper pictures easier to recognise: a network that names drawings finds the right name less often than after one step (folded above). What the loop makes up differs from run to run. For a *new* picture that is no fault: [1.5](a1_5_sampling.ipynb).
+# A network that names drawings is right less often than after one step (folded above). In a *new* picture, inventing is no fault: [1.5](a1_5_sampling.ipynb).
 #
 # ## Try it
 #
@@ -315,16 +314,16 @@ table(
 #
 # $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}}\;\epsilon_\theta(x_t, t) $$
 #
-# In the code of the loop, `x = schedule.forward(x0_hat, t_prev, eps)` replaces the last two lines. Unlike with $z = 0$ in (N.3), as much noise is left as belongs to $t'$. The start alone decides where the loop ends. In the numbers folded under {numref}`fig-a14-measured` DDIM is closer to the original than (N.3) from each start, on the five drawings even closer than one step, and about as sharp as (N.3). Part A keeps (N.3), the coursework's step.
+# In the code of the loop, `x = schedule.forward(x0_hat, t_prev, eps)` replaces the last two lines. Unlike with $z = 0$ in (N.3), as much noise is left as belongs to $t'$. The start alone decides where the loop ends. On the five drawings DDIM is closer than one step from each start; on drawings that the network was trained on, only closer than (N.3) (folded under {numref}`fig-a14-measured`). Part A keeps (N.3), the coursework's step.
 # ```
 #
 # ```{dropdown} Why a perfect loop loses 3 dB
 # Let $\mu$ be the mean of all pictures that fit, the best answer of one step. A perfect loop draws one of them, $x$. If the original $x_0$ is
-# another such draw, independent of $x$, it is on average as far from $\mu$:
+# another such draw, independent of $x$, given $x_t$, it is on average as far from $\mu$:
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
 #
-# A doubled squared error costs 3 dB. The loop here loses less. So its one step is not exactly $\mu$, its result is no such draw, or the original is none. (Clipping the values and averaging PSNRs can change the gap, too.)
+# A doubled squared error costs 3 dB. The loop here loses less. So its one step is not exactly $\mu$, its result is no such draw, or the original is none. (Clipping and averaging PSNRs can matter, too.)
 # ```
 #
 # ```{dropdown} Where the step comes from: the product of two Gaussians
@@ -349,7 +348,7 @@ table(
 #
 # To draw from it, add noise of variance $\tilde\beta$. With the guess $\hat x_0$ in the place of $x_0$, this is (N.3). That is an approximation: many pictures fit $x_t$, and each would give a mean of its own. They differ by $a$ times the difference of the pictures, and in a small step $a$ is small.
 #
-# The fresh noise fills up what $b$ leaves of the old: $b^2(1-\bar\alpha_t) + \tilde\beta = 1 - \bar\alpha_{t'}$.
+# The noise adds up: $b^2(1-\bar\alpha_t) + \tilde\beta = 1 - \bar\alpha_{t'}$.
 # ```
 #
 # ```{dropdown} Networks that learn the variance

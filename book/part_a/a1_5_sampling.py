@@ -15,7 +15,7 @@
 # # 1.5 Sampling
 #
 # Can the loop draw a picture when it starts from nothing but noise? **Yes, and it is the loop of
-# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt decides what appears, and the seed decides the details.**
+# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt decides what appears, and the seed decides pose and details.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -106,7 +106,7 @@ grid(
 #
 # Here `noise` is a list of random generators. `trajectory` takes the steps (N.3), `last` returns the last picture. The **seed** fixes all the noise, so the same seed and prompt give the same picture again.
 #
-# **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: a random training drawing with this prompt. Our network's guesses are not exact, so its pictures are softer, and can be new.
+# **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: a random training drawing with this prompt, moved or recoloured as in training. Our network's guesses are not exact, so its pictures are softer, and can be new.
 #
 # **How does a text get into the network?**
 #
@@ -118,11 +118,11 @@ grid(
 #
 # Each row of {numref}`fig-a15-prompts` shows what was asked for.
 #
-# **Is it copying?** Penguin and rocket of seed 0 have nearly the form of the nearest training drawing, the castle has not. [Emoji-64](../appendix/emoji64.ipynb) tests this with more pictures.
+# **Is it copying?** Penguin and rocket of seed 0 have nearly the form of the nearest training drawing, the castle only in part: its red middle roof, a flag. [Emoji-64](../appendix/emoji64.ipynb) tests this with more pictures.
 #
 # An apple comes out of the noise:
 
-# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0. On the right, the end of the loop. No guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0, no guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 denoise = model.denoiser("a red apple")
 rng = generators([0])
 x = unit_noise(model.shape, rng).to(model.device)
@@ -141,13 +141,13 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 990$ only the prompt says what to draw, and the first guess is a soft red apple. Yet $x_t$ shows no apple: with another prompt the guess would be another thing.
+# At $t = 990$ only the prompt says what to draw: $x_t$ shows no apple, and the first guess is a soft red one.
 #
 # ## When does the prompt decide?
 #
-# We start with one prompt, and change to another at some $t$.
+# We change the prompt at some $t$.
 
-# %% mystnb={"figure": {"caption": "The prompt changes at the $t$ above each column. Seed 0, no guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Two rows. On the left the prompt changes at once, on the right never. In between, the first row has two rockets, the second of them red, then red lumps, and an apple at 690; the second row brown shapes like penguins, and a sunflower at 690."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The prompt changes at the $t$ above each column (at 990 the first is never used). Seed 0, no guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Two rows. On the left the prompt changes at once, on the right never. In between, the first row has two rockets, the second of them redder, then red lumps, and an apple at 690; the second row brown shapes like penguins, and a sunflower at 690."}} tags=["hide-input"]
 things = [("red apple", "rocket ship"), ("sunflower", "penguin")]
 before, after = zip(*things, strict=True)
 first, second = (
@@ -171,9 +171,9 @@ grid(
 )
 
 # %% [markdown]
-# At 870 we see a rocket in the apple's red, and a brown shape like a penguin. Does the first prompt fix the colour, and the second the outline? We measured both for 508 pairs of prompts: which pixels are not white, and their mean colour. **The judge**, a network trained to name drawings, says which thing came out.
+# At 870 we see a rocket redder than at 990, and a brown shape like a penguin. Does the first prompt fix the colour, and the second the outline? We measured both for 508 pairs of prompts: which pixels are not white, and their mean colour. **The judge**, a network trained to name drawings, says which thing came out.
 
-# %% mystnb={"figure": {"caption": "Left: where colour and outline lie between the picture of the second prompt alone (0) and that of the first alone (1); pairs that differ more count more. Right: what the judge names first. 508 pairs of names, no guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the outline between 870 and 810. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: where colour and outline lie between the picture of the second prompt alone (0) and that of the first alone (1); mean over the pairs, weighted by the squared difference of the two. Bars: standard errors, mostly hidden by the marks. Right: what the judge names first. 508 pairs of names, no guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the outline between 870 and 810. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
 stored = ROOT / "benchmarks/results/prompt_switch.json"
 rows = json.loads(stored.read_text())["rows"]
 at = [row["t"] for row in rows]
@@ -206,17 +206,17 @@ row = rows[at.index(870)]
 colours, outlines = np.array(row["colour"]), np.array(row["outline"])
 ahead = colours[0] * outlines[1] > outlines[0] * colours[1]  # of the two quotients
 Markdown(
-    "**Yes, on average: the colour is decided first, then the outline.** "
+    "**On average, colour runs ahead of outline**, by two different measures. "
     f"When the prompt changes at 870, the colour is {place(row, 'colour')[0]:.0%} of the way to the first prompt, the outline {place(row, 'outline')[0]:.0%}. "
-    f"It is further than the outline in {ahead.sum()} of {len(ahead)} pairs."
+    f"Colour is further in {ahead.sum()} of {len(ahead)} pairs."
 )
 
 # %% [markdown]
-# After 540 a new prompt changes little. Around 810 many pictures are mixtures, and the judge mostly names neither.
+# After 540 a new prompt changes little. Around 810 the judge mostly names neither.
 #
 # ## Where it fails
 #
-# The coursework asks for "a high quality photo", without guidance:
+# The coursework, [project 5 of CS180/280A](../deliverables.md), asks for "a high quality photo", without guidance:
 
 # %% mystnb={"figure": {"caption": "Samples from pure noise, no guidance. Above: the network, \"a high quality photo\". Below: the same loop with the exact mean of 1.3 over all training drawings.", "name": "fig-a15-samples"}, "image": {"alt": "Above, five soft shapes on plain backgrounds, hard to name. Below, five clear drawings: a computer mouse, a pink dress, a door, a magic wand and the head of a horse."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
@@ -249,12 +249,12 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# The phrase names no thing. That alone is no reason for blobs: a perfect network would draw a random training drawing, as the exact mean does. Ours draws soft shapes, as if several drawings were one. So all that is new comes from inexact guesses {cite:p}`kamb2025`, and the blobs too.
+# The phrase names no thing. That alone is no reason for blobs: a perfect network would draw a random training drawing, as the exact mean does (here unmoved). Ours draws soft shapes. What is new in them, beyond moved and recoloured drawings, comes from inexact guesses {cite:p}`kamb2025`.
 
 # %% tags=["remove-input"]
 Markdown(
     f"Our network has seen little of this phrase: one training caption in {len(ANYTHING) / Recipe.anything:.0f}. "
-    f"(One in {1 / Recipe.drop_text:.0f} was left out.) We have not tested whether more would help."
+    "We have not tested whether more would help."
 )
 
 # %% [markdown]
