@@ -183,7 +183,7 @@ grid(
 # A turn can take the place of the flip in (A.2). A half turn is the flip with left and right swapped too:
 
 
-# %% mystnb={"figure": {"caption": "Two turns: the picture for the first name (above), and turned, for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0, seeds 7 and 6; chosen from 30 pairs with 16 seeds for each turn.", "name": "fig-a18-views"}, "image": {"alt": "Two pictures above, below each the same turned. A palm tree with green leaves and a pink trunk; turned, a pink squid with green arms. A blue penguin with a dark eye and a flipper; turned, a blue fish with an eye, a fin and a tail."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two turns: the picture for the first name (above), and turned, for the second (below). $\\gamma = 7$, timesteps 990, 960, .., 0, seeds 10 and 6; chosen from 30 pairs with 16 seeds for each turn.", "name": "fig-a18-views"}, "image": {"alt": "Two pictures above, below each the same turned. A grey teapot with handle and lid; turned, a grey elephant with its trunk. A blue penguin with a dark eye and a flipper; turned, a blue fish with an eye, a fin and a tail."}} tags=["hide-input"]
 def drawn(pair, view, seed, ending=""):
     """The anagram of one pair in one view."""
     first, second = map(called, pair)
@@ -192,7 +192,7 @@ def drawn(pair, view, seed, ending=""):
 
 
 chosen = [
-    ("half turn", ("palm tree", "squid"), 7),
+    ("half turn", ("teapot", "elephant"), 10),
     ("quarter turn", ("penguin", "fish"), 6),
 ]
 pictures = [drawn(pair, VIEWS[kind], seed) for kind, pair, seed in chosen]
@@ -205,7 +205,7 @@ grid(
 )
 
 # %% [markdown]
-# The trunk of the palm tree is the body of the squid, and its leaves are the arms. The feet of the penguin are the tail of the fish, and its flipper is a fin.
+# The spout of the teapot is the trunk of the elephant, and its lid hangs between the legs. The feet of the penguin are the tail of the fish, and its flipper is a fin.
 #
 # ## How often does it work?
 #
