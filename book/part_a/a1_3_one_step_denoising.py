@@ -182,7 +182,7 @@ table(
 )
 
 # %% [markdown]
-# The network is ahead of both filters at each timestep. (The setting of non-local means was chosen on these pictures.) The blur of 1.2, with one seed and the best width, has 23.9, 21.0 and 18.8 dB on the photograph: ahead of both filters, still behind the network.
+# The network is ahead of both filters at each timestep. (The setting of non-local means was chosen on these pictures.) On the photograph the blur of 1.2, with the best width, is ahead of both filters and still behind the network.
 #
 # ## The best guess is an average
 #

@@ -206,7 +206,7 @@ grid(
 
 # %% [markdown]
 # The spout of the teapot is the trunk of the elephant, and its lid hangs between the legs. The feet of the penguin are the tail of the fish, and its flipper is a fin.
-# Two readers saw the five pictures of {numref}`fig-a18-flip` and {numref}`fig-a18-views` without titles, each of them only one way up. All ten first guesses were right. (These five were chosen, see below for how many fail.)
+# Two readers saw the five pictures of {numref}`fig-a18-flip` and {numref}`fig-a18-views` without titles. Each reader saw a picture only one way up. All ten first guesses were right. (The five were chosen; how many fail, see below.)
 #
 # ## How often does it work?
 #

@@ -99,7 +99,7 @@ grid(
 # %% [markdown]
 # In the upper row lines draw the holes and the teeth of a skull, or the eyes and the mouth of a frog. Blurred, the lines are faint, and a mushroom, a panda, an apple and a watermelon are left. Step back, or squint, and the upper row looks more like the two below.
 #
-# Four readers saw these pictures without titles, two of them at full size and two at a quarter. All sixteen first guesses were right. But such pairs are rare: the judge that we ask below passes 81 of 960 hybrids, and none of these four.
+# Four readers saw these pictures without titles, two of them at full size and two at a quarter. All sixteen first guesses were right. But such pairs are rare, and the judge that we ask below passes none of these four.
 #
 # ```{live} hybrid
 # ```
@@ -217,7 +217,7 @@ grid(
 #
 # ## How often does it work?
 #
-# `python -m benchmarks.pairs` drew pairs that were chosen by hand, three of them (a skull in a mushroom, a frog in an apple and in a watermelon) after we had seen that they work. The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. It passes none of those three. (By the first five names of 1.8, 245 of 960 hybrids would pass, but also 34 of 409 training drawings.)
+# `python -m benchmarks.pairs` drew pairs that were chosen by hand, three of them (a skull in a mushroom, a frog in an apple and in a watermelon) after we had seen that they work. The judge of [1.5](a1_5_sampling.ipynb) must put the right name first: the thing for near in the picture, the thing for far in the blurred one. It passes none of those three.
 #
 # The last column of the table is a control: training drawings of the thing for near, as they are and blurred. A drawing of a sun with a face may look like a sun when it is blurred; then a hybrid of the two proves little.
 
@@ -256,7 +256,7 @@ table(
 )
 
 # %% [markdown]
-# By this count most pairs fail. But hybrids pass more often than training drawings. With black outlines 8.4 % pass, with the name alone 7.5 %, nearly all of other pairs: these counts hardly support the phrase.
+# By this count most pairs fail. But hybrids pass more often than training drawings. With black outlines hardly more pass than with the name alone, and most of those pairs are others. So these counts do not show that the phrase helps.
 #
 # ## Try it
 #
