@@ -1,5 +1,6 @@
 """The border to DeepFloyd IF, on a tiny model of its classes that the test builds."""
 
+import re
 import shutil
 from functools import partial
 from importlib import metadata
@@ -403,6 +404,14 @@ def test_only_the_network_of_the_second_stage_is_fetched(model, fetched, monkeyp
 def test_a_revision_is_fetched_as_it_is_named(fetched):
     weights.fetched("someone/stage1@1a2b3c", weights.UNET, "cuda")
     assert fetched == {"someone/stage1 1a2b3c": NETWORK}
+
+
+def test_a_known_commit_is_fetched_until_another_is_named(fetched, caplog):
+    name = "DeepFloyd/IF-II-M-v1.0"
+    weights.fetched(name, weights.UNET, "cuda")
+    weights.fetched(f"{name}@main", weights.UNET, "cuda")
+    assert set(fetched) == {f"{name} {weights.COMMITS[name]}", f"{name} main"}
+    assert all(re.fullmatch("[0-9a-f]{40}", commit) for commit in weights.COMMITS.values())
 
 
 def test_the_commit_that_a_branch_stands_for_is_said(fetched, folder, caplog):

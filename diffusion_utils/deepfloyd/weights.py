@@ -14,9 +14,14 @@ from diffusion_utils.schedule import Schedule
 
 STAGE_1 = "DeepFloyd/IF-I-M-v1.0"
 STAGE_2 = "DeepFloyd/IF-II-M-v1.0"
-# What is fetched of a name without @COMMIT: a branch, which can move. No commit is pinned here, because
-# these weights were never fetched where this was written. The log says how to name the commit you got.
-REVISION = "main"
+# What a name without @COMMIT means: the commit that others have published as the one they fetched. None was
+# found of the smaller models of stage I: they come from the branch, and the log says how to pin what came.
+BRANCH = "main"
+COMMITS = {
+    "DeepFloyd/IF-I-XL-v1.0": "c03d510e9b75bce9f9db5bb85148c1402ad7e694",
+    "DeepFloyd/IF-II-L-v1.0": "609476ce702b2d94aff7d1f944dcc54d4f972901",
+    "DeepFloyd/IF-II-M-v1.0": "bf27a1d447ac5f13f47ac35fcacf2f628983581f",
+}
 UNET = ["unet/*.json", "unet/*fp16*.safetensors", "scheduler/*.json"]
 ENCODER = ["tokenizer/*", "text_encoder/*.json", "text_encoder/*fp16*.safetensors"]
 log = logging.getLogger(__name__)
@@ -37,7 +42,7 @@ def fetched(name, files, device):
             "or point DEEPFLOYD_MODEL to a folder with a model small enough for the CPU"
         )
     repository, _, revision = name.partition("@")
-    revision = revision or REVISION
+    revision = revision or COMMITS.get(repository, BRANCH)
     try:
         folder = snapshot_download(repository, revision=revision, allow_patterns=files)
     except GatedRepoError as error:
