@@ -50,7 +50,7 @@ test: $(DEV) lint
 		else echo "left out: the tests of the live pages' scripts need node 20"; fi
 
 # What most edits can break, in less than a minute.
-QUICK = accessible check_site denoisers diagrams emoji64_network equations files images_of_the_site imports metrics mutants \
+QUICK = accessible check_site denoisers diagrams emoji64_network equations files filters images_of_the_site imports metrics mutants \
 	muon pairs profile quoted_code sampling schedule show tasks unet views
 quick: export OMP_NUM_THREADS = 1
 quick: $(DEV)

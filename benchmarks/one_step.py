@@ -11,13 +11,13 @@ import argparse
 from pathlib import Path
 
 import torch
-from skimage.restoration import denoise_nl_means
 from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
 from diffusion_utils.emoji64.model import WEIGHTS
+from diffusion_utils.filters import best_linear, exact_mean, non_local_means
 from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import IMAGES, shipped_image
 from diffusion_utils.sampling import generators, unit_noise
@@ -31,31 +31,6 @@ PICTURES = (
 LEVELS = (250, 500, 750)  # of the filters
 MORE = (500, 800, 900, 950, 990)  # of the means
 SETTINGS = (0.35, 0.5, 0.7)  # of non-local means
-
-
-def best_linear(x, N, drawings):
-    """The linear filter with the smallest mean squared error on drawings (K, 3, H, W), see 1.2."""
-    mean = drawings.mean(0)
-    X = (drawings - mean).flatten(1)
-    both = X @ X.T + len(X) * N * torch.eye(len(X))
-    shares = torch.linalg.solve(both, X @ (x - mean).flatten(1).T)
-    return mean + (shares.T @ X).view_as(x)
-
-
-def non_local(x, h, sd):
-    """Non-local means of pictures (B, 3, H, W)."""
-    options = {"h": h, "sigma": sd, "patch_size": 7, "patch_distance": 11}
-    pictures = x.permute(0, 2, 3, 1).numpy()
-    done = [denoise_nl_means(p, channel_axis=-1, **options) for p in pictures]
-    return torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
-
-
-def exact_mean(x_t, alpha_bar, drawings):
-    """The mean over drawings (K, 3, H, W), each weighted by how probable it is, given x_t."""
-    flat = drawings.flatten(1)
-    distance = torch.cdist(x_t.flatten(1), alpha_bar**0.5 * flat) ** 2
-    weights = (-distance / (2 * (1 - alpha_bar))).softmax(1)
-    return (weights @ flat).view_as(x_t)
 
 
 @torch.no_grad()
@@ -79,18 +54,23 @@ def squared(estimate, clean):
     return [round(x, 6) for x in errors.tolist()]
 
 
+def noisy(model, clean, t, eps):
+    """x_t; the same in the brightness of the clean pictures; and the variance of its noise."""
+    x_t, alpha_bar = model.schedule.forward(clean, t, eps), model.schedule.at(t).item()
+    return x_t, x_t / alpha_bar**0.5, (1 - alpha_bar) / alpha_bar
+
+
 def filters(model, clean, eps, drawings):
     """{t: {way: PSNR of each picture}}; of non-local means, with the setting that is best on average."""
-    found = {}
+    found, linear = {}, best_linear(drawings)
     for t in tqdm(LEVELS, desc="filters"):
-        x_t, abar = model.schedule.forward(clean, t, eps), model.schedule.at(t).item()
-        x, N = x_t / abar**0.5, (1 - abar) / abar
-        tried = {k: scored(non_local(x, k * N**0.5, N**0.5), clean) for k in SETTINGS}
+        x_t, x, N = noisy(model, clean, t, eps)
+        tried = {k: scored(non_local_means(x, k * N**0.5, N), clean) for k in SETTINGS}
         best = max(tried, key=lambda k: sum(tried[k]))
         found[t] = {
             "one step": scored(one_step(model, x_t, t), clean),
             "non-local means": tried[best],
-            "best linear": scored(best_linear(x, N, drawings), clean),
+            "best linear": scored(linear(x, N), clean),
             "setting": best,
         }
     return found
@@ -100,10 +80,10 @@ def means(model, clean, eps, drawings):
     """{t: {way: mean squared error of each picture}}"""
     found = {}
     for t in tqdm(MORE, desc="means"):
-        x_t, abar = model.schedule.forward(clean, t, eps), model.schedule.at(t).item()
+        x_t, x, N = noisy(model, clean, t, eps)
         found[t] = {
             "one step": squared(one_step(model, x_t, t), clean),
-            "exact mean": squared(exact_mean(x_t, abar, drawings), clean),
+            "exact mean": squared(exact_mean(x, N, drawings), clean),
         }
     return found
 

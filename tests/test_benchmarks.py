@@ -20,7 +20,6 @@ from benchmarks import (
     inpainting,
     mnist_limits,
     mnist_quality,
-    one_step,
     pairs,
     precision,
     prompt_switch,
@@ -362,14 +361,3 @@ def test_what_another_training_gives_is_added_to_what_is_stored(tmp_path, monkey
     trainings = [(row["recipe"], row["seed"]) for row in rows]
     assert sorted(trainings) == 8 * [("b2", 1)] + 4 * [("b2_to_noise", 1)]
     assert len({row["fid"] for row in rows}) == len(rows)  # no two ways draw the same
-
-
-def test_the_exact_mean_knows_its_own_drawings():
-    """With little noise the mean is the drawing itself, with much noise that of all."""
-    drawings = torch.rand(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    x_t = 0.9**0.5 * drawings[2:3] + 0.01
-    near, far = (one_step.exact_mean(x_t, alpha_bar, drawings) for alpha_bar in (0.9, 1e-7))
-    torch.testing.assert_close(near, drawings[2:3], atol=0.02, rtol=0)
-    torch.testing.assert_close(far, drawings.mean(0, keepdim=True), atol=0.01, rtol=0)
-    linear = one_step.best_linear(drawings[2:3], 1e-4, drawings)
-    torch.testing.assert_close(linear, drawings[2:3], atol=0.01, rtol=0)

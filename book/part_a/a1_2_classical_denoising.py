@@ -51,11 +51,11 @@ sys.path.insert(0, str(books[0]))
 # %% tags=["remove-input"]
 import matplotlib.pyplot as plt
 import torch
-from skimage.restoration import denoise_nl_means
 from torchvision.transforms.v2.functional import gaussian_blur
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
+from diffusion_utils.filters import best_linear, non_local_means
 from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
@@ -180,16 +180,6 @@ grid(
 #
 # A pixel beside an edge should be averaged with pixels of its own side only. **Non-local means** {cite:p}`buades2005` looks for them. Around each pixel it takes a square of 7x7, and compares it with the squares around all pixels up to 11 away. The more alike the squares, the more that pixel weighs in the average.
 
-# %% tags=["remove-input"]
-
-
-def non_local(x, h, sd):
-    """Non-local means, which takes pictures (H, W, 3), for a batch (B, 3, H, W)."""
-    options = {"h": h, "sigma": sd, "patch_size": 7, "patch_distance": 11}
-    pictures = x.permute(0, 2, 3, 1).numpy()
-    done = [denoise_nl_means(p, channel_axis=-1, **options) for p in pictures]
-    return torch.stack([torch.from_numpy(p) for p in done]).permute(0, 3, 1, 2)
-
 
 # %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur and the best of three settings of non-local means.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows of three sailboats: noisy, blurred, and after non-local means. At t = 250 the last one has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one."}} tags=["hide-input"]
 def best_of(tried):
@@ -201,8 +191,8 @@ def best_of(tried):
 
 filtered = {}
 for t in levels:
-    sd = ((1 - schedule.at(t)) / schedule.at(t)).sqrt().item()
-    alike = [non_local(noisy[t], k * sd, sd) for k in (0.35, 0.5, 0.7)]
+    N = ((1 - schedule.at(t)) / schedule.at(t)).item()
+    alike = [non_local_means(noisy[t], k * N**0.5, N) for k in (0.35, 0.5, 0.7)]
     filtered[t] = {
         "noisy": noisy[t].clamp(-1, 1),
         "blur": best_of([blurred[t, w] for w in widths]),
@@ -271,11 +261,7 @@ table(
 data = emoji()
 drawings = plain(data, torch.arange(len(data.images)))
 mean = drawings.mean(0)
-X = (drawings - mean).flatten(1)
-products, usual = (
-    X @ X.T,
-    torch.fft.fft2(drawings - mean, norm="ortho").abs().square().mean((0, 1)),
-)
+usual = torch.fft.fft2(drawings - mean, norm="ortho").abs().square().mean((0, 1))
 
 
 def wiener(x, N):
@@ -283,13 +269,7 @@ def wiener(x, N):
     return mean + torch.fft.ifft2(patterns).real
 
 
-def best_linear(x, N):
-    both = products + len(X) * N * torch.eye(len(X))
-    weights = torch.linalg.solve(both, X @ (x - mean).flatten(1).T)
-    return mean + (weights.T @ X).view_as(x)
-
-
-for way, function in (("Wiener", wiener), ("best linear", best_linear)):
+for way, function in (("Wiener", wiener), ("best linear", best_linear(drawings))):
     found = []
     for t in levels:
         N = ((1 - schedule.at(t)) / schedule.at(t)).item()

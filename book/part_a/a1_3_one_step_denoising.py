@@ -54,11 +54,11 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from skimage.restoration import denoise_nl_means
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
 from diffusion_utils.files import ROOT
+from diffusion_utils.filters import best_linear, exact_mean, non_local_means
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, table, unit_range
@@ -67,27 +67,9 @@ from diffusion_utils.text_to_image import load_pretrained
 model = load_pretrained()
 schedule = model.schedule
 data = emoji()
-on_white = plain(data, torch.arange(len(data.images)))
-drawings = on_white.flatten(1)  # (3060, 12288), a row for each drawing
+drawings = plain(data, torch.arange(len(data.images)))
 stored = json.loads((ROOT / "benchmarks/results/one_step.json").read_text())
-mean = on_white.mean(0)
-X = (on_white - mean).flatten(1)
-XX = X @ X.T
-
-
-def non_local(x, sd, k):
-    h = k * sd
-    options = {"h": h, "sigma": sd, "patch_size": 7, "patch_distance": 11}
-    picture = x[0].permute(1, 2, 0).numpy()
-    done = denoise_nl_means(picture, channel_axis=-1, **options)
-    return torch.from_numpy(done).permute(2, 0, 1)[None]
-
-
-def best_linear(x, sd):
-    both = XX + len(X) * sd**2 * torch.eye(len(X))
-    shares = torch.linalg.solve(both, X @ (x - mean).flatten(1).T)
-    return mean + (shares.T @ X).view_as(x)
-
+linear = best_linear(drawings)
 
 # %% mystnb={"figure": {"caption": "From top to bottom: the test image $x_0$ and its noisy versions $x_t$ (seed 0); the network's guess $\\hat x_0$ in one step; and two filters of [1.2](a1_2_classical_denoising.ipynb).", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. The network: clear boats at t = 250 and 500, a softer one of another shape at 750. Non-local means: a clear boat, a grainy one with a faint mast, a red cloud over a blue one. Best linear filter: two grainy boats and a vague one, with dark smears."}} tags=["hide-input"]
 clean = shipped_image("sailboat")[None]
@@ -100,18 +82,23 @@ def one_step(x_t, t):
     return schedule.predict_x0(x_t, t, photo(x_t.to(model.device), t).eps.to(x_t))
 
 
+def brightened(x_t, t):
+    """In the brightness of the clean picture, and the variance of its noise."""
+    alpha_bar = schedule.at(t).item()
+    return x_t / alpha_bar**0.5, (1 - alpha_bar) / alpha_bar
+
+
 levels = [250, 500, 750]
 noisy = {t: schedule.forward(clean, t, eps) for t in levels}
 rows = {"noisy": [clean, *noisy.values()]}
 for way in "network", "non-local means", "best linear":
     rows[way] = [torch.ones_like(clean)]  # a blank under the clean picture
 for t, x_t in noisy.items():
-    abar = schedule.at(t).item()
-    x, sd = x_t / abar**0.5, ((1 - abar) / abar) ** 0.5
+    x, N = brightened(x_t, t)
+    h = stored["filters"][str(t)]["setting"] * N**0.5
     rows["network"].append(one_step(x_t, t))
-    setting = stored["filters"][str(t)]["setting"]
-    rows["non-local means"].append(non_local(x, sd, setting))
-    rows["best linear"].append(best_linear(x, sd))
+    rows["non-local means"].append(non_local_means(x, h, N))
+    rows["best linear"].append(linear(x, N))
 grid(
     [unit_range(torch.cat(pictures)) for pictures in rows.values()],
     titles=["$x_0$", *(f"$t={t}$" for t in levels)],
@@ -190,19 +177,15 @@ table(
 #
 # $$ \mathbb E\big[(x_0 - a)^2 \mid x_t\big] = \mathbb E\big[(x_0 - \mu)^2 \mid x_t\big] + (\mu - a)^2. $$
 #
-# For a list of pictures, all equally probable at first, the mean needs no network. By Bayes' rule the weight of $x_0$ is the Gaussian $q(x_t \mid x_0)$ of [1.1](a1_1_forward.ipynb):
+# For a list of pictures, all equally probable at first, the mean needs no network. As in 1.2, take $x = x_t/\sqrt{\bar\alpha_t}$, whose noise has the variance $N = (1 - \bar\alpha_t)/\bar\alpha_t$. By Bayes' rule a picture's weight is the Gaussian of the noise that it would need:
 #
-# $$ w(x_0) \propto e^{-\lVert x_t - \sqrt{\bar\alpha_t}\, x_0 \rVert^2 / (2 (1 - \bar\alpha_t))}. $$
-
-
-# %%
-def weights(x_t, t, pictures):  # a row of values for each picture
-    alpha_bar = schedule.at(t).item()
-    scaled = alpha_bar**0.5 * pictures
-    distance = torch.cdist(x_t.flatten(1), scaled) ** 2
-    # softmax: e to the power of each, divided by their sum
-    return (-distance / (2 * (1 - alpha_bar))).softmax(1)
-
+# $$ w(x_0) \propto e^{-\lVert x - x_0 \rVert^2 / (2 N)}. $$
+#
+# ```{literalinclude} ../../diffusion_utils/filters.py
+# :pyobject: posterior
+# :lines: 1,3-
+# :dedent:
+# ```
 
 # %% [markdown]
 # Take two small lists: one pixel, black ($-1$) or white (1), and rows of 32 pixels, black on the left of an edge and white on the right, one row for each place of the edge:
@@ -213,9 +196,9 @@ pixel, row = torch.tensor([[-1.0], [1.0]]), torch.ones(33, 32).triu() * 2 - 1
 x, place = torch.linspace(-2, 2, 200)[:, None], range(1, 33)
 right.step(place, row[16], where="mid", color="silver", lw=4)
 for t in levels:
-    left.plot(x, weights(x, t, pixel) @ pixel, label=f"$t={t}$")
+    left.plot(x, exact_mean(*brightened(x, t), pixel), label=f"$t={t}$")
     x_t = schedule.forward(row[16:17], t, unit_noise((32,), generators([0])))
-    right.step(place, (weights(x_t, t, row) @ row)[0], where="mid")
+    right.step(place, exact_mean(*brightened(x_t, t), row)[0], where="mid")
 left.set(xlabel="$x_t$", ylabel="best guess")
 right.set(xlabel="place in the row")
 left.legend()
@@ -227,20 +210,22 @@ plt.show()
 # ### When is the exact mean right?
 #
 # The mean is the best guess if the picture comes from the list. So we take the list of all 3,060 training drawings, and two pictures: one of these, and the test image.
-
-# %%
-x_t = noisy[500]
-exact_mean = (weights(x_t, 500, drawings) @ drawings).view_as(x_t)
+#
+# ```{literalinclude} ../../diffusion_utils/filters.py
+# :pyobject: exact_mean
+# :lines: 1,3-
+# :dedent:
+# ```
 
 # %% mystnb={"figure": {"caption": "With more and more noise (seed 0): the network's answer $\\hat x_0$ and the exact mean over all training drawings. Above for one of these drawings, below for the test image.", "name": "fig-a13-average"}, "image": {"alt": "Four rows. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
-known = on_white[2333][None]
+known = drawings[2333][None]
 rows = []
 for picture in known, clean:
     steps = [schedule.forward(picture, t, eps) for t in more]
     answers = [one_step(x_t, t) for x_t, t in zip(steps, more, strict=True)]
     means = [
-        (weights(x_t, t, drawings) @ drawings).view_as(x_t)
+        exact_mean(*brightened(x_t, t), drawings)
         for x_t, t in zip(steps, more, strict=True)
     ]
     blank = torch.ones_like(picture)

@@ -56,6 +56,7 @@ import torch
 
 from diffusion_utils.diagrams import draw, unet_plan
 from diffusion_utils.files import ROOT
+from diffusion_utils.filters import exact_mean, posterior
 from diffusion_utils.metrics import in_batches, psnr
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import load_classifier
@@ -157,29 +158,17 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 # The sum over $p$ is over all pixels, and the weights $w_i$ add up to one. The nearer a digit is to $z$, the larger is its weight.
 
 # %% tags=["remove-input"]
-train_digits = to_unit(mnist(train=True)[0]).flatten(1)
-
-
-def weights_of_digits(z, sigma=0.5):
-    """The weight of each training digit for each z: (B, 1, 28, 28) -> (B, 60000)."""
-    # the square of z is the same for all digits, so that it can be left out
-    squares = train_digits.square().sum(1) - 2 * z.flatten(1) @ train_digits.T
-    return (-squares / (2 * sigma**2)).softmax(1)  # (B1.4)
-
-
-def weighted_mean(weights):
-    return (weights @ train_digits).view(-1, 1, 28, 28)
-
+digits = to_unit(mnist(train=True)[0])  # 60,000 with values from 0 to 1
 
 # %% mystnb={"figure": {"caption": "Three noisy test digits $z$; the three training digits with the largest weights $w_i$; the weighted mean (B1.4) and the network's answer after epoch 5, each with its mean squared error over the whole image; and $x$. Shown are the middle 22 × 22 pixels; seeds 1, 4 and 3.", "name": "fig-b1-average"}, "image": {"alt": "Three rows, for a one, a four and a three: the noisy digit, the three training digits with the largest weights, their weighted mean, the network's answer, and the clean digit. In the row of the four the heaviest training digit is a nine; in the row of the three one training digit has nearly all the weight."}} tags=["remove-input"]
 rows, titles = [], []
 for digit in (1, 4, 3):
-    weights = weights_of_digits(z[[digit]])
-    largest, indices = weights[0].topk(3)
-    likely = train_digits[indices].view(-1, 1, 28, 28)
-    answers = torch.cat([weighted_mean(weights), network(z[[digit]]).detach()])
+    noisy = z[[digit]]
+    largest, indices = posterior(noisy, 0.5**2, digits)[0].topk(3)
+    mean = exact_mean(noisy, 0.5**2, digits)
+    answers = torch.cat([mean, network(noisy).detach()])
     errors = (answers - x[digit]).square().mean((1, 2, 3))
-    rows.append(torch.cat([z[[digit]], likely, answers, x[[digit]]]))
+    rows.append(torch.cat([noisy, digits[indices], answers, x[[digit]]]))
     chances = [f"$w_i$ = {chance:.1%}" for chance in largest]
     named = zip(("mean (B1.4)", "network"), errors, strict=True)
     scored = [f"{name}\n{error:.4f}" for name, error in named]
@@ -205,7 +194,6 @@ pictures(rows, titles, margin=3)
 # `UNet` is the network of the next section; `hidden=16` is $D$, its number of channels (numbers for each pixel) at full resolution.
 
 # %%
-digits = train_digits.view(-1, 1, 28, 28)  # 60,000 with values from 0 to 1
 
 
 def train_small(steps, visible=1):
