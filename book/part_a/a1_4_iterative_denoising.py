@@ -15,7 +15,7 @@
 # # 1.4 Iterative denoising
 #
 # Why take many small steps, when one large step already removes the noise? **The best answer of one step is the
-# mean of all pictures that fit. On average nothing is closer to the original, but it is soft. Many small steps end at one picture, and that is sharper.**
+# mean of all pictures that fit. No other answer is closer to the original on average, but this one is soft. Many small steps end at one picture, and that is sharper.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
