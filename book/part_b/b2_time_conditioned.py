@@ -118,7 +118,7 @@ animation(
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# $x_0$ is the clean digit, with values from 0 to 1 (at $t = 0$ there is already a little noise), and $\epsilon$ the noise. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
+# $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ the noise. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
 # $1 - \beta_s$ over all $s \le t$.
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
@@ -174,7 +174,7 @@ grid(
 # 4. Move $\theta$ a little, so that $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$ becomes smaller.
 # ```
 #
-# The loss is the mean of the squares over the 784 pixels and all three draws. It is the DDPM paper's simplified loss (equation 14), which leaves out the weights of the timesteps:
+# The loss is the mean of the squares over the 784 pixels and all three draws. It is the DDPM paper's simplified loss (equation 14):
 #
 # $$ L(\theta) = \tfrac{1}{784}\, \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
@@ -182,7 +182,7 @@ grid(
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so no network can guess $\epsilon$ without error. (N.2) makes a small error of $\epsilon$ a large one of $\hat x_0$, because it divides by a small $\sqrt{\bar\alpha_t}$.
+# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so $\epsilon$ cannot be guessed exactly, and (N.2) divides its small error by a small $\sqrt{\bar\alpha_t}$.
 #
 # In code, points 2 to 4 are:
 #
@@ -205,7 +205,7 @@ Markdown(
     f"One layer, `unflatten`, holds {largest / count:.0%} of the {count:,} parameters."
 )
 
-# %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
 loss_curve(history)
 
 # %% tags=["remove-input"]
@@ -224,7 +224,7 @@ table(
         ],
     ],
     ["", "mean squared error"],
-    f"The loss (B2.1). In training: the mean of the 100 steps before. Last two lines: {loss['digits']:,} digits each, the same timesteps and noise for both; ± standard error.",
+    f"The loss (B2.1). In training: the mean of the 100 steps before. Last two lines: {loss['digits']:,} digits of each kind, the same noise; ± standard error.",
 )
 
 # %% [markdown]
@@ -248,14 +248,14 @@ table(
         for row in shown
     ],
     ["t", "noise's factor", "loss", "error of the digit", "of the mean digit"],
-    "Mean squared errors on 1,000 test digits, final weights. Loss: of the guessed noise. Error of the digit: of the guess (N.2) made of it. Last: the mean of all training digits, given as the answer without looking.",
+    "Mean squared errors, 1,000 test digits. Loss: of the guessed noise. Error of the digit: of the guess (N.2) made of it. Last: when the answer is always the mean of all training digits.",
 )
 
 # %% [markdown]
-# The loss falls with $t$, yet the digit is guessed worse and worse. At $t = 0$ there is so little noise that it is hard to tell from nothing, and the loss is largest. At $t = 299$ the image is nearly all noise, so the noise is easy to guess.
+# The loss falls with $t$, yet the digit is guessed worse. At $t = 0$ there is so little noise that it is hard to tell from nothing, and the loss is largest. At $t = 299$ the image is nearly all noise, so the noise is easy to guess.
 # By (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$. So losses at different timesteps cannot be compared.
 #
-# At $t = 299$ the network's digit is even worse than the mean digit, which needs no network. So the first cloud of {numref}`fig-b2-trajectory` is not yet the average of all digits that are possible: that would beat the mean digit, or equal it.
+# At $t = 299$ the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is not yet the average of all possible digits, whose error would be no larger.
 #
 # ## Sampling: take a little of the noise away
 #
@@ -291,13 +291,13 @@ grid([panels], titles=titles, size=1.75)
 #
 # Why noise again? The network was trained on images with just the noise of their timestep. The mixture has less: in the figure 0.44 of the 0.73 in $x_{149}$, so 0.32. The fresh noise brings it to $\sqrt{0.32^2 + 0.43^2} = \sqrt{1 - \bar\alpha_{99}}$, as (N.1) asks at $t' = 99$.
 #
-# The three factors come from the opposite step, from $t'$ to the noisier $t$. It leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$. The fresh noise has the variance $\tilde\beta$:
+# The factors come from the opposite step, from $t'$ to the noisier $t$. It leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$. The fresh noise has the variance $\tilde\beta$:
 #
 # $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
-# The longer the step, the larger is $\beta$, and the more it takes of $\hat x_0$. The less noise $x_{t'}$ should have, the less it keeps of $x_t$. The last step has $\bar\alpha_{-1} = 1$: it takes $\hat x_0$ alone and adds no noise.
+# The longer the step, the larger is $\beta$: it takes more of $\hat x_0$ and keeps less of $x_t$. The last step has $\bar\alpha_{-1} = 1$: it takes $\hat x_0$ alone and adds no noise.
 #
 # ```{dropdown} Where the factors come from
 # Noise arrives step by step, $x_t = \sqrt\alpha\, x_{t'} + \sqrt\beta\, \epsilon'$ with new noise $\epsilon'$. If we knew $x_0$, this and (N.1) would tell by Bayes' rule how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian, with the first two terms of (N.3) as its mean and $\tilde\beta$ as its variance
@@ -335,7 +335,7 @@ samples = {
 grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# In {numref}`fig-b2-samples` half of the digits are hard to name after five epochs. After twenty most can be read; the third and the last are doubtful.
+# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty only the third and the last.
 #
 # The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
@@ -372,7 +372,7 @@ Markdown(
 )
 
 # %% [markdown]
-# Forgetting eval mode is a common mistake. In train mode BatchNorm uses the statistics of the hundred images at hand. These all have the same $t$, while a batch of the training mixes all timesteps, so the network has never met such statistics. All other samples use those noted in training.
+# Train mode, a common mistake, harms: BatchNorm then uses the statistics of the hundred images at hand. These share one $t$, while each batch of the training mixes all timesteps. All other samples use the statistics noted in training.
 #
 # ```{dropdown} The distance, and its error
 # For means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$.
@@ -407,7 +407,7 @@ rows = {
 grid(list(rows.values()), labels=list(rows))
 
 # %% [markdown]
-# Each number of steps draws other digits, because it adds the fresh noise at other timesteps. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. A thousand samples show what ten do not:
+# Each number of steps draws other digits, because it adds the fresh noise at other timesteps. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. A thousand samples:
 
 # %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
@@ -436,7 +436,7 @@ Markdown(
 )
 
 # %% [markdown]
-# The reason is $\tilde\beta$. It is the exact variance of $x_{t'}$ if $x_0$ is *known*. But several digits could be behind $x_t$, so $x_{t'}$ should vary more, and in a long step this counts.
+# The reason is $\tilde\beta$. It is the exact variance of $x_{t'}$ if $x_0$ is *known*. But several digits could be behind $x_t$, so $x_{t'}$ should vary more, most of all after a long step.
 #
 # The DDPM paper also names the larger $\beta$. It is exact for $x_0 \sim \mathcal N(0, I)$, where each pixel has a variance of 1. Digits vary around the mean digit by a variance of only 0.07 (last column of the table of timesteps). So in a long step $\beta$ is far too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
 #
