@@ -110,7 +110,7 @@ def some_digits(network, x_0=None):
     return last(drawn).clamp(0, 1)
 
 
-# %% mystnb={"figure": {"caption": "B2's digits, and below them those of the same noise with all three repairs. Upper half: seeds 0 to 19; lower half: seeds 20 to 39. 20 steps.", "name": "fig-limits-digits"}, "image": {"alt": "Two pairs of rows of twenty digits. In the upper row of each pair several are thin or in pieces; below them most of these are whole."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "B2's digits, and below them those of the same noise with all three repairs. Upper half: seeds 0 to 19; lower half: seeds 20 to 39. 20 steps.", "name": "fig-limits-digits"}, "image": {"alt": "Two pairs of rows of twenty digits. In the upper row of each pair several are thin or in pieces; below them the strokes are thicker, and some of those digits are whole."}} tags=["remove-input"]
 plain = some_digits(released("b2")[0][20])
 network = with_own_statistics(released_average("b2"), recipe)
 repaired = some_digits(network, mean_digit)
@@ -266,7 +266,7 @@ plt.show()
 # %% [markdown]
 # The repair noises the mean of all training digits by (N.1), the same mean for every seed, and starts there. In code, `x = schedule.forward(mean_digit, T - 1, eps)` in place of `x = eps`. This puts back what all digits share. What makes them differ from each other is still missing.
 #
-# Large text-to-image models had the same flaw: they started from pure noise, were never trained on it, and could not draw very bright or very dark pictures {cite:p}`lin2024`. The authors mend it in training, with a schedule that ends in pure noise.
+# Stable Diffusion, a large text-to-image model, had the same flaw: it started from pure noise, was never trained on it, and could not draw very bright or very dark pictures {cite:p}`lin2024`. Here the mean of pure noise is zero, and B2's digits come out too dark (table at the top). The authors mend it in training, with a schedule that ends in pure noise.
 #
 # ```{dropdown} Or train with more noise
 # The schedule of the DDPM paper {cite:p}`ho2020` nearly ends so, too: its $\beta_t$ grows to 0.02 in 1,000 timesteps, and less than a hundredth of the digit's amplitude is left. The coursework keeps these $\beta_t$ but takes only 300 timesteps. To get as far in 300, $\beta_t$ has to grow to 0.067.
@@ -323,6 +323,6 @@ Markdown(
 # ## Try it
 #
 # 1. **Start elsewhere.** In the notebook, change `mean_digit` in the line of `repaired` to `train_digits[0]`, a five. Some samples become others, but only one of ours became a five, the seventh of the lower half: what is left of one digit is faint.
-# 2. **Hurry.** Where the notebook defines `timesteps`, change `full=20` to `full=5`. The strokes get pale and break, in all four rows: the repairs do not replace steps.
+# 2. **Hurry.** Where the notebook defines `timesteps`, change `full=20` to `full=5`. Some strokes get pale or smeared, in all four rows: the repairs do not replace steps.
 #
 # Next: [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.
