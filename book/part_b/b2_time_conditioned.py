@@ -96,7 +96,7 @@ grid(rows, titles=titles, labels=["$x_t$", r"$\hat x_0$"])
 
 # %% [markdown]
 # **Yes: after 300 small steps most of ten samples can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
-# believes to be behind the noise: at first a cloud, an average of many digits as in [B1](b1_one_step_denoiser.ipynb), at $t = 224$ a kind of 9, at $t = 74$ a 7.
+# believes to be behind the noise: at $t = 299$ a cloud, at $t = 224$ a kind of 9, at $t = 74$ a 7.
 #
 # This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for ten digits.
 
@@ -114,11 +114,11 @@ animation(
 # %% [markdown]
 # ## From a digit to noise
 #
-# B1 had one noise level. Here there are $T = 300$ of them, one for each timestep $t = 0 \dots 299$:
+# [B1](b1_one_step_denoiser.ipynb) had one noise level. Here there are $T = 300$ of them, one for each timestep $t = 0 \dots 299$:
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# $x_0$ is the clean digit, with values from 0 to 1 (at $t = 0$ there is already a little noise), and $\epsilon$ the noise. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
+# $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ the noise. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
 # $1 - \beta_s$ over all $s \le t$.
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
@@ -174,7 +174,7 @@ grid(
 # 4. Move $\theta$ a little, so that $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$ becomes smaller.
 # ```
 #
-# The loss is the mean of the squares over the 784 pixels and all three draws. It is the DDPM paper's simplified loss (equation 14), which leaves out the weights of the timesteps:
+# The loss is the mean of the squares over the 784 pixels and all three draws. It is the DDPM paper's simplified loss (equation 14):
 #
 # $$ L(\theta) = \tfrac{1}{784}\, \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
@@ -182,9 +182,8 @@ grid(
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so no network can guess $\epsilon$ without error. (N.2) makes a small error of $\epsilon$ a large one of $\hat x_0$, because it divides by a small $\sqrt{\bar\alpha_t}$.
+# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so $\epsilon$ cannot be guessed exactly, and (N.2) divides its small error by a small $\sqrt{\bar\alpha_t}$.
 #
-# The authors of DDPM also asked for the picture; the noise gave better images.
 # In code, points 2 to 4 are:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
@@ -206,7 +205,7 @@ Markdown(
     f"One layer, `unflatten`, holds {largest / count:.0%} of the {count:,} parameters."
 )
 
-# %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step, from the history of the run that made these weights. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
 loss_curve(history)
 
 # %% tags=["remove-input"]
@@ -215,29 +214,48 @@ loss = stored["loss"]
 at_step = np.array([row.loss for row in history])
 table(
     [
-        ["training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
-        ["course staff, read off their figure", "0.028 to 0.030"],
-        [f"training, near step {len(at_step):,}", f"{at_step[-100:].mean():.4f}"],
+        ["course staff, end of their curve, near step 4,700", "0.028 to 0.030"],
+        ["this training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
+        [f"this training, near step {len(at_step):,}", f"{at_step[-100:].mean():.4f}"],
+        ["final weights, training digits", f"{loss['training']:.4f}"],
         [
-            f"final weights, {loss['digits']:,} training digits",
-            f"{loss['training']:.4f}",
-        ],
-        [f"final weights, {loss['digits']:,} test digits", f"{loss['test']:.4f}"],
-        [
-            "test minus training",
+            "test digits minus training digits",
             f"{loss['test'] - loss['training']:+.4f} ± {loss['standard_error']:.4f}",
         ],
-        *(
-            [f"test digits, at t = {row['t']} alone", f"{row['noise']:.4f}"]
-            for row in (stored["errors"][0], stored["errors"][-1])
-        ),
     ],
     ["", "mean squared error"],
-    "The loss (B2.1). In training: the mean of the 100 steps before. With the final weights: the same timesteps and noise for both sets of digits, ± standard error; at one timestep, 1,000 digits.",
+    f"The loss (B2.1). In training: the mean of the 100 steps before. Last two lines: {loss['digits']:,} digits of each kind, the same noise; ± standard error.",
 )
 
 # %% [markdown]
-# On test digits the loss is that on training digits, within the error (both 0.02735, rounded down and up). The curve is noisy partly because each batch draws other timesteps, and not all are equally hard (last two lines).
+# Within the error, new digits are no harder than those of the training. But not all timesteps are equally hard:
+
+# %% tags=["remove-input"]
+mixed = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
+some = to_unit(mnist(train=False)[0][mixed[:1000]])  # as in the stored results
+mean_digit = to_unit(mnist(train=True)[0]).mean(0)
+mean_error = (some - mean_digit).square().mean().item()
+shown = [row for row in stored["errors"] if row["t"] in (0, 10, 40, 110, 200, 299)]
+table(
+    [
+        [
+            row["t"],
+            f"{(1 - schedule.at(row['t'])).sqrt():.2f}",
+            f"{row['noise']:.4f}",
+            f"{row['digit']:.5f}",
+            f"{mean_error:.3f}",
+        ]
+        for row in shown
+    ],
+    ["t", "noise's factor", "loss", "error of the digit", "of the mean digit"],
+    "Mean squared errors, 1,000 test digits. Loss: of the guessed noise. Error of the digit: of the guess (N.2) made of it. Last: when the answer is always the mean of all training digits.",
+)
+
+# %% [markdown]
+# The loss falls with $t$, yet the digit is guessed worse. At $t = 0$ there is so little noise that it is hard to tell from nothing, and the loss is largest. At $t = 299$ the image is nearly all noise, so the noise is easy to guess.
+# By (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$. So losses at different timesteps cannot be compared.
+#
+# At $t = 299$ the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is not yet the average of all possible digits, whose error would be no larger.
 #
 # ## Sampling: take a little of the noise away
 #
@@ -271,13 +289,15 @@ grid([panels], titles=titles, size=1.75)
 # The last $x_{-1}$ is the image without noise.
 # ```
 #
-# Why noise again? The network was trained on images with just the noise of their timestep. The mixture has less: in the figure 0.44 of the 0.73 in $x_{149}$, so 0.32. The fresh noise brings it to $\sqrt{0.32^2 + 0.43^2} = 0.54$, as (N.1) asks at $t' = 99$.
+# Why noise again? The network was trained on images with just the noise of their timestep. The mixture has less: in the figure 0.44 of the 0.73 in $x_{149}$, so 0.32. The fresh noise brings it to $\sqrt{0.32^2 + 0.43^2} = \sqrt{1 - \bar\alpha_{99}}$, as (N.1) asks at $t' = 99$.
 #
-# The three factors come from the opposite step, from $t'$ to the noisier $t$. It leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$. The fresh noise has the variance $\tilde\beta$, and at the end $\bar\alpha_{-1} = 1$:
+# The factors come from the opposite step, from $t'$ to the noisier $t$. It leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$. The fresh noise has the variance $\tilde\beta$:
 #
 # $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
+#
+# The longer the step, the larger is $\beta$: it takes more of $\hat x_0$ and keeps less of $x_t$. The last step has $\bar\alpha_{-1} = 1$: it takes $\hat x_0$ alone and adds no noise.
 #
 # ```{dropdown} Where the factors come from
 # Noise arrives step by step, $x_t = \sqrt\alpha\, x_{t'} + \sqrt\beta\, \epsilon'$ with new noise $\epsilon'$. If we knew $x_0$, this and (N.1) would tell by Bayes' rule how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian, with the first two terms of (N.3) as its mean and $\tilde\beta$ as its variance
@@ -315,7 +335,7 @@ samples = {
 grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# In {numref}`fig-b2-samples` half of the digits are hard to name after five epochs. After twenty most can be read; the third and the last are doubtful.
+# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty only the third and the last.
 #
 # The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
@@ -348,12 +368,11 @@ def change(before, after):
 
 Markdown(
     f"**Twenty epochs draw nearer to real digits than five** (the distance changes by {change(names['epoch 5'], names['epoch 20'])}), "
-    f"but the samples remain far from them: other test digits are at {real['fid']:.0f}. "
-    "In train mode BatchNorm uses the statistics of the hundred images at hand; all other samples use those noted in training (eval mode)."
+    f"but the samples remain far from them: other test digits are at {real['fid']:.0f}."
 )
 
 # %% [markdown]
-# Train mode is in the table because forgetting eval mode is a common mistake.
+# Train mode, a common mistake, harms: BatchNorm then uses the statistics of the hundred images at hand. These share one $t$, while each batch of the training mixes all timesteps. All other samples use the statistics noted in training.
 #
 # ```{dropdown} The distance, and its error
 # For means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$.
@@ -366,7 +385,7 @@ Markdown(
 # The step (N.3) may lead to any $t' < t$, so the loop can skip timesteps. What is lost?
 
 
-# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives other digits. With 10 steps the first, the fifth and the sixth are in pieces. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives other digits. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
 def with_beta(x_t, t):
     """The same estimate, and the larger variance: (N.5) at nu = 1."""
     eps = denoise(x_t, t).eps
@@ -388,7 +407,7 @@ rows = {
 grid(list(rows.values()), labels=list(rows))
 
 # %% [markdown]
-# Each number of steps draws other digits, because it adds the fresh noise at other timesteps. With 10 the first, the fifth and the sixth are in pieces. A thousand samples:
+# Each number of steps draws other digits, because it adds the fresh noise at other timesteps. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. A thousand samples:
 
 # %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
@@ -410,21 +429,22 @@ left.legend()
 plt.show()
 
 # %% tags=["remove-input"]
-many, ten, noisy = (
-    rows_of[key] for key in (("beta tilde", 300), ("beta tilde", 10), ("beta", 10))
-)
+many, ten = (rows_of["beta tilde", steps] for steps in (300, 10))
 Markdown(
-    "Below 100 steps, fewer steps with β̃ give less spread, and the distance perhaps grows (from 300 steps to 10 "
-    f"by {change(many, ten)}). With β they give more spread, "
-    f"and with 10 steps the distance is {noisy['fid']:,.0f} instead of {ten['fid']:.0f}."
+    f"**With few steps the pixels vary too little from sample to sample.** With β̃ the spread falls from {many['spread']:.3f} at 300 steps to {ten['spread']:.3f} at 10; real digits have {real['spread']:.3f}. "
+    f"The distance shows it less clearly ({change(many, ten)})."
 )
 
 # %% [markdown]
-# * **Less spread.** $\tilde\beta$ of (N.4) is the variance of $x_{t'}$ for a *known* $x_0$. But several digits could be behind $x_t$, and $x_{t'}$ varies more, which counts in a long step.
-# * **More noise.** The DDPM paper also names $\beta$. In a long step this is too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
-# * **The gap that stays.** With 300 steps both variances give nearly the same spread, but less than that of real digits. Why, we do not know; at 20 steps most of this gap outlasts the repairs of [What limits B2](b2_limits.ipynb).
+# The reason is $\tilde\beta$. It is the exact variance of $x_{t'}$ if $x_0$ is *known*. But several digits could be behind $x_t$, so $x_{t'}$ should vary more, most of all after a long step.
 #
-# For each pixel, in a small step, the right variance is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. DDIM {cite:p}`song2021` adds no fresh noise at all; [1.4](../part_a/a1_4_iterative_denoising.ipynb) builds it.
+# The DDPM paper also names the larger $\beta$. It is exact for $x_0 \sim \mathcal N(0, I)$, where each pixel has a variance of 1. Digits vary around the mean digit by a variance of only 0.07 (last column of the table of timesteps). So in a long step $\beta$ is far too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
+#
+# ```{dropdown} Between the two
+# The right variance of a pixel of $x_{t'}$ is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. This is the law of total variance: the first term holds for each $x_0$, the second comes from not knowing it. For $x_0 \sim \mathcal N(0, I)$, $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$, and the sum is $\beta$.
+#
+# DDIM {cite:p}`song2021` adds no fresh noise at all; [1.4](../part_a/a1_4_iterative_denoising.ipynb) builds it. Even with 300 steps the spread stays below that of real digits. Why, we do not know.
+# ```
 #
 # ## Try it
 #
