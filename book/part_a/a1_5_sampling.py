@@ -185,7 +185,7 @@ def place(measure, pictures):
 
 
 fig, axes = plt.subplots(
-    2, len(changes), figsize=(7.4, 3.1), layout="constrained", squeeze=False
+    2, len(changes), figsize=(7, 3), layout="constrained", squeeze=False
 )
 for column, pictures in zip(axes.T, switched, strict=True):
     found = zip(place(colour, pictures), place(outline, pictures), strict=True)
@@ -203,7 +203,7 @@ for ax, (one, two) in zip(axes[:, 0], things, strict=True):
 plt.show()
 
 # %% [markdown]
-# At 870 the rocket is redder than at 990. We did the same with 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
+# At 870 the rocket's colour is about halfway to the apple's, and its outline a quarter of the way. We did the same with 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
 
 # %% mystnb={"figure": {"caption": "Left: colour and outline as in {numref}`fig-a15-switch`, median of the pairs (bands: the middle half of them). Right: what the judge names first. 508 pairs, no guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the outline between 870 and 810; the bands are wide there and overlap. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
 stored = ROOT / "benchmarks/results/prompt_switch.json"

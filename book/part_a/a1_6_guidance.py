@@ -209,7 +209,7 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# With $\gamma = 4$ the curve is further from the cats, and narrower. So we expect pictures that are easier for a classifier, and less varied. The loop goes even further than the curve. To draw from it, the loop would need to sharpen first, then add noise. (N.6) sharpens what already has noise {cite:p}`bradley2024`. That is not the same: noise averages over pictures, and a power of an average is not the average of the powers.
+# With $\gamma = 4$ the curve is further from the cats, and narrower. So we expect pictures that are easier for a classifier, and less varied. The loop goes even further than the curve. To draw from the curve, one would sharpen the density first, and then add noise. (N.6) sharpens the density that already has noise {cite:p}`bradley2024`. The order matters: noise averages over pictures, and a power of an average is not the average of the powers.
 
 # %% [markdown]
 # Try a prompt of your own:
@@ -263,7 +263,7 @@ table(
 # %% [markdown]
 # **Up to $\gamma = 4$ the prompts are obeyed better:** the judge gains more pictures than it loses. From 4 to 7 they are about equal, then it loses more. **The pictures are less varied:** up to 7, those of most names come closer.
 #
-# So take $\gamma = 4$. The next pages take the coursework's 7, or 3 to 5 to keep more of a given picture. (The judge was trained on our model's drawings, so a high share does not mean new pictures.)
+# So take $\gamma = 4$. The next pages take the coursework's 7, or 3 to 5 to keep more of a given picture. (The judge was trained on most of our model's training drawings, so a high share does not mean new pictures.)
 
 # %% mystnb={"figure": {"caption": "\"A dog\" from three seeds.", "name": "fig-a16-diversity"}, "image": {"alt": "Three rows of three dogs. At gamma 1 and 4 the dog of seed 0 faces us, those of seeds 1 and 2 walk to the left. At gamma 7 all three walk."}} tags=["hide-input"]
 dog = model.denoiser("a dog")
@@ -280,7 +280,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 7$ the dog of seed 0 walks, as those of the other seeds do.
+# At $\gamma = 7$ all three dogs walk.
 #
 # ## Where it fails
 #
