@@ -105,22 +105,22 @@ grid(
 #
 # **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: a random training drawing of this prompt, moved or recoloured as in training. Why?
 #
-# 1. Let $x_t$ be such a drawing with the noise of $t$. Draw a clean drawing, each as probable as it is given $x_t$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
-# 2. The loop puts in the mean instead. In a small step this matters little: (N.3) takes only a little of $\hat x_0$, and the fresh noise hides the difference.
+# 1. Let $x_t$ be such a drawing with the noise of $t$. Pick at random a clean drawing that fits, from $p(x_0 \mid x_t)$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
+# 2. The loop puts in the mean of all that fit. In a small step this matters little: (N.3) takes only a little of $\hat x_0$, and the fresh noise hides the difference.
 #
 # Our network's guesses are not exact. Its pictures are softer, and can be new {cite:p}`kamb2025`.
 #
-# **How does a text get into the network?** A language model, trained by others, turns each word, or piece of a word, into 384 numbers. Their mean and $t$ set what each block of the denoiser multiplies its values by, and what it adds (**adaptive normalisation**). Where the picture inside is smallest, each place also reads the single words (**cross-attention**).
+# **How does a text get into the network?** A language model, trained by others, turns each word, or piece of a word, into 384 numbers. Their mean and $t$ scale and shift the values in each block of the denoiser (**adaptive normalisation**). Where the picture inside is smallest, each place also reads the single words (**cross-attention**).
 #
 # ## What you see
 #
-# Each row of {numref}`fig-a15-prompts` shows what was asked for. With another seed the dog walks, the penguin turns, or the snake lies in other curves.
+# Each row of {numref}`fig-a15-prompts` shows what was asked for. With another seed the dog walks, the penguin turns, the snake curls.
 #
 # **Is it copying?** All three of seed 0 have nearly the form of the nearest training drawing. [Emoji-64](../appendix/emoji64.ipynb) tests this with more pictures.
 #
 # An apple comes out of the noise:
 
-# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ (above) and the guess $\\hat x_0$ that the network makes from it (below), \"a red apple\", seed 0, no guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy picture $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0, no guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 denoise = model.denoiser("a red apple")
 rng = generators([0])
 x = unit_noise(model.shape, rng).to(model.device)
@@ -149,7 +149,7 @@ grid(
 #
 # This is 0 for the rocket and 1 for the apple. For the **outline**, $c$ is a list of all pixels: 0 where the pixel is white, else 1.
 
-# %% mystnb={"figure": {"caption": "The prompt changes at the $t$ above each column (at 990 the first is never used). Seed 0, no guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Two rows. On the left the prompt changes at once, on the right never. In between, the first row has two rockets, the second of them redder, then red lumps, and an apple at 690; the second row brown shapes like penguins, and a sunflower at 690."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The prompt changes at the $t$ above each column (at 990 the first is never used). Seed 0, no guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Two rows. On the left the prompt changes at once, on the right never. In between, the first row has two rockets, the second of them redder, then red lumps, and an apple at 690; the second row brown shapes like penguins, and a sunflower at 690. Below each picture two numbers, colour and outline; they rise from 0 to 1."}} tags=["hide-input"]
 things = [("red apple", "rocket ship"), ("sunflower", "penguin")]
 before, after = zip(*things, strict=True)
 first, second = (
@@ -203,7 +203,7 @@ for ax, (one, two) in zip(axes[:, 0], things, strict=True):
 plt.show()
 
 # %% [markdown]
-# At 870 the rocket's colour is about halfway to the apple's, and its outline a quarter of the way. We did the same with 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
+# At 870 the rocket's colour is about halfway to the apple's, and its outline a quarter of the way. Then we took 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
 
 # %% mystnb={"figure": {"caption": "Left: colour and outline as in {numref}`fig-a15-switch`, median of the pairs (bands: the middle half of them). Right: what the judge names first. 508 pairs, no guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the outline between 870 and 810; the bands are wide there and overlap. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
 stored = ROOT / "benchmarks/results/prompt_switch.json"
@@ -234,7 +234,7 @@ plt.show()
 #
 # The [coursework](../deliverables.md) asks for "a high quality photo", without guidance:
 
-# %% mystnb={"figure": {"caption": "Samples from pure noise, no guidance. Above: the network, \"a high quality photo\". Below: the same loop with the exact mean of 1.3 over all training drawings.", "name": "fig-a15-samples"}, "image": {"alt": "Above, five soft shapes on plain backgrounds, hard to name. Below, five clear drawings: a computer mouse, a pink dress, a door, a magic wand and the head of a horse."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "No guidance. Above: the network, \"a high quality photo\". Below: the same loop with the exact mean of 1.3 over all training drawings.", "name": "fig-a15-samples"}, "image": {"alt": "Above, five soft shapes on plain backgrounds, hard to name. Below, five clear drawings: a computer mouse, a pink dress, a door, a magic wand and the head of a horse."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
 
@@ -260,11 +260,11 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# The phrase names no thing. That alone is no reason for blobs: a perfect network would draw a random training drawing, as the exact mean does. Ours draws soft shapes.
+# The phrase names no thing. That alone is no reason for blobs: a perfect network would draw a random training drawing, as the exact mean does.
 #
 # With a name the loop draws a thing. Next we exaggerate what the name changes: [1.6](a1_6_guidance.ipynb).
 #
 # ## Try it
 #
-# * **Another prompt.** In {numref}`fig-a15-prompts`, put another thing into `prompts`. Does its form change with the seed?
+# * **Another prompt.** In {numref}`fig-a15-prompts`, put another thing into `prompts`. Do the seeds differ?
 # * **Fewer steps.** In {numref}`fig-a15-samples`, pass `strided_timesteps(990, 110)`: nine steps. What becomes of the edges?

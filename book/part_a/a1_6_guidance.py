@@ -263,7 +263,7 @@ table(
 # %% [markdown]
 # **Up to $\gamma = 4$ the prompts are obeyed better:** the judge gains more pictures than it loses. From 4 to 7 they are about equal, then it loses more. **The pictures are less varied:** up to 7, those of most names come closer.
 #
-# So take $\gamma = 4$. The next pages take the coursework's 7, or 3 to 5 to keep more of a given picture. (The judge was trained on most of our model's training drawings, so a high share does not mean new pictures.)
+# So take $\gamma = 4$. The next pages take the coursework's 7, or 3 to 5 to keep more of a given picture. (The judge knows most of the training drawings, so a high share does not mean new pictures.)
 
 # %% mystnb={"figure": {"caption": "\"A dog\" from three seeds.", "name": "fig-a16-diversity"}, "image": {"alt": "Three rows of three dogs. At gamma 1 and 4 the dog of seed 0 faces us, those of seeds 1 and 2 walk to the left. At gamma 7 all three walk."}} tags=["hide-input"]
 dog = model.denoiser("a dog")
