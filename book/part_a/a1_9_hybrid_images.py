@@ -150,7 +150,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # $$ \epsilon_c = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2), \qquad f_{\text{high}}(\epsilon) = \epsilon - f_{\text{low}}(\epsilon) \tag{A.3} $$
 #
 # * $\epsilon_1$ is the estimate of the noise for the prompt to be read from afar, $\epsilon_2$ that for the prompt to be read from close by.
-# * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels, in a window of 33x33. What it keeps is the **coarse band**.
+# * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels. What it keeps is the **coarse band**.
 # * $f_{\text{high}}$ keeps what the blur takes away, the **fine band**.
 # * $\epsilon_c$ takes the place of the estimate with a prompt in (N.6), which guides it.
 #
@@ -170,7 +170,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 #
 # $$ f_{\text{low}}\big(\epsilon_u + \gamma(\epsilon_1 - \epsilon_u)\big) + f_{\text{high}}\big(\epsilon_u + \gamma(\epsilon_2 - \epsilon_u)\big) = \epsilon_u + \gamma(\epsilon_c - \epsilon_u). $$
 #
-# **Why may the step use such a sum?** If both answers were the true noise, their bands would add up to it. Beyond that we have no reason but the pictures. The mean (A.2) is the score of a density; a sum of filtered scores is in general the gradient of no function, and so the score of no density.
+# **Why may the step use this sum?** If both answers were the true noise, their bands would add up to it. Beyond that we have no reason but the pictures. The mean (A.2) is the score of a density, as [1.8](a1_8_visual_anagrams.ipynb) shows; a sum of filtered scores is in general the gradient of no function, and so the score of no density.
 #
 # Both prompts see the same $x_t$, so each guess has something of the other: the guess for far has a dark mark where the mast is.
 #
@@ -224,7 +224,7 @@ grid(
 #
 # We cannot tell: we have no good measure. The judge of [1.5](a1_5_sampling.ipynb) should put the thing for near first when it sees the picture, and the thing for far when it sees the blurred one. It passes none of the four that readers named. Here is one of them:
 
-# %% mystnb={"figure": {"caption": "The third hybrid of {numref}`fig-a19-hybrids`, as it is (left) and blurred by $\\sigma = 3$ pixels (right), and the name that the judge puts first.", "name": "fig-a19-judge"}, "image": {"alt": "Two large pictures. On the left a green frog face in black lines, with two round eyes, a wide mouth and a leaf on its head; on the right the same blurred, a green apple with a leaf."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The third hybrid of {numref}`fig-a19-hybrids`, as it is (left) and blurred by $\\sigma = 3$ pixels (right), and the name that the judge puts first.", "name": "fig-a19-judge"}, "image": {"alt": "Two large pictures. On the left a green frog face in dark lines, with two round eyes, a wide mouth and a leaf on its head; on the right the same blurred, a green apple with a leaf."}} tags=["hide-input"]
 network, names, _ = load_evaluator()
 looks = ["as it is", "blurred"]
 both = torch.cat([hybrids[2:3], blurred(hybrids[2:3])])
@@ -237,7 +237,7 @@ grid(
 )
 
 # %% [markdown]
-# Readers named the frog in the left picture, the judge does not. As they are, it names none of the four; blurred, it names three. It misses what the lines draw, so its counts are too low. They are folded here.
+# Readers named the frog in the left picture, the judge does not. As they are, it names none of the four; blurred, it names three. It learned from whole drawings, and names nearly all of these; in a hybrid it misses what the lines draw. So its counts are too low. They are folded here.
 
 # %% mystnb={"code_prompt_show": "Show the judge's counts"} tags=["remove-input", "hide-output"]
 outlines = search["hybrid in outlines"]
