@@ -267,7 +267,7 @@ often = [4, 16, 32]
 table(
     [["white", once_white, *map(toy, often), "90%"]],
     ["", *(f"n = {n}" for n in [1, *often]), "exact"],
-    "How often the toy's second pixel is white. 4000 columns, seed 0.",
+    "How often the toy's second pixel is white. 4000 pictures, seed 0.",
 )
 
 # %% mystnb={"figure": {"caption": "Only $n$ changes: each step is taken once or four times, the last one always once; below $n$, the calls of the denoiser, each two answers of the network. \"A palm tree\" and \"a mushroom\", $\\gamma = 3$, seed 0.", "name": "fig-a172-repaint"}, "image": {"alt": "Two rows: a picture, its hole, and the filling at n = 1 and n = 4. The trunk of a palm goes from pink to light brown, like the stem below; in a red cap a yellow spot gives way to a blurred pink patch."}} tags=["hide-input"]
