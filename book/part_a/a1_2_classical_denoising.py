@@ -16,7 +16,7 @@
 #
 # How much noise can we remove without a network?
 #
-# **The two filters here only average. Pixels of one colour do not share their noise, so an average removes most of it. A blur averages neighbours, so it softens edges. Non-local means averages what looks alike: with little noise, its edges are sharper.**
+# **An average of pixels of one colour removes most of their noise. A blur averages neighbours, so it softens edges. Non-local means averages what looks alike: with little noise, its edges are sharper.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -94,16 +94,13 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ much grain is left. At $t = 500$ all edges are soft. At $t = 750$ a red triangle, some brown and a blue band are left.
-#
 # ## The idea
 #
-# Neighbouring pixels mostly have nearly the same colour, but independent noise. So an average keeps most of the picture, and the noise mostly cancels.
-# This is a **blur**. In a Gaussian one, the weight of a neighbour falls with its distance $d$ as
+# Neighbouring pixels mostly have nearly the same colour, but independent noise. So an average keeps most of the picture, and the noise mostly cancels. In a Gaussian **blur**, the weight of a neighbour falls with its distance $d$ as
 #
 # $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
 #
-# where $\sigma_b$ is the width of the blur in pixels. All weights together are 1. The forward process has made the picture weaker, so $x_t$ is divided by $\sqrt{\bar\alpha_t}$ first.
+# where $\sigma_b$ is its width in pixels. All weights together are 1. To undo the factor of the picture, $x_t$ is first divided by $\sqrt{\bar\alpha_t}$.
 
 # %%
 x_0 = shipped_image("sailboat")[None]
@@ -115,15 +112,15 @@ x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 # %% [markdown]
 # ## How wide should the blur be?
 #
-# A blur makes two errors. It leaves some noise, and it takes something from the picture. A wide blur leaves less noise but takes more. Write $Bx$ for "$x$ blurred", $w_i$ for the weights, and $N = (1 - \bar\alpha_t)/\bar\alpha_t$ for the variance of the noise after the division. Then $x = x_0 + \sqrt N\,\epsilon$. Blurring is linear, so
+# A wide blur leaves less noise, but takes more from the picture. Write $Bx$ for "$x$ blurred", $w_i$ for the weights, and $N = (1 - \bar\alpha_t)/\bar\alpha_t$ for the variance of the noise after the division. Then $x = x_0 + \sqrt N\,\epsilon$. Blurring is linear, so
 #
 # $$ B x - x_0 = (B x_0 - x_0) + \sqrt N\, B \epsilon. $$
 #
-# Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$, and the variances of independent noises add up, to $\sum_i w_i^2$. So the mean squared error (MSE) to expect is
+# Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$. Variances of independent noises add up, here to $\sum_i w_i^2$. So the mean squared error (MSE) to expect is
 #
 # $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N \sum_i w_i^2, $$
 #
-# where the line means: averaged over all values of the picture.
+# with the line for the mean over all values of the picture.
 
 # %%
 point = torch.zeros(1, 1, 64, 64)
@@ -136,7 +133,7 @@ def expected_mse(x_0, N, width):
     return taken, left
 
 
-# %% mystnb={"figure": {"caption": "The test image under noise of seed 0, blurred. Left: MSE at $t = 500$ against the width of the blur. Dots: measured. Lines: what the blur takes from the picture, what it leaves of the noise, and their sum. Right: the same sum as PSNR, at three timesteps. Values outside $[-1, 1]$ are kept.", "name": "fig-a12-widths"}, "image": {"alt": "Left, a rising line and a falling line that cross at a width of about two pixels, and above them their sum, which is lowest near there; dots lie on the sum. Right, three curves with dots close to them, each with a maximum; the larger t, the lower the curve and the further to the right its maximum."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image under noise of seed 0, blurred. Left: MSE at $t = 500$ against the width of the blur. Dots: measured. Lines: the two parts and their sum. Right: the sum as PSNR, at three timesteps. Values outside $[-1, 1]$ are kept.", "name": "fig-a12-widths"}, "image": {"alt": "Left, a rising line and a falling line that cross at a width of about two pixels, and above them their sum, which is lowest near there; dots lie on the sum. Right, three curves with dots close to them, each with a maximum; the larger t, the lower the curve and the further to the right its maximum."}} tags=["hide-input"]
 boat = clean[:1]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 for i, t in enumerate(levels):
@@ -160,23 +157,23 @@ right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# The best width is where the sum is smallest. With more noise it is wider. On the right most dots lie a little below the lines: near the border a blur counts mirrored pixels twice, so it leaves more noise than the formula says. The rest is the luck of one seed.
+# The best width is where the sum is smallest. With more noise it is wider. On the right most dots lie a little below the lines. One reason is the border, where a blur uses mirrored pixels twice and leaves more noise.
 #
 # The peak signal-to-noise ratio puts the MSE on a logarithmic scale, in decibels:
 #
 # $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
 #
-# The 4 is the square of the widest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Everywhere else on this page, values outside $[-1, 1]$ are cut off after the filter. That takes noise away, most from narrow blurs. So the best widths in {numref}`fig-a12-best` are smaller than those of the plot.
+# The 4 is the square of the widest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Everywhere else on this page, values outside $[-1, 1]$ are cut off after the filter. That helps narrow blurs most, so the best widths of {numref}`fig-a12-best` are smaller.
 #
 # ## Average what looks alike
 #
-# A blur cannot tell an edge from noise: both are differences between neighbours. A pixel beside an edge should be averaged with pixels of its own side only. **Non-local means** {cite:p}`buades2005` looks for them. It compares the square of 6x6 pixels around a pixel with the squares around all pixels up to 11 away. Let $D$ be the mean squared difference of two squares. The other pixel gets the weight
+# A blur cannot tell an edge from noise: both are differences between neighbours. **Non-local means** {cite:p}`buades2005` looks for pixels of the same side. It compares the square of 6x6 pixels around a pixel with the squares around all pixels up to 11 away. Where the mean squared difference is $D$, the other pixel gets the weight
 #
 # $$ w \propto e^{-\max(D - 2N,\, 0) / h^2}. $$
 #
-# Between two squares of one colour the noise alone makes $D$ about $2N$, so this much costs nothing. The setting $h$ says how much more is allowed. We try three: $h$ is 0.41, 0.58 or 0.82 times $\sqrt N$.
+# The noise alone makes $D$ about $2N$, so this much costs nothing. The setting $h$ says how much more is allowed. We try three: $h$ is 0.41, 0.58 or 0.82 times $\sqrt N$.
 
-# %% mystnb={"figure": {"caption": "Which pixels are averaged for one pixel (framed) on the edge of the sail: 23x23 pixels, enlarged. Top: clean, and noisy (seed 0). Below: the weights of the best blur, and of non-local means with $h = 0.58 \\sqrt N$. White is 0, black the largest weight of its square.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The edge of the sail, 23x23 pixels enlarged: clean, noisy (seed 0), and the weights that give the framed pixel. Blur: best width. Non-local means: $h = 0.58 \\sqrt N$. White is 0, black the largest weight.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
 row, column = 18, 33
 reach = slice(row - 11, row + 12), slice(column - 11, column + 12)
 
@@ -219,7 +216,7 @@ plt.show()
 # The blur averages across the edge. Non-local means takes pixels along the edge at $t = 250$, and mostly those of the sail at $t = 500$. At $t = 750$ it takes many of the sky: the squares are too noisy to compare.
 
 
-# %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur and the best of the three settings of non-local means. To know which is best, one needs the clean picture.", "name": "fig-a12-filters"}, "image": {"alt": "Three rows of three sailboats: noisy, blurred, and after non-local means. At t = 250 the last one has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur and the best of the three settings of non-local means. (To choose them one needs the clean picture.)", "name": "fig-a12-filters"}, "image": {"alt": "Three rows of three sailboats: noisy, blurred, and after non-local means. At t = 250 the last one has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one."}} tags=["hide-input"]
 def best_of(tried):
     """Of each picture, the one of the filtered versions with the highest PSNR."""
     tried = torch.stack([x.clamp(-1, 1) for x in tried])
@@ -278,13 +275,13 @@ rows = [
 table(
     rows,
     ["", *(f"t = {t}" for t in levels)],
-    "PSNR in dB: mean over three drawings, a photograph and three seeds. Blur and non-local means with the settings that are best for each noisy picture.",
+    "PSNR in dB, mean over three drawings, a photograph and three seeds. Blur and non-local means with the best settings for each.",
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph alone the blur is ahead at all three (table at the end).
+# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph alone the blur is ahead at all three (see the end).
 #
-# What both cannot find in the noisy picture, like the mast at $t = 750$, they cannot bring back. For that one must know other pictures. The last row of the table does: of all linear filters, it has the smallest error to expect on the 3,060 drawings that Part A's model was trained on (folded below). It gains at most 0.7 dB over the blur. A network knows other pictures too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
+# What both cannot find in the noisy picture, like the mast at $t = 750$, they cannot bring back. For that one must know other pictures. The last row does: of all linear filters, it has the smallest error to expect on the 3,060 drawings that Part A's model was trained on (see the end). It gains at most 0.7 dB over the blur. A network knows other pictures too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #
