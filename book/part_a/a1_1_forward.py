@@ -186,20 +186,19 @@ plt.show()
 #
 # The numbers $\bar\alpha_t$ are called the **schedule**. That of Part A's model, Emoji-64, is a squared cosine. In Part B, $\beta_t$ grows on a straight line.
 
-# %% mystnb={"figure": {"caption": "Left: the share $\\bar\\alpha_t$ of the picture's variance that is left. Right: the logarithm of the signal-to-noise ratio. Dots: the timesteps of {numref}`fig-a11-noisy`. Both lines go from $\\beta = 10^{-4}$ to 0.02.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "Two plots against t / T. Left, the share falls from one: the cosine to zero, Part B's line to 0.05, close together until then; the grey one falls to zero much earlier. Right, the logarithm: cosine and Part B run together from 4 to -0.5, then Part B ends at -1.3 and the cosine falls below -3.5; the grey one lies below both until near the end."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Left: the share $\\bar\\alpha_t$ of the picture's variance that is left. Right: the logarithm of the signal-to-noise ratio. Dots: the timesteps of {numref}`fig-a11-noisy`. Both lines go from $\\beta = 10^{-4}$ to 0.02.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "Two plots against t / T. Left, the share falls from one: the cosine to zero, Part B's line to 0.05, close together until then; the grey one falls to zero much earlier. Right, the logarithm: cosine and Part B run together from 4 to -0.5, then Part B ends at -1.3 and the cosine falls below -3.5; the grey one lies below both until near the end."}} tags=["remove-input"]
 schedules = {
-    "cosine, Part A": (schedule, "C0-"),
-    "line, Part B ($T = 300$)": (MNIST_SCHEDULE, "C1-"),
-    "line, $T = 1000$": (Schedule.linear(T=1000), "-"),
+    "cosine, Part A": (schedule, "C0"),
+    "line, Part B ($T = 300$)": (MNIST_SCHEDULE, "C1"),
+    "line, $T = 1000$": (Schedule.linear(T=1000), "grey"),
 }
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
-for label, (numbers, style) in schedules.items():
+for label, (numbers, color) in schedules.items():
     kept = numbers.alpha_bar
     ratio = (kept / (1 - kept)).log10()
-    color = {} if "C" in style else {"color": "grey"}
     share = torch.arange(numbers.T) / numbers.T
-    left.plot(share, kept, style, label=label, **color)
-    right.plot(share, ratio, style, **color)
+    left.plot(share, kept, color=color, label=label)
+    right.plot(share, ratio, color=color)
     if numbers is schedule:
         left.plot(share[levels], kept[levels], "o", color="C0")
         right.plot(share[levels], ratio[levels], "o", color="C0")
@@ -212,7 +211,7 @@ assert 0.32 < (Schedule.linear(T=1000).alpha_bar < 0.01).double().mean() < 0.34
 assert round(MNIST_SCHEDULE.alpha_bar[-1].item(), 2) == 0.05
 
 # %% [markdown]
-# With the line over 1000 timesteps {cite:p}`ho2020`, less than a hundredth is left throughout the last third. Over 300, as in Part B, a twentieth is left even at the end, although the loop there starts from pure noise. The cosine avoids both.
+# With the line over 1000 timesteps {cite:p}`ho2020`, less than a hundredth is left in about the last third. Over 300, as in Part B, a twentieth is left even at the end, although the loop there starts from pure noise. The cosine avoids both.
 #
 # ## When is it gone?
 #
