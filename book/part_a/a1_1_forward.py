@@ -138,7 +138,7 @@ plt.show()
 #
 # A picture is a sum of stripe patterns of all widths and directions (its Fourier transform). The wide stripes make its large shapes, the narrow ones its fine details:
 
-# %% mystnb={"figure": {"caption": "Above: wide stripes; the coarse part of the test image, which is a blur of 2 pixels; and the coarse part of the noisy pictures in {numref}`fig-a11-noisy`. Below: narrow stripes, and the fine parts, which the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Two rows of five. Above, wide stripes, a blurred sailboat, and the same with more and more stains; at t = 750 the boat can still be seen. Below, narrow stripes, and the outlines of the boat on grey; at t = 250 they are under grain, at 500 and 750 hardly more than grain is left."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: wide stripes; and the pictures of {numref}`fig-a11-noisy`, blurred by 2 pixels. Below: narrow stripes, and what the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Two rows of five. Above, wide stripes, a blurred sailboat, and the same with more and more stains; at t = 750 the boat can still be seen. Below, narrow stripes, and the outlines of the boat on grey; at t = 250 they are under grain, at 500 and 750 hardly more than grain is left."}} tags=["hide-input"]
 across = torch.arange(64) / 64
 stripes = [torch.cos(2 * torch.pi * n * across).expand(1, 3, 64, 64) for n in (2, 12)]
 seen = torch.cat([x_0, *noisy[:3]])
@@ -153,7 +153,7 @@ grid(
 # %% [markdown]
 # At $t = 500$ only the strongest edges are left of the fine part. The coarse part shows a boat even at $t = 750$.
 #
-# Noise is equally strong in all patterns. As vectors these are perpendicular, and of length 1 if we like: other axes of the same space. Turning the axes leaves $\mathcal N(0, I)$ as it is, so along each pattern, too, the noise has variance 1. A picture is strong in the wide patterns and weak in the narrow ones. To compare them we divide $x_t$ by $\sqrt{\bar\alpha_t}$, which gives the picture its full strength and leaves noise of variance $(1-\bar\alpha_t)/\bar\alpha_t$:
+# Noise is equally strong in all patterns. As vectors, they are perpendicular. With length 1 each, they are new axes of the same space. Turning the axes leaves $\mathcal N(0, I)$ as it is, so along each pattern the noise has variance 1, too. A picture is strong in the wide patterns and weak in the narrow ones. Divided by $\sqrt{\bar\alpha_t}$, it has its full strength again, and the noise has the variance $(1-\bar\alpha_t)/\bar\alpha_t$:
 
 # %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: test image and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
@@ -180,7 +180,7 @@ plt.show()
 
 # %% [markdown]
 # At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at about 10.
-# Narrower stripes are weaker than the noise on average (the end of [1.2](a1_2_classical_denoising.ipynb) uses this). At an edge of strong contrast, like the mast, many add up.
+# Narrower stripes are weaker than the noise on average. At an edge of strong contrast, like the mast, many add up.
 #
 # ## How much noise, and when
 #
@@ -215,7 +215,7 @@ assert round(MNIST_SCHEDULE.alpha_bar[-1].item(), 2) == 0.05
 #
 # ## When is it gone?
 #
-# Here are two other pictures. The slider starts at $t = 990$. Move it to the left until you can name them. (Play begins with the answer.)
+# Under this noise are two other pictures. Move the slider to the left until you can name them. (Play begins with the answer.)
 
 # %% mystnb={"figure": {"caption": "Two pictures under the noise of seeds 0 and 1, from $t = 0$ to 990.", "name": "fig-a11-lost"}} tags=["hide-input"]
 pair = torch.stack([shipped_image(name) for name in ("mushroom", "photograph-cat")])
@@ -230,7 +230,7 @@ animation(
 
 # %% [markdown]
 # At $t = 990$ a trace of each picture is left, but we cannot see it. A network that starts there has to make a picture up.
-# [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without a network.
+# [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) tries without one.
 #
 # ## Try it
 #

@@ -173,7 +173,7 @@ plt.show()
 #
 # The noise alone makes $D$ about $2N$, so this much costs nothing. The setting $h$ says how much more is allowed. We try three: $h$ is 0.41, 0.58 or 0.82 times $\sqrt N$.
 
-# %% mystnb={"figure": {"caption": "The edge of the sail, 23x23 pixels enlarged: clean, noisy (seed 0), and the weights that give the framed pixel. Blur: best width. Non-local means: $h = 0.58 \\sqrt N$. White is 0, black the largest weight.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The edge of the sail, 23x23 pixels enlarged: clean, noisy (seed 0), and the weights with which the pixels are averaged for the framed one. Blur: best width. Non-local means: $h = 0.58 \\sqrt N$. White is 0, black the largest weight.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
 row, column = 18, 33
 reach = slice(row - 11, row + 12), slice(column - 11, column + 12)
 
