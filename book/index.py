@@ -105,7 +105,7 @@ for line, (label, (times, pictures)) in zip(axes, rows.items(), strict=True):
     for ax, t, x in zip(line, times, pictures, strict=True):
         ax.imshow(to_pixels(unit_range(x))[0])
         ax.set(xticks=[], yticks=[])
-        clean = "$x_0$" if line is axes[0] else "end"
+        clean = "$x_0$" if label == "add noise" else "end"
         ax.set_title(f"$t={t}$" if t else clean, fontsize=9)
     line[0].set_ylabel(f"{label} →", fontsize=9)
 plt.show()
