@@ -95,7 +95,7 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels, and the same with more and more noise (seed 0). Below: a network starts from noise alone (seed 1) and is told \"a sailboat\". It takes 22 small steps, of which seven states are shown. It never sees the upper picture, so it ends at another boat.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with pure noise, out of which another sailboat comes towards the right."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels, and the same with more and more noise (seed 0). Below: a network starts from noise alone (seed 1) and is told \"a sailboat\". It takes 22 small steps, of which seven states are shown. It never sees the upper picture.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with pure noise, out of which another sailboat comes towards the right."}} tags=["remove-input"]
 rows = {
     "add noise": ([0, *columns[1:]], there),
     "remove noise": (columns[::-1], back[::-1]),
@@ -105,15 +105,16 @@ for line, (label, (times, pictures)) in zip(axes, rows.items(), strict=True):
     for ax, t, x in zip(line, times, pictures, strict=True):
         ax.imshow(to_pixels(unit_range(x))[0])
         ax.set(xticks=[], yticks=[])
-        ax.set_title(f"$t={t}$" if t or line is axes[1] else "$x_0$", fontsize=9)
+        clean = "$x_0$" if label == "add noise" else "end"
+        ax.set_title(f"$t={t}$" if t else clean, fontsize=9)
     line[0].set_ylabel(f"{label} →", fontsize=9)
 plt.show()
 
 # %% [markdown]
-# The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. The lower row is the difficult way. A network has been trained to say what in a noisy picture is noise.
+# The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. The lower row is difficult. A network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, asks the network again, and takes a little more. Network and loop together are a **diffusion model**.
 #
-# The noise chooses which boat comes out, and the network supplies it, from what it has learned. Here these are 3,060 emoji. With so few pictures it mostly draws what it has seen, with changes; the
+# The noise decides which boat comes out. What a boat is, the network has learned from its training pictures, here 3,060 emoji. With so few it mostly draws what it has seen, with changes; the
 # [appendix](appendix/emoji64.ipynb) measures how close it stays.
 #
 # ## What the alphas do
@@ -150,7 +151,7 @@ plt.show()
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
-# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: the noisy picture $x_t$, and below it the clean picture $\\hat x_0$ that the network sees in it. Each step takes the network's answer as it is.", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: the noisy picture $x_t$, and below it the clean picture $\\hat x_0$ that the network sees in it. No guidance: $\\gamma = 1$, see below.", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
 looks = by_profile([990, 945, 900, 720, 315], [990, 660, 330])
 rng = generators([0, 1])
 x_T = unit_noise(model.shape, rng).to(model.device)
@@ -171,16 +172,16 @@ grid(
 
 # %% [markdown]
 # **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. The guess with the smallest mean squared error is their average, each weighted by how probable it is, given $x_t$ and $p$.
-# At $t = 990$ the two guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ they differ already: one has red petals on top, the other pale ones around a yellow middle.
+# At $t = 990$ the two guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ they differ already: one has red petals on top.
 # [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such averages.
 #
 # ## One loop
 #
-# So start from noise and repeat: guess the noise, compute $\hat x_0$, and go only a small step towards it, to the next smaller timestep $t'$:
+# Why not jump straight to $\hat x_0$? It is an average, and so blurred. So start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). The fresh noise $z$ is there because $b\,x_t$ holds less noise than $t'$ asks for.
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). In $b\,x_t$ there is less noise than $t'$ asks for. Fresh noise $z$ fills the gap (in the variant DDIM, the guessed noise does).
 
 # %% tags=["remove-input"]
 t, t_prev = timesteps[len(timesteps) // 2 :][:2]
@@ -191,7 +192,7 @@ a, b, rest = (
 )
 Markdown(
     f"From $t = {t}$ to {t_prev}, for example, $a$ is {a:.2f}, $b$ is {b:.2f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.2f}: the step keeps most of $x_t$, mixes in some of the guess, and adds some fresh noise. "
-    "The code below draws eight pictures at once, with `model`, the network of Part A, and `schedule`, its $\\bar\\alpha_t$. `prompted` makes a function of the noisy pictures and $t$ that answers with the network's guess for the prompts; `gamma` is explained below it."
+    "The code below draws eight pictures at once, with `model`, the network of Part A, and `schedule`, its $\\bar\\alpha_t$. `prompted` makes a function of the noisy pictures and $t$ that answers with the network's guess for the prompts. `gamma` is explained below."
 )
 
 # %% tags=["remove-cell"]
@@ -214,7 +215,11 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# A **seed** is what a random generator starts from: the same seed gives the same picture again. The **guidance scale** $\gamma$ (`gamma`) says how strongly the loop is held to the prompt ([1.6](part_a/a1_6_guidance.ipynb)). With $\gamma = 1$ it takes the network's answer as it is, as for the flowers. For the boat of {numref}`fig-index-strip`, $\gamma$ was 4.
+# A **seed** is what a random generator starts from: the same seed gives the same picture again. **Guidance** ([1.6](part_a/a1_6_guidance.ipynb)) asks the network twice, with the prompt ($\epsilon_c$) and with an empty one ($\epsilon_u$), and exaggerates the difference. In place of $\epsilon_\theta$ the loop uses
+#
+# $$ \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u). $$
+#
+# For the boat of {numref}`fig-index-strip`, the **guidance scale** $\gamma$ (`gamma`) was 4 too. With $\gamma = 1$, as for the flowers, only $\epsilon_c$ is left.
 #
 # The same loop with another network draws digits:
 
@@ -229,9 +234,9 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 # %% [markdown]
 # ## Three knobs
 #
-# Apart from settings such as $\gamma$ and the number of steps, only three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
+# Apart from settings such as $\gamma$, only three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a penguin\", and turned by a quarter \"a fish\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 6, 0; prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a blue penguin, and the same turned by a quarter, a blue fish; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a penguin\", and turned by a quarter \"a fish\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 6, 0; prompts and the last two seeds were chosen. The penguin is hard to see, and the outlines came out red.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a blue penguin, and the same turned by a quarter, a blue fish; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -264,7 +269,7 @@ grid(
 #
 # ## The two parts
 #
-# The book works through a well-known coursework, project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know what a mean, a variance and a Gaussian are. The symbols are the same in text, code and plots. [Notation](notation.md) lists them, and the formulas with an N, such as (N.1).
+# The book works through a well-known coursework, project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know what a mean, a variance and a Gaussian are. [Notation](notation.md) lists the symbols, and the formulas with an N, such as (N.1).
 #
 # **Part A takes a pretrained model apart.** What does noise [take away](part_a/a1_1_forward.ipynb)? How much of it comes back with a
 # [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in [many](part_a/a1_4_iterative_denoising.ipynb)? Then come the five tasks above. The coursework uses DeepFloyd IF, a far larger model, whose weights need an account and a GPU. This book comes with

@@ -16,7 +16,7 @@
 #
 # What does a picture lose when noise is added to it?
 #
-# **Its faint details first, its large shapes last.**
+# **What is faint in it first. Fine details are mostly faint, so its large shapes go last.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -54,9 +54,10 @@ import torch
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
+from diffusion_utils.mnist.objectives import MNIST_SCHEDULE
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
-from diffusion_utils.schedule import strided_timesteps
+from diffusion_utils.schedule import Schedule, strided_timesteps
 from diffusion_utils.show import animation, grid, tile, unit_range
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import bands, drowned_from, pattern_strength
@@ -76,7 +77,7 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-a11-noisy`, at $t = 250$ the faint waves in the water are gone. The mast is as thin, but dark on light: it can still be seen at $t = 500$. At $t = 750$ there is red, brown and blue in the noise, at $t = 990$ nothing to see.
+# In {numref}`fig-a11-noisy`, at $t = 250$ the faint waves in the water are gone. The mast is fine but not faint, dark on light: it can still be seen at $t = 500$. At $t = 750$ there is red, brown and blue in the noise, at $t = 990$ nothing to see.
 #
 # ## The idea
 #
@@ -90,7 +91,7 @@ grid(
 # * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise: $x_0$ is always the clean picture, not the picture of that timestep.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. One could let the noise grow without end ("variance exploding" {cite:p}`song2021sde`): only the ratio of picture to noise matters. Here each step also weakens the picture, so that the values stay small ("variance preserving"). The step $t$ weakens $x_{t-1}$ and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
+# **Why these two factors?** Think of the noise as added in many small steps. Each also weakens the picture: values of variance 1 would keep variance 1 ("variance preserving" {cite:p}`song2021sde`). The step $t$ weakens $x_{t-1}$ and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
@@ -102,17 +103,21 @@ grid(
 #
 # $$ \bar\alpha_t = (1 - \beta_t)\,\bar\alpha_{t-1} = \prod_{s \le t} (1 - \beta_s). $$
 #
-# The bar stands for this product: (N.1) gets from $x_0$ to $x_t$ in one go. The variance of the noise grows up to almost 1, and the values come to follow its bell curve. (A histogram does not know where a value stands: at $t = 750$ it is nearly the bell, and a boat can still be seen.)
+# The bar stands for this product: (N.1) gets from $x_0$ to $x_t$ in one go. The variance of the noise grows up to almost 1, and the values come to follow its bell curve.
 
 # %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms (the highest bars of $x_0$ are cut off). Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has high bars near 1, cut off above, and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 5, figsize=(7, 1.7), sharey=True, layout="constrained")
 values = torch.linspace(-4, 4, 200)
 bell = torch.exp(-(values**2) / 2) / (2 * torch.pi) ** 0.5
-titles = ["$x_0$", *(f"$t={t}$" for t in levels)]
-for ax, x, title in zip(axes, [x_0, *noisy], titles, strict=True):
+kept = [f"{schedule.at(t).item():.2g}" for t in levels]
+titles = [
+    rf"$t={t}$, $\bar\alpha_t={share}$" for t, share in zip(levels, kept, strict=True)
+]
+for ax, x, title in zip(axes, [x_0, *noisy], ["$x_0$", *titles], strict=True):
     ax.hist(x.flatten(), torch.linspace(-4, 4, 41), density=True, color="C0")
     ax.plot(values, bell, color="black")
-    ax.set(title=title, ylim=(0, 1), yticks=[], xticks=[-4, 0, 4])
+    ax.set(ylim=(0, 1), yticks=[], xticks=[-4, 0, 4])
+    ax.set_title(title, fontsize=8)
 axes[0].set_ylabel("density")
 plt.show()
 
@@ -129,11 +134,11 @@ plt.show()
 # :dedent:
 # ```
 #
-# ## Why faint details go first
+# ## Why fine details go first
 #
-# Every picture is a sum of stripe patterns (its Fourier transform finds them). The wide stripes make its large shapes, the narrow ones its details:
+# A picture is a sum of stripe patterns of all widths and directions (its Fourier transform). The wide stripes make its large shapes, the narrow ones its fine details:
 
-# %% mystnb={"figure": {"caption": "Above: wide stripes; the coarse part of the test image, which is a blur of 2 pixels; and the coarse part of the noisy pictures in {numref}`fig-a11-noisy`. Below: narrow stripes, and the fine parts, which the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Two rows of five. Above, wide stripes, a blurred sailboat, and the same with more and more stains; at t = 750 the boat can still be seen. Below, narrow stripes, and the outlines of the boat on grey; at t = 250 they are under grain, at 500 and 750 hardly more than grain is left."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: wide stripes; and the pictures of {numref}`fig-a11-noisy`, blurred by 2 pixels. Below: narrow stripes, and what the blur takes away (grey is zero).", "name": "fig-a11-bands"}, "image": {"alt": "Two rows of five. Above, wide stripes, a blurred sailboat, and the same with more and more stains; at t = 750 the boat can still be seen. Below, narrow stripes, and the outlines of the boat on grey; at t = 250 they are under grain, at 500 and 750 hardly more than grain is left."}} tags=["hide-input"]
 across = torch.arange(64) / 64
 stripes = [torch.cos(2 * torch.pi * n * across).expand(1, 3, 64, 64) for n in (2, 12)]
 seen = torch.cat([x_0, *noisy[:3]])
@@ -148,7 +153,7 @@ grid(
 # %% [markdown]
 # At $t = 500$ only the strongest edges are left of the fine part. The coarse part shows a boat even at $t = 750$.
 #
-# Noise is equally strong in all patterns. A picture is strong in the wide ones and weak in the narrow ones. To compare them we divide $x_t$ by $\sqrt{\bar\alpha_t}$, which gives the picture its full strength and leaves noise of variance $(1-\bar\alpha_t)/\bar\alpha_t$:
+# Noise is equally strong in all patterns. As vectors, they are perpendicular. With length 1 each, they are new axes of the same space. Turning the axes leaves $\mathcal N(0, I)$ as it is, so along each pattern the noise has variance 1, too. A picture is strong in the wide patterns and weak in the narrow ones. Divided by $\sqrt{\bar\alpha_t}$, it has its full strength again, and the noise has the variance $(1-\bar\alpha_t)/\bar\alpha_t$:
 
 # %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: test image and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
@@ -174,24 +179,43 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at 10 to 11.
-# Narrower stripes are weaker than the noise on average (the end of [1.2](a1_2_classical_denoising.ipynb) uses this). At an edge of strong contrast, like the mast, many add up.
+# At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at about 10.
+# Narrower stripes are weaker than the noise on average. At an edge of strong contrast, like the mast, many add up.
 #
 # ## How much noise, and when
 #
-# The numbers $\bar\alpha_t$ are called the **schedule**. It belongs to the pretrained model, here [Emoji-64](../appendix/emoji64.ipynb).
+# The numbers $\bar\alpha_t$ are called the **schedule**. That of Part A's model, Emoji-64, is a squared cosine. In Part B, $\beta_t$ grows on a straight line.
 
-# %% mystnb={"figure": {"caption": "The schedule of Emoji-64. $\\bar\\alpha_t$ is the share of the picture's variance that is left, $1 - \\bar\\alpha_t$ the variance of the noise. The dots are the timesteps of {numref}`fig-a11-noisy`.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "A smooth curve that falls from one at t = 0 to zero at t = 999, with dots at 250, 500, 750 and 990."}} tags=["remove-input"]
-fig, ax = plt.subplots(figsize=(6.5, 2.4), layout="constrained")
-ax.plot(schedule.alpha_bar)
-ax.plot(levels, schedule.alpha_bar[levels], "o", color="C0")
-ax.set(xlabel="$t$", ylabel=r"$\bar\alpha_t$")
+# %% mystnb={"figure": {"caption": "Left: the share $\\bar\\alpha_t$ of the picture's variance that is left. Right: the logarithm of the signal-to-noise ratio. Dots: the timesteps of {numref}`fig-a11-noisy`. Both lines go from $\\beta = 10^{-4}$ to 0.02.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "Two plots against t / T. Left, the share falls from one: the cosine to zero, Part B's line to 0.05, close together until then; the grey one falls to zero much earlier. Right, the logarithm: cosine and Part B run together from 4 to -0.5, then Part B ends at -1.3 and the cosine falls below -3.5; the grey one lies below both until near the end."}} tags=["remove-input"]
+schedules = {
+    "cosine, Part A": (schedule, "C0"),
+    "line, Part B ($T = 300$)": (MNIST_SCHEDULE, "C1"),
+    "line, $T = 1000$": (Schedule.linear(T=1000), "grey"),
+}
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
+for label, (numbers, color) in schedules.items():
+    kept = numbers.alpha_bar
+    ratio = (kept / (1 - kept)).log10()
+    share = torch.arange(numbers.T) / numbers.T
+    left.plot(share, kept, color=color, label=label)
+    right.plot(share, ratio, color=color)
+    if numbers is schedule:
+        left.plot(share[levels], kept[levels], "o", color="C0")
+        right.plot(share[levels], ratio[levels], "o", color="C0")
+left.set(xlabel="$t / T$", ylabel=r"$\bar\alpha_t$")
+left.legend(fontsize=8)
+right.set(xlabel="$t / T$", ylim=(-4.5, 4.5))
+right.set_ylabel(r"$\log_{10}\; \bar\alpha_t / (1 - \bar\alpha_t)$")
 plt.show()
+assert 0.32 < (Schedule.linear(T=1000).alpha_bar < 0.01).double().mean() < 0.34
+assert round(MNIST_SCHEDULE.alpha_bar[-1].item(), 2) == 0.05
 
 # %% [markdown]
+# With the line over 1000 timesteps {cite:p}`ho2020`, less than a hundredth is left in about the last third. Over 300, as in Part B, a twentieth is left even at the end, although the loop there starts from pure noise. The cosine avoids both.
+#
 # ## When is it gone?
 #
-# Here are two other pictures. The slider starts at $t = 990$. Move it to the left until you can name them.
+# Under this noise are two other pictures. Move the slider to the left until you can name them. (Play begins with the answer.)
 
 # %% mystnb={"figure": {"caption": "Two pictures under the noise of seeds 0 and 1, from $t = 0$ to 990.", "name": "fig-a11-lost"}} tags=["hide-input"]
 pair = torch.stack([shipped_image(name) for name in ("mushroom", "photograph-cat")])
@@ -206,7 +230,7 @@ animation(
 
 # %% [markdown]
 # At $t = 990$ a trace of each picture is left, but we cannot see it. A network that starts there has to make a picture up.
-# [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) shows how far one gets without a network.
+# [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) tries without one.
 #
 # ## Try it
 #
@@ -224,5 +248,5 @@ animation(
 #
 # $$ \bar\alpha_t = \frac{f((t+1)/T)}{f(0)}, \qquad f(u) = \cos^2\!\left(\frac{u + 0.008}{1.008} \cdot \frac\pi2\right). $$
 #
-# Only the very last step is cut shorter, so that $\bar\alpha_{999}$ is not 0. Part B uses another schedule, with $\beta_t$ on a straight line.
+# Only the very last step is cut shorter, so that $\bar\alpha_{999}$ is not 0.
 # ```
