@@ -194,7 +194,7 @@ plt.show()
 # * **Layout**: two small maps, made from the same mean and time, are added after down1 and down2.
 # * **Attention**: each of the 4x4 places at the smallest size is compared with each word vector. A mean of these is added, in which those that fit best weigh most.
 #
-# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. First, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`.
+# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. First, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`; after out, the reverse.
 
 # %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; → is the shape of what a box returns. \"Join\" puts the channels of both inputs side by side, \"double\" makes height and width twice as large. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Left out: two blocks of two convolutions each after conv_in, down1, down2, attention, up2 and up1, and some arrows: time and prompt reach all these blocks.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes on the far left name time and prompt, and below them the layout, with arrows to down1 and down2; a box at the bottom names the words of the prompt, with arrows to both attentions."}} tags=["remove-input"]
 boxes, arrows = emoji_plan(unet)
@@ -286,12 +286,12 @@ for ax, path in zip(axes, sheets, strict=True):
 plt.show()
 
 # %% [markdown]
-# Colours and rough shapes come first, details later. The broccoli was clearer at step 6,000. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
+# Colours and rough shapes come first, details later. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
 
 # %% [markdown]
 # ## How good is it?
 #
-# **Readers** saw only numbered pictures, of every fifth name and shuffled, and wrote down what each shows. They were shown neither names nor drawings. An answer is right if it is the name or a synonym from a list in the repository. The count is strict: "T-rex dinosaur" for the t-rex is not in the list.
+# **Readers** saw only numbered pictures, of every fifth name and shuffled, and wrote down what each shows. An answer is right if it is the name or a synonym from a list in the repository. The count is strict: "T-rex dinosaur" for the t-rex is not in the list.
 #
 # A **judge**, a small network, chooses from the 508 names, so its task is easier. It learned from the same drawings in all styles but one. The last row has real drawings in that style.
 
@@ -349,7 +349,7 @@ table(
 # %% [markdown]
 # The judge names the drawn pictures more often than the real ones. They are probably not better, but more like the drawings that the judge has learned.
 #
-# Readers had named a few more pictures of an earlier state. We ship the later one because it draws the colours and backgrounds that are asked for more often. (The model card has the counts.)
+# Readers had named a few more pictures of an earlier state. We ship the later one because it draws the colours and backgrounds that are asked for more often. (Counts: model card.)
 #
 # ## Is it copying?
 
@@ -359,13 +359,13 @@ new = np.array([*copying["drawings"][f"{HELD_OUT} to the other styles"].values()
 guided = np.array([*copying["gamma 4"]["nearest"].values()])  # (102 things, 8 seeds)
 Markdown(
     f"**It largely imitates: {(guided < new[:, None]).mean():.0%} of its pictures are nearer to a training drawing "
-    "than a drawing of the same thing in another style is.**"
+    "than twemoji's drawing of the same thing is to any drawing in the other styles.**"
 )
 
 # %% [markdown]
-# Large models, too, sometimes repeat pictures of their training {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing. For comparison we take one style, twemoji, as if it were new, and look for the nearest drawing in the six others.
+# Large models, too, sometimes repeat pictures of their training {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing. For comparison we take the style twemoji as if it were new, and look for the nearest drawing in the six others.
 #
-# The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Values go from $-1$ to 1, so black and white are 2 apart. Two things can make ours look nearer: a blur tends to make distances smaller, and ours are compared with seven styles, twemoji's with six.
+# The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Values go from $-1$ to 1, so black and white are 2 apart. Two things can make ours look nearer: a blur tends to make distances smaller, and twemoji has six styles to compare with, ours seven.
 #
 # ````{dropdown} The distance in code
 # ```{literalinclude} ../../diffusion_utils/metrics.py
@@ -400,7 +400,7 @@ table(
         "smallest",
         "nearest one shows the same thing",
     ],
-    f"Distances (root mean square per value, values from -1 to 1) of the pictures of {len(new)} things, eight seeds each; one drawing each in {HELD_OUT}. python -m benchmarks.copying repeats this.",
+    f"Distances (root mean square per value, values from −1 to 1) of the pictures of {len(new)} things, eight seeds each; one drawing each in {HELD_OUT}. python -m benchmarks.copying repeats this.",
 )
 
 # %% mystnb={"figure": {"caption": "Above: eight of the 102 pictures of every fifth name ($\\gamma = 4$, seed 0), from the one that is nearest to a training drawing to the one that is farthest, in even steps of rank: a candle, a turtle, a baby bottle, a cow face, a bicycle, an owl, a red apple, a clown face. Below: the nearest training drawing. The numbers are the distances.", "name": "fig-e64-copies"}, "image": {"alt": "Eight pairs: candle, turtle, baby bottle, cow face, bicycle, owl, red apple, clown face. In each pair both show the thing in the same form; the drawn one is rougher, and some colours and details differ."}} tags=["remove-input"]
