@@ -179,7 +179,7 @@ table(
 #
 # $$ \epsilon_\gamma = \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u) \tag{N.6} $$
 #
-# (The paper's $w$ is $\gamma - 1$ {cite:p}`hosalimans2022`.)
+# (Ho and Salimans write $1 + w$ for $\gamma$ {cite:p}`hosalimans2022`.)
 
 # %% mystnb={"figure": {"caption": "A sketch of (N.6), in two dimensions in place of 784: the grey arrows begin at zero, and the dots are $\\epsilon_\\gamma$. All lie on the line through $\\epsilon_u$ and $\\epsilon_c$.", "name": "fig-b3-arrows"}, "image": {"alt": "From one point two grey arrows lead to the right, to epsilon u and to epsilon c. An orange arrow leads from epsilon u to epsilon c. A dashed one goes on in its direction, as far again, to gamma 2. Dots on the line are named gamma 0, 0.5, 1 and 2."}} tags=["remove-input"]
 eps_u, eps_c = torch.tensor([2.0, 1.0]), torch.tensor([3.6, 0.75])
