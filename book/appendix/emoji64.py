@@ -16,7 +16,7 @@
 #
 # Can a model that one processor core trained draw what it is asked for?
 #
-# **Mostly, if the prompt is the name of one thing that it has learned. It draws the thing much as a training drawing shows it. Of the 64 new words that we tried, most gave something else, as far as a judging network can tell. Where we asked for a number of things, for letters or for two things together, it failed.**
+# **Mostly, if the prompt is the name of one thing that it has learned. It draws the thing much as a training drawing shows it. Of the 64 new words that we tried, most gave something else, as far as a judging network can tell. It failed at the three prompts that we tried with a number of things, letters or two things together.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -54,6 +54,7 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import Markdown
 from PIL import Image
 
 from diffusion_utils.diagrams import draw, emoji_plan
@@ -61,6 +62,7 @@ from diffusion_utils.emoji64.captions import called
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import (
     HELD_OUT,
+    held_out,
     load_evaluator,
     plain,
 )
@@ -113,7 +115,7 @@ plt.show()
 #
 # At 32x32 pixels the same network needs a quarter of the arithmetic of 64x64. So the base is large, and the refiner is small. The refiner sees the noisy picture and what the base has made of it. It does not read the prompt.
 
-# %% mystnb={"figure": {"caption": "One step of the denoiser, at two timesteps. From the left: the noisy picture; the same at half its size, which has less noise; what the base makes of it; what the refiner makes of both. The prompt is \"a penguin\". The model was trained on this drawing, so it may know it by heart. Noise of seed 0.", "name": "fig-e64-scales"}, "image": {"alt": "Two rows of four pictures of a penguin: noisy at 64 pixels, less noisy at 32, the estimate at 32, the sharper estimate at 64."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step of the denoiser, at two timesteps. From the left: the noisy picture; the same at half its size, with less noise beside the picture ($x'$, rescaled); what the base makes of it; what the refiner makes of both. The prompt is \"a penguin\". The model was trained on this drawing, so it may know it by heart. Noise of seed 0.", "name": "fig-e64-scales"}, "image": {"alt": "Two rows of four pictures of a penguin: noisy at 64 pixels, noisy at 32, the estimate at 32, the sharper estimate at 64."}} tags=["remove-input"]
 unet = model.network.unet
 index = [data.names[i] for i in data.name_index].index("penguin")
 x_0 = plain(data, torch.tensor([index]))
@@ -192,10 +194,15 @@ plt.show()
 # * **Layout**: two small maps, made from the same mean and time, are added after down1 and down2.
 # * **Attention**: each of the 4x4 places at the smallest size is compared with each word vector. A mean of these is added, in which those that fit best weigh most.
 #
-# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. First, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`.
+# The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. First, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`; after out, the reverse.
 
-# %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; each box names the shape of what it returns. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Left out: two blocks of two convolutions each after conv_in, down1, down2, attention, up2 and up1, and some arrows: time and prompt reach all these blocks.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes on the far left name time and prompt, and below them the layout, with arrows to down1 and down2; a box at the bottom names the words of the prompt, with arrows to both attentions."}} tags=["remove-input"]
-draw(*emoji_plan(unet))
+# %% mystnb={"figure": {"caption": "The network of Emoji-64, drawn from its modules; → is the shape of what a box returns. \"Join\" puts the channels of both inputs side by side, \"double\" makes height and width twice as large. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Left out: two blocks of two convolutions each after conv_in, down1, down2, attention, up2 and up1, and some arrows: time and prompt reach all these blocks.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes on the far left name time and prompt, and below them the layout, with arrows to down1 and down2; a box at the bottom names the words of the prompt, with arrows to both attentions."}} tags=["remove-input"]
+boxes, arrows = emoji_plan(unet)
+first = {"up2": "double, up2", "up1": "join, double, up1", "out": "join, out"}
+for name in "conv_in down1 down2 attention attention_up up2 up1 out refiner".split():
+    text = boxes[name].text.replace(name, first.get(name, name)).replace("\n", "\n→ ")
+    boxes[name] = boxes[name]._replace(text=text)
+draw(boxes, arrows)
 
 # %% [markdown]
 # ## What it learned from
@@ -221,7 +228,7 @@ grid(rows, titles=titles, labels=chosen, size=0.88)
 #
 # ## How it was trained
 #
-# On one processor core. The refiner learned mostly on unfinished states of the base, and only in its last 550 steps on the one that ships. It began with the weights of an earlier refiner, whose 1,000 steps are not in the table.
+# On one processor core, first the base, then the refiner. The {download}`model card <../../models/emoji64/README.md>` tells the run in detail.
 
 # %% tags=["remove-input"]
 parts = {"base": unet.base, "refiner": unet.refiner}
@@ -264,7 +271,7 @@ table(
 # ```
 # `drop_text`, `anything`: how often the caption is left out, or is "a picture" or the like. `paint`, `background`: how often a drawing is shown in another colour, or on one. `text_noise`: the most noise that a prompt is shown with, as a share of its own numbers.
 #
-# The run had other numbers at times: `text_noise` was 0.8 in the base's last 6,800 steps. So one run does not give the same weights. The {download}`model card <../../models/emoji64/README.md>` has the changes, and the short runs that the recipe was chosen by.
+# The run had other numbers at times, so one run does not give the same weights. The model card has the changes, and the short runs that the recipe was chosen by.
 # ````
 
 # %% mystnb={"figure": {"caption": "The same eight prompts and seeds (0 to 7) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. A rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house.", "name": "fig-e64-sheets"}, "image": {"alt": "Three rows of the same eight things: rough shapes at step 1,000, clear things with details at step 18,000."}} tags=["remove-input"]
@@ -279,12 +286,12 @@ for ax, path in zip(axes, sheets, strict=True):
 plt.show()
 
 # %% [markdown]
-# Colours and rough shapes come first, details later. The broccoli was clearer at step 6,000. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
+# Colours and rough shapes come first, details later. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
 
 # %% [markdown]
 # ## How good is it?
 #
-# **Readers** saw only numbered pictures, of every fifth name and shuffled, and wrote down what each shows. They were shown neither names nor drawings. An answer is right if it is the name or a synonym from a list in the repository.
+# **Readers** saw only numbered pictures, of every fifth name and shuffled, and wrote down what each shows. An answer is right if it is the name or a synonym from a list in the repository. The count is strict: "T-rex dinosaur" for the t-rex is not in the list.
 #
 # A **judge**, a small network, chooses from the 508 names, so its task is easier. It learned from the same drawings in all styles but one. The last row has real drawings in that style.
 
@@ -335,53 +342,65 @@ for answers in naming["wrong"].values():
         wrong.setdefault(name, []).append(answer)
 table(
     [[name, len(said), ", ".join(dict.fromkeys(said))] for name, said in wrong.items()],
-    ["picture of", "readers", "what they wrote"],
-    f"The pictures that not all of the {len(naming['right'])} readers named.",
+    ["picture of", "readers who missed it", "what they wrote"],
+    f"The pictures that not all of the {len(naming['right'])} readers named, by the strict count.",
 )
 
 # %% [markdown]
 # The judge names the drawn pictures more often than the real ones. They are probably not better, but more like the drawings that the judge has learned.
 #
-# After 12,000 steps of the base, readers had named a little more, 96 to 98 pictures. Colours and coloured backgrounds came out less often then, by counts in the {download}`model card <../../models/emoji64/README.md>`.
+# Readers had named a few more pictures of an earlier state. We ship the later one because it draws the colours and backgrounds that are asked for more often. (Counts: model card.)
 #
 # ## Is it copying?
-#
-# **It largely imitates.** Large models, too, sometimes repeat pictures of their training {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing. How near would a new one be? To see that, we take one style, twemoji, as if it were new, and look for the nearest drawing in the six others.
-#
-# Pictures are compared at 32x32 and at the best of nine shifts. Two things can make ours look nearer: a blur tends to make distances smaller, and ours are compared with seven styles, twemoji's with six.
-#
-# ```{literalinclude} ../../diffusion_utils/metrics.py
-# :pyobject: distances
-# :start-at: pictures, others =
-# :dedent: 4
-# ```
 
 # %% tags=["remove-input"]
 copying = stored("emoji64_copying")
 new = np.array([*copying["drawings"][f"{HELD_OUT} to the other styles"].values()])
 guided = np.array([*copying["gamma 4"]["nearest"].values()])  # (102 things, 8 seeds)
-nearer = (guided < new[:, None]).mean()
+Markdown(
+    f"**It largely imitates: {(guided < new[:, None]).mean():.0%} of its pictures are nearer to a training drawing "
+    "than twemoji's drawing of the same thing is to any drawing in the other styles.**"
+)
+
+# %% [markdown]
+# Large models, too, sometimes repeat pictures of their training {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing. For comparison we take the style twemoji as if it were new, and look for the nearest drawing in the six others.
+#
+# The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Values go from $-1$ to 1, so black and white are 2 apart. Two things can make ours look nearer: a blur tends to make distances smaller, and twemoji has six styles to compare with, ours seven.
+#
+# ````{dropdown} The distance in code
+# ```{literalinclude} ../../diffusion_utils/metrics.py
+# :pyobject: distances
+# :start-at: pictures, others =
+# :dedent: 4
+# ```
+# ````
+
+# %% tags=["remove-input"]
+things = data.names[::5]
+others = data.style_index != data.styles.index(HELD_OUT)
+places = distances(held_out(data)[0][::5], plain(data, others)).argmin(1)
+shown_by = data.name_index[others][places]
+same = np.array([data.names[k] for k in shown_by]) == things
 rows = []
 for gamma in (4, 1):
-    found = copying[f"gamma {gamma}"]
-    far, same = (np.array([*found[key].values()]) for key in ("nearest", "same thing"))
-    apart = np.median([*found["apart"].values()])
-    row = [f"Emoji-64, γ = {gamma}", np.median(far), far.min(), apart]
-    rows.append([*row, f"{same.mean():.1%}"])
-apart = np.median([*copying["drawings"]["apart"].values()])
-rows.append(["drawings in the four plain styles", "", "", apart, ""])
-rows.append([f"style {HELD_OUT}, as if new", np.median(new), new.min(), "", ""])
-rows = [[f"{x:.2f}" if isinstance(x, float) else x for x in row] for row in rows]
+    far, alike = (
+        np.array([*copying[f"gamma {gamma}"][key].values()])
+        for key in ("nearest", "same thing")
+    )
+    rows.append([f"Emoji-64, γ = {gamma}", far, alike])
+rows.append([f"style {HELD_OUT}, as if new", new, same])
 table(
-    rows,
+    [
+        [name, f"{np.median(far):.2f}", f"{far.min():.2f}", f"{alike.mean():.1%}"]
+        for name, far, alike in rows
+    ],
     [
         "",
         "to the nearest drawing: median",
         "smallest",
-        "from one another: median",
         "nearest one shows the same thing",
     ],
-    f"Distances of the pictures of {len(new)} things, eight seeds each. {nearer:.0%} of the pictures with γ = 4 are nearer to a training drawing than the drawing of the same thing in {HELD_OUT} is to the other styles. python -m benchmarks.copying repeats this.",
+    f"Distances (root mean square per value, values from −1 to 1) of the pictures of {len(new)} things, eight seeds each; one drawing each in {HELD_OUT}. python -m benchmarks.copying repeats this.",
 )
 
 # %% mystnb={"figure": {"caption": "Above: eight of the 102 pictures of every fifth name ($\\gamma = 4$, seed 0), from the one that is nearest to a training drawing to the one that is farthest, in even steps of rank: a candle, a turtle, a baby bottle, a cow face, a bicycle, an owl, a red apple, a clown face. Below: the nearest training drawing. The numbers are the distances.", "name": "fig-e64-copies"}, "image": {"alt": "Eight pairs: candle, turtle, baby bottle, cow face, bicycle, owl, red apple, clown face. In each pair both show the thing in the same form; the drawn one is rougher, and some colours and details differ."}} tags=["remove-input"]
@@ -400,7 +419,7 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-e64-copies` each picture has the form of a training drawing, even the far ones. They are rougher, and details differ: the turtle has no lines on its shell. Most pictures are nearer to a training drawing than twemoji's drawing of the same thing is to the other styles. (The model learned from twemoji too, so the last row does not say how it does without.)
+# In {numref}`fig-e64-copies` each picture has the form of a training drawing, even the far ones. They are rougher, and details differ: the turtle has no lines on its shell. (The model learned from twemoji too, so the last row does not say how it does without.)
 #
 # Is it the guidance that makes the pictures alike?
 
@@ -413,20 +432,41 @@ labels = ["$\\gamma = 4$", "$\\gamma = 1$"]
 grid([unit_range(x) for x in robots], labels=labels, size=0.9)
 
 # %% [markdown]
-# With guidance the robots differ in details only. Without it there are two kinds. In the table, too, the pictures of one thing are farther from one another without guidance. So guidance makes them more alike. It may not be why the model imitates: without it the pictures are about as near to training drawings, within the limits above.
+# With guidance the robots differ in details only. Without it there are two kinds.
+
+# %% tags=["remove-input"]
+sources = {
+    "Emoji-64, γ = 4": copying["gamma 4"],
+    "Emoji-64, γ = 1": copying["gamma 1"],
+    "drawings in the four plain styles": copying["drawings"],
+}
+table(
+    [
+        [name, f"{np.median([*found['apart'].values()]):.2f}"]
+        for name, found in sources.items()
+    ],
+    ["", "distance of two pictures of one thing"],
+    f"Mean of all pairs, then the median over {len(new)} things.",
+)
+
+# %% [markdown]
+# So guidance makes pictures of one thing more alike.
 #
 # ## Where it fails
 #
-# **It knows few words beyond its own.** The text encoder gives words of a like meaning like numbers. So a word that no caption had can draw its thing. The repository has such a word for each of 64 things; some are riddles ("taste organ"). By the judge, most do not draw their thing.
+# **It knows few words beyond its own.** The text encoder gives words of a like meaning like numbers. So a word that no caption had can draw its thing. The repository has such a word for each of 64 things; some are riddles ("taste organ"). By the judge, most words do not draw their thing.
 
-# %% mystnb={"figure": {"caption": "Every eighth of the 64 words that no training caption had, and in brackets the thing that it is to draw. $\\gamma = 4$, seed 0, 22 steps; nothing selected.", "name": "fig-e64-words"}, "image": {"alt": "Eight pictures: jetliner, a rough aeroplane; bonbon, a green lump; piccolo, an orange disc; wiener, a grey lump; magnifier, a magnifying glass; puppy footprints, the face of a dog; racecar, a red racing car; taste organ, a red shape like a shield."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Every eighth of the 64 words that no training caption had, in brackets the thing that it is to draw, and below what the judge sees. $\\gamma = 4$, seed 0, 22 steps; nothing selected.", "name": "fig-e64-words"}, "image": {"alt": "Eight pictures: jetliner, a rough aeroplane; bonbon, a green lump; piccolo, an orange disc; wiener, a grey lump; magnifier, a magnifying glass; puppy footprints, the face of a dog; racecar, a red racing car; taste organ, a red shape like a shield."}} tags=["remove-input"]
 unseen = stored("emoji64_unseen_words")
 eighth = [*unseen["words"].items()][:: by_profile(8, 32)]
 asked = prompted(model, [called(word) for _, word in eighth], gamma=4)
 pictures = generate(model, asked, [0] * len(eighth), timesteps)
-fig, axes = plt.subplots(2, 4, figsize=(6.4, 3.9), layout="compressed")
-for ax, x, (name, word) in zip(axes.flat, pictures, eighth, strict=False):
+fig, axes = plt.subplots(2, 4, figsize=(6.4, 4.3), layout="compressed")
+with torch.no_grad():
+    said = judge[0](pictures.clamp(-1, 1).cpu()).argmax(1)
+for ax, x, (name, word), i in zip(axes.flat, pictures, eighth, said, strict=False):
     ax.imshow(to_pixels(unit_range(x[None]))[0])
+    ax.set_xlabel(f"judge: {judge[1][i]}", fontsize=8)
     ax.set_title(f"{word}\n({name})", fontsize=8)
 for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
@@ -454,7 +494,7 @@ table(
 )  # fmt: skip
 
 # %% [markdown]
-# **It draws one thing.** Few training drawings show a number of things, letters or two things together.
+# **Where we asked for more, it drew one thing.** We tried three such prompts.
 
 # %% mystnb={"figure": {"caption": "Three prompts that ask for too much, three seeds each, 0 to 2; $\\gamma = 4$, 22 steps. The prompts were chosen.", "name": "fig-e64-failures"}, "image": {"alt": "Three rows of three pictures. Each time one red apple; a yellow or orange face; one light brown animal."}} tags=["remove-input"]
 much = ["three red apples", "the word hello", "a cat and a dog"]
