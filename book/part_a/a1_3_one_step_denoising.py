@@ -288,6 +288,7 @@ grid(
 # %% [markdown]
 # **The best answer on the list is not the best on new pictures.** Training rewards it, but a network that always gave it could draw only the list:
 
+
 # %% mystnb={"figure": {"caption": "Pictures drawn from noise as in [1.5](a1_5_sampling.ipynb), in 11 steps (seeds 0 to 3): with the network, and with the exact mean in its place.", "name": "fig-a13-loop"}, "image": {"alt": "Above, four soft, blotchy shapes that are hard to name. Below, four clear drawings: a biscuit, a crystal ball, a rice ball and a dodo."}} tags=["hide-input"]
 def listed(x_t, t):
     """The exact mean as a denoiser: it guesses the noise that leads to the mean."""
