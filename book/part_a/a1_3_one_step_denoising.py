@@ -79,7 +79,7 @@ drawings = plain(data, torch.arange(len(data.images)))
 stored = json.loads((ROOT / "benchmarks/results/one_step.json").read_text())
 linear = best_linear(drawings)
 
-# %% mystnb={"figure": {"caption": "From top to bottom: the test image $x_0$ and its noisy versions $x_t$ (seed 0); the network's guess $\\hat x_0$ in one step; and three filters of [1.2](a1_2_classical_denoising.ipynb).", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. The network: clear boats at t = 250 and 500, a softer one of another shape at 750. Non-local means: a clear boat, a grainy one with a faint mast, a red cloud over a blue one. Best linear filter: two grainy boats and a vague one, with dark smears."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From top to bottom: the test image $x_0$ and its noisy versions $x_t$ (seed 0); the network's guess $\\hat x_0$ in one step; and three filters of [1.2](a1_2_classical_denoising.ipynb).", "name": "fig-a13-one-step"}, "image": {"alt": "A sailboat, and its noisy versions at three timesteps. The network: clear boats at t = 250 and 500, a softer one of another shape at 750. Blur: a grainy boat, a soft one, a red patch over brown and blue. Non-local means: a clear boat, a grainy one with a faint mast, a red cloud over a blue one. Best linear filter: two grainy boats and a vague one, with dark smears."}} tags=["hide-input"]
 clean = shipped_image("sailboat")[None]
 eps = unit_noise(model.shape, generators([0]))
 photo = model.denoiser("a high quality photo")
@@ -119,14 +119,14 @@ grid(
 # %% [markdown]
 # At $t = 250$ non-local means looks as clear as the network. At 500 the network's boat is clearer than those of the filters. At 750 the filters leave clouds and a vague boat. The network still draws outlines, but of a wrong shape: it has to guess what the noise has covered.
 #
-# (In the best linear filter, each value of the answer is a constant plus a weighted sum of all noisy values. Constants and weights are those with the smallest expected squared error on the training drawings.)
+# (Each value of the best linear filter's answer is a constant plus a weighted sum of all noisy values, with the smallest expected squared error on the training drawings.)
 #
 # ## The idea
 #
 # The denoiser is [Emoji-64](../appendix/emoji64.ipynb), a network that turns 3x64x64 values, a timestep and a prompt into as many values. It was trained on 3,060 drawings with captions, without the test image.
 #
 # **Training.** Take a drawing $x_0$ with its caption, a timestep $t$ and noise $\epsilon$. Make $x_t$ by (N.1). The network sees $x_t$, $t$ and the caption, and guesses the noise. Change its weights $\theta$ a
-# little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$, the sum over all values, gets smaller. Repeat. (The introduction writes $\epsilon_\theta(x_t, t, p)$. We leave out the prompt $p$, since this page uses only one. Emoji-64's guess has another form, see the end.)
+# little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$, the sum over all values, gets smaller. Repeat. (We leave out the prompt $p$ of the introduction: this page uses only one, which any drawing had in training now and then. Emoji-64's guess has another form, see the end.)
 #
 # **Use.** Put the guess in place of the noise in (N.1), and solve for the clean picture. The result $\hat x_0$ ("x zero hat") is an estimate of it.
 #
@@ -147,8 +147,6 @@ back = schedule.predict_x0(noisy[500], 500, eps)
 assert torch.allclose(back, clean, atol=1e-5)
 
 # %% [markdown]
-# The prompt says nothing about the picture: in training, any drawing had this caption now and then.
-#
 # ## How much closer?
 
 # %% tags=["remove-input"]
@@ -273,7 +271,7 @@ table(
 #
 # ## Why doesn't the network draw the hospital?
 #
-# Why a hospital, of all things? At $t = 900$ the noise decides which drawing fits best:
+# Why a hospital, of all things? At $t = 900$ another noise makes another drawing fit best:
 
 # %% mystnb={"figure": {"caption": "The training drawing with the largest weight $w$ for the test image at $t = 900$, for five noises (seeds 0 to 4).", "name": "fig-a13-weights"}, "image": {"alt": "The sailboat, and for each seed a drawing with its weight: a hospital 92%, a cupcake 39%, the same cupcake 97%, another sailboat 77%, a mountain 86%."}} tags=["hide-input"]
 several = unit_noise(model.shape, generators(range(5)))
@@ -305,7 +303,7 @@ assert nearest[0].min() > 20 and nearest[1].max() < 1  # new pictures, and copie
 # %% [markdown]
 # With the exact mean each picture is a copy of a training drawing. The network's are blotchy, but no copies. (A [prompt](a1_6_guidance.ipynb) makes them better.)
 #
-# Why has the network not learned this mean? In the table it is far from it on the list. One reason may be its building block, the **convolution**. It computes each value from a small neighbourhood, by the same rule at all places. Such a network can compare pieces of pictures, but hardly a whole picture with 3,060 others. We have not tested whether this explains Emoji-64.
+# Why has the network not learned this mean? In the table its error is about as large on the list as on new drawings: it does not know the list by heart. One reason may be its building block, the **convolution**, which computes each value from a small neighbourhood, by the same rule at all places. Such a network can compare pieces of pictures, but hardly a whole picture with 3,060 others. We have not tested this for Emoji-64.
 #
 # ## Where it fails
 #
