@@ -2,9 +2,9 @@
 
 Noises pictures and denoises them in one step, with a prompt that names no thing. For chapter 1.3
 benchmarks/results/one_step.json has the PSNR of each picture and seed at each timestep: under
-"filters" for the book's pictures beside the two best filters of 1.2. Under "means" it has the mean squared
-error beside that of the mean over all training drawings, each weighted by how probable it is, for the
-book's pictures and for some of the training drawings themselves, each from one seed.
+"filters" for the book's pictures beside a blur and the two best filters of 1.2. Under "means" it has the
+mean squared error beside that of the mean over all training drawings, each weighted by how probable it
+is, for the book's pictures and for some of the training drawings themselves, each from one seed.
 """
 
 import argparse
@@ -23,6 +23,7 @@ from diffusion_utils.pictures import IMAGES, shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
+from diffusion_utils.views import low_pass
 
 PROMPT = "a high quality photo"
 PICTURES = (
@@ -31,6 +32,7 @@ PICTURES = (
 LEVELS = (250, 500, 750)  # of the filters
 MORE = (500, 800, 900, 950, 990)  # of the means
 SETTINGS = (0.35, 0.5, 0.7)  # of non-local means
+WIDTHS = (0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.4, 4, 4.8)  # of the blur, in pixels
 
 
 @torch.no_grad()
@@ -60,18 +62,26 @@ def noisy(model, clean, t, eps):
     return x_t, x_t / alpha_bar**0.5, (1 - alpha_bar) / alpha_bar
 
 
+def best(tried):
+    """Of {setting: scores}, the setting that is best on average, and its scores."""
+    setting = max(tried, key=lambda k: sum(tried[k]))
+    return setting, tried[setting]
+
+
 def filters(model, clean, eps, drawings):
-    """{t: {way: PSNR of each picture}}; of non-local means, with the setting that is best on average."""
+    """{t: {way: PSNR of each picture}}; of blur and non-local means with the best setting at t."""
     found, linear = {}, best_linear(drawings)
     for t in tqdm(LEVELS, desc="filters"):
         x_t, x, N = noisy(model, clean, t, eps)
-        tried = {k: scored(non_local_means(x, k * N**0.5, N), clean) for k in SETTINGS}
-        best = max(tried, key=lambda k: sum(tried[k]))
+        width, blurred = best({w: scored(low_pass(w)(x), clean) for w in WIDTHS})
+        k, alike = best({k: scored(non_local_means(x, k * N**0.5, N), clean) for k in SETTINGS})
         found[t] = {
             "one step": scored(one_step(model, x_t, t), clean),
-            "non-local means": tried[best],
+            "blur": blurred,
+            "non-local means": alike,
             "best linear": scored(linear(x, N), clean),
-            "setting": best,
+            "width": width,
+            "setting": k,
         }
     return found
 

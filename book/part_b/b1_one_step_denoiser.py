@@ -102,15 +102,12 @@ def pictures(rows, titles, labels=None, margin=0):
     plt.show()
 
 
-# %% mystnb={"figure": {"caption": "Six test digits: clean, $x$; with noise, $z$; and the network's answers after the epochs named on the left (an epoch is one pass over the training digits). The last three are chosen from the ten of 1,000 digits about whose answers a classifier is most in doubt; above them, its two likeliest digits. $\\sigma = 0.5$, seeds 0, 1, 2, 882, 505, 582; values clipped to $[0, 1]$.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch. The first three answers are a clear 0, 1 and 2. In the last row the fourth is a 4 with a faint grey stroke across its open top, the fifth a 3 whose lower bow is closed in grey, the sixth an 8 with a grey, broken lower loop."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Six test digits: clean, $x$; with noise, $z$; and the network's answers after the epochs named on the left (an epoch is one pass over the training digits). Above, the true digit. The last three are chosen from the ten of 1,000 digits about whose answers a classifier is most in doubt; below their names, its two likeliest digits. $\\sigma = 0.5$, seeds 0, 1, 2, 882, 505, 582; values clipped to $[0, 1]$.", "name": "fig-b1-denoised"}, "image": {"alt": "Rows of six digits: clean, noisy, and denoised after each shipped epoch. The first three answers are a clear 0, 1 and 2. In the last row the fourth, a 9, is a 4 with a faint grey stroke across its open top; the fifth, a 3, is an 8; the sixth, an 8, has a grey, broken lower loop."}} tags=["remove-input"]
 names = [f"epoch {epoch:g}" for epoch in estimates]
-titles = ["", "", ""]
-for digits in zip(*(part[3:].tolist() for part in chances.topk(2)), strict=True):
-    titles.append(
-        "\n".join(
-            f"{digit}: {chance:.0%}" for chance, digit in zip(*digits, strict=True)
-        )
-    )
+titles = [f"a {digit}" for digit in [0, 1, 2, *test_labels[doubtful].tolist()]]
+for i, likeliest in enumerate(chances.topk(2).indices[3:], 3):
+    for digit in likeliest.tolist():
+        titles[i] += f"\n{digit}: {chances[i, digit]:.0%}"
 rows = [shown_x, shown_z, *estimates.values()]
 grid(rows, titles=titles, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 
@@ -120,7 +117,7 @@ grid(rows, titles=titles, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 
 # %% [markdown]
 # **Mostly yes. But where several digits could be behind the noise, the answer with the smallest squared error is an average of them.** In the last row of {numref}`fig-b1-denoised` most of the noise is gone.
-# The first three answers are clear. The fourth is between a 4 and a 9: a faint grey stroke lies across its open top. The fifth is a 3, but grey closes its lower bow, and the classifier is torn between 8 and 2. The sixth is between an 8 and a 2, and a part of its lower loop is grey.
+# The first three answers are clear. The fourth is between a 4 and a 9: a faint grey stroke lies across its open top. The sixth is between an 8 and a 2, and a part of its lower loop is grey. The fifth is wrong: the 3 has become an 8.
 #
 # ## Adding noise
 #
@@ -155,12 +152,24 @@ grid(columns, titles=[rf"$\sigma={sigma}$" for sigma in sigmas])
 #
 # $$ x^*(z) = \sum_i w_i\, x_i, \qquad w_i \propto \exp\Big( -\sum_p \frac{(z_p - x_{i,p})^2}{2\sigma^2} \Big). \tag{B1.4} $$
 #
-# The sum over $p$ is over all pixels, and the weights $w_i$ add up to one. The nearer a digit is to $z$, the larger is its weight.
+# The sum over $p$ is over all pixels, and the weights $w_i$ add up to one. The nearer a digit is to $z$, the larger is its weight. In code `x` is $z$, and `N` is $\sigma^2$:
+#
+# ```{literalinclude} ../../diffusion_utils/filters.py
+# :pyobject: posterior
+# :lines: 1,3-
+# :dedent:
+# ```
+#
+# ```{literalinclude} ../../diffusion_utils/filters.py
+# :pyobject: exact_mean
+# :lines: 1,3-
+# :dedent:
+# ```
 
 # %% tags=["remove-input"]
 digits = to_unit(mnist(train=True)[0])  # 60,000 with values from 0 to 1
 
-# %% mystnb={"figure": {"caption": "Three noisy test digits $z$; the three training digits with the largest weights $w_i$; the weighted mean (B1.4) and the network's answer after epoch 5, each with its mean squared error over the whole image; and $x$. Shown are the middle 22 × 22 pixels; seeds 1, 4 and 3.", "name": "fig-b1-average"}, "image": {"alt": "Three rows, for a one, a four and a three: the noisy digit, the three training digits with the largest weights, their weighted mean, the network's answer, and the clean digit. In the row of the four the heaviest training digit is a nine; in the row of the three one training digit has nearly all the weight."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Three noisy test digits $z$; the three training digits with the largest weights $w_i$; the weighted mean (B1.4) and the network's answer after epoch 5, each with its mean squared error over the whole image; and $x$. Shown are the middle 22 × 22 pixels; seeds 1, 4 and 3, chosen from 0 to 9.", "name": "fig-b1-average"}, "image": {"alt": "Three rows, for a one, a four and a three: the noisy digit, the three training digits with the largest weights, their weighted mean, the network's answer, and the clean digit. In the row of the four the heaviest training digit is a nine; in the row of the three one training digit has nearly all the weight."}} tags=["remove-input"]
 rows, titles = [], []
 for digit in (1, 4, 3):
     noisy = z[[digit]]
@@ -172,12 +181,38 @@ for digit in (1, 4, 3):
     chances = [f"$w_i$ = {chance:.1%}" for chance in largest]
     named = zip(("mean (B1.4)", "network"), errors, strict=True)
     scored = [f"{name}\n{error:.4f}" for name, error in named]
-    titles.append(["$z$", *chances, *scored, "$x$"])
+    titles.append(["$z$", *chances, *scored, f"$x$, a {digit}"])
 pictures(rows, titles, margin=3)
+
+# %% tags=["remove-input"]
+known = to_unit(test_images[: by_profile(200, 8)])
+noisy = known + 0.5 * unit_noise((1, 28, 28), generators(range(len(known))))
+
+
+def scored(answers):
+    """The mean squared error, and its standard error."""
+    errors = (answers - known).square().mean((1, 2, 3))
+    return f"{errors.mean():.4f} ± {errors.std() / len(known) ** 0.5:.4f}"
+
+
+weights = torch.cat([posterior(z, 0.5**2, digits) for z in noisy.split(100)])
+means = (weights @ digits.flatten(1)).view_as(known)
+largest = weights.max(1)[0]
+del weights  # 12 million numbers
+on_test = scored(in_batches(network, noisy, 50))
+table(
+    [
+        ["median of the largest weight", f"{largest.median():.0%}"],
+        ["mean squared error of (B1.4)", scored(means)],
+        ["mean squared error of the network", on_test],
+    ],
+    ["", f"{len(known)} test digits"],
+    "After ±: the standard error.",
+)
 
 # %% [markdown]
 # In {numref}`fig-b1-average` the 1 shows how an average comes about: several training digits share the weight, and their strokes lie in slightly different places. For the 4, a 9 has most of the weight, and the mean is that 9 with a faint trace of the 4's tip.
-# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. There (B1.4) is a poor stand-in for (B1.3): 60,000 digits are few, and often one is nearest by far. Our network answers otherwise, and has a smaller error in all three rows (for the 1 only a little). But a smaller error can be the wrong digit: in the last row the network's answer reads as an 8, and the copied digit is a 3.
+# For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. The median in the table shows that this is common. So (B1.4) is a poor stand-in for (B1.3): 60,000 digits are few. Our network answers otherwise, and on average its error is less than half as large. But a smaller error can be the wrong digit: in the last row the network's answer reads as an 8, and the copied digit is a 3.
 #
 # ```{dropdown} Why the average is the best answer
 # Fix $z$, and let $m = \mathbb E[x \mid z]$. For any answer $y$,
@@ -186,6 +221,14 @@ pictures(rows, titles, margin=3)
 #
 # because the mixed term $2\,\langle y - m,\ \mathbb E[m - x \mid z]\rangle$ is zero. The second term does not depend on $y$, so $y = m$ is best. What is left is the spread of the digits
 # behind $z$: no network can get below it. With the absolute error in place of the square the best answer would be the median of each pixel.
+# ```
+#
+# ```{dropdown} The average as a direction: Tweedie's formula
+# Let $p(z)$ be the probability density of noisy images, that is $p(z) = \mathbb E_x[p(z \mid x)]$ with the Gaussian of (B1.1). The gradient of its logarithm is $\mathbb E[\nabla_{\!z} \log p(z \mid x) \mid z] = \mathbb E[(x - z)/\sigma^2 \mid z]$. So
+#
+# $$ \mathbb E[x \mid z] = z + \sigma^2\, \nabla_{\!z} \log p(z). $$
+#
+# From $z$, the average lies in the direction in which noisy images become more probable.
 # ```
 #
 # ## Training
@@ -226,11 +269,6 @@ ends = [row.step for row, after in pairwise(history) if after.epoch > row.epoch]
 loss_curve(history, marks=ends)
 
 # %% tags=["remove-input"]
-known = to_unit(test_images[: by_profile(200, 8)])
-noise = unit_noise((1, 28, 28), generators(range(len(known))))
-answers = in_batches(network, known + 0.5 * noise, 50)
-on_test = (answers - known).square().mean((1, 2, 3))
-error = on_test.std() / len(known) ** 0.5
 loss_at = np.array([row.loss for row in history])
 first = sum(row.epoch <= 1 for row in history)
 table(
@@ -248,7 +286,7 @@ table(
         ["course staff, read off their figure", "0.0083 to 0.0085"],
         [
             f"final weights, {len(known)} test digits",
-            f"{on_test.mean():.4f} ± {error:.4f}",
+            on_test,
         ],
     ],
     ["", "mean squared error"],
@@ -386,7 +424,7 @@ grid([pure, *answers, plain], labels=labels)
 # %% [markdown]
 # The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with traces of strokes.
 #
-# For the small network the noise says nothing about the digit, so the best that it can answer is the mean, and it cannot draw a digit in one step (a network trained for the squared error cannot). [Many steps](b2_time_conditioned.ipynb) can. Each takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
+# For the small network the noise says nothing about the digit. So its best answer is the mean, and it cannot draw a digit in one step. [Many steps](b2_time_conditioned.ipynb) can. Each takes away only a little of the noise. Then fewer digits are possible, and the next answer is less of a blob.
 #
 # ## Try it
 #
