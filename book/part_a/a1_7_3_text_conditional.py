@@ -200,7 +200,7 @@ grid([unit_range(eight)], [name.replace(" ", "\n") for name in called_so])
 #
 # We redraw the 127 drawings of [1.7](a1_7_image_to_image.ipynb) as other things. The **overlap** of two outlines is the area that both cover, divided by the area that either covers.
 
-# %% mystnb={"figure": {"caption": "127 drawings, each redrawn with three other names: one of like outline, one in the middle, one unlike. Left: the drawing whose overlaps are nearest to the means of the three curves, the things it is to become, with their overlap, and the results from three starts $t$. Right: the share of pairs for which the judge's first name is the new one; standard errors are at most 0.045. $\\gamma = 7$, one seed a pair. From `python -m benchmarks.edits`.", "name": "fig-a173-outlines"}, "image": {"alt": "ALT"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "127 drawings, each redrawn with three other names: of like, middle and unlike outline. Left: the drawing whose overlaps (the numbers) are nearest to the means of the curves, what it is to become, and three results. Right: the share of pairs for which the judge's first name is the new one; standard errors are at most 0.045. $\\gamma = 7$, one seed a pair. From `python -m benchmarks.edits`.", "name": "fig-a173-outlines"}, "image": {"alt": "ALT"}} tags=["hide-input"]
 rows = edits["outlines"]["rows"]
 kinds = ("like", "middle", "unlike")
 pairs_of = {k: [row for row in rows if row["kind"] == k] for k in kinds}
@@ -258,7 +258,7 @@ table(
 )
 
 # %% [markdown]
-# Redrawing succeeds earlier between things of like outline. Such things are often alike in other ways too; we did not separate these.
+# Redrawing succeeds earlier between things of like outline. Such things can be alike in colour too; we did not separate these.
 #
 # ## The coursework's prompts
 
@@ -277,13 +277,13 @@ grid(
 )
 
 # %% [markdown]
-# At most of these starts the prompt wins. At $t = 390$ the mushroom has a green stem; at 690 the broccoli is reddish in places. At 900 and 960 the broccoli is worse than at 780: two dark heads, with a yellow stalk like an arm and a hand.
+# At most of these starts the prompt wins. But at 900 and 960 the broccoli is worse than at 780: two dark heads, with a yellow stalk like an arm and a hand.
 #
 # ## Where it fails
 #
 # **The judge rarely recognises both.** Even of like outlines, few pairs ever have both names among its first five (last column of the table).
 #
-# Later methods keep the layout in other ways: prompt-to-prompt {cite:p}`hertz2022` reuses attention maps, which say where each word acts, and InstructPix2Pix {cite:p}`brooks2023` trains a network on pictures with instructions.
+# Later methods keep the layout in other ways, for example prompt-to-prompt {cite:p}`hertz2022` and InstructPix2Pix {cite:p}`brooks2023`.
 #
 # ## Try it
 #

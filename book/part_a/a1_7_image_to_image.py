@@ -140,7 +140,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # :lines: 1,3-
 # ```
 #
-# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. The function `noised` is step 1, `trajectory` is the loop of 1.4. `noise` holds the random generators, one for each seed. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture of `denoise_from`.
+# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. `noised` is step 1, `trajectory` the loop of 1.4, and `noise` holds the random generators. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
 #
 # ## What you see
 #
@@ -150,12 +150,12 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # * **More noise** ($t = 510$ and 600): colours and places still come from the shapes, details from the model: legs and spots, windows. The roof keeps less and less of our blue.
 # * **Much noise** (from $t = 690$): the ladybug is finished. The house gets a red roof, and at 780 is close to the model's own (last column).
 #
-# With little noise the result is **faithful** to what we gave; with more it can be better **recognised**. To measure both, we average 127 drawings over blocks of 8 × 8 pixels and redraw each with its name. Our model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on those of other styles.
+# Little noise keeps more of the shapes, much noise gives the better drawing. To measure both, we average 127 drawings over blocks of 8 × 8 pixels and redraw each with its name. Our model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on those of other styles.
 #
 # * **Faithful**: how far the blocks of the result are from those given (root mean square), in % of the step from black to white. Smaller is more faithful.
 # * **Recognised**: how often the right name is the first of the judge's 508.
 
-# %% mystnb={"figure": {"caption": "Above: one of the 127 drawings as blocks, and redrawn as \"a strawberry\" from four starts $t$ and from pure noise. Below: all 127, with their names and with \"a high quality photo\". The points are $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870 and 990 (pure noise); bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves from the same point at 0 % and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and 5 %, then slowly to 0.97 at 17 % from pure noise. Without the name it rises to 0.29 and falls to 0 at 27 %."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: one of the 127 drawings as blocks, and redrawn as \"a strawberry\" from four starts $t$ and from pure noise. Below: all 127, with their names and with \"a high quality photo\". Points: $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870, 990 (pure noise). Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves from the same point at 0 % and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and 5 %, then slowly to 0.97 at 17 % from pure noise. Without the name it rises to 0.29 and falls to 0 at 27 %."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
 one = edits["names"].index("strawberry")  # its place is its seed
 drawing = held_out(emoji())[0][[4 * one]]  # the 127 are each fourth of 508
@@ -225,17 +225,15 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 390$ the colours change, mostly to duller ones, and the flower is hardly there. From 690 on the house is clean, but no longer ours: the sun is gone, and of the garden only a green strip is left. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge; its name is not among the model's 508.
+# At $t = 390$ the colours change, mostly to duller ones, and the flower is hardly there. From 690 on the house is clean, but no longer ours: no sun, and a green strip for the garden. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge; its name is not among the model's 508.
 #
 # ```{dropdown} How the two drawings were made
-# Each is a list of pen strokes, stored as SVG paths: first the colour, in zigzags of a broad pen, then the outlines with
-# a thin one. The points of each stroke were set one by one; a small program drew a smooth curve through them and added what a hand adds: drift, tremor, and ends that
-# run past their corner. The strokes are in `data/images/drawn-house.svg` and `drawn-fish.svg`, and `data/images/render.py` renders them.
+# Each is a list of pen strokes, stored as SVG paths in `data/images/drawn-house.svg` and `drawn-fish.svg`: first the colour, in zigzags of a broad pen, then the outlines with a thin one. `data/images/render.py` renders them.
 # ```
 #
 # ## Where it fails
 #
-# **A prompt without a name.** The coursework's prompt is "a high quality photo". From left to right the results lose details, then form; at 960 the sailboat is a lump, with a stem left of the mushroom and arms of the cactus. With the name (last column; compare $t = 780$) the boat gets two sails and the mushroom spots. But the boat's red is lost too, and the cactus is in three loose pieces. On average a name helps ({numref}`fig-a17-tradeoff`).
+# **A prompt without a name.** The coursework's prompt is "a high quality photo". From left to right the results lose details, then form; at 960 the sailboat is a lump. With the name (last column; compare $t = 780$) the boat gets two sails and the mushroom spots. But the boat's red is lost, and the cactus is in three loose pieces. On average a name helps ({numref}`fig-a17-tradeoff`).
 
 # %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. Last column: the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. From left to right the results lose the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the last column, with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
 middle, names = by_profile(full=7, fast=2), ["sailboat", "mushroom", "cactus"]
