@@ -200,7 +200,7 @@ grid([unit_range(eight)], [name.replace(" ", "\n") for name in called_so])
 #
 # We redraw the 127 drawings of [1.7](a1_7_image_to_image.ipynb) as other things. The **overlap** of two outlines is the area that both cover, divided by the area that either covers.
 
-# %% mystnb={"figure": {"caption": "127 drawings, each redrawn with three other names: of like, middle and unlike outline. Left: the drawing whose overlaps (the numbers) are nearest to the means of the curves, what it is to become, and three results. Right: the share of pairs for which the judge's first name is the new one; standard errors are at most 0.045. $\\gamma = 7$, one seed a pair. From `python -m benchmarks.edits`.", "name": "fig-a173-outlines"}, "image": {"alt": "ALT"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "127 drawings, each redrawn with three other names: of like, middle and unlike outline. Left: the drawing whose overlaps (the numbers) are nearest to the means of the curves, what it is to become, and three results. Right: the share of pairs for which the judge's first name is the new one; standard errors are at most 0.045. $\\gamma = 7$, one seed a pair. From `python -m benchmarks.edits`.", "name": "fig-a173-outlines"}, "image": {"alt": "Left, three rows that begin with a glass with a drink. Towards an owl, which is there at 690; towards an envelope, a bag at 690 and a flat grey box at 780; towards a crocodile, green and red pieces at 690 and a crooked green animal at 780. Right, three rising curves against the start from 330 to 780, all near 0 at 330. The one of like outlines is highest and reaches 0.78, the middle one 0.73, the one of unlike outlines 0.45."}} tags=["hide-input"]
 rows = edits["outlines"]["rows"]
 kinds = ("like", "middle", "unlike")
 pairs_of = {k: [row for row in rows if row["kind"] == k] for k in kinds}
@@ -258,7 +258,7 @@ table(
 )
 
 # %% [markdown]
-# Redrawing succeeds earlier between things of like outline. Such things can be alike in colour too; we did not separate these.
+# Redrawing succeeds earlier between things of like outline. At $t = 690$ the drink is an owl, but no crocodile yet. Such things can be alike in colour too; we did not separate these.
 #
 # ## The coursework's prompts
 

@@ -75,7 +75,7 @@ timesteps = by_profile(
 )
 shares = model.schedule.alpha_bar.sqrt()
 
-# %% mystnb={"figure": {"caption": "Two pictures of two flat shapes each (left), chosen from ten that we tried. To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. Below $t$: $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. Last column: the same prompt and seed, without the shapes. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A red circle with a dark circle on top, and a house of a beige square with a blue triangle. To the right of each, a row with more and more noise over it, and below the results. The circles get legs, a line in the middle and spots from 510 on, as a ladybug. The house gets windows and a door; its roof is blue at 390 and 510, partly blue at 600, and red from 690 on and from pure noise."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures of two flat shapes each (left), chosen from 20 that we tried. To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. Below $t$: $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. Last column: the same prompt and seed, without the shapes. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A yellow ellipse with a dark circle at its upper right, off centre, and a house of a beige square with a blue triangle. To the right of each, a row with more and more noise over it, and below the results. The ellipse gets legs and spots from 510 on, as a ladybug that is yellow at 510, orange at 600 and red from 690 on; from pure noise the ladybug is red, upright and in the middle. The house gets windows and a door; its roof is blue at 390 and 510, partly blue at 600, and red from 690 on and from pure noise."}} tags=["hide-input"]
 
 
 def picture_of(shapes, turned=0, moved=(0, 0)):
@@ -125,30 +125,46 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # %% [markdown]
 # ## The idea
 #
-# In [1.4](a1_4_iterative_denoising.ipynb) the loop brought a noised picture back. Now we want another picture:
-#
 # 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
 #    picture as $x_0$ and fresh noise $\epsilon$.
 # 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb). We take $\gamma = 5$, close to the 4 advised there; the last figure has the coursework's 7.
 #
-# **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas of colour last: over a large area it averages out. These two steps are called SDEdit {cite:p}`meng2022`.
+# **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first, and large areas last: over an area it averages out. These two steps are called SDEdit {cite:p}`meng2022`.
 #
-# Why does it work? With enough noise, noised shapes and noised drawings overlap: the same $x_t$ can come from either. So the loop starts where the model was trained.
+# It works because, with enough noise, noised shapes and noised drawings overlap: the same $x_t$ can come from either. So the loop starts where the model was trained.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
 # :lines: 1,3-
 # ```
 #
-# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. `noised` is step 1, `trajectory` the loop of 1.4, and `noise` holds the random generators. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
+# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. `noised` is step 1, `trajectory` the loop of [1.4](a1_4_iterative_denoising.ipynb), and `noise` holds the random generators. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
 #
 # ## What you see
 #
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay, with few changes.
-# * **More noise** ($t = 510$ and 600): colours and places still come from the shapes, details from the model: legs and spots, windows. The roof keeps less and less of our blue.
-# * **Much noise** (from $t = 690$): the ladybug is finished. The house gets a red roof, and at 780 is close to the model's own (last column).
+# * **More noise** ($t = 510$ and 600): place and colour come from the shapes, legs, spots and windows from the model. Left to itself, the model draws a red ladybug in the middle (last column); ours is yellow, then orange, and to the right. The roof keeps less and less of our blue.
+# * **Much noise** (from $t = 690$): ladybug and roof are red. At 780 the ladybug is still off centre, and the house close to the model's own.
+#
+# At $t = 690$ the blue of the roof can still be seen in $x_t$. How strongly does the prompt compete?
+
+# %% mystnb={"figure": {"caption": "\"A house\" from the shapes at $t = 690$, for three guidance scales $\\gamma$; seed 0.", "name": "fig-a17-roof"}, "image": {"alt": "Three houses. At gamma 1 the roof is blue, at 2 blue with a reddish edge, at 5 red."}} tags=["hide-input"]
+i_690 = by_profile(full=10, fast=0)
+houses = [
+    sdedit(model, prompted(model, "a house", gamma), house, i_690, [0], timesteps)
+    for gamma in (1, 2)
+]
+houses.append(results[starts.index(i_690)][1:])  # with 5: the house drawn above
+grid(
+    [unit_range(torch.cat(houses))],
+    titles=[rf"$\gamma={gamma}$" for gamma in (1, 2, 5)],
+    size=1.0,
+)
+
+# %% [markdown]
+# With $\gamma = 1$ the roof stays blue, with 5 it is red.
 #
 # Little noise keeps more of the shapes, much noise gives the better drawing. To measure both, we average 127 drawings over blocks of 8 × 8 pixels and redraw each with its name. Our model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on those of other styles.
 #
@@ -207,7 +223,7 @@ plt.show()
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
-# The lighthouse is found. A program drew the house and the fish in the manner of felt pen. The model was trained on none of these pictures.
+# A program drew house and fish in the manner of felt pen. The model was trained on none of the three pictures below.
 
 # %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
