@@ -186,15 +186,21 @@ plt.show()
 # %% [markdown]
 # Here the umbrella wins at a smaller start when $\gamma$ is larger. With $\gamma = 7$ most results up to $t = 510$ are **neither**. What does the judge call them?
 
-# %% mystnb={"figure": {"caption": "The first eight of the 16 seeds at $t = 510$ with $\\gamma = 7$. Above each: the judge's first name.", "name": "fig-a173-neither"}, "image": {"alt": "Eight reddish caps without spots, on thick stems. The first two are called umbrella, the third brown mushroom, the other five croissant."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first six of the 16 seeds at $t = 510$ with $\\gamma = 7$. Above each: the judge's first name.", "name": "fig-a173-neither"}, "image": {"alt": "Six reddish caps without clear spots, on thick stems. The first two are called umbrella, the third brown mushroom, the other three croissant."}} tags=["hide-input"]
 judge, known, _ = load_evaluator()
 i_510 = by_profile(full=16, fast=2)
-eight = sdedit(model, umbrella, mushroom, i_510, range(8), timesteps)
-called_so = [known[i] for i in judge(eight.clamp(-1, 1).cpu()).argmax(1)]
-grid([unit_range(eight)], [name.replace(" ", "\n") for name in called_so])
+some = sdedit(model, umbrella, mushroom, i_510, range(6), timesteps).clamp(-1, 1)
+fig, axes = plt.subplots(1, 6, figsize=(7, 1.6), layout="constrained")
+for ax, image, i in zip(
+    axes, unit_range(some), judge(some.cpu()).argmax(1), strict=True
+):
+    ax.imshow(image.permute(1, 2, 0))
+    ax.set_title(known[i].replace(" ", "\n"), fontsize=10)
+    ax.axis("off")
+plt.show()
 
 # %% [markdown]
-# Most are called croissant. The spots are gone, but no handle has come yet.
+# Most often it says croissant. The spots are gone, but no handle has come yet.
 #
 # ## Does a similar outline help?
 #

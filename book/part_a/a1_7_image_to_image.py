@@ -145,7 +145,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay, with few changes.
-# * **More noise** ($t = 510$ and 600): place and colour come from the shapes, legs, spots and windows from the model. Left to itself, the model draws a red ladybug in the middle (last column); ours is yellow, then orange, and to the right. The roof keeps less and less of our blue.
+# * **More noise** ($t = 510$ and 600): place and colour come from the shapes. Legs, spots and windows come from the model. Left to itself, the model draws a red ladybug in the middle (last column); ours is yellow, then orange, and to the right. The roof keeps less and less of our blue.
 # * **Much noise** (from $t = 690$): ladybug and roof are red. At 780 the ladybug is still off centre, and the house close to the model's own.
 #
 # At $t = 690$ the blue of the roof can still be seen in $x_t$. How strongly does the prompt compete?
