@@ -186,7 +186,7 @@ plt.show()
 # %% [markdown]
 # Here the umbrella wins at a smaller start when $\gamma$ is larger. With $\gamma = 7$ most results up to $t = 510$ are **neither**. What does the judge call them?
 
-# %% mystnb={"figure": {"caption": "The first six of the 16 seeds at $t = 510$ with $\\gamma = 7$. Above each: the judge's first name.", "name": "fig-a173-neither"}, "image": {"alt": "Six reddish caps without clear spots, on thick stems. The first two are called umbrella, the third brown mushroom, the other three croissant."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first six of the 16 seeds at $t = 510$ with $\\gamma = 7$. Above each: the judge's first name.", "name": "fig-a173-neither"}, "image": {"alt": "Six reddish caps on thick stems, most with one pale spot. The first two are called umbrella, the third brown mushroom, the other three croissant."}} tags=["hide-input"]
 judge, known, _ = load_evaluator()
 i_510 = by_profile(full=16, fast=2)
 some = sdedit(model, umbrella, mushroom, i_510, range(6), timesteps).clamp(-1, 1)
@@ -200,7 +200,7 @@ for ax, image, i in zip(
 plt.show()
 
 # %% [markdown]
-# Most often it says croissant. The spots are gone, but no handle has come yet.
+# Most often it says croissant. At most one pale spot is left, and no handle has come yet.
 #
 # ## Does a similar outline help?
 #
