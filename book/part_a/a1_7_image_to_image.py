@@ -223,7 +223,7 @@ plt.show()
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
-# A program drew house and fish in the manner of felt pen. The model was trained on none of the three pictures below.
+# A program drew house and fish in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three pictures below.
 
 # %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -242,10 +242,6 @@ grid(
 
 # %% [markdown]
 # At $t = 390$ the colours change, mostly to duller ones, and the flower is hardly there. From 690 on the house is clean, but no longer ours: no sun, and a green strip for the garden. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge; its name is not among the model's 508.
-#
-# ```{dropdown} How the two drawings were made
-# Each is a list of pen strokes, stored as SVG paths in `data/images/drawn-house.svg` and `drawn-fish.svg`: first the colour, in zigzags of a broad pen, then the outlines with a thin one. `data/images/render.py` renders them.
-# ```
 #
 # ## Where it fails
 #
