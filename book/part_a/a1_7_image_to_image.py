@@ -150,7 +150,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # At $t = 690$ the blue of the roof can still be seen in $x_t$. How strongly does the prompt compete?
 
-# %% mystnb={"figure": {"caption": "\"A house\" from the shapes at $t = 690$, for three guidance scales $\\gamma$; seed 0.", "name": "fig-a17-roof"}, "image": {"alt": "Three houses. At gamma 1 the roof is blue, at 2 blue with a reddish edge, at 5 red."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "\"A house\" from the shapes at $t = 690$, for three guidance scales $\\gamma$; seed 0.", "name": "fig-a17-roof"}, "image": {"alt": "Three houses. At gamma 1 and 2 the roof is a dull blue with brown edges, at 5 red."}} tags=["hide-input"]
 i_690 = by_profile(full=10, fast=0)
 houses = [
     sdedit(model, prompted(model, "a house", gamma), house, i_690, [0], timesteps)
@@ -164,7 +164,7 @@ grid(
 )
 
 # %% [markdown]
-# With $\gamma = 1$ the roof stays blue, with 5 it is red.
+# With $\gamma = 1$ the roof stays mostly blue, with 5 it is red.
 #
 # Little noise keeps more of the shapes, much noise gives the better drawing. To measure both, we average 127 drawings over blocks of 8 × 8 pixels and redraw each with its name. Our model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on those of other styles.
 #
