@@ -57,7 +57,10 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torchvision.transforms.v2.functional import pil_to_tensor
 
+from diffusion_utils.emoji64.dataset import emoji
+from diffusion_utils.emoji64.judge import held_out
 from diffusion_utils.files import ROOT
+from diffusion_utils.metrics import wilson
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, unit_noise
@@ -72,23 +75,26 @@ timesteps = by_profile(
 )
 shares = model.schedule.alpha_bar.sqrt()
 
-# %% mystnb={"figure": {"caption": "Two pictures of two flat shapes each (left), chosen from ten that we tried. To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. Below $t$: $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. Last column: the same prompt and seed, without the shapes. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A red circle with a dark circle on top, and a house of a beige square with a blue triangle. To the right of each, a row with more and more noise over it, and below the results. The circles get legs, a line in the middle and spots from 510 on, as a ladybug. The house gets windows and a door; its roof is blue at 390 and 510, partly blue at 600, and red from 690 on and from pure noise."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures of two flat shapes each (left), chosen from 20 that we tried. To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. Below $t$: $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. Last column: the same prompt and seed, without the shapes. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A yellow ellipse with a dark circle at its upper right, off centre, and a house of a beige square with a blue triangle. To the right of each, a row with more and more noise over it, and below the results. The ellipse gets legs and spots from 510 on, as a ladybug that is yellow at 510, orange at 600 and red from 690 on; from pure noise the ladybug is red, upright and in the middle. The house gets windows and a door; its roof is blue at 390 and 510, partly blue at 600, and red from 690 on and from pure noise."}} tags=["hide-input"]
 
 
-def picture_of(shapes):
+def picture_of(shapes, turned=0, moved=(0, 0)):
     """Filled shapes, each a kind, a colour and its corners in pixels -> (3, 64, 64)."""
     image = Image.new("RGB", (256, 256), "white")
     for kind, colour, corners in shapes:
         getattr(ImageDraw.Draw(image), kind)(corners, fill=colour)
+    image = image.rotate(turned, translate=moved, fillcolor="white")
     small = image.resize((64, 64), Image.Resampling.BOX)
     return pil_to_tensor(small) / 127.5 - 1
 
 
 ladybug = picture_of(
     [
-        ("ellipse", "#d8322e", [(30, 60), (226, 230)]),
-        ("ellipse", "#333333", [(90, 20), (166, 100)]),
-    ]
+        ("ellipse", "#f2c230", [(50, 74), (206, 210)]),
+        ("ellipse", "#333333", [(98, 42), (158, 106)]),
+    ],
+    turned=-60,
+    moved=(28, 28),
 )
 house = picture_of(
     [
@@ -119,66 +125,105 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # %% [markdown]
 # ## The idea
 #
-# In [1.4](a1_4_iterative_denoising.ipynb) the loop brought a noised picture back. Now we want another picture:
-#
 # 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
 #    picture as $x_0$ and fresh noise $\epsilon$.
-# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb).
+# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb). We take $\gamma = 5$, close to the 4 advised there; the last figure has the coursework's 7.
 #
-# **What can still be seen through the noise guides the result. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas of colour last: over a large area it averages out. These two steps are called SDEdit {cite:p}`meng2022`.
+# **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first, and large areas last: over an area it averages out. These two steps are called SDEdit {cite:p}`meng2022`.
+#
+# It works because, with enough noise, noised shapes and noised drawings overlap: the same $x_t$ can come from either. So the loop starts where the model was trained.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
 # :lines: 1,3-
 # ```
 #
-# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. The function `noised` is step 1, `trajectory` is the loop of 1.4. `noise` holds the random generators, one for each seed. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture of `denoise_from`.
+# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. `noised` is step 1, `trajectory` the loop of [1.4](a1_4_iterative_denoising.ipynb), and `noise` holds the random generators. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
 #
 # ## What you see
 #
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay, with few changes.
-# * **More noise** ($t = 510$ and 600): colours and places still come from the shapes, details from the model: legs and spots, windows. The roof keeps less and less of our blue.
-# * **Much noise** (from $t = 690$): the ladybug is finished. The house gets a red roof, and at 780 is close to the model's own (last column).
+# * **More noise** ($t = 510$ and 600): place and colour come from the shapes. Legs, spots and windows come from the model. Left to itself, the model draws a red ladybug in the middle (last column); ours is yellow, then orange, and to the right. The roof keeps less and less of our blue.
+# * **Much noise** (from $t = 690$): ladybug and roof are red. At 780 the ladybug is still off centre, and the house close to the model's own.
 #
-# With little noise the result is **faithful** to what we gave; with more it can be better **recognised**. To measure both, we take 127 drawings, average each over blocks of 8 × 8 pixels, and redraw it with its name. (The judge was trained on the same drawings as our model, without the style Twemoji; the 127 are in that style.) *Faithful*: how far the blocks of the result are from those given, as root mean square. *Recognised*: how often its name is the first of the 508 that the judge of [1.5](a1_5_sampling.ipynb) knows.
+# At $t = 690$ the blue of the roof can still be seen in $x_t$. How strongly does the prompt compete?
 
-# %% mystnb={"figure": {"caption": "Left: blocks of a mushroom. Right: 127 drawings as such blocks, redrawn from each start $t$ with their names and with \"a high quality photo\"; the points of both curves are $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870 and 990 (pure noise). $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "On the left a mushroom of 8 by 8 blocks of colour. On the right two curves from the same point at distance 0 and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and a distance of 0.1, then slowly to 0.97 at 0.35 from pure noise. Without the name it rises to 0.29 and falls to 0 at 0.55."}} tags=["hide-input"]
-edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
-mushroom = shipped_image("mushroom")[None]
-coarse = F.interpolate(F.avg_pool2d(mushroom, 8), scale_factor=8)
-fig, (left, right) = plt.subplots(
-    1, 2, figsize=(7, 2.8), layout="constrained", width_ratios=[1, 3]
+# %% mystnb={"figure": {"caption": "\"A house\" from the shapes at $t = 690$, for three guidance scales $\\gamma$; seed 0.", "name": "fig-a17-roof"}, "image": {"alt": "Three houses. At gamma 1 and 2 the roof is a dull blue with brown edges, at 5 red."}} tags=["hide-input"]
+i_690 = by_profile(full=10, fast=0)
+houses = [
+    sdedit(model, prompted(model, "a house", gamma), house, i_690, [0], timesteps)
+    for gamma in (1, 2)
+]
+houses.append(results[starts.index(i_690)][1:])  # with 5: the house drawn above
+grid(
+    [unit_range(torch.cat(houses))],
+    titles=[rf"$\gamma={gamma}$" for gamma in (1, 2, 5)],
+    size=1.0,
 )
-left.imshow(unit_range(coarse)[0].permute(1, 2, 0))
-left.axis("off")
-small = {"textcoords": "offset points", "fontsize": 8}
+
+# %% [markdown]
+# With $\gamma = 1$ the roof stays mostly blue, with 5 it is red.
+#
+# Little noise keeps more of the shapes, much noise gives the better drawing. To measure both, we average 127 drawings over blocks of 8 × 8 pixels and redraw each with its name. Our model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on those of other styles.
+#
+# * **Faithful**: how far the blocks of the result are from those given (root mean square), in % of the step from black to white. Smaller is more faithful.
+# * **Recognised**: how often the right name is the first of the judge's 508.
+
+# %% mystnb={"figure": {"caption": "Above: one of the 127 drawings as blocks, and redrawn as \"a strawberry\" from four starts $t$ and from pure noise. Below: all 127, with their names and with \"a high quality photo\". Points: $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870, 990 (pure noise). Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves from the same point at 0 % and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and 5 %, then slowly to 0.97 at 17 % from pure noise. Without the name it rises to 0.29 and falls to 0 at 27 %."}} tags=["hide-input"]
+edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
+one = edits["names"].index("strawberry")  # its place is its seed
+drawing = held_out(emoji())[0][[4 * one]]  # the 127 are each fourth of 508
+blocks = F.interpolate(F.avg_pool2d(drawing, 8), scale_factor=8)
+named = prompted(model, "a strawberry", 5)
+few = by_profile(full=[20, 16, 10, 4], fast=[2, 0])
+drawn = [sdedit(model, named, blocks, i, [one], timesteps) for i in few]
+drawn = [blocks, *drawn, generate(model, named, [one], timesteps)]
+titles = ["blocks", *(f"$t={timesteps[i]}$" for i in few), "pure noise"]
+
+layout = [[*range(len(drawn))], ["curve"] * len(drawn)]
+fig, axes = plt.subplot_mosaic(
+    layout, figsize=(7, 4.2), height_ratios=[1, 2.4], layout="constrained"
+)
+for place, (title, image) in enumerate(zip(titles, drawn, strict=True)):
+    axes[place].imshow(unit_range(image[0]).clamp(0, 1).permute(1, 2, 0))
+    axes[place].set_title(title, fontsize=10)
+    axes[place].axis("off")
 for kind, label in ("name", "its name"), ("a high quality photo", "no name"):
-    points = {
-        t: (np.mean(at["distance"]), np.mean(np.array(at["rank"]) == 1))
-        for t, at in edits[kind].items()
-    }
-    right.plot(*zip(*points.values(), strict=True), "o-", label=label)
+    at = edits[kind].values()
+    change = [50 * np.mean(row["distance"]) for row in at]  # from -1 to 1 is 100 %
+    share = np.array([np.mean(np.array(row["rank"]) == 1) for row in at])
+    low, high = np.transpose([wilson(p, len(edits["names"])) for p in share])
+    bars = np.maximum([share - low, high - share], 0)
+    axes["curve"].errorbar(change, share, bars, fmt="o-", capsize=2, label=label)
     if kind == "name":
-        for t in ("0", "390", "510", "990"):
-            right.annotate(f"$t={t}$", points[t], (-4, 5), ha="right", **small)
-right.set(
-    xlabel="distance to the blocks",
+        for t, *point in zip(edits[kind], change, share, strict=True):
+            if t in ("0", "390", "510", "870", "990"):
+                axes["curve"].annotate(
+                    f"$t={t}$",
+                    point,
+                    (-5, 6),
+                    textcoords="offset points",
+                    ha="right",
+                    fontsize=8,
+                )
+axes["curve"].set(
+    xlabel="change of the blocks (% of black to white)",
     ylabel="recognised",
-    xlim=(-0.06, None),
+    xlim=(-3, None),
     ylim=(-0.05, 1.1),
 )
-right.legend(loc="center right")
+axes["curve"].legend(loc="center right")
 plt.show()
 
 # %% [markdown]
-# With the name, most of the gain comes early: up to $t = 510$ the share recognised rises from a fifth to two thirds, at a mean distance of 0.1. After that the same gain costs more distance. Without a name the share never passes 0.3.
+# With the name, most of the gain comes early: up to $t = 510$ the share recognised rises from a fifth to two thirds, and the blocks change by about 5 %. From 510 to 780 the bars overlap. Without a name the share never passes 0.3.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
-# A program drew house and fish in the manner of felt pen. None of the three was trained on.
+# A program drew house and fish in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three pictures below.
 
 # %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -196,17 +241,11 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 390$ the colours change, mostly to duller ones, and the flower is hardly there. From 690 on the house is clean, but no longer ours: the sun is gone too. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge, probably because the model was not trained on the name.
-#
-# ```{dropdown} How the two drawings were made
-# Each is a list of pen strokes, stored as SVG paths: first the colour, in zigzags of a broad pen, then the outlines with
-# a thin one. The points of each stroke were set one by one; a small program drew a smooth curve through them and added what a hand adds: drift, tremor, and ends that
-# run past their corner. The strokes are in `data/images/drawn-house.svg` and `drawn-fish.svg`, and `data/images/render.py` renders them.
-# ```
+# At $t = 390$ the colours change, mostly to duller ones, and the flower is hardly there. From 690 on the house is clean, but no longer ours: no sun, and a green strip for the garden. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge; its name is not among the model's 508.
 #
 # ## Where it fails
 #
-# **A prompt without a name.** The coursework's prompt is "a high quality photo". From left to right the results lose details, then form; at 960 the sailboat is a lump, with a stem left of the mushroom and arms of the cactus. With the name (last column; compare $t = 780$) the boat has two sails and the mushroom spots, but the cactus is in three loose pieces. {numref}`fig-a17-tradeoff` shows how much a name helps.
+# **A prompt without a name.** The coursework's prompt is "a high quality photo". From left to right the results lose details, then form; at 960 the sailboat is a lump. With the name (last column; compare $t = 780$) the boat gets two sails and the mushroom spots. But the boat's red is lost, and the cactus is in three loose pieces. On average a name helps ({numref}`fig-a17-tradeoff`).
 
 # %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. Last column: the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. From left to right the results lose the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the last column, with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
 middle, names = by_profile(full=7, fast=2), ["sailboat", "mushroom", "cactus"]
