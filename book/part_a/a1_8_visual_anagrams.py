@@ -231,7 +231,7 @@ table(
 )
 
 # %% [markdown]
-# With the flip and the turns, anagrams have both names more often than training drawings. The other two views hardly ever pass. For the negative this says little: the judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order, which tears outlines apart.
+# With the flip and the turns, anagrams have both names more often than training drawings. The other two views hardly ever pass. For the negative this says little: the judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order, which tears outlines apart, as {numref}`fig-a18-broken` shows.
 #
 # ## Where it fails
 #
@@ -240,10 +240,12 @@ table(
 # * **Shuffling** all pixels is orthogonal, but a shuffled drawing is no drawing.
 # * The **negative** $f(x) = -x$ swaps dark and light, and each hue and its complement, since colours lie in $[-1, 1]$. It is orthogonal too. It moves no outline, so the two things must share theirs.
 
-# %% mystnb={"figure": {"caption": "A strawberry and a watermelon, with all pixels shuffled; a penguin and \"a ghost on a black background\", with the negative. The picture (above), and what the view shows (below). $\\gamma = 7$, seed 1, timesteps 990, 960, .., 0.", "name": "fig-a18-broken"}, "image": {"alt": "Two columns. Shuffled: a pink area of grain; a strawberry shows faintly in the picture, and a slice of watermelon in the view. The negative: a penguin, and in the view a pale penguin on black."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A panda and a soccer ball, with the jigsaw; a strawberry and a watermelon, with all pixels shuffled; a penguin and \"a ghost on a black background\", with the negative. The picture (above), and what the view shows (below). $\\gamma = 7$, seeds 5, 1 and 1, timesteps 990, 960, .., 0.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. The jigsaw: torn patches of violet and brown on white, above and below. Shuffled: a pink area of grain; a strawberry shows faintly in the picture, and a slice of watermelon in the view. The negative: a penguin, and in the view a pale penguin on black."}} tags=["hide-input"]
 order = torch.randperm(64 * 64, generator=generators([0])[0])
-views = {"pixels shuffled": permutation(order), "negative": VIEWS["negative"]}
+jigsaw, negative = VIEWS["jigsaw"], VIEWS["negative"]
+views = {"jigsaw": jigsaw, "pixels shuffled": permutation(order), "negative": negative}
 tried = [
+    drawn(("panda", "soccer ball"), views["jigsaw"], 5),
     drawn(pairs[0], views["pixels shuffled"], 1),
     drawn(("penguin", "ghost"), views["negative"], 1, " on a black background"),
 ]
