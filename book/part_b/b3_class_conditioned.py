@@ -331,7 +331,7 @@ table(
 )
 
 # %% [markdown]
-# Not told the class, this network is worse than B2's, perhaps because it saw only a tenth as many examples that way. (Each was trained once.)
+# Not told the class, this network is worse than B2's, perhaps because it saw only a tenth as many examples that way.
 
 # %% mystnb={"code_prompt_show": "Show the numbers"} tags=["remove-input", "hide-output"]
 lines = [
