@@ -356,7 +356,7 @@ table(
 #
 # **It probably imitates: most of its pictures lie nearer to training drawings than a new style does.**
 #
-# Large models sometimes do {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing, and for each drawing in the style twemoji, taken as if new, for the nearest in the six other styles.
+# Large models sometimes copy {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing, and for each drawing in the style twemoji, taken as if new, for the nearest in the six other styles.
 #
 # The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Values go from $-1$ to 1, so black and white are 2 apart.
 #
