@@ -1,10 +1,10 @@
-"""What people see in Emoji-64's pictures: python -m benchmarks.emoji64_sheets.
+"""What is seen in Emoji-64's pictures: python -m benchmarks.emoji64_sheets.
 
 Draws sheets into models/emoji64/naming: every fifth name in shuffled order, numbered, without names, and
 sheets of colours, backgrounds, other words, words that training never shows, styles and the chapters'
-prompts. `--count` counts the answers of people who saw only the numbered pictures, in naming/answers-*.txt,
-one "NUMBER: thing" a line: an answer is right if it is the name or one of its synonyms in
-benchmarks/naming.json.
+prompts. `--count` counts the answers in naming/answers-*.txt, one "NUMBER: thing" a line: an answer is
+right if it is the name or one of its synonyms in benchmarks/naming.json. Each file holds the answers of a
+vision-language model, asked afresh, that saw only the numbered pictures.
 """
 
 import argparse

@@ -78,6 +78,7 @@ from diffusion_utils.show import grid, table, to_pixels, unit_range
 from diffusion_utils.tasks import generate, prompted
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runs import read_history
+from diffusion_utils.views import low_pass
 
 model = load_pretrained("emoji64")
 data = emoji()
@@ -142,7 +143,7 @@ for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# At half the size there is less noise beside the picture: it is a noisy picture of an earlier timestep, $t'$. At $t = 800$ of 1,000 timesteps the base draws a penguin from the little that can be seen, from the prompt and from what it remembers. (Other models draw small first and enlarge then, with two samplers {cite:p}`ho2022cascaded`. Here both networks work in each step of one.)
+# At half the size there is less noise beside the picture: it is a noisy picture of an earlier timestep, $t'$. At $t = 800$ of 1,000 timesteps the base draws a penguin from the little that can be seen, from the prompt and from what it remembers. (Other models draw small first and enlarge then {cite:p}`ho2022cascaded`. Here both networks work in each step.)
 #
 # Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. In almost pure noise, the noise is easy to guess. In an almost clean picture, the picture is. The velocity is nearly $-x_0$ in the first case and nearly $\epsilon$ in the second, so in both it asks for what is hard to see:
 #
@@ -256,11 +257,11 @@ table(
         "hours",
         "error of v",
     ],
-    "The run that made these weights. The error is the mean over the last 100 steps, on training drawings; none were kept out.",
+    "The run that made these weights. The error is the mean over the last 100 steps, on training drawings; none were kept out. The two errors are at different sizes, so not comparable.",
 )
 
 # %% [markdown]
-# The loss is the mean squared error of $v$, the optimiser Muon, which makes the step of a matrix of weights about equally large in all directions {cite:p}`jordan2024`.
+# The loss is the mean squared error of $v$, the optimiser Muon {cite:p}`jordan2024`.
 #
 # ````{dropdown} The recipe, as the code has it now
 # ```{literalinclude} ../../diffusion_utils/emoji64/recipe.py
@@ -274,7 +275,7 @@ table(
 # The run had other numbers at times, so one run does not give the same weights. The model card has the changes, and the short runs that the recipe was chosen by.
 # ````
 
-# %% mystnb={"figure": {"caption": "The same eight prompts and seeds (0 to 7) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps. A rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog, a house.", "name": "fig-e64-sheets"}, "image": {"alt": "Three rows of the same eight things: rough shapes at step 1,000, clear things with details at step 18,000."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The same eight prompts and seeds (0 to 7) as the base learns, at 32x32 pixels; $\\gamma = 4$, 20 steps.", "name": "fig-e64-sheets"}, "image": {"alt": "Three rows of the same eight things, a rocket ship, a broccoli, a ninja, a red apple, a pencil, a skull, a dog and a house: rough shapes at step 1,000, clear things with details at step 18,000."}} tags=["remove-input"]
 sheets = sorted((FOLDER / "base").glob("sheet-*.png"))
 sheets = [sheets[i * (len(sheets) - 1) // 2] for i in range(3)]
 fig, axes = plt.subplots(3, 1, figsize=(7, 3.3), layout="compressed")
@@ -286,14 +287,14 @@ for ax, path in zip(axes, sheets, strict=True):
 plt.show()
 
 # %% [markdown]
-# Colours and rough shapes come first, details later. `python -m diffusion_utils.emoji64.train base --hours 8`, then `refiner`, trains such a model.
+# The README has the commands (section Train); `--hours 6` and `--hours 1.5` give both networks the time of the table. We have not repeated the run.
 
 # %% [markdown]
 # ## How good is it?
 #
-# **Readers** saw only numbered pictures, of every fifth name and shuffled, and wrote down what each shows. An answer is right if it is the name or a synonym from a list in the repository. The count is strict: "T-rex dinosaur" for the t-rex is not in the list.
+# A **reader** is a vision-language model, asked afresh each time, that saw only the numbered pictures (every fifth name, shuffled) and wrote down what each shows. The four answers agree much, even where they are wrong, so they are not independent. An answer is right if it is the name or a synonym from a list in the repository.
 #
-# A **judge**, a small network, chooses from the 508 names, so its task is easier. It learned from the same drawings in all styles but one. The last row has real drawings in that style.
+# A **judge**, a small network, chooses from the 508 names; a reader has no such list. The judge learned from the same drawings in all styles but one. The last row has real drawings in that style.
 
 # %% tags=["remove-input"]
 judge = load_evaluator()
@@ -304,7 +305,7 @@ def stored(name):
     return json.loads((ROOT / f"benchmarks/results/{name}.json").read_text())
 
 
-def people(counted):
+def right_answers(counted):
     right = ", ".join(map(str, sorted(counted["right"].values())))
     return f"{right} of {counted['pictures']}"
 
@@ -315,7 +316,7 @@ table(
     [
         [
             "drawn by Emoji-64",
-            people(naming),
+            right_answers(naming),
             f"{(found == 1).mean():.0%}",
             f"{(found <= 5).mean():.0%}",
         ],
@@ -342,30 +343,22 @@ for answers in naming["wrong"].values():
         wrong.setdefault(name, []).append(answer)
 table(
     [[name, len(said), ", ".join(dict.fromkeys(said))] for name, said in wrong.items()],
-    ["picture of", "readers who missed it", "what they wrote"],
-    f"The pictures that not all of the {len(naming['right'])} readers named, by the strict count.",
+    ["picture of", "readers that missed it", "what they wrote"],
+    f'The pictures that not all of the {len(naming["right"])} readers (a vision-language model, asked afresh each time) named, by a strict count: "T-rex dinosaur" is not in the list of synonyms. They agree much, so they are not independent.',
 )
 
 # %% [markdown]
-# The judge names the drawn pictures more often than the real ones. They are probably not better, but more like the drawings that the judge has learned.
+# The judge names drawn pictures more often than real ones, probably because they are more like the drawings that it learned.
 #
-# Readers had named a few more pictures of an earlier state. We ship the later one because it draws the colours and backgrounds that are asked for more often. (Counts: model card.)
+# With the weights of step 12,000 readers named a few pictures more. We ship later ones, which obey colours and backgrounds more often. (Counts: model card.)
 #
 # ## Is it copying?
-
-# %% tags=["remove-input"]
-copying = stored("emoji64_copying")
-new = np.array([*copying["drawings"][f"{HELD_OUT} to the other styles"].values()])
-guided = np.array([*copying["gamma 4"]["nearest"].values()])  # (102 things, 8 seeds)
-Markdown(
-    f"**It largely imitates: {(guided < new[:, None]).mean():.0%} of its pictures are nearer to a training drawing "
-    "than twemoji's drawing of the same thing is to any drawing in the other styles.**"
-)
-
-# %% [markdown]
-# Large models, too, sometimes repeat pictures of their training {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing. For comparison we take the style twemoji as if it were new, and look for the nearest drawing in the six others.
 #
-# The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Values go from $-1$ to 1, so black and white are 2 apart. Two things can make ours look nearer: a blur tends to make distances smaller, and twemoji has six styles to compare with, ours seven.
+# **It probably imitates: most of its pictures lie nearer to training drawings than a new style does.**
+#
+# Large models sometimes copy {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing, and for each drawing in the style twemoji, taken as if new, for the nearest in the six other styles.
+#
+# The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Values go from $-1$ to 1, so black and white are 2 apart.
 #
 # ````{dropdown} The distance in code
 # ```{literalinclude} ../../diffusion_utils/metrics.py
@@ -375,12 +368,42 @@ Markdown(
 # ```
 # ````
 
+# %% mystnb={"figure": {"caption": "Distances to the nearest drawing, of 816 pictures of Emoji-64 (102 things, seeds 0 to 7, $\\gamma = 4$) and of 102 drawings in the style twemoji. Dashed: the medians.", "name": "fig-e64-nearest"}, "image": {"alt": "Two histograms over the distance. That of Emoji-64 is narrow, with its peak at 0.25 and little above 0.4. That of twemoji is wide, from below 0.1 to nearly 0.7, with its median near 0.4."}} tags=["remove-input"]
+copying = stored("emoji64_copying")
+new = np.array([*copying["drawings"][f"{HELD_OUT} to the other styles"].values()])
+guided = np.array([*copying["gamma 4"]["nearest"].values()])  # (102 things, 8 seeds)
+fig, ax = plt.subplots(figsize=(6, 2.3), layout="constrained")
+named = {"Emoji-64": guided.ravel(), f"style {HELD_OUT}, as if new": new}
+for (name, far), colour in zip(named.items(), ("C0", "C1"), strict=True):
+    share = np.full(len(far), 100 / len(far))
+    bins = np.arange(0, 0.8, 0.04)
+    ax.hist(far, bins, weights=share, alpha=0.5, color=colour, label=name)
+    ax.axvline(np.median(far), ls="--", color=colour)
+ax.set(xlabel="distance to the nearest drawing", ylabel="share in %", xlim=(0, 0.8))
+ax.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# Two things could make ours look nearer in {numref}`fig-e64-nearest`: they have seven styles to be near to, not six, and a blur tends to make distances smaller. Neither closes the gap:
+
 # %% tags=["remove-input"]
-things = data.names[::5]
+sheet = Image.open(FOLDER / "unselected.png")  # every fifth name, 20 a row
+corners = [(2 + 66 * (i % 20), 2 + 66 * (i // 20)) for i in range(len(guided))]
+pixels = np.stack([sheet.crop((x, y, x + 64, y + 64)) for x, y in corners])
+pictures = 2 * to_unit(torch.from_numpy(pixels).permute(0, 3, 1, 2)) - 1
+things = np.array(data.names[::5])
 others = data.style_index != data.styles.index(HELD_OUT)
-places = distances(held_out(data)[0][::5], plain(data, others)).argmin(1)
-shown_by = data.name_index[others][places]
-same = np.array([data.names[k] for k in shown_by]) == things
+six, names_of_six = plain(data, others), data.name_index[others]
+
+
+def to_six_styles(x):
+    """How far pictures are from the nearest drawing in six styles, and whether it shows the thing."""
+    far, nearest = distances(x, six).min(1)
+    return far.numpy(), np.array(
+        [data.names[k] for k in names_of_six[nearest]]
+    ) == things
+
+
 rows = []
 for gamma in (4, 1):
     far, alike = (
@@ -388,26 +411,22 @@ for gamma in (4, 1):
         for key in ("nearest", "same thing")
     )
     rows.append([f"Emoji-64, γ = {gamma}", far, alike])
-rows.append([f"style {HELD_OUT}, as if new", new, same])
+unseen_style = held_out(data)[0][::5]
+rows.append(["Emoji-64, γ = 4, seed 0, six styles", *to_six_styles(pictures)])
+rows.append([f"style {HELD_OUT}, six styles", *to_six_styles(unseen_style)])
+rows.append(
+    ["the same, blurred (σ = 2 pixels)", *to_six_styles(low_pass(2)(unseen_style))]
+)
 table(
     [
-        [name, f"{np.median(far):.2f}", f"{far.min():.2f}", f"{alike.mean():.1%}"]
+        [name, f"{np.median(far):.2f}", f"{alike.mean():.1%}"]
         for name, far, alike in rows
     ],
-    [
-        "",
-        "to the nearest drawing: median",
-        "smallest",
-        "nearest one shows the same thing",
-    ],
-    f"Distances (root mean square per value, values from −1 to 1) of the pictures of {len(new)} things, eight seeds each; one drawing each in {HELD_OUT}. python -m benchmarks.copying repeats this.",
+    ["", "to the nearest drawing: median", "nearest one shows the same thing"],
+    f"{len(new)} things, in the first two rows with eight seeds. The six styles are all but {HELD_OUT}. python -m benchmarks.copying repeats the first two rows.",
 )
 
-# %% mystnb={"figure": {"caption": "Above: eight of the 102 pictures of every fifth name ($\\gamma = 4$, seed 0), from the one that is nearest to a training drawing to the one that is farthest, in even steps of rank: a candle, a turtle, a baby bottle, a cow face, a bicycle, an owl, a red apple, a clown face. Below: the nearest training drawing. The numbers are the distances.", "name": "fig-e64-copies"}, "image": {"alt": "Eight pairs: candle, turtle, baby bottle, cow face, bicycle, owl, red apple, clown face. In each pair both show the thing in the same form; the drawn one is rougher, and some colours and details differ."}} tags=["remove-input"]
-sheet = Image.open(FOLDER / "unselected.png")  # every fifth name, 20 a row
-corners = [(2 + 66 * (i % 20), 2 + 66 * (i // 20)) for i in range(len(guided))]
-pixels = np.stack([sheet.crop((x, y, x + 64, y + 64)) for x, y in corners])
-pictures = 2 * to_unit(torch.from_numpy(pixels).permute(0, 3, 1, 2)) - 1
+# %% mystnb={"figure": {"caption": "Above: eight of the 102 pictures of every fifth name ($\\gamma = 4$, seed 0), from the one that is nearest to a training drawing to the one that is farthest, in even steps of rank. Below: the nearest training drawing. The numbers are the distances.", "name": "fig-e64-copies"}, "image": {"alt": "Eight pairs: candle, turtle, baby bottle, cow face, bicycle, owl, red apple, clown face. In each pair both show the thing in the same form; the drawn one is rougher, and some colours and details differ."}} tags=["remove-input"]
 real = plain(data, slice(None))
 far, nearest = distances(pictures, real).min(1)
 eight = far.argsort()[torch.linspace(0, len(far) - 1, 8).long()]
@@ -419,9 +438,9 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-e64-copies` each picture has the form of a training drawing, even the far ones. They are rougher, and details differ: the turtle has no lines on its shell. (The model learned from twemoji too, so the last row does not say how it does without.)
+# In {numref}`fig-e64-copies` each of the eight has the form of a training drawing, even the far ones. They are rougher, and details differ: the turtle has no lines on its shell. A model trained without one style would be a better test.
 #
-# Is it the guidance that makes the pictures alike?
+# Is it the guidance that makes the pictures alike, or near to the drawings?
 
 # %% mystnb={"figure": {"caption": "A robot from four seeds, 0 to 3, with guidance ($\\gamma = 4$) and without ($\\gamma = 1$); 22 steps.", "name": "fig-e64-seeds"}, "image": {"alt": "Two rows of four robot heads. With guidance all four are white, with red ears and a dark visor. Without it three are grey with a lamp on top, and the fourth is like those above but paler."}} tags=["remove-input"]
 robots = [
@@ -449,14 +468,21 @@ table(
     f"Mean of all pairs, then the median over {len(new)} things.",
 )
 
+# %% tags=["remove-input"]
+apart = [np.median([*found["apart"].values()]) for found in sources.values()]
+near = [np.median(far) for _, far, _ in rows[:2]]
+Markdown(
+    f"In part. Guidance makes pictures of one thing more alike: {apart[0]:.2f} apart against {apart[1]:.2f}. "
+    f"Without it they are still more alike than the drawings ({apart[2]:.2f}). "
+    f"And they are as near to the training drawings: the median is {near[0]:.2f} with guidance and {near[1]:.2f} without."
+)
+
 # %% [markdown]
-# So guidance makes pictures of one thing more alike.
-#
 # ## Where it fails
 #
-# **It knows few words beyond its own.** The text encoder gives words of a like meaning like numbers. So a word that no caption had can draw its thing. The repository has such a word for each of 64 things; some are riddles ("taste organ"). By the judge, most words do not draw their thing.
+# **It knows few words beyond its own.** The text encoder gives similar numbers to words of similar meaning. So a word that no caption had can draw its thing. The repository has such a word for each of 64 things; some are riddles ("taste organ").
 
-# %% mystnb={"figure": {"caption": "Every eighth of the 64 words that no training caption had, in brackets the thing that it is to draw, and below what the judge sees. $\\gamma = 4$, seed 0, 22 steps; nothing selected.", "name": "fig-e64-words"}, "image": {"alt": "Eight pictures: jetliner, a rough aeroplane; bonbon, a green lump; piccolo, an orange disc; wiener, a grey lump; magnifier, a magnifying glass; puppy footprints, the face of a dog; racecar, a red racing car; taste organ, a red shape like a shield."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Every eighth of the 64 words that no training caption had, in brackets the thing that it is to draw, below what the judge sees. $\\gamma = 4$, seed 0, 22 steps; nothing selected.", "name": "fig-e64-words"}, "image": {"alt": "Eight pictures: jetliner, a rough aeroplane; bonbon, a green lump; piccolo, an orange disc; wiener, a grey lump; magnifier, a magnifying glass; puppy footprints, the face of a dog; racecar, a red racing car; taste organ, a red shape like a shield."}} tags=["remove-input"]
 unseen = stored("emoji64_unseen_words")
 eighth = [*unseen["words"].items()][:: by_profile(8, 32)]
 asked = prompted(model, [called(word) for _, word in eighth], gamma=4)
@@ -493,8 +519,15 @@ table(
     f"The {len(unseen['words'])} things, γ = 4, {seeds} seeds. {always} of the words are right with every seed, {never} are never among the five guesses. python -m benchmarks.unseen_words repeats this.",
 )  # fmt: skip
 
+# %% tags=["remove-input"]
+seen_right = sum(judge[1][i] == name for i, (name, _) in zip(said, eighth, strict=True))
+Markdown(
+    f"This eighth is lucky: the judge sees {seen_right} of {len(eighth)} as asked, {seen_right / len(eighth):.0%}, "
+    f"but {(ranks['word'] == 1).mean():.1%} of all."
+)
+
 # %% [markdown]
-# **Where we asked for more, it drew one thing.** We tried three such prompts.
+# **Where we asked for more, it drew one thing:** one apple, a face, one animal.
 
 # %% mystnb={"figure": {"caption": "Three prompts that ask for too much, three seeds each, 0 to 2; $\\gamma = 4$, 22 steps. The prompts were chosen.", "name": "fig-e64-failures"}, "image": {"alt": "Three rows of three pictures. Each time one red apple; a yellow or orange face; one light brown animal."}} tags=["remove-input"]
 much = ["three red apples", "the word hello", "a cat and a dog"]
@@ -502,8 +535,6 @@ rows = [generate(model, prompted(model, p, gamma=4), range(3), timesteps) for p 
 grid([unit_range(x) for x in rows], labels=much, size=1.2)
 
 # %% [markdown]
-# Each time it drew one apple, a face, and one animal.
-#
 # ## Try it
 #
 # * Change `prompts` to `[f"a blue {name}" for name in shown]`. Try whether the things turn blue.
