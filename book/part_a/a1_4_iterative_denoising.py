@@ -322,7 +322,7 @@ table(
 )
 
 # %% [markdown]
-# From $\eta = 0.25$ on, more fresh noise leaves less of the spots. Our untested guess: what $\hat x_0$ lacks of them is still in $\epsilon_\theta$, of which fresh noise replaces a part. Part A still takes (N.3), as the coursework does: for *new* pictures ([1.5](a1_5_sampling.ipynb)) we have not compared the two.
+# From $\eta = 0.25$ on, more fresh noise leaves less of the spots. Our untested guess: what $\hat x_0$ lacks of them is still in $\epsilon_\theta$, of which fresh noise replaces a part. Part A takes (N.3), as the coursework does: for *new* pictures ([1.5](a1_5_sampling.ipynb)) we have not compared the two.
 #
 # With exact guesses and short steps, (N.3) would keep as much as one step, on average. Ten times as many steps help little. So the network's errors are a likely cause.
 #
