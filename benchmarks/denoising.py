@@ -7,7 +7,9 @@ picture, how close it is to the original (PSNR), its sharpness, and the rank of 
 evaluator's list. Two sets: five pictures that neither the network nor the evaluator has seen, each from
 sixteen seeds, and every second drawing of the style that the evaluator has not seen (the network has).
 
-Under "spots" it has how much of the spots of the shipped mushroom each way leaves, for 64 seeds.
+Under "spots" it has how much of the spots of the shipped mushroom each way leaves, for 64 seeds; under
+"dial" the same for the steps between DDIM (eta = 0) and that with all its fresh noise (eta = 1), for
+the first 16 of these seeds.
 """
 
 import argparse
@@ -25,7 +27,7 @@ from diffusion_utils.emoji64.judge import held_out, load_evaluator, name_ranks
 from diffusion_utils.emoji64.model import WEIGHTS
 from diffusion_utils.metrics import psnr
 from diffusion_utils.pictures import IMAGES, shipped_image
-from diffusion_utils.sampling import generators, trajectory
+from diffusion_utils.sampling import generators, noise_like, trajectory
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.tasks import TIMESTEPS, noised
 from diffusion_utils.text_to_image import load_pretrained
@@ -34,6 +36,7 @@ from diffusion_utils.views import low_pass
 
 STARTS = (10, 6, 3)  # i_start: t = 690 as in chapter 1.4, 810, 900
 WIDTHS = (2, 3, 4, 6, 8)  # of the blur, in pixels
+DIAL = (0.25, 0.5, 0.75)  # eta
 UNSEEN = ("sailboat", "mushroom", "cactus", "drawn-fish", "drawn-house")
 
 
@@ -96,6 +99,35 @@ def brought_back(model, clean, prompts, i_start, seeds):
     return {way: images.clamp(-1, 1).cpu() for way, images in ways.items()}
 
 
+def dialled(model, clean, prompts, i_start, seeds, eta):
+    """Images in [-1, 1] of clean ones, by steps from DDIM (eta = 0) to `Schedule.step` (eta = 1).
+
+    Source: Song et al. 2021, https://arxiv.org/abs/2010.02502, eq. 12 and 16.
+    """
+    schedule = model.schedule
+    x_t, noise = noised(model, clean, i_start, seeds)
+
+    def step(x, x0_hat, eps, t, t_prev):
+        alpha_bar, alpha_bar_prev = schedule.at(t, x), schedule.at(t_prev, x)
+        beta = 1 - alpha_bar / alpha_bar_prev
+        fresh = eta**2 * (1 - alpha_bar_prev) / (1 - alpha_bar) * beta  # the variance of z
+        found = 1 - alpha_bar_prev - fresh
+        z = noise_like(x, noise)
+        return alpha_bar_prev.sqrt() * x0_hat + found.sqrt() * eps + fresh.sqrt() * z
+
+    x = loop(model.denoiser(prompts), x_t, TIMESTEPS[i_start:], schedule, step)
+    return x.clamp(-1, 1).cpu()
+
+
+def spots_of_dial(model, seeds):
+    """{eta: spots of the mushroom} from the lowest timestep, one number for each seed."""
+    several = shipped_image("mushroom").expand(len(seeds), -1, -1, -1)
+    prompts = ["a mushroom"] * len(seeds)
+    return {
+        eta: rounded(spots(dialled(model, several, prompts, STARTS[0], seeds, eta))) for eta in DIAL
+    }
+
+
 def measured(judge, estimate, clean, names):
     """{measure: one number for each picture}"""
     found = {"psnr": psnr(estimate, clean, peak=2), "sharpness": sharpness(estimate)}
@@ -131,6 +163,7 @@ def main():
     parser.add_argument("--every", type=int, default=2, help="only each n-th drawing")
     parser.add_argument("--seeds", type=int, default=16, help="of each unseen picture")
     parser.add_argument("--spots", type=int, default=64, help="seeds of the mushroom's spots")
+    parser.add_argument("--dial", type=int, default=16, help="of these, for each eta")
     parser.add_argument("--out", type=Path, default=RESULTS / "denoising.json")
     args = parser.parse_args()
     keep_freed_memory()
@@ -148,6 +181,7 @@ def main():
     prompts = ["a mushroom"] * args.spots
     ways = brought_back(model, mushroom, prompts, STARTS[0], range(args.spots))
     record["spots"] = {way: rounded(spots(images)) for way, images in ways.items()}
+    record["dial"] = spots_of_dial(model, range(args.dial))
     store(args.out, record, indent=None)
 
 

@@ -104,3 +104,29 @@ def test_each_number_is_of_its_picture_and_timestep(monkeypatch):
         assert found[t]["way"]["sharpness"] == found["original"]["sharpness"]
     assert min(found[810]["way"]["psnr"][:4]) > 99
     assert found[810]["way"]["psnr"][4] < 10
+
+
+def test_the_dial_goes_from_ddim_to_the_step_with_fresh_noise():
+    picture = torch.linspace(-0.9, 0.9, 64).expand(1, 3, 64, 64)
+    clean, prompts, seeds = torch.cat([picture, -picture]), ["a sun", "a moon"], [0, 1]
+    model = Knows(picture)
+    ways = denoising.brought_back(model, clean, prompts, 6, seeds)
+    for eta, way in {0: "DDIM", 1: "many steps"}.items():
+        found = denoising.dialled(model, clean, prompts, 6, seeds, eta)
+        torch.testing.assert_close(found, ways[way], atol=1e-4, rtol=0)
+    half = denoising.dialled(model, clean, prompts, 6, seeds, 0.5)
+    assert not torch.allclose(half, ways["DDIM"], atol=1e-3)
+    assert not torch.allclose(half, ways["many steps"], atol=1e-3)
+
+
+def test_the_dial_is_the_share_of_the_fresh_noise(monkeypatch):
+    """A picture of zeros: its noise is x itself. Without z, eta squared of the variance is missing."""
+    zeros = torch.zeros(2, 3, 64, 64)
+    monkeypatch.setattr(denoising, "noise_like", lambda x, generators: torch.zeros_like(x))
+    left = {}
+    for eta in 0, 0.5, 1:
+        x = denoising.dialled(Knows(zeros[:1]), zeros, ["a sun", "a moon"], 32, [0, 1], eta)
+        left[eta] = x.var().item()
+    assert left[0] == pytest.approx(1 - Knows.schedule.at(0).item(), rel=0.03)
+    assert left[0] - left[0.5] == pytest.approx((left[0] - left[1]) / 4, rel=1e-3)
+    assert left[1] < left[0] / 2

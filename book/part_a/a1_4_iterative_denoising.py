@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.4 Iterative denoising
 #
-# Why take many small steps, when one large step already removes the noise? **The best answer of one step is the
-# mean of all pictures that fit. No other answer is closer to the original on average, but this one is soft. Many small steps end at one picture, and that is sharper.**
+# Why take many small steps, when one large step already removes the noise? **One step aims at the
+# mean of all pictures that fit. The exact mean is closer to the original than any other answer, on average, but it is soft. Many small steps end at one picture, a sharper one.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -72,7 +72,7 @@ timesteps = by_profile(
 )
 i_start = by_profile(full=10, fast=3)
 
-# %% mystnb={"figure": {"caption": "Five drawings that the network was not trained on, noised to $t = 960$ (seed 0) and brought back in one step, and in 32. Prompts: \"a sailboat\", .., \"a house\". The start was chosen for a large difference. The book's sixth drawing, a lighthouse, comes back in neither way.", "name": "fig-a14-many"}, "image": {"alt": "A sailboat, a mushroom, a cactus, a fish and a house. Top, the originals. Middle, one step: such things with blurred edges. Bottom, many steps: the same things with sharper edges."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five drawings that the network was not trained on, noised to $t = 960$ (seed 0) and brought back in one step, and in 32. Prompts: \"a sailboat\", .., \"a house\". The start was chosen for a large difference. Left out: a lighthouse, which neither way brings back.", "name": "fig-a14-many"}, "image": {"alt": "A sailboat, a mushroom, a cactus, a fish and a house. Top, the originals. Middle, one step: such things with blurred edges. Bottom, many steps: the same things with sharper edges."}} tags=["hide-input"]
 files = ["sailboat", "mushroom", "cactus", "drawn-fish", "drawn-house"]
 things = [file.removeprefix("drawn-") for file in files]
 clean = torch.stack([shipped_image(file) for file in files]).to(model.device)
@@ -86,11 +86,11 @@ grid(
 )
 
 # %% [markdown]
-# Many steps give sharper pictures than one. The noise covers nearly all of the drawings, so both make up most of what they show: the fish turns blue. (No guidance on this page: $\gamma = 1$.)
+# The noise covers nearly all of the drawings, so the network invents most of what it shows: the fish turns blue, the spots turn white. (No guidance here: $\gamma = 1$.)
 #
 # ## The idea
 #
-# Many pictures fit a noisy one, and the best answer of one step is their mean ([1.3](a1_3_one_step_denoising.ipynb)). The loop mixes a little of this guess $\hat x_0$ into the noisy picture, adds some fresh noise, and asks the network again. The guess may go back and forth. But less and less noise is left, until one picture fits.
+# The loop mixes the guess $\hat x_0$ of one step ([1.3](a1_3_one_step_denoising.ipynb)) into the noisy picture: at first a little, at the end most. It adds some fresh noise, and asks the network again. Less and less noise is left, until one picture fits.
 #
 # The smallest example is the one pixel of 1.3, black ($-1$) or white ($1$), with its exact mean as the guess:
 
@@ -117,16 +117,16 @@ plt.show()
 #
 # ## One step of the loop
 #
-# All chapters of Part A visit every 30th timestep: 990, 960, .., 30, 0. A step goes from $t$ to the next one, $t'$ (in code `t_prev`). It adds up three parts, here for the pixel of the blue line:
+# The loops of Part A mostly visit every 30th timestep: 990, 960, .., 30, 0. A step from $t$ to the next one, $t'$ (in code `t_prev`), adds up three parts, here for the pixel of the blue line:
 
 # %% tags=["remove-input"]
 values = runs[times.index(750), 0].double()
 unit = torch.eye(3).double()  # a step is linear: one factor at a time
 factors = schedule.step(unit[1], unit[0], 750, 720, unit[2])
 names = [
-    "a little of the guess x̂₀",
-    "most of the noisy pixel x_t",
-    "some fresh noise z",
+    "the guess x̂₀",
+    "the noisy pixel x_t",
+    "the fresh noise z",
 ]
 rows = [
     [name, *(f"{x:.2f}" for x in (factor, value, factor * value))]
@@ -139,25 +139,39 @@ table(
 )
 
 # %% [markdown]
-# For a picture the step {cite:p}`ho2020` is the same, with all pixels at once. The guess $\hat x_0$ comes from (N.2), and $z \sim \mathcal N(0, I)$ is the fresh noise:
+# For a picture the step {cite:p}`ho2020` is the same, with the guess $\hat x_0$ from (N.2) and fresh noise $z \sim \mathcal N(0, I)$:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
-# The three factors follow from the forward process. From $t'$ to $t$ it multiplies the picture by $\sqrt\alpha$, with $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and adds noise of variance $\beta = 1 - \alpha$. Then
+# From $t'$ to $t$ the forward process multiplies the picture by $\sqrt\alpha$, with $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and adds noise of variance $\beta = 1 - \alpha$. This gives the three factors:
 #
 # $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
 #
 # $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
 #
-# **Why fresh noise?** At $t'$ the network expects noise of variance $1-\bar\alpha_{t'}$. In $b\,x_t$ less is left, and $z$ fills it up. It draws one of the many possible $x_{t'}$, from a Gaussian called the posterior (derived at the end of the page).
+# Near $t = 0$, $\beta$ is most of the noise $1-\bar\alpha_t$. So the guess gets most of the weight:
+
+# %% tags=["remove-input"]
+rows = []
+for t in (690, 390, 90, 30):
+    factors = schedule.step(unit[1], unit[0], t, t - 30, unit[2])
+    rows.append([f"{t} → {t - 30}", *(f"{x:.2f}" for x in factors)])
+table(
+    rows,
+    ["t → t'", "a, of x̂₀", "b, of x_t", "√β̃, of z"],
+    "The three factors at four steps of the loop.",
+)
+
+# %% [markdown]
+# **Why fresh noise?** At $t'$ the network expects noise of variance $1-\bar\alpha_{t'}$. What is in $b\,x_t$ is less; $z$ adds the rest. It draws one of the many possible $x_{t'}$, from a Gaussian, the posterior (derived at the page's end).
 #
-# **Without fresh noise** there are two ways. With $z = 0$ in (N.3), too little noise is left. *DDIM* {cite:p}`song2021` noises the guess to $t'$ by (N.1), with the noise $\epsilon_\theta$ that the network has just found in $x_t$:
+# **Without fresh noise:** with $z = 0$ in (N.3), too little noise is left. *DDIM* {cite:p}`song2021` noises the guess to $t'$ by (N.1), with the noise $\epsilon_\theta$ that the network has just found in $x_t$:
 #
 # $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}}\;\epsilon_\theta(x_t, t) $$
 #
-# So as much noise is left as the network expects. Part A takes (N.3), as the coursework does.
+# So nearly as much noise is left as the network expects.
 #
-# The step (N.3) in code (`nu`: see the end of the page):
+# (N.3) in code (`nu`: see the end of the page):
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
@@ -165,7 +179,7 @@ table(
 # :dedent: 4
 # ```
 #
-# The loop starts at $t = 690$, number 10 of the list (`i_start`). `noised` is the forward process with seed 0, and `rng` goes on with the fresh noise:
+# The loop starts at $t = 690$, number 10 of the list (`i_start`). `noised` adds noise of seed 0; `rng` goes on with fresh noise:
 
 # %%
 mushroom = shipped_image("mushroom")[None].to(model.device)
@@ -200,7 +214,7 @@ animation(
 )
 
 # %% [markdown]
-# The guess becomes sharper, but its pale spots fade.
+# The outline of the guess becomes sharper, but its pale spots fade.
 #
 # ## Closer, or sharper?
 
@@ -232,11 +246,11 @@ grid(
 )
 
 # %% [markdown]
-# One step is soft. Many steps have sharper edges, but the boat loses its mast and the mushroom its spots. With $z = 0$ a few plain patches are left. DDIM is sharp, too, and keeps mast and spots.
+# Many steps have sharper edges than one, but the boat loses its mast and the mushroom its spots. With $z = 0$ a few plain patches are left. DDIM is sharp, and keeps mast and spots.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. Its **sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels, as a share of the original's. It is **named right** if the first answer of a network that names drawings ([1.5](a1_5_sampling.ipynb)) is right.
 
-# %% mystnb={"figure": {"caption": "Four ways to denoise, against the timestep of the start: means. Top: 254 drawings that the network was trained on, one seed each. Bottom: the five of {numref}`fig-a14-many`, 16 seeds each. Prompts: their names. From `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Six plots over t. PSNR falls with t. On known drawings one step is highest, then DDIM, z = 0, and many steps; on new ones DDIM is highest, then one step, and many steps and z = 0 lie close together below. Sharpness: many steps and DDIM are highest, then z = 0, and one step is lowest. Named right: one step is highest, z = 0 lowest."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Four ways to denoise, against the start: means. Top: 254 drawings that the network was trained on, one seed each. Bottom: the five of {numref}`fig-a14-many`, 16 seeds each. Prompts: their names. From `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Six plots over t. PSNR falls with t. On known drawings one step is highest, then DDIM, z = 0, and many steps; on new ones DDIM is highest, then one step, and many steps and z = 0 lie close together below. Sharpness: many steps and DDIM are highest, then z = 0, and one step is lowest. Named right: one step is highest, z = 0 lowest."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
 starts = ["690", "810", "900"]  # the timesteps, as JSON has them
 
@@ -269,36 +283,48 @@ fig.legend(axes[0, 0].lines, names, loc="outside lower center", ncols=4)
 plt.show()
 
 # %% [markdown]
-# * **Closer.** On known drawings one step is closest, as a mean should be. On the new ones DDIM is closer still: the network has learned the mean of other drawings.
-# * **Sharper.** All three loops are sharper than one step. With $z = 0$ the gain is smallest. DDIM is about as sharp as many steps with fresh noise, and closer. So sharp edges need no fresh noise.
-# * **Named right.** No loop is named right more often than one step.
+# * **Closer.** On known drawings one step is closest, as a mean should be. On the five new ones it is DDIM. We do not know why.
+# * **Sharper.** All three loops are sharper than one step. DDIM is about as sharp as (N.3). So sharp edges need no fresh noise.
+# * **Named right.** No loop is named right more often than one step, from any start.
 #
 # ## Where it fails
 #
-# The loop with fresh noise keeps less of the mushroom's spots than one step. Ten times as many steps hardly help:
+# From $t = 690$, (N.3) keeps less of the mushroom's spots than one step. (The white ones of {numref}`fig-a14-many` are invented.) A dial $\eta$ {cite:p}`song2021` goes from DDIM to (N.3): the factor of $z$ is $\eta\sqrt{\tilde\beta}$, and $\epsilon_\theta$ fills up the rest.
 
 # %% tags=["remove-input"]
+spots, dial = stored["spots"], stored["dial"]
 ways = {
-    "one step": "one step",
-    "many steps": "23 steps of 30",
-    "steps of 3": "230 steps of 3",
-    "no fresh noise": "23 steps of 30, z = 0",
-    "DDIM": "23 steps of 30, DDIM",
+    "one step": spots["one step"],
+    "z = 0 in (N.3)": spots["no fresh noise"],
+    "η = 0: DDIM": spots["DDIM"],
+    **{f"η = {eta}": left for eta, left in dial.items()},
+    "η = 1: (N.3)": spots["many steps"],
 }
-rows = []
-for way, name in ways.items():
-    left = np.array(stored["spots"][way])
-    error = left.std(ddof=1) / len(left) ** 0.5
-    rows.append([name, f"{100 * left.mean():.1f} ± {100 * error:.1f}"])
+
+
+def share(left):
+    """Mean and standard error, in percent."""
+    error = np.std(left, ddof=1) / len(left) ** 0.5
+    return f"{100 * np.mean(left):.1f} ± {100 * error:.1f}"
+
+
+few, many = len(dial["0.5"]), len(spots["DDIM"])
 table(
-    rows,
-    ["", "left of the spots, %"],
-    "How much lighter the places of the spots are than the rest of the cap, as a share of the original's. "
-    f"Mean and standard error over {len(left)} seeds, from t = 690, prompt “a mushroom”. From python -m benchmarks.denoising.",
+    [
+        [name, share(left[:few]), share(left) if len(left) == many else ""]
+        for name, left in ways.items()
+    ],
+    ["", f"seeds 0 to {few - 1}", f"seeds 0 to {many - 1}"],
+    "How much lighter the spots are than the rest of the cap, in % of the original's. "
+    "Mean and standard error, from t = 690, prompt “a mushroom”. "
+    f"Ten times as many steps of (N.3): {share(spots['steps of 3'])} ({many} seeds). "
+    "From python -m benchmarks.denoising.",
 )
 
 # %% [markdown]
-# With exact guesses and short steps, this loop would on average keep as much as one step. So errors of the network are a likely cause. In a *new* picture, inventing is no fault: [1.5](a1_5_sampling.ipynb).
+# From $\eta = 0.25$ on, more fresh noise leaves less of the spots. Our untested guess: what $\hat x_0$ lacks of them is still in $\epsilon_\theta$, of which fresh noise replaces a part. Part A takes (N.3), as the coursework does: for *new* pictures ([1.5](a1_5_sampling.ipynb)) we have not compared the two.
+#
+# With exact guesses and short steps, (N.3) would keep as much as one step, on average. Ten times as many steps help little. So the network's errors are a likely cause.
 #
 # ## Try it
 #
@@ -308,12 +334,12 @@ table(
 # ## More
 #
 # ```{dropdown} Why a perfect loop loses 3 dB
-# To be close and to look natural are at odds {cite:p}`blau2018`. Let $\mu$ be the mean of all pictures that fit, the best answer of one step. A perfect loop draws one of them, $x$. If the original $x_0$ is
+# To be close and to look natural are at odds {cite:p}`blau2018`. Let $\mu$ be the mean of all pictures that fit. A perfect loop draws one of them, $x$. If the original $x_0$ is
 # another such draw, independent of $x$, given $x_t$, it is on average as far from $\mu$:
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
 #
-# A doubled squared error costs 3 dB. The loop here loses less. So its one step is not exactly $\mu$, its result is no such draw, or the original is none. (Clipping and averaging PSNRs can matter, too.)
+# A doubled squared error costs 3 dB. The loop here loses less. So its one step is not exactly $\mu$, or its result or the original is no such draw.
 # ```
 #
 # ```{dropdown} Where the step comes from: the product of two Gaussians
@@ -336,11 +362,11 @@ table(
 #
 # $$ \tilde\beta \left( \frac{\alpha}{\beta} \cdot \frac{x_t}{\sqrt\alpha} + \frac{\sqrt{\bar\alpha_{t'}}\, x_0}{1 - \bar\alpha_{t'}} \right) = \frac{\sqrt\alpha\,(1 - \bar\alpha_{t'})}{1 - \bar\alpha_t}\, x_t + \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1 - \bar\alpha_t}\, x_0. $$
 #
-# To draw from it, add noise of variance $\tilde\beta$. With the guess $\hat x_0$ in the place of $x_0$, this is (N.3). That is an approximation: many pictures fit $x_t$, and each would give a mean of its own. They differ by $a$ times the difference of the pictures, and in a small step $a$ is small.
+# To draw from it, add noise of variance $\tilde\beta$. With the guess $\hat x_0$ in the place of $x_0$, this is (N.3). That is an approximation: many pictures fit $x_t$, and each would give a mean of its own. They differ by $a$ times the difference of the pictures. At first $a$ is small; near $t = 0$ it is large, but there few pictures fit.
 #
 # The noise adds up: $b^2(1-\bar\alpha_t) + \tilde\beta = 1 - \bar\alpha_{t'}$.
 # ```
 #
 # ```{dropdown} Networks that learn the variance
-# Some networks, as the coursework's own, also answer with a variance of the fresh noise, in code `nu`. It takes the place of $\tilde\beta$, see (N.5) of the [notation](../notation.md). Emoji-64 uses (N.4) as it is.
+# Some networks, as the coursework's own, also answer with a variance, `nu`, in the place of $\tilde\beta$: (N.5) of the [notation](../notation.md). Emoji-64 does not.
 # ```
