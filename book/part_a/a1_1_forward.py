@@ -77,7 +77,7 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-a11-noisy`, at $t = 250$ the faint waves in the water are gone. The mast is fine but not faint, dark on light: it can still be seen at $t = 500$. At $t = 750$ there is red, brown and blue in the noise, at $t = 990$ nothing to see.
+# In {numref}`fig-a11-noisy`, at $t = 250$ the faint waves in the water are gone. The mast is fine but not faint: it can still be seen at $t = 500$. At $t = 990$ there is nothing to see.
 #
 # ## The idea
 #

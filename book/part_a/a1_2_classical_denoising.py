@@ -297,14 +297,6 @@ table(
 #
 # ## More
 #
-# ```{dropdown} How much noise a wide blur leaves
-# For a blur that is wide compared with a pixel, the sum of the squares of its weights is an integral over the plane:
-#
-# $$ N \sum_i w_i^2 \approx N \int \left(\frac{e^{-d^2/(2\sigma_b^2)}}{2\pi\sigma_b^2}\right)^{\!2} = \frac{N}{4\pi\sigma_b^2}. $$
-#
-# So twice the width leaves a quarter of the variance.
-# ```
-#
 # ```{dropdown} Filters that know other pictures: Wiener and the best linear filter
 # A blur multiplies each stripe pattern of [1.1](a1_1_forward.ipynb) by a factor $g$. Of all factors, $g = S/(S+N)$ has the smallest error to expect, where $S$ is the mean square of the pattern in the picture. The **Wiener filter** {cite:p}`wiener1949` takes the mean $S$ of the 3,060 training drawings of Part A's model (less their mean, which it puts back at the end).
 #
