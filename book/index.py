@@ -51,7 +51,6 @@ from itertools import pairwise
 
 import matplotlib.pyplot as plt
 import torch
-import torch.nn.functional as F
 from IPython.display import Markdown
 
 from diffusion_utils.denoisers import guided
@@ -70,7 +69,6 @@ from diffusion_utils.sampling import (
 from diffusion_utils.schedule import spaced_timesteps, strided_timesteps
 from diffusion_utils.show import grid, to_pixels, unit_range
 from diffusion_utils.tasks import (
-    TIMESTEPS,
     generate,
     hybrid,
     inpaint,
@@ -79,7 +77,7 @@ from diffusion_utils.tasks import (
     visual_anagram,
 )
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import VIEWS
+from diffusion_utils.views import FLIP, low_pass
 
 model = load_pretrained("emoji64")
 schedule = model.schedule
@@ -114,8 +112,8 @@ plt.show()
 # The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. The lower row is difficult. A network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, asks the network again, and takes a little more. Network and loop together are a **diffusion model**.
 #
-# The noise decides which boat comes out. What a boat is, the network has learned from its training pictures, here 3,060 emoji. With so few it mostly draws what it has seen, with changes; the
-# [appendix](appendix/emoji64.ipynb) measures how close it stays.
+# The noise decides which boat comes out. What a boat is, the network has learned from its training pictures, here 3,060 emoji. Told the name of one of these, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
+# Told no name, it draws blotches, but no copies ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
 #
 # ## What the alphas do
 #
@@ -144,7 +142,7 @@ plt.show()
 #
 # $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
 #
-# on average over pictures, timesteps and noises. (The model of Part A predicts a mixture of noise and picture, from which the guess of the noise [follows](appendix/emoji64.ipynb).)
+# on average over pictures, timesteps and noises. (The model of Part A has [another form](appendix/emoji64.ipynb) of this guess.)
 #
 # Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result,
 # $\hat x_0$ ("x zero hat"), is the clean picture that the network sees behind the noise:
@@ -181,7 +179,7 @@ grid(
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). In $b\,x_t$ there is less noise than $t'$ asks for. Fresh noise $z$ fills the gap (in the variant DDIM, the guessed noise does).
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). In $b\,x_t$ there is less noise than belongs to $t'$. Fresh noise $z$ fills the gap.
 
 # %% tags=["remove-input"]
 t, t_prev = timesteps[len(timesteps) // 2 :][:2]
@@ -190,9 +188,13 @@ a, b, rest = (
     schedule.step(x_t, x0_hat, t, t_prev, z).item()
     for x_t, x0_hat, z in ((none, one, none), (one, none, none), (none, none, one))
 )
+before, after = ((1 - schedule.at(s)).sqrt().item() for s in (t, t_prev))
 Markdown(
-    f"From $t = {t}$ to {t_prev}, for example, $a$ is {a:.2f}, $b$ is {b:.2f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.2f}: the step keeps most of $x_t$, mixes in some of the guess, and adds some fresh noise. "
-    "The code below draws eight pictures at once, with `model`, the network of Part A, and `schedule`, its $\\bar\\alpha_t$. `prompted` makes a function of the noisy pictures and $t$ that answers with the network's guess for the prompts. `gamma` is explained below."
+    f"From $t = {t}$ to {t_prev}, for example, $a$ is {a:.3f}, $b$ is {b:.3f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.3f}. "
+    f"In $x_t$ the noise has the factor {before:.3f}, in $b\\,x_t$ only {b:.3f} times this, {b * before:.3f}. At {t_prev} it should be {after:.3f}. "
+    f"The variances of independent noises add up, so {rest:.3f} is what is missing: ${b * before:.3f}^2 + {rest:.3f}^2 \\approx {after:.3f}^2$.\n\n"
+    f"The code below draws eight pictures at once, with `model`, the network of Part A, and `schedule`, its $\\bar\\alpha_t$. The `timesteps` go from {timesteps[0]} to 0, each {timesteps[0] - timesteps[1]} smaller. "
+    "`prompted` makes a function of the noisy pictures and $t$ that answers with the network's guess for the prompts. `gamma` is explained below."
 )
 
 # %% tags=["remove-cell"]
@@ -209,13 +211,13 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
     eps = denoise(x, t).eps  # the guess of the noise
     x0_hat = schedule.predict_x0(x, t, eps)  # (N.2)
     z = noise_like(x, rng)  # fresh noise
-    x = schedule.step(x, x0_hat, t, t_prev, z)  # knows a, b and the rest
+    x = schedule.step(x, x0_hat, t, t_prev, z)  # with a, b and z, as above
 
 # %% mystnb={"figure": {"caption": "Part A: what the loop above draws. The prompts were chosen, the pictures were not.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["remove-input"]
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# A **seed** is what a random generator starts from: the same seed gives the same picture again. **Guidance** ([1.6](part_a/a1_6_guidance.ipynb)) asks the network twice, with the prompt ($\epsilon_c$) and with an empty one ($\epsilon_u$), and exaggerates the difference. In place of $\epsilon_\theta$ the loop uses
+# A **seed** is what a random generator starts from: the same seed gives the same picture again. **Guidance** ([1.6](part_a/a1_6_guidance.ipynb)) asks the network twice, with the prompt ($\epsilon_c$) and with an empty one ($\epsilon_u$), and exaggerates the difference. (In training, the prompt was emptied now and then.) In place of $\epsilon_\theta$ the loop uses
 #
 # $$ \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u). $$
 #
@@ -236,7 +238,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # Apart from settings such as $\gamma$, only three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a penguin\", and turned by a quarter \"a fish\"; \"a skull with black outlines\", and small \"a mushroom\". Seeds 0, 0, 0, 6, 0; prompts and the last two seeds were chosen. The penguin is hard to see, and the outlines came out red.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a blue penguin, and the same turned by a quarter, a blue fish; a red skull with white spots, and the same small, a toadstool."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and blurred by 3 pixels \"a panda\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 6. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down, a slice of watermelon with a green rind; a skull in black lines, and the same blurred, a panda's face."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -244,28 +246,27 @@ asked = prompted(model, "a house", 3)
 edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
-turn = VIEWS["quarter turn"]
-both = visual_anagram(model, ["a penguin", "a fish"], [turn])
-penguin = generate(model, both, [6], by_profile(TIMESTEPS, timesteps))
-skull = hybrid(model, ["a mushroom", "a skull with black outlines"])
-skull = generate(model, skull, [0], timesteps).clamp(-1, 1)
-small = F.interpolate(skull, scale_factor=0.25, antialias=True, mode="bilinear")
+both = visual_anagram(model, ["a strawberry", "a watermelon"], [FLIP])
+strawberry = generate(model, both, [1], timesteps)
+skull = hybrid(model, ["a panda", "a skull with black outlines"])
+skull = generate(model, skull, [6], timesteps).clamp(-1, 1)
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), penguin, skull]
-small = F.pad(small, [24] * 4, value=1.0)
-below = [x[:1].cpu(), edited, filled, turn.apply(penguin), small]
+above += [mushroom[None] * (1 - mask), strawberry, skull]
+below = [x[:1].cpu(), edited, filled, FLIP.apply(strawberry), low_pass(3.0)(skull)]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],
-    size=1.3,
+    size=1.4,
 )
 
 # %% [markdown]
-# * **A prompt** ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)): start from noise, and ask about the prompt.
-# * **An edit** ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)): start from a picture with noise.
-# * **A hole** ([1.7.2](part_a/a1_7_2_inpainting.ipynb)): after each step, put the picture back outside the hole, with the noise that belongs to $t'$.
-# * **An anagram** ([1.8](part_a/a1_8_visual_anagrams.ipynb)): ask twice, about the picture with one prompt, and about it turned with another. Turn the second answer back, and take the mean.
-# * **A hybrid** ([1.9](part_a/a1_9_hybrid_images.ipynb)): ask twice. Take the large shapes of one answer, which are seen from afar, and the details of the other.
+# | task | where you start | what you ask | what you enforce |
+# |---|---|---|---|
+# | a prompt ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)) | noise | about the prompt | nothing |
+# | an edit ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)) | a picture with noise | about the prompt | nothing |
+# | a hole ([1.7.2](part_a/a1_7_2_inpainting.ipynb)) | noise | about the prompt | the picture outside the hole, with the noise that belongs to $t'$ |
+# | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about the picture with one prompt, and about it turned with another; take the mean, after turning the second answer back | nothing |
+# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | noise | about two prompts; take the large shapes of one answer, which are seen from afar, and the details of the other | nothing |
 #
 # ## The two parts
 #

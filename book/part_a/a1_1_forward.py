@@ -16,7 +16,7 @@
 #
 # What does a picture lose when noise is added to it?
 #
-# **What is faint in it first. Fine details are mostly faint, so its large shapes go last.**
+# **Noise covers first what is faint. Fine details are mostly faint, so the large shapes go last.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -77,7 +77,7 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-a11-noisy`, at $t = 250$ the faint waves in the water are gone. The mast is fine but not faint, dark on light: it can still be seen at $t = 500$. At $t = 750$ there is red, brown and blue in the noise, at $t = 990$ nothing to see.
+# In {numref}`fig-a11-noisy`, at $t = 250$ the faint waves in the water are gone. The mast is fine but not faint: it can still be seen at $t = 500$. At $t = 990$ there is nothing to see.
 #
 # ## The idea
 #
@@ -88,18 +88,18 @@ grid(
 #
 # * $x_0$ is the clean picture, with values from $-1$ (black) to $1$ (white).
 # * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
-# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise: $x_0$ is always the clean picture, not the picture of that timestep.
+# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise, but $x_0$ always stands for the clean picture.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. Each also weakens the picture: values of variance 1 would keep variance 1 ("variance preserving" {cite:p}`song2021sde`). The step $t$ weakens $x_{t-1}$ and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
+# **Why these two factors?** Think of the noise as added in many small steps. Each also weakens the picture: values of variance 1 would keep variance 1 ("variance preserving" {cite:p}`song2021sde`). The step $t$ weakens the noisy picture $x_{t-1}$ of the step before and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# (N.1) follows by induction. Before step 0 there is only the picture: (N.1) holds with $\bar\alpha_{-1} = 1$. If it holds before step $t$, put it in for $x_{t-1}$:
+# (N.1) follows by induction. Step 0 starts from the clean picture, $x_{-1}$, for which (N.1) holds with $\bar\alpha_{-1} = 1$. If (N.1) holds for $x_{t-1}$, put it in:
 #
 # $$ x_t = \sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}\; x_0 + \sqrt{(1 - \beta_t)(1 - \bar\alpha_{t-1})}\; \epsilon + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# The two noises are Gaussian and independent, so their sum is Gaussian too, and their variances add up, to $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. With the sum again called $\epsilon$, this is (N.1) after step $t$, with
+# The two noises are Gaussian and independent, so their sum is Gaussian too, and their variances add up, to $(1 - \beta_t)(1 - \bar\alpha_{t-1}) + \beta_t = 1 - (1 - \beta_t)\,\bar\alpha_{t-1}$. With the sum again called $\epsilon$, this is (N.1) for $x_t$, with
 #
 # $$ \bar\alpha_t = (1 - \beta_t)\,\bar\alpha_{t-1} = \prod_{s \le t} (1 - \beta_s). $$
 #
@@ -108,13 +108,14 @@ grid(
 # %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms (the highest bars of $x_0$ are cut off). Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has high bars near 1, cut off above, and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 5, figsize=(7, 1.7), sharey=True, layout="constrained")
 values = torch.linspace(-4, 4, 200)
+bins = 1.0001 * torch.linspace(-4, 4, 41)  # so -1 and 1 lie inside of one
 bell = torch.exp(-(values**2) / 2) / (2 * torch.pi) ** 0.5
 kept = [f"{schedule.at(t).item():.2g}" for t in levels]
 titles = [
     rf"$t={t}$, $\bar\alpha_t={share}$" for t, share in zip(levels, kept, strict=True)
 ]
 for ax, x, title in zip(axes, [x_0, *noisy], ["$x_0$", *titles], strict=True):
-    ax.hist(x.flatten(), torch.linspace(-4, 4, 41), density=True, color="C0")
+    ax.hist(x.flatten(), bins, density=True, color="C0")
     ax.plot(values, bell, color="black")
     ax.set(ylim=(0, 1), yticks=[], xticks=[-4, 0, 4])
     ax.set_title(title, fontsize=8)
@@ -153,9 +154,11 @@ grid(
 # %% [markdown]
 # At $t = 500$ only the strongest edges are left of the fine part. The coarse part shows a boat even at $t = 750$.
 #
-# Noise is equally strong in all patterns. As vectors, they are perpendicular. With length 1 each, they are new axes of the same space. Turning the axes leaves $\mathcal N(0, I)$ as it is, so along each pattern the noise has variance 1, too. A picture is strong in the wide patterns and weak in the narrow ones. Divided by $\sqrt{\bar\alpha_t}$, it has its full strength again, and the noise has the variance $(1-\bar\alpha_t)/\bar\alpha_t$:
+# **Noise is equally strong in all patterns.** Take two pixels. The coarse pattern is $(x_1 + x_2)/\sqrt 2$, the fine one $(x_1 - x_2)/\sqrt 2$. For noise, each has mean 0 and variance $(1 + 1)/2 = 1$. The stripes of a larger picture are such sums too: $Fx$, with a matrix $F$ whose rows have length 1 and are perpendicular. With $\epsilon \sim \mathcal N(0, I)$, $F\epsilon$ has the covariance $F F^\top = I$, so $F\epsilon \sim \mathcal N(0, I)$ too.
+#
+# A picture is strong in the wide stripes and weak in the narrow ones. Dividing $x_t$ by $\sqrt{\bar\alpha_t}$ gives the picture its full strength again, and the noise the variance $(1-\bar\alpha_t)/\bar\alpha_t$:
 
-# %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: test image and noise are equally strong.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: where the test image first falls below the noise.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
 assert strength[:4].min() > strength[4:].max()  # wide stripes, narrow ones
 
@@ -179,8 +182,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# At $t = 500$ image and noise meet at about 6 stripes, at $t = 250$ at about 10.
-# Narrower stripes are weaker than the noise on average. At an edge of strong contrast, like the mast, many add up.
+# The test image first falls below the noise at about 6 stripes for $t = 500$, at about 10 for $t = 250$. Most narrower stripes are weaker than the noise. At an edge of strong contrast, like the mast, many add up.
+#
+# A model that removes noise goes backwards, so it settles the large shapes first and the details last.
 #
 # ## How much noise, and when
 #
@@ -215,15 +219,16 @@ assert round(MNIST_SCHEDULE.alpha_bar[-1].item(), 2) == 0.05
 #
 # ## When is it gone?
 #
-# Under this noise are two other pictures. Move the slider to the left until you can name them. (Play begins with the answer.)
+# Under this noise are two other pictures. Move the slider to the left until you can name them. Play goes from noise to the pictures, and back.
 
-# %% mystnb={"figure": {"caption": "Two pictures under the noise of seeds 0 and 1, from $t = 0$ to 990.", "name": "fig-a11-lost"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures under the noise of seeds 0 and 1, from $t = 990$ to 0 and back to 990.", "name": "fig-a11-lost"}} tags=["hide-input"]
 pair = torch.stack([shipped_image(name) for name in ("mushroom", "photograph-cat")])
 both = unit_noise(model.shape, generators([0, 1]))
-visited = strided_timesteps(990, 90)[::-1]
+down = strided_timesteps(990, 110)
+visited = [*down, *down[-2::-1]]  # the player opens on the last one
 animation(
     [tile(unit_range(schedule.forward(pair, t, both)), 2) for t in visited],
-    alt="Two squares of coloured noise; at smaller timesteps they turn out to be a mushroom and a cat's face.",
+    alt="Two squares of coloured noise; at small timesteps they turn out to be a mushroom and a cat's face.",
     captions=[f"t = {t}" for t in visited],
     width=400,
 )

@@ -66,7 +66,14 @@ from diffusion_utils.views import low_pass
 
 schedule = load_pretrained().schedule
 
-# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR before and after, in decibels (dB). More is better.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a soft red triangle over brown and blue."}} tags=["hide-input"]
+# %% [markdown]
+# The peak signal-to-noise ratio tells how close a picture is to the clean one. It puts the mean squared error (MSE) on a logarithmic scale, in decibels (dB):
+#
+# $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
+#
+# The 4 is the square of the largest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Before each PSNR, values outside $[-1, 1]$ are cut off, also those of the noisy picture: at $t = 500$ it has 5.9 dB uncut, and 9.1 dB cut.
+
+# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR before and after.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a soft red triangle over brown and blue."}} tags=["hide-input"]
 levels, names = [250, 500, 750], ["sailboat", "mushroom", "cactus", "photograph-cat"]
 widths = [0.5, 0.6, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.4, 4, 4.8, 5.6]
 seeds = by_profile(full=[0, 1, 2], fast=[0])  # the figures show the first
@@ -116,7 +123,7 @@ x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 #
 # $$ B x - x_0 = (B x_0 - x_0) + \sqrt N\, B \epsilon. $$
 #
-# Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$. Variances of independent noises add up, here to $\sum_i w_i^2$. So the mean squared error (MSE) to expect is
+# Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$. Variances of independent noises add up, here to $\sum_i w_i^2$. So the MSE to expect is
 #
 # $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N \sum_i w_i^2, $$
 #
@@ -157,21 +164,15 @@ right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# The best width is where the sum is smallest. With more noise it is wider. On the right most dots lie a little below the lines. One reason is the border, where a blur uses mirrored pixels twice and leaves more noise.
-#
-# The peak signal-to-noise ratio puts the MSE on a logarithmic scale, in decibels:
-#
-# $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
-#
-# The 4 is the square of the widest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Everywhere else on this page, values outside $[-1, 1]$ are cut off after the filter. That helps narrow blurs most, so the best widths of {numref}`fig-a12-best` are smaller.
+# The best width is where the sum is smallest. With more noise it is wider. On the right most dots lie a little below the lines, which take no account of the border of the picture. Here alone, values outside $[-1, 1]$ are kept. Cutting them off helps narrow blurs most, so the best widths of {numref}`fig-a12-best` are smaller.
 #
 # ## Average what looks alike
 #
-# A blur cannot tell an edge from noise: both are differences between neighbours. **Non-local means** {cite:p}`buades2005` looks for pixels of the same side. It compares the square of 6x6 pixels around a pixel with the squares around all pixels up to 11 away. Where the mean squared difference is $D$, the other pixel gets the weight
+# A blur cannot tell an edge from noise: both are differences between neighbours. **Non-local means** {cite:p}`buades2005` looks for pixels on the same side of the edge. It compares 6x6 pixels around a pixel (two before it and three after it, along both sides) with those around all pixels up to 11 away. Where the mean squared difference is $D$, the other pixel gets the weight
 #
 # $$ w \propto e^{-\max(D - 2N,\, 0) / h^2}. $$
 #
-# The noise alone makes $D$ about $2N$, so this much costs nothing. The setting $h$ says how much more is allowed. We try three: $h$ is 0.41, 0.58 or 0.82 times $\sqrt N$.
+# Both squares have noise of variance $N$, so the noise alone makes $D$ about $2N$. This much costs nothing. The setting $h$ says how much more is allowed. We try three: $h$ is 0.41, 0.58 or 0.82 times $\sqrt N$.
 
 # %% mystnb={"figure": {"caption": "The edge of the sail, 23x23 pixels enlarged: clean, noisy (seed 0), and the weights with which the pixels are averaged for the framed one. Blur: best width. Non-local means: $h = 0.58 \\sqrt N$. White is 0, black the largest weight.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
 row, column = 18, 33
@@ -272,16 +273,22 @@ rows = [
     for way, v in each.items()
     if way != "Wiener filter"
 ]
+rows += [
+    [f"{way}, photograph alone", *(f"{x:.1f}" for x in each[way][:, -1])]
+    for way in ("blur", "non-local means")
+]
 table(
     rows,
     ["", *(f"t = {t}" for t in levels)],
-    "PSNR in dB, mean over three drawings, a photograph and three seeds. Blur and non-local means with the best settings for each.",
+    "PSNR in dB, mean over three drawings, a photograph and three seeds. Blur and non-local means with the best settings for each picture.",
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph alone the blur is ahead at all three (see the end).
+# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph alone the blur is ahead at all three. (In the table of [1.3](a1_3_one_step_denoising.ipynb), where all pictures share one setting, it is ahead only at 250.)
 #
-# What both cannot find in the noisy picture, like the mast at $t = 750$, they cannot bring back. For that one must know other pictures. The last row does: of all linear filters, it has the smallest error to expect on the 3,060 drawings that Part A's model was trained on (see the end). It gains at most 0.7 dB over the blur. A network knows other pictures too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
+# What both cannot find in the noisy picture, like the mast at $t = 750$, they cannot bring back. For that one must know other pictures. The **best linear filter** does: of all linear filters, it has the smallest error to expect on the 3,060 drawings that Part A's model was trained on (see the end). It gains 0.2 dB over the blur at $t = 500$, and 0.7 at 750.
+#
+# A blur is linear too. How can the best linear filter lose to it by 0.2 dB at $t = 250$? The width of the blur was chosen for each picture, with the clean one in hand. The linear filter is best on average over the training drawings, not on these four pictures. A network knows other pictures too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #
@@ -289,14 +296,6 @@ table(
 # * Set `names = ["photograph-cat"]`. Which widths are the best for the photograph?
 #
 # ## More
-#
-# ```{dropdown} How much noise a wide blur leaves
-# For a blur that is wide compared with a pixel, the sum of the squares of its weights is an integral over the plane:
-#
-# $$ N \sum_i w_i^2 \approx N \int \left(\frac{e^{-d^2/(2\sigma_b^2)}}{2\pi\sigma_b^2}\right)^{\!2} = \frac{N}{4\pi\sigma_b^2}. $$
-#
-# So twice the width leaves a quarter of the variance.
-# ```
 #
 # ```{dropdown} Filters that know other pictures: Wiener and the best linear filter
 # A blur multiplies each stripe pattern of [1.1](a1_1_forward.ipynb) by a factor $g$. Of all factors, $g = S/(S+N)$ has the smallest error to expect, where $S$ is the mean square of the pattern in the picture. The **Wiener filter** {cite:p}`wiener1949` takes the mean $S$ of the 3,060 training drawings of Part A's model (less their mean, which it puts back at the end).
