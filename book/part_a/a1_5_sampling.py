@@ -107,12 +107,12 @@ grid(
 # **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: a random training drawing of this prompt, moved or recoloured as in training. Why?
 #
 # 1. Let $x_t$ be such a drawing with the noise of $t$. Pick at random a clean drawing that fits, from $p(x_0 \mid x_t)$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
-# 2. The loop puts in the mean of all that fit. Only the variance $a^2\,\mathrm{Var}(x_0 \mid x_t)$ is missing. As $a$ has the factor $\beta$, it is of order $\beta^2$. The fresh noise has $\tilde\beta$, of order $\beta$. With smaller steps, the missing sum goes to 0.
+# 2. The loop puts in the mean of all that fit. Only the variance $a^2\,\mathrm{Var}(x_0 \mid x_t)$ is missing. As $a$ has the factor $\beta$, it is of order $\beta^2$. The fresh noise has $\tilde\beta$, of order $\beta$. So its sum goes to 0 as the steps shrink.
 #
 # As a check, let a pixel be white in three of four drawings:
 
 
-# %% mystnb={"figure": {"caption": "The loop with exact guesses for one pixel, 99 steps. Left: 40 runs. Right: the ends of 1,000 (seeds 0 to 999; bars: 250 and 750, with one standard error).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The loop with exact guesses, 99 steps. Left: 40 runs. Right: 1,000 ends (seeds 0 to 999; bars: one standard error around 250 and 750).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
 def exact_guesses(pictures):
     """The denoiser whose clean guess is the exact mean of 1.3 over pictures (K, ...)."""
 
@@ -163,7 +163,7 @@ Markdown(
 )
 
 # %% [markdown]
-# [Emoji-64](../appendix/emoji64.ipynb) has more. Now an apple comes out of the noise:
+# More in [Emoji-64](../appendix/emoji64.ipynb). An apple comes out of the noise:
 
 # %% mystnb={"figure": {"caption": "The noisy picture $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0, no guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 denoise = model.denoiser("a red apple")
@@ -253,7 +253,7 @@ for ax, (one, two) in zip(axes[:, 0], things, strict=True):
 plt.show()
 
 # %% [markdown]
-# At 870 the rocket's colour is about halfway to the apple's, and its silhouette a quarter of the way. In the second row the silhouette is ahead: at 930 it is at 0.62, the colour at 0.18. Then we took 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
+# In the first row the colour goes ahead, in the second the silhouette: at 930 it is at 0.62, the colour at 0.18. Then we took 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
 
 # %% mystnb={"figure": {"caption": "Left: colour and silhouette as in {numref}`fig-a15-switch`, median of the pairs (bands: the middle half of them). Right: what the judge names first. No guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the silhouette between 870 and 810; the bands are wide there and overlap. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
 stored = ROOT / "benchmarks/results/prompt_switch.json"
@@ -278,7 +278,7 @@ for ax, title in zip(axes, ["from second to first", "named as"], strict=True):
 plt.show()
 
 # %% [markdown]
-# With a change at 690, most pairs are already above 0.7 in both measures (left). But the judge names the first thing in only about half of the pictures, and neither in almost as many (right). So colour and silhouette are mostly decided by 690, the thing only by 540.
+# At 690 most pairs are above 0.7 in both measures (left). But the judge names the first thing in only about half of them, and neither in almost as many (right). So colour and silhouette are mostly decided by 690, the thing only by 540.
 #
 # ## Where it fails
 #
@@ -303,8 +303,6 @@ if model.upsample is not None:
 
 # %% [markdown]
 # The phrase names no thing, and the network draws nearly the same with the empty prompt. A perfect network would draw a random training drawing, as the exact mean does. So the blobs come from inexact guesses.
-#
-# Next we exaggerate what a name changes: [1.6](a1_6_guidance.ipynb).
 #
 # ## Try it
 #

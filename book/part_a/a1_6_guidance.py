@@ -86,11 +86,11 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 1$ rocket and dog are soft. At 2 the edges are clearer, and the rocket is white. From 7 on another dog comes out. At 12 the rocket has harsh outlines and stray fragments.
+# At $\gamma = 2$ the edges are clearer than at 1. From 7 on another dog comes out. At 12 the rocket has harsh outlines and stray fragments.
 #
 # ## The idea
 #
-# Ask the network twice about the same noisy picture, with the prompt and with the empty prompt "". The difference is what the prompt changes. **Guidance** goes further in this direction {cite:p}`hosalimans2022`:
+# Ask the network twice about the same noisy picture, with the prompt and with the empty prompt "". **Guidance** goes further in the direction of the difference {cite:p}`hosalimans2022`:
 #
 # $$ \epsilon_\gamma = \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u) \tag{N.6} $$
 #
@@ -316,4 +316,3 @@ Markdown(
 # ## Try it
 #
 # * **Away from the prompt.** In {numref}`fig-a16-gammas`, set `gammas = [-2, 0, 2]`. What does a negative $\gamma$ draw?
-# * **Keep the colours in their range.** Import `clipped` from `diffusion_utils.denoisers`, and draw with `clipped(guided(with_prompt, without, gamma), model.schedule)`. Is $\gamma = 12$ usable now?
