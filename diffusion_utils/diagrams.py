@@ -194,3 +194,22 @@ def storyboard(pictures, arrows):
         ax.text(*middle, label, ha="center", va="bottom", fontsize=fontsize)
     ax.set(xlim=(-0.1, width), ylim=(-0.1, height))
     plt.show()
+
+
+def guidance_arrows():
+    """A sketch of (N.6) in two dimensions: from eps_u to eps_c, and as far again."""
+    eps_u, eps_c = torch.tensor([[2.0, 1.0], [3.6, 0.75]])
+    _, ax = plt.subplots(figsize=(6, 1.9), layout="constrained")
+    arrows = [(torch.zeros(2), eps_u, "C7", "-"), (torch.zeros(2), eps_c, "C7", "-")]
+    arrows += [(eps_u, eps_c, "C1", "-"), (eps_c, 2 * eps_c - eps_u, "C1", "--")]
+    for start, end, colour, line in arrows:
+        style = {"arrowstyle": "->", "color": colour, "ls": line, "lw": 1.5}
+        ax.annotate("", end, start, arrowprops=style | {"shrinkA": 0, "shrinkB": 0})
+    names = {0: r"$\epsilon_u$, ", 0.5: "", 1: r"$\epsilon_c$, ", 2: ""}
+    for gamma, name in names.items():
+        x, y = eps_u + gamma * (eps_c - eps_u)
+        ax.plot(x, y, "ko", ms=4)
+        ax.text(x, y + 0.1, rf"{name}$\gamma={gamma}$", ha="center")
+    ax.set(xlim=(-0.1, 5.7), ylim=(-0.1, 1.3))
+    ax.set_axis_off()
+    plt.show()

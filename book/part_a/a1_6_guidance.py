@@ -53,8 +53,10 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import Markdown
 
 from diffusion_utils.denoisers import NoiseEstimate, guided
+from diffusion_utils.diagrams import guidance_arrows
 from diffusion_utils.files import ROOT
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, sample, trajectory, unit_noise
@@ -84,20 +86,23 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 1$ rocket and dog are soft. At 2 the edges are clearer, and the rocket is white. From 7 on another dog comes out. At 12 the rocket has harsh outlines and stray fragments.
+# At $\gamma = 2$ the edges are clearer than at 1. From 7 on another dog comes out. At 12 the rocket has harsh outlines and stray fragments.
 #
 # ## The idea
 #
-# Ask the network twice about the same noisy picture, with the prompt and with the empty prompt "". The difference is what the prompt changes. **Guidance** goes further in this direction {cite:p}`hosalimans2022` (the paper's $w$ is $\gamma - 1$):
+# Ask the network twice about the same noisy picture, with the prompt and with the empty prompt "". **Guidance** goes further in the direction of the difference {cite:p}`hosalimans2022`:
 #
 # $$ \epsilon_\gamma = \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u) \tag{N.6} $$
 #
 # * $\epsilon_c$ is the noise that the network sees with the prompt (c for conditional), $\epsilon_u$ with the empty prompt (u for unconditional).
-# * $\gamma$ ("gamma") is the **guidance scale**. $\gamma = 0$ ignores the prompt, $\gamma = 1$ is the loop of [1.5](a1_5_sampling.ipynb), and $\gamma > 1$ exaggerates.
+# * $\gamma$ ("gamma") is the **guidance scale**. $\gamma = 1$ is the loop of [1.5](a1_5_sampling.ipynb).
 # * $\epsilon_\gamma$ is the guided noise, which the loop uses.
 
+# %% mystnb={"figure": {"caption": "A sketch of (N.6), in two dimensions in place of 12,288. The dots are $\\epsilon_\\gamma$.", "name": "fig-a16-arrows"}, "image": {"alt": "From one point two grey arrows lead to the right, to epsilon u and to epsilon c. An orange arrow leads from epsilon u to epsilon c. A dashed one goes on in its direction, as far again, to gamma 2. Dots on the line are named gamma 0, 0.5, 1 and 2."}} tags=["remove-input"]
+guidance_arrows()
+
 # %% [markdown]
-# (N.2) turns each noise into a clean picture $\hat x_0$. The guided one is again the one without the prompt, plus $\gamma$ times the difference.
+# (N.2) turns each noise into a clean picture $\hat x_0$:
 
 # %% mystnb={"figure": {"caption": "Above: a noisy picture on the way to \"a dog\" (seed 0, $\\gamma = 1$); the clean picture $\\hat x_0$ without the prompt and with it; the second minus the first (grey: no difference); and the guided one, $\\gamma = 4$. Below: the root mean square of the difference at each $t$.", "name": "fig-a16-guesses"}, "image": {"alt": "Above, noise, a soft shape, a soft dog, their difference with ears and legs, and a dog with hard colours. Below, the curve of the clean pictures falls from nearly 0.5 at 990 to 0 at the end; that of the noises rises from 0 to less than 0.1, and falls again."}} tags=["hide-input"]
 dog, rng = model.denoiser("a dog"), generators([0])
@@ -137,9 +142,9 @@ axes["curve"].legend()
 plt.show()
 
 # %% [markdown]
-# At 870 the guided colours are too strong. By (N.2), the difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$. As $t$ falls, the difference of the noises grows at first, but this factor falls faster.
+# At 870 the guided colours are too strong. The difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, by (N.2). This factor is large at large $t$, so it is early that prompt and guidance change the clean picture most.
 #
-# One network gives both answers: in training, one prompt in ten is left out. The price is time: two answers in each step.
+# One network gives both answers, because one prompt in ten was empty in training. The price is time: two answers in each step.
 #
 # ```{literalinclude} ../../diffusion_utils/denoisers.py
 # :pyobject: guided
@@ -151,16 +156,16 @@ plt.show()
 #
 # ## Why does this work?
 #
-# Minus the guessed noise points to where noisy pictures are more probable. Divided by $\sqrt{1-\bar\alpha_t}$ it is approximately the gradient of their log-density, called the **score** (["The guess as a direction"](a1_3_one_step_denoising.ipynb)):
+# Noise leads away from the clean pictures. So minus the guessed noise leads to where noisy pictures are more probable. Divided by $\sqrt{1-\bar\alpha_t}$, it is approximately the gradient of their log-density, the **score** (proof: "The guess as a direction" in [1.3](a1_3_one_step_denoising.ipynb)):
 #
 # $$ \nabla \log p(x_t) \approx -\frac{\epsilon_u}{\sqrt{1-\bar\alpha_t}}, \qquad \nabla \log p(x_t \mid \text{prompt}) \approx -\frac{\epsilon_c}{\sqrt{1-\bar\alpha_t}}. $$
 #
-# By Bayes' rule, $p(\text{prompt} \mid x_t) \propto p(x_t \mid \text{prompt}) / p(x_t)$, since $p(\text{prompt})$ does not depend on $x_t$. So the second gradient minus the first is that of $\log p(\text{prompt} \mid x_t)$: the direction in which a classifier, a network that names pictures, would recognise the prompt better. Earlier work trained one {cite:p}`dhariwal2021`. Guidance needs none, so the method is
-# called **classifier-free**. (N.6) takes this direction $\gamma$ times,
+# By Bayes' rule, $p(\text{prompt} \mid x_t) \propto p(x_t \mid \text{prompt}) / p(x_t)$, since $p(\text{prompt})$ does not depend on $x_t$. So the second gradient minus the first is that of $\log p(\text{prompt} \mid x_t)$: the direction in which a classifier, a network that names pictures, would recognise the prompt better. Earlier work trained one, on noisy pictures {cite:p}`dhariwal2021`. (N.6) needs none, so the method is
+# called **classifier-free**. At each $t$, (N.6) takes this direction $\gamma$ times,
 #
 # $$ \nabla \log p(x_t) + \gamma\, \nabla \log p(\text{prompt} \mid x_t), $$
 #
-# the gradient of the logarithm of a sharper density (up to a factor):
+# the gradient of the logarithm of a sharper density of the noisy pictures at this $t$:
 #
 # $$ p(x_t)\; p(\text{prompt} \mid x_t)^\gamma. $$
 #
@@ -209,7 +214,7 @@ for ax in axes:
 plt.show()
 
 # %% [markdown]
-# With $\gamma = 4$ the curve is further from the cats, and narrower. So we expect pictures that are easier for a classifier, and less varied. The loop goes even further than the curve. To draw from the curve, one would sharpen the density first, and then add noise. (N.6) sharpens the density that already has noise {cite:p}`bradley2024`. The order matters: noise averages over pictures, and a power of an average is not the average of the powers.
+# With $\gamma = 4$ the curve is further from the cats, and narrower. So we expect pictures that are easier for a classifier, and less varied. The loop goes even further than the curve. The curve is the sharpened density of the clean $x$. (N.6) sharpens the density of the noisy $x$ at each $t$, and that is not the sharpened one with noise added {cite:p}`bradley2024`.
 
 # %% [markdown]
 # Try a prompt of your own:
@@ -222,7 +227,7 @@ plt.show()
 #
 # We drew all 508 names that the model knows, and asked the judge of [1.5](a1_5_sampling.ipynb).
 
-# %% mystnb={"figure": {"caption": "508 names, prompt \"a NAME\", seeds 0 and 1. Left: the share the judge names right (bars: 95 % intervals, a name's two pictures taken as one; the axis starts near 0.85). Right: the distance between a name's two pictures, in the 256 numbers by which the judge names a picture (band: the middle half of the names). Dotted: pictures of two different names, mean. Written by `python -m benchmarks.guidance`.", "name": "fig-a16-measured"}, "image": {"alt": "Left, a curve over gamma rises from 0.88 at 1 to 0.94 at 4, stays there at 7 and falls to 0.9 at 12. Right, the distance falls from 1 to 4, a little more to 7, and is the same at 12; the dotted line is level, at twice the height of the curve's beginning."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "508 names, prompt \"a NAME\", seeds 0 and 1. Left: the share the judge names right (bars: 95 % intervals of the mean over names; the axis starts near 0.85). Right: the distance between a name's two pictures, in the 256 numbers by which the judge names a picture (band: the middle half of the names). Dotted: pictures of two different names, mean. Written by `python -m benchmarks.guidance`.", "name": "fig-a16-measured"}, "image": {"alt": "Left, a curve over gamma rises from 0.88 at 1 to 0.94 at 4, stays there at 7 and falls to 0.9 at 12. Right, the distance falls from 1 to 4, a little more to 7, and is the same at 12; the dotted line is level, at twice the height of the curve's beginning."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/guidance.json").read_text())
 rows = {row["gamma"]: row for row in stored["rows"]}
 right = {gamma: np.array(row["ranks"]) == 1 for gamma, row in rows.items()}
@@ -261,9 +266,9 @@ table(
 )
 
 # %% [markdown]
-# **Up to $\gamma = 4$ the prompts are obeyed better:** the judge gains more pictures than it loses. From 4 to 7 they are about equal, then it loses more. **The pictures are less varied:** up to 7, those of most names come closer.
+# **The prompts are obeyed better:** clearly from 1 to 2, probably from 2 to 4. From 4 to 7 gains and losses are about equal, then more is lost. **To the judge, the pictures are less varied:** up to 7, those of most names come closer. Those of two different names do not (dotted).
 #
-# So take $\gamma = 4$. The next pages take the coursework's 7, or 3 to 5 to keep more of a given picture. (The judge knows most of the training drawings, so a high share does not mean new pictures.)
+# We take $\gamma = 4$ here: the judge finds 4 and 7 about equal, and 4 keeps more variety. The next pages take the coursework's 7, or 3 to 5 to keep more of a given picture. (The judge knows most of the training drawings, so a high share does not mean new pictures.)
 
 # %% mystnb={"figure": {"caption": "\"A dog\" from three seeds.", "name": "fig-a16-diversity"}, "image": {"alt": "Three rows of three dogs. At gamma 1 and 4 the dog of seed 0 faces us, those of seeds 1 and 2 walk to the left. At gamma 7 all three walk."}} tags=["hide-input"]
 dog = model.denoiser("a dog")
@@ -280,7 +285,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 7$ all three dogs walk.
+# At $\gamma = 7$ the dog of seed 0 walks, too.
 #
 # ## Where it fails
 #
@@ -293,8 +298,21 @@ grid(unit_range(samples[None]), titles=[f"seed {s}" for s in range(5)], size=1.1
 
 # %% [markdown]
 # As without guidance ({numref}`fig-a15-samples`), we cannot name a thing.
+
+# %% tags=["remove-input"]
+x, t = unit_noise(model.shape, generators(range(5))).to(model.device), timesteps[0]
+empty, *guesses = (
+    model.schedule.predict_x0(x, t, denoise(x, t).eps)
+    for denoise in (without, photo, dog)
+)
+by_photo, by_dog = ((guess - empty).square().mean().sqrt() for guess in guesses)
+Markdown(
+    f"The phrase changes little. At $t = {t}$ its clean pictures differ from those of the empty prompt by {by_photo:.2f}, "
+    f'those of "a dog" by {by_dog:.2f} (root mean square, the same five seeds). So guidance has little to exaggerate.'
+)
+
+# %% [markdown]
 #
 # ## Try it
 #
 # * **Away from the prompt.** In {numref}`fig-a16-gammas`, set `gammas = [-2, 0, 2]`. What does a negative $\gamma$ draw?
-# * **Keep the colours in their range.** Import `clipped` from `diffusion_utils.denoisers`, and draw with `clipped(guided(with_prompt, without, gamma), model.schedule)`. Is $\gamma = 12$ usable now?

@@ -54,7 +54,7 @@ import torch
 from IPython.display import Markdown
 
 from diffusion_utils.denoisers import guided
-from diffusion_utils.diagrams import draw, unet_plan
+from diffusion_utils.diagrams import draw, guidance_arrows, unet_plan
 from diffusion_utils.files import ROOT
 from diffusion_utils.metrics import jackknife, wilson
 from diffusion_utils.mnist.data import mnist
@@ -179,22 +179,7 @@ table(
 # (Ho and Salimans write $1 + w$ for $\gamma$ {cite:p}`hosalimans2022`.)
 
 # %% mystnb={"figure": {"caption": "A sketch of (N.6), in two dimensions in place of 784: the grey arrows begin at zero, and the dots are $\\epsilon_\\gamma$. All lie on the line through $\\epsilon_u$ and $\\epsilon_c$.", "name": "fig-b3-arrows"}, "image": {"alt": "From one point two grey arrows lead to the right, to epsilon u and to epsilon c. An orange arrow leads from epsilon u to epsilon c. A dashed one goes on in its direction, as far again, to gamma 2. Dots on the line are named gamma 0, 0.5, 1 and 2."}} tags=["remove-input"]
-eps_u, eps_c = torch.tensor([2.0, 1.0]), torch.tensor([3.6, 0.75])
-fig, ax = plt.subplots(figsize=(6, 1.9), layout="constrained")
-arrows = [(torch.zeros(2), eps_u, "C7", "-"), (torch.zeros(2), eps_c, "C7", "-")]
-arrows += [(eps_u, eps_c, "C1", "-"), (eps_c, 2 * eps_c - eps_u, "C1", "--")]
-for start, end, colour, line in arrows:
-    style = {"arrowstyle": "->", "color": colour, "ls": line, "lw": 1.5}
-    style |= {"shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", end, start, arrowprops=style)
-names = {0: "$\\epsilon_u$, ", 0.5: "", 1: "$\\epsilon_c$, ", 2: ""}
-for gamma, name in names.items():
-    x, y = eps_u + gamma * (eps_c - eps_u)
-    ax.plot(x, y, "ko", ms=4)
-    ax.text(x, y + 0.1, rf"{name}$\gamma={gamma}$", ha="center")
-ax.set(xlim=(-0.1, 5.7), ylim=(-0.1, 1.3))
-ax.set_axis_off()
-plt.show()
+guidance_arrows()
 
 # %% [markdown]
 # `guided` makes one denoiser of two:
