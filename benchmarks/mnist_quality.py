@@ -1,8 +1,9 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
-`b2` draws with fewer and fewer steps, with the two variances that the DDPM paper names, after epoch 5,
-and with BatchNorm in train mode; `b3` draws with weaker and stronger guidance. Both also say how large
-the loss is, on digits that the training saw and on others, at early and at late timesteps.
+`b2` draws with fewer and fewer steps, with the two variances that the DDPM paper names and one between
+them, after epoch 5, and with BatchNorm in train mode; `b3` draws with weaker and stronger guidance.
+Both also say how large the loss is, on digits that the training saw and on others, at early and at
+late timesteps.
 
 Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
 chapters read it. Sizes can be made smaller for a quick look.
@@ -11,7 +12,9 @@ chapters read it. Sizes can be made smaller for a quick look.
 import argparse
 import copy
 import json
+from itertools import pairwise
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -109,13 +112,34 @@ def with_beta(denoise):
     return wider
 
 
-def strided(networks, count):
+def with_total_variance(denoise, errors, steps):
+    """The same estimate, but a step's fresh noise has the variance beta tilde + c^2 Var[x_0 | x_t].
+
+    The mean squared error of the digit at t stands in for Var[x_0 | x_t]. Bao et al. 2022.
+    """
+    times, squares = zip(*((row["t"], row["digit"]) for row in errors), strict=True)
+    nus = {0: -1.0}
+    for t, t_prev in pairwise(spaced_timesteps(SCHEDULE.T, steps)[:-1]):
+        x0_part, x_part, z_part = torch.eye(3)  # a step is linear: one factor at a time
+        c, _, z = SCHEDULE.step(x_part, x0_part, t, t_prev, z_part)
+        lower, beta = z**2, 1 - SCHEDULE.at(t) / SCHEDULE.at(t_prev)
+        variance = lower + c**2 * np.interp(t, times, squares)
+        nus[t] = (2 * (variance / lower).log() / (beta / lower).log() - 1).item()  # (N.5)
+
+    def wider(x_t, t):
+        return NoiseEstimate(denoise(x_t, t).eps, torch.full_like(x_t, nus[t]))
+
+    return wider
+
+
+def strided(networks, count, errors):
     """Distance from real digits and spread, for each way to draw and number of steps; then of real digits."""
     early, late = networks[min(networks)], networks[max(networks)]
     plain = unet_denoiser(late, SCHEDULE.T)
     ways = {
         "beta tilde": (plain, STEPS),
         "beta": (with_beta(plain), STEPS_BETA),
+        "total variance": (with_total_variance(plain, errors, 10), (10,)),
         "epoch 5": (unet_denoiser(early, SCHEDULE.T), (50,)),
         "BatchNorm in train mode": (in_train_mode(late), (50,)),
     }
@@ -261,13 +285,15 @@ def main():
     networks = released(args.name, device=DEVICE)[0]
     epoch, network = list(networks.items())[-1]
     count, steps = args.images, args.steps
+
+    def many_steps():
+        errors = [*errors_by_time(network, count)]
+        rows = [*strided(networks, count, errors)]
+        return {"rows": rows, "loss": seen_and_unseen(network, 10 * count), "errors": errors}
+
     measure = {
         "b1": lambda: {"rows": [*denoising(network, to_unit(mnist(train=False)[0][:count]))]},
-        "b2": lambda: {
-            "rows": [*strided(networks, count)],
-            "loss": seen_and_unseen(network, 10 * count),
-            "errors": [*errors_by_time(network, count)],
-        },
+        "b2": many_steps,
         "b3": lambda: {
             "steps": steps,
             "rows": [*guidance(network, count, steps)],

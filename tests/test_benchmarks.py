@@ -74,9 +74,11 @@ def test_samples_are_measured_within_the_range_of_digits(monkeypatch):
     monkeypatch.setattr(mnist_quality, "features_of_real", lambda: sets)
     monkeypatch.setattr(mnist_quality, "features_of", lambda x: seen.append(x) or features_of(x))
     network = UNet(8, time=True).eval()
-    *rows, real = mnist_quality.strided({5: network, 20: network}, 20)
+    errors = [{"t": 0, "digit": 0.0}, {"t": 299, "digit": 0.07}]
+    *rows, real = mnist_quality.strided({5: network, 20: network}, 20, errors)
     assert [(row["way"], row["steps"]) for row in rows] == [
-        ("beta tilde", 2), ("beta", 3), ("epoch 5", 50), ("BatchNorm in train mode", 50),
+        ("beta tilde", 2), ("beta", 3), ("total variance", 10), ("epoch 5", 50),
+        ("BatchNorm in train mode", 50),
     ]  # fmt: skip
     assert real["fid"] < min(row["fid"] for row in rows)
     network = UNet(8, time=True, num_classes=10)
@@ -95,6 +97,18 @@ def test_the_larger_variance_of_a_step_spreads_more(digits):
     )
     assert (narrow != wide).any()
     assert (plain(digits, 9).eps == mnist_quality.with_beta(plain)(digits, 9).eps).all()
+
+
+def test_the_total_variance_of_a_standard_normal_is_the_larger_variance(digits):
+    """There Var[x_0 | x_t] = 1 - alpha_bar_t, and the sum is beta."""
+    times = torch.arange(300)
+    normal = [{"t": t, "digit": 1 - mnist_quality.SCHEDULE.at(t).item()} for t in times.tolist()]
+    known = [{"t": t, "digit": 0.0} for t in times.tolist()]
+    plain = unet_denoiser(UNet(8, time=True).eval(), 300)
+    for errors, nu in ((normal, 1.0), (known, -1.0)):
+        denoise = mnist_quality.with_total_variance(plain, errors, 10)
+        for t in (299, 100, 33):
+            assert denoise(digits, t).nu.mean().item() == pytest.approx(nu, abs=1e-3)
 
 
 def test_the_loss_of_a_network_that_guesses_nothing_is_that_of_noise(digits):
