@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.denoisers import NoiseEstimate, guided
-from diffusion_utils.metrics import accuracy, diversity, frechet, in_batches, psnr, ssim
+from diffusion_utils.metrics import accuracy, diversity, frechet, in_batches, jackknife, psnr, ssim
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
@@ -132,14 +132,31 @@ def with_total_variance(denoise, errors, steps):
     return wider
 
 
-def strided(networks, count, errors):
+def spread_in_few_steps(network, count, steps, errors):
+    """The spread with beta tilde and with the total variance, same seeds; the error is a jackknife's."""
+    plain = unet_denoiser(network, SCHEDULE.T)
+    ways = plain, with_total_variance(plain, errors, steps)
+    tilde, total = (samples(denoise, count, steps) for denoise in ways)
+    which = torch.arange(count) % 10
+    parts = [
+        spread_of_pixels(total[which != i]) - spread_of_pixels(tilde[which != i]) for i in range(10)
+    ]
+    return {
+        "images": count,
+        "steps": steps,
+        "beta tilde": spread_of_pixels(tilde),
+        "total variance": spread_of_pixels(total),
+        "standard_error": jackknife(parts),
+    }
+
+
+def strided(networks, count):
     """Distance from real digits and spread, for each way to draw and number of steps; then of real digits."""
     early, late = networks[min(networks)], networks[max(networks)]
     plain = unet_denoiser(late, SCHEDULE.T)
     ways = {
         "beta tilde": (plain, STEPS),
         "beta": (with_beta(plain), STEPS_BETA),
-        "total variance": (with_total_variance(plain, errors, 10), (10,)),
         "epoch 5": (unet_denoiser(early, SCHEDULE.T), (50,)),
         "BatchNorm in train mode": (in_train_mode(late), (50,)),
     }
@@ -288,8 +305,12 @@ def main():
 
     def many_steps():
         errors = [*errors_by_time(network, count)]
-        rows = [*strided(networks, count, errors)]
-        return {"rows": rows, "loss": seen_and_unseen(network, 10 * count), "errors": errors}
+        return {
+            "rows": [*strided(networks, count)],
+            "loss": seen_and_unseen(network, 10 * count),
+            "errors": errors,
+            "total_variance": spread_in_few_steps(network, count // 5, 10, errors),
+        }
 
     measure = {
         "b1": lambda: {"rows": [*denoising(network, to_unit(mnist(train=False)[0][:count]))]},

@@ -74,11 +74,9 @@ def test_samples_are_measured_within_the_range_of_digits(monkeypatch):
     monkeypatch.setattr(mnist_quality, "features_of_real", lambda: sets)
     monkeypatch.setattr(mnist_quality, "features_of", lambda x: seen.append(x) or features_of(x))
     network = UNet(8, time=True).eval()
-    errors = [{"t": 0, "digit": 0.0}, {"t": 299, "digit": 0.07}]
-    *rows, real = mnist_quality.strided({5: network, 20: network}, 20, errors)
+    *rows, real = mnist_quality.strided({5: network, 20: network}, 20)
     assert [(row["way"], row["steps"]) for row in rows] == [
-        ("beta tilde", 2), ("beta", 3), ("total variance", 10), ("epoch 5", 50),
-        ("BatchNorm in train mode", 50),
+        ("beta tilde", 2), ("beta", 3), ("epoch 5", 50), ("BatchNorm in train mode", 50),
     ]  # fmt: skip
     assert real["fid"] < min(row["fid"] for row in rows)
     network = UNet(8, time=True, num_classes=10)
@@ -109,6 +107,10 @@ def test_the_total_variance_of_a_standard_normal_is_the_larger_variance(digits):
         denoise = mnist_quality.with_total_variance(plain, errors, 10)
         for t in (299, 100, 33):
             assert denoise(digits, t).nu.mean().item() == pytest.approx(nu, abs=1e-3)
+    network = UNet(8, time=True).eval()
+    found = mnist_quality.spread_in_few_steps(network, 20, 3, known)
+    assert found["beta tilde"] == pytest.approx(found["total variance"], abs=1e-3)
+    assert found["standard_error"] < 1e-3
 
 
 def test_the_loss_of_a_network_that_guesses_nothing_is_that_of_noise(digits):
