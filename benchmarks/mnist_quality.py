@@ -1,8 +1,9 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
-`b2` draws with fewer and fewer steps, with the two variances that the DDPM paper names, after epoch 5,
-and with BatchNorm in train mode; `b3` draws with weaker and stronger guidance. Both also say how large
-the loss is, on digits that the training saw and on others, at early and at late timesteps.
+`b2` draws with fewer and fewer steps, with the two variances that the DDPM paper names and one between
+them, after epoch 5, and with BatchNorm in train mode; `b3` draws with weaker and stronger guidance.
+Both also say how large the loss is, on digits that the training saw and on others, at early and at
+late timesteps.
 
 Writes benchmarks/results/mnist_NAME.json, with the SHA-256 of the weights it measured; the
 chapters read it. Sizes can be made smaller for a quick look.
@@ -11,13 +12,15 @@ chapters read it. Sizes can be made smaller for a quick look.
 import argparse
 import copy
 import json
+from itertools import pairwise
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.denoisers import NoiseEstimate, guided
-from diffusion_utils.metrics import accuracy, diversity, frechet, in_batches, psnr, ssim
+from diffusion_utils.metrics import accuracy, diversity, frechet, in_batches, jackknife, psnr, ssim
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS, load_classifier
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as SCHEDULE
@@ -107,6 +110,44 @@ def with_beta(denoise):
         return NoiseEstimate(denoise(x_t, t).eps, torch.ones_like(x_t))
 
     return wider
+
+
+def with_total_variance(denoise, errors, steps):
+    """The same estimate, but a step's fresh noise has the variance beta tilde + c^2 Var[x_0 | x_t].
+
+    The mean squared error of the digit at t stands in for Var[x_0 | x_t]. Bao et al. 2022.
+    """
+    times, squares = zip(*((row["t"], row["digit"]) for row in errors), strict=True)
+    nus = {0: -1.0}
+    for t, t_prev in pairwise(spaced_timesteps(SCHEDULE.T, steps)[:-1]):
+        x0_part, x_part, z_part = torch.eye(3)  # a step is linear: one factor at a time
+        c, _, z = SCHEDULE.step(x_part, x0_part, t, t_prev, z_part)
+        lower, beta = z**2, 1 - SCHEDULE.at(t) / SCHEDULE.at(t_prev)
+        variance = lower + c**2 * np.interp(t, times, squares)
+        nus[t] = (2 * (variance / lower).log() / (beta / lower).log() - 1).item()  # (N.5)
+
+    def wider(x_t, t):
+        return NoiseEstimate(denoise(x_t, t).eps, torch.full_like(x_t, nus[t]))
+
+    return wider
+
+
+def spread_in_few_steps(network, count, steps, errors):
+    """The spread with beta tilde and with the total variance, same seeds; the error is a jackknife's."""
+    plain = unet_denoiser(network, SCHEDULE.T)
+    ways = plain, with_total_variance(plain, errors, steps)
+    tilde, total = (samples(denoise, count, steps) for denoise in ways)
+    which = torch.arange(count) % 10
+    parts = [
+        spread_of_pixels(total[which != i]) - spread_of_pixels(tilde[which != i]) for i in range(10)
+    ]
+    return {
+        "images": count,
+        "steps": steps,
+        "beta tilde": spread_of_pixels(tilde),
+        "total variance": spread_of_pixels(total),
+        "standard_error": jackknife(parts),
+    }
 
 
 def strided(networks, count):
@@ -261,13 +302,19 @@ def main():
     networks = released(args.name, device=DEVICE)[0]
     epoch, network = list(networks.items())[-1]
     count, steps = args.images, args.steps
-    measure = {
-        "b1": lambda: {"rows": [*denoising(network, to_unit(mnist(train=False)[0][:count]))]},
-        "b2": lambda: {
+
+    def many_steps():
+        errors = [*errors_by_time(network, count)]
+        return {
             "rows": [*strided(networks, count)],
             "loss": seen_and_unseen(network, 10 * count),
-            "errors": [*errors_by_time(network, count)],
-        },
+            "errors": errors,
+            "total_variance": spread_in_few_steps(network, count // 5, 10, errors),
+        }
+
+    measure = {
+        "b1": lambda: {"rows": [*denoising(network, to_unit(mnist(train=False)[0][:count]))]},
+        "b2": many_steps,
         "b3": lambda: {
             "steps": steps,
             "rows": [*guidance(network, count, steps)],

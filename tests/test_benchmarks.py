@@ -97,6 +97,22 @@ def test_the_larger_variance_of_a_step_spreads_more(digits):
     assert (plain(digits, 9).eps == mnist_quality.with_beta(plain)(digits, 9).eps).all()
 
 
+def test_the_total_variance_of_a_standard_normal_is_the_larger_variance(digits):
+    """There Var[x_0 | x_t] = 1 - alpha_bar_t, and the sum is beta."""
+    times = torch.arange(300)
+    normal = [{"t": t, "digit": 1 - mnist_quality.SCHEDULE.at(t).item()} for t in times.tolist()]
+    known = [{"t": t, "digit": 0.0} for t in times.tolist()]
+    plain = unet_denoiser(UNet(8, time=True).eval(), 300)
+    for errors, nu in ((normal, 1.0), (known, -1.0)):
+        denoise = mnist_quality.with_total_variance(plain, errors, 10)
+        for t in (299, 100, 33):
+            assert denoise(digits, t).nu.mean().item() == pytest.approx(nu, abs=1e-3)
+    network = UNet(8, time=True).eval()
+    found = mnist_quality.spread_in_few_steps(network, 20, 3, known)
+    assert found["beta tilde"] == pytest.approx(found["total variance"], abs=1e-3)
+    assert found["standard_error"] < 1e-3
+
+
 def test_the_loss_of_a_network_that_guesses_nothing_is_that_of_noise(digits):
     network = UNet(8, time=True, num_classes=10).eval()
     for part in network.out.parameters():

@@ -184,7 +184,7 @@ grid(
 #
 # In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so $\epsilon$ cannot be guessed exactly, and (N.2) divides its small error by a small $\sqrt{\bar\alpha_t}$.
 #
-# In code, points 2 to 4 are:
+# In code, points 2, 3 and the target of 4 are:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
 # :pyobject: noise_objective
@@ -192,9 +192,9 @@ grid(
 # :dedent:
 # ```
 #
-# The network is the U-Net of B1 with $D = 64$ and two more blocks, which turn $t/T$ into one number for each channel ({numref}`fig-b2-unet`).
+# The network is the U-Net of B1 with $D = 64$ and two more blocks for the time ({numref}`fig-b2-unet`).
 
-# %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into numbers that are added to the features $h$ at 7x7 and at 14x14. $D = 64$; each box names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Where the time enters: `time1` and `time2` turn $t/T$ into numbers that are added to the features $h$ at 7x7 and at 14x14. Each box but the two sums names the shape of what it returns.", "name": "fig-b2-unet"}, "image": {"alt": "The U-Net as two columns of boxes, down on the left and up on the right. Two orange boxes, time1 and time2, point to the places h + t1 and h + t2 in the right column, after unflatten and after up1."}} tags=["remove-input"]
 draw(*unet_plan(network))
 
 # %% tags=["remove-input"]
@@ -252,10 +252,10 @@ table(
 )
 
 # %% [markdown]
-# The loss falls with $t$, yet the digit is guessed worse. At $t = 0$ there is so little noise that it is hard to tell from nothing, and the loss is largest. At $t = 299$ the image is nearly all noise, so the noise is easy to guess.
-# By (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$. So losses at different timesteps cannot be compared.
+# The loss falls with $t$, yet the digit is guessed worse. At $t = 0$ there is least noise, and the loss is largest. At $t = 299$ the image is nearly all noise, so the noise is easy to guess.
+# By (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$.
 #
-# At $t = 299$ the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is not yet the average of all possible digits, whose error would be no larger.
+# At $t = 299$ the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is not the best guess.
 #
 # ## Sampling: take a little of the noise away
 #
@@ -283,13 +283,13 @@ grid([panels], titles=titles, size=1.75)
 # Draw pure noise $x_{T-1} \sim \mathcal N(0, I)$. Then, for $t = T-1, \dots, 1, 0$, go to the next timestep $t' = t - 1$ (in {numref}`fig-b2-step` from 149 to 99):
 #
 # 1. **Estimate:** ask the network for $\epsilon_\theta(x_t, t/T)$, and get $\hat x_0$ from it by (N.2).
-# 2. **Mix** $\hat x_0$ and $x_t$. In the figure: 0.54 of the one, 0.44 of the other.
+# 2. **Mix** $\hat x_0$ and $x_t$. In the figure: 0.54 and 0.44.
 # 3. **Add fresh noise** $z \sim \mathcal N(0, I)$. In the figure: 0.43 of it.
 #
 # The last $x_{-1}$ is the image without noise.
 # ```
 #
-# Why noise again? The network was trained on images with just the noise of their timestep. The mixture has less: in the figure 0.44 of the 0.73 in $x_{149}$, so 0.32. The fresh noise brings it to $\sqrt{0.32^2 + 0.43^2} = \sqrt{1 - \bar\alpha_{99}}$, as (N.1) asks at $t' = 99$.
+# Why? The network was trained on images with just the noise of their timestep. The mixture has less: in the figure 0.44 of the 0.73 in $x_{149}$, so 0.32. The fresh noise brings it to $\sqrt{0.32^2 + 0.43^2} = \sqrt{1 - \bar\alpha_{99}}$, as (N.1) asks.
 #
 # The factors come from the opposite step, from $t'$ to the noisier $t$. It leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$. The fresh noise has the variance $\tilde\beta$:
 #
@@ -301,7 +301,7 @@ grid([panels], titles=titles, size=1.75)
 #
 # ```{dropdown} Where the factors come from
 # Noise arrives step by step, $x_t = \sqrt\alpha\, x_{t'} + \sqrt\beta\, \epsilon'$ with new noise $\epsilon'$. If we knew $x_0$, this and (N.1) would tell by Bayes' rule how likely each $x_{t'}$ is, given $x_t$. That is a Gaussian, with the first two terms of (N.3) as its mean and $\tilde\beta$ as its variance
-# (derived at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb)). We do not know $x_0$, so $\hat x_0$ stands in for it. In `Schedule.step`:
+# (derived at the end of [1.4](../part_a/a1_4_iterative_denoising.ipynb)). For the unknown $x_0$ stands $\hat x_0$. In `Schedule.step`:
 #
 # ~~~{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
@@ -327,7 +327,7 @@ def draw_digits(network, timesteps, seeds):
     return x
 
 
-# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9, the same for both; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Two rows of ten generated digits. After epoch 5 the first, the fourth, the fifth and the last two are hard to name; after epoch 20 the third and the last."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples after the epochs named on the left, seeds 0 to 9, the same for both; 300 steps.", "name": "fig-b2-samples"}, "image": {"alt": "Two rows of ten generated digits. After epoch 5 the first, the fourth, the fifth and the last two are hard to name; after epoch 20 the third, the fifth and the last."}} tags=["remove-input"]
 samples = {
     "epoch 5": draw_digits(networks[min(networks)], timesteps, seeds),
     "epoch 20": images[-1],  # drawn above, with the same noise
@@ -335,7 +335,7 @@ samples = {
 grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty only the third and the last.
+# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty the third, the fifth and the last.
 #
 # The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
@@ -367,12 +367,12 @@ def change(before, after):
 
 
 Markdown(
-    f"**Twenty epochs draw nearer to real digits than five** (the distance changes by {change(names['epoch 5'], names['epoch 20'])}), "
+    f"**Twenty epochs draw nearer to real digits than five** (the distance changes by {change(names['epoch 5'], names['epoch 20'])}; same seeds and test digits, so their errors partly cancel), "
     f"but the samples remain far from them: other test digits are at {real['fid']:.0f}."
 )
 
 # %% [markdown]
-# Train mode, a common mistake, harms: BatchNorm then uses the statistics of the hundred images at hand. These share one $t$, while each batch of the training mixes all timesteps. All other samples use the statistics noted in training.
+# Train mode, a common mistake, harms: BatchNorm then uses the statistics of the batch, here of a hundred samples at one $t$. In training each batch mixes all timesteps.
 #
 # ```{dropdown} The distance, and its error
 # For means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$.
@@ -385,7 +385,7 @@ Markdown(
 # The step (N.3) may lead to any $t' < t$, so the loop can skip timesteps. What is lost?
 
 
-# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives other digits. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives mostly other digits. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
 def with_beta(x_t, t):
     """The same estimate, and the larger variance: (N.5) at nu = 1."""
     eps = denoise(x_t, t).eps
@@ -407,7 +407,7 @@ rows = {
 grid(list(rows.values()), labels=list(rows))
 
 # %% [markdown]
-# Each number of steps draws other digits, because it adds the fresh noise at other timesteps. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. A thousand samples:
+# Each number of steps draws mostly other digits, because it adds the fresh noise at other timesteps. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. A thousand samples:
 
 # %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
@@ -431,24 +431,35 @@ plt.show()
 # %% tags=["remove-input"]
 many, ten = (rows_of["beta tilde", steps] for steps in (300, 10))
 Markdown(
-    f"**With few steps the pixels vary too little from sample to sample.** With β̃ the spread falls from {many['spread']:.3f} at 300 steps to {ten['spread']:.3f} at 10; real digits have {real['spread']:.3f}. "
+    f"**With few steps and β̃ the pixels vary too little from sample to sample.** The spread falls from {many['spread']:.3f} at 300 steps to {ten['spread']:.3f} at 10; real digits have {real['spread']:.3f}. "
     f"The distance shows it less clearly ({change(many, ten)})."
 )
 
 # %% [markdown]
-# The reason is $\tilde\beta$. It is the exact variance of $x_{t'}$ if $x_0$ is *known*. But several digits could be behind $x_t$, so $x_{t'}$ should vary more, most of all after a long step.
+# Is $\tilde\beta$ the reason? It is the exact variance of $x_{t'}$ if $x_0$ is *known*. But several digits could be behind $x_t$, which adds to the variance of a pixel by the law of total variance:
 #
-# The DDPM paper also names the larger $\beta$. It is exact for $x_0 \sim \mathcal N(0, I)$, where each pixel has a variance of 1. Digits vary around the mean digit by a variance of only 0.07 (last column of the table of timesteps). So in a long step $\beta$ is far too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
+# $$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]. \tag{B2.3} $$
 #
-# ```{dropdown} Between the two
-# The right variance of a pixel of $x_{t'}$ is $\tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]$, where $c$ is the factor of $\hat x_0$ in (N.3) {cite:p}`bao2022`. This is the law of total variance: the first term holds for each $x_0$, the second comes from not knowing it. For $x_0 \sim \mathcal N(0, I)$, $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$, and the sum is $\beta$.
+# The first term is the variance for each $x_0$. The second is that of the mean in (N.3), where $c$ is the factor of $\hat x_0$ {cite:p}`bao2022`. We test it with the error of the digit, from the table of timesteps, for $\mathrm{Var}[x_0 \mid x_t]$:
+
+# %% tags=["remove-input"]
+test = stored["total_variance"]
+growth = test["total variance"] - test["beta tilde"]
+share = growth / (many["spread"] - ten["spread"])
+Markdown(
+    f"With (B2.3) the spread grows from {test['beta tilde']:.3f} to {test['total variance']:.3f} "
+    f"({growth:+.4f} ± {test['standard_error']:.4f}; {test['images']} samples, the same seeds, {test['steps']} steps). "
+    f"**So the missing variance is only a part of the reason.** It makes up about {share:.0%} of what is lost between 300 steps and 10; a part of that may be grains, since all pixels get the same variance."
+)
+
+# %% [markdown]
+# The DDPM paper also names the larger $\beta$. It is (B2.3) for $x_0 \sim \mathcal N(0, I)$, where $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$. At $t = 200$ that is $0.86^2 = 0.74$, but the error of the digit only 0.040. So in a long step $\beta$ is far too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
 #
-# DDIM {cite:p}`song2021` adds no fresh noise at all; [1.4](../part_a/a1_4_iterative_denoising.ipynb) builds it. Even with 300 steps the spread stays below that of real digits. Why, we do not know.
-# ```
+# Even with 300 steps the spread stays below that of real digits. Why, we do not know.
 #
 # ## Try it
 #
 # 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
-# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. In the row of epoch 5 all ten squares turn black: the network expects more noise than there is, and seems to take away too much.
+# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. In the row of epoch 5 all ten squares turn black: less noise is left than (N.1) asks for. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
 #
 # Next: [What limits B2](b2_limits.ipynb) makes such samples better.
