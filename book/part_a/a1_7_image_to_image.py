@@ -75,7 +75,7 @@ timesteps = by_profile(
 )
 shares = model.schedule.alpha_bar.sqrt()
 
-# %% mystnb={"figure": {"caption": "Two pictures of two flat shapes each (left), chosen from 20 that we tried. To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. Below $t$: $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. Last column: the same prompt and seed, without the shapes. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A yellow ellipse with a dark circle at its upper right, off centre, and a house of a beige square with a blue triangle. To the right of each, a row with more and more noise over it, and below the results. The ellipse gets legs and spots from 510 on, as a ladybug that is yellow at 510, orange at 600 and red from 690 on; from pure noise the ladybug is red, upright and in the middle. The house gets windows and a door; its roof is blue at 390 and 510, partly blue at 600, and red from 690 on and from pure noise."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures of flat shapes (left), chosen from 20 that we tried. Beside each, for five starts $t$: above, the shapes with noise ($x_t$); below, what the loop makes of them. Below $t$: $\\sqrt{\\bar\\alpha_t}$. Last column: the same prompt and seed, without the shapes. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A yellow ellipse with a dark circle at its upper right, off centre, and a house of a beige square with a blue triangle. To the right of each, a row with more and more noise over it, and below the results. The ellipse gets legs and spots from 510 on, as a ladybug that is yellow at 510, orange at 600 and red from 690 on; from pure noise the ladybug is red, upright and in the middle. The house gets windows and a door; its roof is blue at 390 and 510, partly blue at 600, and red from 690 on and from pure noise."}} tags=["hide-input"]
 
 
 def picture_of(shapes, turned=0, moved=(0, 0)):
@@ -127,9 +127,9 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
 #    picture as $x_0$ and fresh noise $\epsilon$.
-# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb). We take $\gamma = 5$, close to the 4 advised there; the last figure has the coursework's 7.
+# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb). We take $\gamma = 5$; the last figure has the coursework's 7.
 #
-# **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first, and large areas last: over an area it averages out. The method is SDEdit {cite:p}`meng2022`, with a prompt added.
+# **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas last: over an area it averages out. The method is SDEdit {cite:p}`meng2022`, with a prompt added.
 #
 # It works because noise hides what tells flat shapes from a drawing. With enough of it, $x_t$ is about as probable from either, and so the loop starts where the model was trained.
 #
@@ -138,23 +138,23 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # :lines: 1,3-
 # ```
 #
-# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. `noised` is step 1; it also returns the random generators (`noise`) for the later steps. `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb). In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
+# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. `noised` is step 1; it also returns the random generators (`noise`) for the later steps. `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb). `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
 #
 # ## What you see
 #
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay, with few changes.
-# * **More noise** ($t = 510$ and 600): the place comes from the shapes, and at 510 the colour. Legs, spots and windows come from the model. Left to itself, the model draws a red ladybug in the middle (last column); ours is yellow, then orange, and to the right.
+# * **More noise** ($t = 510$ and 600): the place comes from the shapes, and at 510 the colour. Legs, spots and windows come from the model. Without the shapes the ladybug is red and in the middle; ours is yellow, then orange, and to the right.
 # * **Much noise** (from $t = 690$): ladybug and roof are red. At 780 the ladybug still leans to the right.
 #
-# Has the noise of $t = 690$ covered the blue of the roof? We average $x_t$ over blocks of 8 × 8 pixels, and redraw the house from eight seeds.
+# Has the noise of $t = 690$ covered the blue of the roof? We average $x_t$ over blocks of 8 × 8 pixels.
 
-# %% mystnb={"figure": {"caption": "The house at $t = 690$: $x_t$, its means over blocks of 8 × 8 pixels, and what the loop makes of it with \"a house\", for two guidance scales $\\gamma$. Red: how many roofs are on average more red than blue. Each column has one seed.", "name": "fig-a17-roof"}, "image": {"alt": "Four rows of eight pictures. In the noise the roof is faint; in the blocks it is blue in all eight. With gamma 1 all eight roofs are blue. With gamma 5 each is a red line over a gable in beige, grey or green."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From $t = 690$: $x_t$, its means over blocks, and \"a house\" for two $\\gamma$. Red: roofs that are on average more red than blue. Each column has one seed.", "name": "fig-a17-roof"}, "image": {"alt": "Four rows of eight pictures. In the noise the roof is faint; in the blocks it is blue or grey-blue in all eight. With gamma 1 all eight roofs are blue. With gamma 5 each is a red line over a gable in beige, grey or green."}} tags=["hide-input"]
 i_690, seeds = by_profile(full=10, fast=0), range(8)
 x_t = noised(model, house, i_690, seeds, timesteps)[0].cpu()
 means = F.interpolate(F.avg_pool2d(x_t, 8), scale_factor=8)
-rows, labels = [x_t, means], ["$x_t$", "8 × 8"]
+rows, labels = [x_t, means], ["$x_t$", "$x_t$\nin blocks"]
 roof = (house - house[:, 28, 32, None, None]).abs().amax(0) < 0.02
 for gamma in (1, 5):
     denoise = prompted(model, "a house", gamma)
@@ -165,14 +165,16 @@ for gamma in (1, 5):
 grid([unit_range(row) for row in rows], [f"seed {s}" for s in seeds], labels, 0.8)
 
 # %% [markdown]
-# In $x_t$ the colours are multiplied by 0.46. The noise of a pixel is $\sqrt{1-\bar\alpha_t} = 0.89$; that of a mean over 64 pixels is $0.89/8 = 0.11$. So in the blocks the roof is blue beyond doubt. With $\gamma = 1$ the model keeps it so, in all eight. With $\gamma = 5$ each is a red line over a pale gable: **guidance overrules what can be seen.**
+# On the scale from −1 to 1, a blue and a red roof differ by more than 1 in the red channel; in $x_t$, by more than 0.46. The noise of a pixel is $\sqrt{1-\bar\alpha_t} = 0.89$, that of a mean over 64 pixels $0.89/8 = 0.11$. So the blocks make blue near certain. With $\gamma = 1$ the model keeps it so, in all eight. With $\gamma = 5$ each is a red line over a pale gable: **guidance overrules what can be seen.**
 #
-# Little noise keeps more of the shapes; with a name, much noise gives the better drawing. To measure both, we average 127 drawings over such blocks and redraw each with its name. Our model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on those of other styles.
+# ## Faithful or recognised
 #
-# * **Faithful**: 100 % minus the distance between the blocks of the result and those given (root mean square, in % of the step from black to white). With a name, pure noise still has 83 %.
+# We average 127 drawings over such blocks, and redraw each with its name. The model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on other styles.
+#
+# * **Faithful**: 100 % minus the distance from the given blocks (root mean square, in % of the step from black to white). With a name, pure noise still has 83 %.
 # * **Recognised**: how often the right name is the first of the judge's 508.
 
-# %% mystnb={"figure": {"caption": "Above: one of the 127 drawings as blocks, and redrawn as \"a strawberry\" from four starts $t$ and from pure noise. Below: all 127, with their names and with \"a high quality photo\". Points: $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870, 990 (pure noise). Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves that run to the left from the same point at 100 % and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and 95 %, then slowly to 0.97 at 83 % from pure noise. Without the name it rises to 0.29 and falls to 0 at 73 %."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: one of the drawings as blocks, redrawn as \"a strawberry\". Below: all 127, with their names and with \"a high quality photo\". Points: $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870, 990 (pure noise). Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves that run to the left from the same point at 100 % and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and 95 %, then slowly to 0.97 at 83 % from pure noise. Without the name it rises to 0.29 and falls to 0 at 73 %."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
 one = edits["names"].index("strawberry")  # its place is its seed
 drawing = held_out(emoji())[0][[4 * one]]  # the 127 are each fourth of 508
@@ -219,7 +221,7 @@ axes["curve"].legend(loc="center left")
 plt.show()
 
 # %% [markdown]
-# With the name, most of the gain comes early: up to $t = 510$ the share recognised rises from a fifth to two thirds, and the blocks stay 95 % faithful. From 510 to 780 the bars overlap. Without a name the share never passes 0.3.
+# With the name, up to $t = 510$ the share recognised rises from a fifth to two thirds, and the result stays 95 % faithful. From 510 to 780 the bars overlap. Without a name the share never passes 0.3.
 #
 # **Which $t$ first?** Begin with 510 (`i_start` = 16). Too little of the prompt: try 690. Too little of your picture: try 390.
 #
@@ -228,7 +230,7 @@ plt.show()
 #
 # A program drew house and fish in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three pictures below.
 
-# %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
 titles = ["picture"] + [f"$t={timesteps[i]}$" for i in six]
 names = ["found-lighthouse", "drawn-house", "drawn-fish"]
@@ -244,11 +246,11 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 390$ the colours change, mostly to duller ones, and the flower, of thin strokes, is hardly there. From 690 on the house is clean, but no longer ours: sun and flower are gone. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge. Its name is not among the model's 508; whether this is the cause, we did not test.
+# At $t = 390$ the colours change, mostly to duller ones, and the flower, of thin strokes, is hardly there. From 690 on the house is clean, without sun and flower. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge.
 #
 # ## Where it fails
 #
-# **A prompt without a name.** The coursework's prompt is "a high quality photo". From left to right the results lose details, then form; at 960 the sailboat is a lump. With the name (beside it, $t = 780$) the boat gets two sails and the mushroom spots. But the boat's red is lost, and the cactus is in three loose pieces. On average a name helps ({numref}`fig-a17-tradeoff`).
+# **A prompt without a name.** The coursework's prompt is "a high quality photo". The results lose details, then form. With the name (beside it, $t = 780$) the boat gets two sails and the mushroom spots. But the boat's red is lost, and the cactus is in three loose pieces.
 
 # %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. \"Named\": the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. Without a name the results lose, from left to right, the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the column with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
 middle, names = by_profile(full=7, fast=2), ["sailboat", "mushroom", "cactus"]
@@ -267,7 +269,7 @@ grid(
 )
 
 # %% [markdown]
-# **The whole picture has one start.** Noise that frees the walls frees the roof too. To keep the roof and redraw the walls, see [1.7.2](a1_7_2_inpainting.ipynb).
+# **The whole picture has one start.** More noise for the walls is more for the roof. To keep one and redraw the other, see [1.7.2](a1_7_2_inpainting.ipynb).
 #
 # ## Try it
 #
