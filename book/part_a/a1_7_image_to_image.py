@@ -127,18 +127,18 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
 #    picture as $x_0$ and fresh noise $\epsilon$.
-# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb). We take $\gamma = 5$; the last figure has the coursework's 7.
+# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb).
 #
 # **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas last: over an area it averages out. The method is SDEdit {cite:p}`meng2022`, with a prompt added.
 #
-# It works because noise hides what tells flat shapes from a drawing. With enough of it, $x_t$ is about as probable from either, and so the loop starts where the model was trained.
+# Noise hides what tells flat shapes from a drawing. With enough of it, $x_t$ is about as probable from either, and so the loop starts where the model was trained.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
 # :lines: 1,3-
 # ```
 #
-# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. `noised` is step 1; it also returns the random generators (`noise`) for the later steps. `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb). `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
+# `timesteps` is 990, 960, .., 0, and the start $t$ is `timesteps[i_start]`. `noised` is step 1; it also returns the random generators (`noise`) for the later steps. `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb). `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
 #
 # ## What you see
 #
@@ -150,7 +150,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # Has the noise of $t = 690$ covered the blue of the roof? We average $x_t$ over blocks of 8 × 8 pixels.
 
-# %% mystnb={"figure": {"caption": "From $t = 690$: $x_t$, its means over blocks, and \"a house\" for two $\\gamma$. Red: roofs that are on average more red than blue. Each column has one seed.", "name": "fig-a17-roof"}, "image": {"alt": "Four rows of eight pictures. In the noise the roof is faint; in the blocks it is blue or grey-blue in all eight. With gamma 1 all eight roofs are blue. With gamma 5 each is a red line over a gable in beige, grey or green."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From $t = 690$: $x_t$, its means over blocks, and \"a house\" for two $\\gamma$. Red: roofs that are on average more red than blue.", "name": "fig-a17-roof"}, "image": {"alt": "Four rows of eight pictures. In the noise the roof is faint; in the blocks it is blue or grey-blue in all eight. With gamma 1 all eight roofs are blue. With gamma 5 each is a red line over a gable in beige, grey or green."}} tags=["hide-input"]
 i_690, seeds = by_profile(full=10, fast=0), range(8)
 x_t = noised(model, house, i_690, seeds, timesteps)[0].cpu()
 means = F.interpolate(F.avg_pool2d(x_t, 8), scale_factor=8)
