@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.7 Image to image
 #
-# Can the model turn two flat shapes into a drawing? **Yes: add noise to them, name what they show, and denoise.
+# Can the model turn two flat shapes into a drawing? **It can: add noise to them, name what they show, and denoise.
 # The more noise we add, the less of the shapes stays.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
@@ -75,7 +75,7 @@ timesteps = by_profile(
 )
 shares = model.schedule.alpha_bar.sqrt()
 
-# %% mystnb={"figure": {"caption": "Two pictures of two flat shapes each (left), chosen from 20 that we tried. To the right of each, for five starts $t$: above, the shapes with the noise of $t$ ($x_t$); below, what the loop makes of them with the prompt. Below $t$: $\\sqrt{\\bar\\alpha_t}$, by which the shapes are multiplied in $x_t$. Last column: the same prompt and seed, without the shapes. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A yellow ellipse with a dark circle at its upper right, off centre, and a house of a beige square with a blue triangle. To the right of each, a row with more and more noise over it, and below the results. The ellipse gets legs and spots from 510 on, as a ladybug that is yellow at 510, orange at 600 and red from 690 on; from pure noise the ladybug is red, upright and in the middle. The house gets windows and a door; its roof is blue at 390 and 510, partly blue at 600, and red from 690 on and from pure noise."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures of flat shapes (left), chosen from 20 that we tried. Beside each, for five starts $t$: above, the shapes with noise ($x_t$); below, what the loop makes of them. Below $t$: $\\sqrt{\\bar\\alpha_t}$. Last column: the same prompt and seed, without the shapes. $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A yellow ellipse with a dark circle at its upper right, off centre, and a house of a beige square with a blue triangle. To the right of each, a row with more and more noise over it, and below the results. The ellipse gets legs and spots from 510 on, as a ladybug that is yellow at 510, orange at 600 and red from 690 on; from pure noise the ladybug is red, upright and in the middle. The house gets windows and a door; its roof is blue at 390 and 510, partly blue at 600, and red from 690 on and from pure noise."}} tags=["hide-input"]
 
 
 def picture_of(shapes, turned=0, moved=(0, 0)):
@@ -127,51 +127,54 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
 #    picture as $x_0$ and fresh noise $\epsilon$.
-# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb). We take $\gamma = 5$, close to the 4 advised there; the last figure has the coursework's 7.
+# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb).
 #
-# **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first, and large areas last: over an area it averages out. These two steps are called SDEdit {cite:p}`meng2022`.
+# **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas last: over an area it averages out. The method is SDEdit {cite:p}`meng2022`, with a prompt added.
 #
-# It works because, with enough noise, noised shapes and noised drawings overlap: the same $x_t$ can come from either. So the loop starts where the model was trained.
+# Noise hides what tells flat shapes from a drawing. With enough of it, $x_t$ is about as probable from either, and so the loop starts where the model was trained.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
 # :lines: 1,3-
 # ```
 #
-# The list `timesteps` is 990, 960, .., 0, and the start is $t$ = `timesteps[i_start]`. `noised` is step 1, `trajectory` the loop of [1.4](a1_4_iterative_denoising.ipynb), and `noise` holds the random generators. In the cells, `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
+# `timesteps` is 990, 960, .., 0, and the start $t$ is `timesteps[i_start]`. `noised` is step 1; it also returns the random generators (`noise`) for the later steps. `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb). `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
 #
 # ## What you see
 #
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay, with few changes.
-# * **More noise** ($t = 510$ and 600): place and colour come from the shapes. Legs, spots and windows come from the model. Left to itself, the model draws a red ladybug in the middle (last column); ours is yellow, then orange, and to the right. The roof keeps less and less of our blue.
-# * **Much noise** (from $t = 690$): ladybug and roof are red. At 780 the ladybug is still off centre, and the house close to the model's own.
+# * **More noise** ($t = 510$ and 600): the place comes from the shapes, and at 510 the colour. Legs, spots and windows come from the model. Without the shapes the ladybug is red and in the middle; ours is yellow, then orange, and to the right.
+# * **Much noise** (from $t = 690$): ladybug and roof are red. At 780 the ladybug still leans to the right.
 #
-# At $t = 690$ the blue of the roof can still be seen in $x_t$. How strongly does the prompt compete?
+# Has the noise of $t = 690$ covered the blue of the roof? We average $x_t$ over blocks of 8 × 8 pixels.
 
-# %% mystnb={"figure": {"caption": "\"A house\" from the shapes at $t = 690$, for three guidance scales $\\gamma$; seed 0.", "name": "fig-a17-roof"}, "image": {"alt": "Three houses. At gamma 1 and 2 the roof is a dull blue with brown edges, at 5 red."}} tags=["hide-input"]
-i_690 = by_profile(full=10, fast=0)
-houses = [
-    sdedit(model, prompted(model, "a house", gamma), house, i_690, [0], timesteps)
-    for gamma in (1, 2)
-]
-houses.append(results[starts.index(i_690)][1:])  # with 5: the house drawn above
-grid(
-    [unit_range(torch.cat(houses))],
-    titles=[rf"$\gamma={gamma}$" for gamma in (1, 2, 5)],
-    size=1.0,
-)
+# %% mystnb={"figure": {"caption": "From $t = 690$: $x_t$, its means over blocks, and \"a house\" for two $\\gamma$. Red: roofs that are on average more red than blue.", "name": "fig-a17-roof"}, "image": {"alt": "Four rows of eight pictures. In the noise the roof is faint; in the blocks it is blue or grey-blue in all eight. With gamma 1 all eight roofs are blue. With gamma 5 each is a red line over a gable in beige, grey or green."}} tags=["hide-input"]
+i_690, seeds = by_profile(full=10, fast=0), range(8)
+x_t = noised(model, house, i_690, seeds, timesteps)[0].cpu()
+means = F.interpolate(F.avg_pool2d(x_t, 8), scale_factor=8)
+rows, labels = [x_t, means], ["$x_t$", "$x_t$\nin blocks"]
+roof = (house - house[:, 28, 32, None, None]).abs().amax(0) < 0.02
+for gamma in (1, 5):
+    denoise = prompted(model, "a house", gamma)
+    houses = sdedit(model, denoise, house, i_690, seeds, timesteps).cpu()
+    red, _, blue = houses[:, :, roof].mean(-1).T
+    rows.append(houses)
+    labels.append(f"$\\gamma={gamma}$\nred: {(red > blue).sum()} of 8")
+grid([unit_range(row) for row in rows], [f"seed {s}" for s in seeds], labels, 0.8)
 
 # %% [markdown]
-# With $\gamma = 1$ the roof stays mostly blue, with 5 it is red.
+# On the scale from −1 to 1, a blue and a red roof differ by more than 1 in the red channel; in $x_t$, by more than 0.46. The noise of a pixel is $\sqrt{1-\bar\alpha_t} = 0.89$, that of a mean over 64 pixels $0.89/8 = 0.11$. So the blocks make blue near certain. With $\gamma = 1$ the model keeps it so, in all eight. With $\gamma = 5$ each is a red line over a pale gable: **guidance overrules what can be seen.**
 #
-# Little noise keeps more of the shapes, much noise gives the better drawing. To measure both, we average 127 drawings over blocks of 8 × 8 pixels and redraw each with its name. Our model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on those of other styles.
+# ## Faithful or recognised
 #
-# * **Faithful**: how far the blocks of the result are from those given (root mean square), in % of the step from black to white. Smaller is more faithful.
+# We average 127 drawings over such blocks, and redraw each with its name. The model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on other styles.
+#
+# * **Faithful**: 100 % minus the distance from the given blocks (root mean square, in % of the step from black to white). With a name, pure noise still has 83 %.
 # * **Recognised**: how often the right name is the first of the judge's 508.
 
-# %% mystnb={"figure": {"caption": "Above: one of the 127 drawings as blocks, and redrawn as \"a strawberry\" from four starts $t$ and from pure noise. Below: all 127, with their names and with \"a high quality photo\". Points: $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870, 990 (pure noise). Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves from the same point at 0 % and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and 5 %, then slowly to 0.97 at 17 % from pure noise. Without the name it rises to 0.29 and falls to 0 at 27 %."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Above: one of the drawings as blocks, redrawn as \"a strawberry\". Below: all 127, with their names and with \"a high quality photo\". Points: $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870, 990 (pure noise). Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves that run to the left from the same point at 100 % and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and 95 %, then slowly to 0.97 at 83 % from pure noise. Without the name it rises to 0.29 and falls to 0 at 73 %."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
 one = edits["names"].index("strawberry")  # its place is its seed
 drawing = held_out(emoji())[0][[4 * one]]  # the 127 are each fourth of 508
@@ -192,40 +195,42 @@ for place, (title, image) in enumerate(zip(titles, drawn, strict=True)):
     axes[place].axis("off")
 for kind, label in ("name", "its name"), ("a high quality photo", "no name"):
     at = edits[kind].values()
-    change = [50 * np.mean(row["distance"]) for row in at]  # from -1 to 1 is 100 %
+    # from -1 to 1 is 100 %
+    faithful = [100 - 50 * np.mean(row["distance"]) for row in at]
     share = np.array([np.mean(np.array(row["rank"]) == 1) for row in at])
     low, high = np.transpose([wilson(p, len(edits["names"])) for p in share])
     bars = np.maximum([share - low, high - share], 0)
-    axes["curve"].errorbar(change, share, bars, fmt="o-", capsize=2, label=label)
+    axes["curve"].errorbar(faithful, share, bars, fmt="o-", capsize=2, label=label)
     if kind == "name":
-        for t, *point in zip(edits[kind], change, share, strict=True):
+        for t, *point in zip(edits[kind], faithful, share, strict=True):
             if t in ("0", "390", "510", "870", "990"):
                 axes["curve"].annotate(
                     f"$t={t}$",
                     point,
-                    (-5, 6),
+                    (5, 6),
                     textcoords="offset points",
-                    ha="right",
                     fontsize=8,
                 )
 axes["curve"].set(
-    xlabel="change of the blocks (% of black to white)",
+    xlabel="faithful (%)",
     ylabel="recognised",
-    xlim=(-3, None),
+    xlim=(None, 103),
     ylim=(-0.05, 1.1),
 )
-axes["curve"].legend(loc="center right")
+axes["curve"].legend(loc="center left")
 plt.show()
 
 # %% [markdown]
-# With the name, most of the gain comes early: up to $t = 510$ the share recognised rises from a fifth to two thirds, and the blocks change by about 5 %. From 510 to 780 the bars overlap. Without a name the share never passes 0.3.
+# With the name, up to $t = 510$ the share recognised rises from a fifth to two thirds, and the result stays 95 % faithful. From 510 to 780 the bars overlap. Without a name the share never passes 0.3.
+#
+# **Which $t$ first?** Begin with 510 (`i_start` = 16). Too little of the prompt: try 690. Too little of your picture: try 390.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
 # A program drew house and fish in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three pictures below.
 
-# %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1, with the prompts \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
 titles = ["picture"] + [f"$t={timesteps[i]}$" for i in six]
 names = ["found-lighthouse", "drawn-house", "drawn-fish"]
@@ -241,28 +246,30 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 390$ the colours change, mostly to duller ones, and the flower is hardly there. From 690 on the house is clean, but no longer ours: no sun, and a green strip for the garden. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge; its name is not among the model's 508.
+# At $t = 390$ the colours change, mostly to duller ones, and the flower, of thin strokes, is hardly there. From 690 on the house is clean, without sun and flower. The fish is another from 780 on, with blue and white fins. The lighthouse becomes a smudge.
 #
 # ## Where it fails
 #
-# **A prompt without a name.** The coursework's prompt is "a high quality photo". From left to right the results lose details, then form; at 960 the sailboat is a lump. With the name (last column; compare $t = 780$) the boat gets two sails and the mushroom spots. But the boat's red is lost, and the cactus is in three loose pieces. On average a name helps ({numref}`fig-a17-tradeoff`).
+# **A prompt without a name.** The coursework's prompt is "a high quality photo". The results lose details, then form. With the name (beside it, $t = 780$) the boat gets two sails and the mushroom spots. But the boat's red is lost, and the cactus is in three loose pieces.
 
-# %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. Last column: the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. From left to right the results lose the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the last column, with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. \"Named\": the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. Without a name the results lose, from left to right, the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the column with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
 middle, names = by_profile(full=7, fast=2), ["sailboat", "mushroom", "cactus"]
 images = torch.stack([shipped_image(name) for name in names])
 photo = prompted(model, "a high quality photo", 7)
 results = [sdedit(model, photo, images, i, [0] * 3, timesteps) for i in six]
 named = prompted(model, [f"a {name}" for name in names], 7)
-results.append(sdedit(model, named, images, middle, [0] * 3, timesteps))
+place = 1 + six.index(middle)  # beside the same start without a name
+results.insert(place, sdedit(model, named, images, middle, [0] * 3, timesteps))
+above = f"named,\n$t={timesteps[middle]}$"
 grid(
     unit_range(torch.stack([images, *results], 1)),
-    titles=[*titles, f"named,\n$t={timesteps[middle]}$"],
+    titles=[*titles[: place + 1], above, *titles[place + 1 :]],
     labels=names,
     size=0.9,
 )
 
 # %% [markdown]
-# **One start for the whole picture.** To keep the roof and redraw the walls, see [1.7.2](a1_7_2_inpainting.ipynb).
+# **The whole picture has one start.** More noise for the walls is more for the roof. To keep one and redraw the other, see [1.7.2](a1_7_2_inpainting.ipynb).
 #
 # ## Try it
 #
