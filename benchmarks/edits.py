@@ -1,12 +1,10 @@
 """How far a picture can be changed by noise and a prompt: python -m benchmarks.edits.
 
-Three measurements of image to image (chapters 1.7 and 1.7.3), each in benchmarks/results/edits.json:
+Two measurements of image to image (chapters 1.7 and 1.7.3), each in benchmarks/results/edits.json:
 
 shapes: drawings reduced to blocks of one colour and redrawn with their name, and without it. Of each
     start: how far the blocks of the result are from those given (root mean square), and the place
     of the right name in the judge's list.
-outlines: drawings redrawn with the name of another thing, whose outline is like theirs or unlike. Of
-    each start: the places of both names.
 forces: the shipped pictures and prompts of chapter 1.7.3, from several seeds, for each start and each
     guidance scale. The places of both names.
 
@@ -22,8 +20,8 @@ from tqdm import tqdm
 from benchmarks._results import RESULTS, digests, store
 from diffusion_utils.emoji64.captions import called
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.judge import HELD_OUT, held_out, load_evaluator, name_ranks
 from diffusion_utils.emoji64.judge import WEIGHTS as JUDGE
+from diffusion_utils.emoji64.judge import held_out, load_evaluator, name_ranks
 from diffusion_utils.emoji64.model import WEIGHTS
 from diffusion_utils.pictures import IMAGES, shipped_image
 from diffusion_utils.tasks import TIMESTEPS, generate, prompted, sdedit
@@ -35,7 +33,6 @@ BATCH = 96
 NAMELESS = "a high quality photo"
 FROM_SHAPES = (20, 16, 13, 10, 7, 4)  # i_start: t = 390, 510, 600, 690, 780, 870
 FROM_THINGS = (22, 20, 18, 16, 14, 12, 10, 7)  # 330, 390, 450, 510, 570, 630, 690, 780
-PLACES = {"like": 10, "middle": 250, "unlike": 490}  # of 507 names, the likest outline is at 1
 GAMMAS = (1, 3, 7, 15)
 CHANGES = (  # a shipped picture, a prompt, and the name that the judge has for it
     ("mushroom", "an umbrella", "umbrella"),
@@ -89,34 +86,6 @@ def shapes(model, judge, drawings, names, gamma=5):
     return found
 
 
-def overlaps(masks):
-    """What two outlines share, of what they cover together: (N, H, W) of 0 and 1 -> (N, N)."""
-    flat = masks.flatten(1).float()
-    both = flat @ flat.T
-    area = flat.sum(1)
-    return both / (area[:, None] + area - both)
-
-
-def outlines(model, judge, drawings, masks, every, gamma=7):
-    """For each pair of a drawing and a name: their overlap, and at each start the places of both."""
-    names, shared = judge[1], overlaps(masks)
-    rows = []
-    for i in range(0, len(names), every):
-        order = [j for j in shared[i].argsort(descending=True).tolist() if j != i]
-        for kind, place in PLACES.items():
-            j = order[place - 1]
-            overlap = round(shared[i, j].item(), 3)
-            rows.append({"kind": kind, "of": names[i], "to": names[j], "overlap": overlap})
-    sources, targets = [row["of"] for row in rows], [row["to"] for row in rows]
-    images = drawings[[names.index(name) for name in sources]]
-    asked, seeds = [called(name) for name in targets], range(len(rows))
-    for i in tqdm(FROM_THINGS, desc="outlines"):
-        results = redrawn(model, asked, images, i, seeds, gamma)
-        for row, ranks in zip(rows, places(judge, results, sources, targets), strict=True):
-            row[TIMESTEPS[i]] = ranks
-    return {"gamma": gamma, "rows": rows}
-
-
 def places(judge, results, sources, targets):
     """The places of both names in the judge's list, for each picture."""
     ranks = (name_ranks(judge, results, names) for names in (sources, targets))
@@ -146,15 +115,11 @@ def main():
     parser.add_argument("--seeds", type=int, default=16, help="of each of the four changes")
     args = parser.parse_args()
     keep_freed_memory()
-    model, judge, data = load_pretrained("emoji64"), load_evaluator(), emoji()
-    drawings, labels = held_out(data)
-    style = (data.style_index == data.styles.index(HELD_OUT)).nonzero()[:, 0]
-    style = style[data.name_index[style].argsort()]
-    masks = data.images[style, 3] > 127
+    model, judge = load_pretrained("emoji64"), load_evaluator()
+    drawings = held_out(emoji())[0]
     some = slice(None, None, args.every)
     result = {
         "shapes": shapes(model, judge, drawings[some], judge[1][some]),
-        "outlines": outlines(model, judge, drawings, masks, args.every),
         "forces": forces(model, judge, args.seeds),
         "sha256": digests(WEIGHTS, JUDGE, IMAGES / "mushroom.png", IMAGES / "sailboat.png"),
     }

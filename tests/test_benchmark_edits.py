@@ -14,15 +14,6 @@ def test_blocks_are_flat_and_keep_their_mean():
     assert flat[0, 0, 8, 16].item() == pytest.approx(images[0, 0, 8:16, 16:24].mean().item())
 
 
-def test_outlines_overlap_by_what_they_share():
-    masks = torch.zeros(3, 64, 64, dtype=bool)
-    masks[0, :, :32] = True
-    masks[1, :, :16] = True  # half of the first
-    masks[2, :, 32:] = True  # the rest
-    shared = edits.overlaps(masks)
-    torch.testing.assert_close(shared, torch.tensor([[1, 0.5, 0], [0.5, 1, 0], [0, 0, 1.0]]))
-
-
 def test_each_number_is_of_its_picture_and_start(monkeypatch):
     """Results that are the picture itself but for one start, where they are white."""
     asked = []
