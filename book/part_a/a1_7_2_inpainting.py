@@ -147,7 +147,7 @@ arrows = [
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
 # %% [markdown]
-# The sampling loop calls a function after each step; its last line is the formula:
+# The loop calls a function after each step; its last line is the formula:
 #
 # ```{literalinclude} ../../diffusion_utils/sampling.py
 # :pyobject: keep_outside
@@ -160,7 +160,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 #
 # ## Why not simply paste at the end?
 #
-# One could copy the surroundings over a finished mushroom. Here the hole is inside the cap:
+# One could copy the surroundings over a finished mushroom:
 
 # %% mystnb={"figure": {"caption": "Given is the mushroom with a smaller hole (left). Above, the surroundings are pasted over a finished drawing; below, after every step, by (A.1). \"A mushroom\", $\\gamma = 3$, seeds 0 and 1.", "name": "fig-a172-paste"}, "image": {"alt": "On the left, twice, a mushroom with a hole in its cap. Beside it two rows of two: above, the hole holds a rectangle out of another mushroom, with white spots; below, the red goes on in the hole, with pale spots of its own."}} tags=["hide-input"]
 inside, same = hole(18, 10, 46, 34), prompted(model, "a mushroom", 3)
@@ -197,7 +197,7 @@ comparison(
 #
 # We know the surroundings without noise, but the network sees only a noisy copy. So even a perfect network does not fill the hole exactly as it should.
 #
-# A toy shows it. Its pictures are two pixels, each white ($1$) or black ($-1$), and alike in nine of ten. The perfect network is a formula. We give the first pixel, white, and let (A.1) fill the second. It should be white in 90 %. As a control the same loop draws both pixels, without (A.1):
+# A toy shows it. Its pictures are two pixels, each white ($1$) or black ($-1$), and alike in nine of ten. The perfect network is a formula. We give the first pixel, white, and let (A.1) fill the second. It should be white in 90 %. As a control the loop draws both pixels, without (A.1):
 
 
 # %% tags=["hide-input"]
@@ -318,7 +318,7 @@ grid(
 )
 
 # %% [markdown]
-# With its name each picture gets such a thing back: a sail, a cap with spots, a stem with arms. With "a high quality photo" it gets an orange lump, a grey shape, a green top. Even with its name the hole shows: the sail stands on white, not on sky.
+# With its name each picture gets such a thing back: a sail, a cap with spots, a stem with arms. With "a high quality photo" it gets an orange lump, a grey shape, a green top. Even with its name the hole shows: the sail stands on white.
 #
 # Does repeating help? One measure is the **seam**, the mean difference of neighbouring pixels across the border of the hole, divided by that elsewhere in the picture. At 1 the border does not stand out. The other measure is whether the judge of [1.5](a1_5_sampling.ipynb) has the right name among its first five. (The network learned from these drawings and may recall them; the judge learned from other styles.)
 
@@ -355,7 +355,7 @@ left, top, right, bottom = found["hole"]
 print(f"{len(found['names'])} drawings; hole {right - left}x{bottom - top} of 64x64.")
 
 # %% [markdown]
-# **Repeating makes the seam smaller by this measure.** But the patch in the cap above still shows. **Repeating does not replace the name.** With "a high quality photo" the judge names 51 % at $n = 1$ and 54 % at $n = 8$, each with a standard error of 5 points. So $n = 8$ is not clearly better; $n = 4$, with 66 %, may be. With the name it names 92 to 93 %, more than of the whole drawings (86 %). So there it cannot show what repeating does.
+# **Repeating makes the seam smaller by this measure.** But the patch in the cap above still shows. **Repeating does not replace the name.** With "a high quality photo" the judge names 51 % at $n = 1$ and 54 % at $n = 8$, each with a standard error of 5 points. So $n = 8$ is not clearly better; $n = 4$, with 66 %, may be. With the name it names 92 to 93 %, more than of the whole drawings (86 %). So it cannot show there what repeating does.
 #
 # There are other ways. One can train a network that sees the mask and the surroundings {cite:p}`saharia2022`, or push each step by a gradient towards the surroundings {cite:p}`chung2023`.
 #

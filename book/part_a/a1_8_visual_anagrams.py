@@ -116,7 +116,7 @@ grid(
 # %% [markdown]
 # The leaves of the strawberry are the rind of the watermelon. The brim of the hat is the rim of the bucket. The handle of the teapot, a loop at the right, is the trunk of the elephant, curled at the left; the knob of the lid is a leg. The drop and the balloon have nearly one shape.
 #
-# Two **readers** saw these five pictures, each only one way up. A reader is a vision-language model, asked afresh each time, that saw only the numbered pictures. All ten first guesses were right, one for each thing. How many fail is counted below.
+# Two **readers** saw these five pictures, each only one way up. A reader is a vision-language model, asked afresh each time, that saw only the numbered pictures. All ten first guesses were right, one for each thing. Below we count how many fail.
 #
 # ```{live} anagram
 # ```

@@ -145,13 +145,13 @@ arrows = [
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
 # %% [markdown]
-# The step needs an estimate of the noise. So the bands of two such estimates are added:
+# The step needs an estimate of the noise, so the bands of two such estimates are added:
 #
 # $$ \epsilon_c = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2), \qquad f_{\text{high}}(\epsilon) = \epsilon - f_{\text{low}}(\epsilon) \tag{A.3} $$
 #
 # * $\epsilon_1$ is the estimate of the noise for the prompt to be read from afar, $\epsilon_2$ that for the prompt to be read from close by.
 # * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels. What it keeps is the **coarse band**. (The blur for looking is wider, 3 pixels, so that less of the fine band comes through.)
-# * $f_{\text{high}}$ keeps what the blur takes away, the **fine band**.
+# * $f_{\text{high}}$ keeps the rest, the **fine band**.
 # * $\epsilon_c$ takes the place of the estimate with a prompt in (N.6), which guides it.
 #
 # ```{literalinclude} ../../diffusion_utils/views.py
@@ -166,13 +166,13 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 #
-# An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures instead. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides each answer, the code their sum: the same again, since the bands of the answer without a prompt add up to it.
+# An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides each answer, the code their sum: the same again, since the bands of the answer without a prompt add up to it.
 #
 # **Why may the step use this sum?** Without guidance, $\hat x_0$ is the mean of the clean pictures that fit $x_t$ and the prompt. So $f_{\text{low}}(\hat x_0)$ is the mean of their coarse bands; likewise $f_{\text{high}}$ and the other prompt. If the bands were independent, and the filters orthogonal projections, $\epsilon_c$ would give the score of pictures with the coarse band of one prompt and the fine band of the other. But a blur is no projection, since a second blur changes more. And each answer sees both bands of $x_t$: the guess for far has a dark mark where the mast is. So (A.3) holds only roughly.
 #
 # ## Grey and colour
 #
-# Other linear filters can take the place of the bands, if what they let through adds up to the picture {cite:p}`geng2024b`. Let one prompt decide how bright each pixel is: `grey`, the mean of red, green and blue. Let another decide what `grey` takes away, the `colour`:
+# Other linear filters can take the place of the bands, if what they let through adds up to the picture {cite:p}`geng2024b`. Let one prompt decide `grey`, the mean of red, green and blue, and another what `grey` takes away, the `colour`:
 
 # %%
 shapes = ["a panda", "a soccer ball", "a rabbit face"]
@@ -191,7 +191,7 @@ grid(
 )
 
 # %% [markdown]
-# In these three the first prompt draws the thing, and the second one paints it. Of its thing mostly the colours are left; the panda has the melon's green rim and a slice too. We did not count how often that works.
+# The first prompt draws the thing, the second paints it. Of its thing mostly the colours are left; the panda has the melon's green rim and a slice too. We did not count how often that works.
 #
 # ## Where it fails
 #
@@ -214,7 +214,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes, and they stay when blurred. At $\sigma = 2$ lines of a mast and a hull lie on a melon. Blurred, the mast stays as a dark stripe.
+# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes, and they stay when blurred. At $\sigma = 2$ lines of a mast and a hull lie on a melon; blurred, a dark stripe stays.
 #
 # ## How often does it work?
 #
@@ -235,7 +235,7 @@ grid(
 )
 
 # %% [markdown]
-# In each, lines draw two eyes and a mouth. The judge puts the apple first every time, and the frog never. Of the four in {numref}`fig-a19-hybrids` it names none as they are, and three blurred. So it misses frogs and skulls that readers named; what it misses elsewhere, we do not know. Its counts are folded here.
+# Lines draw two eyes and a mouth in each. The judge puts the apple first every time, and the frog never. Of the first four it names none as they are, though readers did. What it misses elsewhere, we do not know. Its counts are folded here.
 
 # %% mystnb={"code_prompt_show": "Show the judge's counts"} tags=["remove-input", "hide-output"]
 outlines = search["hybrid in outlines"]
@@ -275,4 +275,4 @@ table(
 #   mine = generate(model, hybrid(model, both), range(8), timesteps)
 #   grid([unit_range(mine), unit_range(blurred(mine))])
 #   ```
-#   Choose two things of one outline; the one for near needs lines inside it.
+#   Choose two things of one outline; that for near needs lines inside.
