@@ -16,7 +16,7 @@
 #
 # Can one picture show two things, one from close by and the other from afar?
 #
-# **Yes, for some pairs.** Large areas show one thing, thin lines the other. From afar the eye loses the lines, and the areas stay.
+# **Yes, for some pairs.** Large areas show one thing, thin lines the other. From afar the lines are lost, and the areas stay.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -56,7 +56,7 @@ import torch.nn.functional as F
 
 from diffusion_utils.denoisers import blended, guided
 from diffusion_utils.diagrams import storyboard
-from diffusion_utils.emoji64.judge import load_evaluator
+from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.files import ROOT
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, trajectory, unit_noise
@@ -98,18 +98,18 @@ grid(
 )
 
 # %% [markdown]
-# In the upper row lines draw the eyes and the jaw of a skull, or the eyes and the mouth of a frog. Blurred, the lines are faint, and a mushroom, a panda, an apple and a watermelon are left. Step back, or squint at the upper row: do you see the things of the two rows below?
+# In the upper row lines draw the eyes and the jaw of a skull, or the eyes and the mouth of a frog. Blurred, the lines are faint, and the things for far are left. Step back, or squint: do you see them in the upper row?
 #
-# Four readers saw these pictures without titles. Two saw them at full size, and named the things for near. Two saw them at a quarter, and named the things for far. All sixteen first guesses were right.
+# Four **readers** saw these pictures: a vision-language model, asked afresh each time, that saw only the numbered pictures. Two saw them at full size, and named the things for near; two saw them at a quarter, and named those for far. All sixteen first guesses were right.
 #
 # ```{live} hybrid
 # ```
 #
 # ## The idea
 #
-# *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph, its large areas, with the fine parts of another. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`: in each step, ask it about both prompts. Add the coarse part of the one answer and the fine part of the other.
+# *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph, its large areas, with the fine parts of another. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`: in each step, ask it about both prompts, and add the coarse part of one answer and the fine part of the other.
 
-# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of a hybrid of a watermelon (far) and a sailboat with black outlines (near). Above, the clean picture that the network guesses with the prompt for far, and its coarse band. Below, its guess with the prompt for near, and the fine band of that, shown around grey; both guided, $\\sigma = 2$, $\\gamma = 7$, seed 0. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a slice of watermelon, an arrow named blur, the same slice blurred. Below: a sailboat with orange and yellow sails, an arrow named minus its blur, its outlines on grey. Both lead to the sum on the right, a sailboat in red and green."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of a hybrid of a watermelon (far) and a sailboat with black outlines (near). Above, the clean picture that the network guesses for far, and its coarse band; below, its guess for near, and the fine band of that, around grey. Both guided, $\\sigma = 2$, $\\gamma = 7$, seed 0. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a slice of watermelon, an arrow named blur, the same slice blurred. Below: a sailboat with orange and yellow sails, an arrow named minus its blur, its outlines on grey. Both lead to the sum on the right, a sailboat in red and green."}} tags=["hide-input"]
 melon = ["a watermelon", "a sailboat" + ending]
 k = by_profile(full=11, fast=1)
 t = timesteps[k]
@@ -145,13 +145,13 @@ arrows = [
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
 # %% [markdown]
-# The step needs an estimate of the noise. So the bands of two such estimates are added:
+# The step needs an estimate of the noise, so the bands of two such estimates are added:
 #
 # $$ \epsilon_c = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2), \qquad f_{\text{high}}(\epsilon) = \epsilon - f_{\text{low}}(\epsilon) \tag{A.3} $$
 #
 # * $\epsilon_1$ is the estimate of the noise for the prompt to be read from afar, $\epsilon_2$ that for the prompt to be read from close by.
-# * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels. What it keeps is the **coarse band**.
-# * $f_{\text{high}}$ keeps what the blur takes away, the **fine band**.
+# * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels. What it keeps is the **coarse band**. (The blur for looking is wider, 3 pixels, so that less of the fine band comes through.)
+# * $f_{\text{high}}$ keeps the rest, the **fine band**.
 # * $\epsilon_c$ takes the place of the estimate with a prompt in (N.6), which guides it.
 #
 # ```{literalinclude} ../../diffusion_utils/views.py
@@ -166,17 +166,13 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 #
-# {numref}`fig-a19-bands` filters clean pictures, (A.3) filters estimates of noise. At one $x_t$ both come to the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. For the same reason we may guide each answer, as the figure does, or their sum, as the code does:
+# An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides each answer, the code their sum: the same again, since the bands of the answer without a prompt add up to it.
 #
-# $$ f_{\text{low}}\big(\epsilon_u + \gamma(\epsilon_1 - \epsilon_u)\big) + f_{\text{high}}\big(\epsilon_u + \gamma(\epsilon_2 - \epsilon_u)\big) = \epsilon_u + \gamma(\epsilon_c - \epsilon_u). $$
-#
-# **Why may the step use this sum?** If both answers were the true noise, their bands would add up to it. Beyond that we have no reason but the pictures. The mean (A.2) is the score of a density, as [1.8](a1_8_visual_anagrams.ipynb) shows; a sum of filtered scores is in general the gradient of no function, and so the score of no density.
-#
-# Both prompts see the same $x_t$, so each guess has something of the other: the guess for far has a dark mark where the mast is.
+# **Why may the step use this sum?** Without guidance, $\hat x_0$ is the mean of the clean pictures that fit $x_t$ and the prompt. So $f_{\text{low}}(\hat x_0)$ is the mean of their coarse bands; likewise $f_{\text{high}}$ and the other prompt. If the bands were independent, and the filters orthogonal projections, $\epsilon_c$ would give the score of pictures with the coarse band of one prompt and the fine band of the other. But a blur is no projection, since a second blur changes more. And each answer sees both bands of $x_t$: the guess for far has a dark mark where the mast is. So (A.3) holds only roughly.
 #
 # ## Grey and colour
 #
-# Other filters can take the place of the bands, if they are linear and the two filtered pictures add up to the picture {cite:p}`geng2024b`. Let one prompt decide how bright each pixel is, `grey`, the mean of red, green and blue. Let another decide its `colour`, which is what `grey` takes away:
+# Other linear filters can take the place of the bands, if what they let through adds up to the picture {cite:p}`geng2024b`. Let one prompt decide `grey`, the mean of red, green and blue, and another what `grey` takes away, the `colour`:
 
 # %%
 shapes = ["a panda", "a soccer ball", "a rabbit face"]
@@ -195,11 +191,11 @@ grid(
 )
 
 # %% [markdown]
-# In these three the first prompt draws the thing, and the second one paints it: of its thing only the colours are left. We did not count how often that works.
+# The first prompt draws the thing, the second paints it. Of its thing mostly the colours are left; the panda has the melon's green rim and a slice too. We did not count how often that works.
 #
 # ## Where it fails
 #
-# Here is the pair of {numref}`fig-a19-bands` with other widths $\sigma$ of the blur:
+# The pair of {numref}`fig-a19-bands`, split at other widths:
 
 
 # %% mystnb={"figure": {"caption": "A watermelon (far) and a sailboat with black outlines (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain slice of watermelon; in the middle the slice with a few lines of a mast and a hull; on the right a sailboat with red sails. Blurred, the first is a slice of watermelon; the second mostly is, with a dark upright stripe; the last is like a sailboat."}} tags=["hide-input"]
@@ -218,26 +214,28 @@ grid(
 )
 
 # %% [markdown]
-# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone: a slice of watermelon. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes: a sailboat, even blurred. At $\sigma = 2$ lines of a mast and a hull lie on a melon. Blurred, it is mostly a melon, but the mast stays as a dark stripe.
+# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes, and they stay when blurred. At $\sigma = 2$ lines of a mast and a hull lie on a melon; blurred, a dark stripe stays.
 #
 # ## How often does it work?
 #
-# We cannot tell: we have no good measure. The judge of [1.5](a1_5_sampling.ipynb) should put the thing for near first when it sees the picture, and the thing for far when it sees the blurred one. It passes none of the four that readers named. Here is one of them:
+# We have no good measure. The judge of [1.5](a1_5_sampling.ipynb), a network that names drawings, should put the thing for near first, and the one for far in the blurred picture. It passes none of the four above. Here is one of their pairs, with eight seeds:
 
-# %% mystnb={"figure": {"caption": "The third hybrid of {numref}`fig-a19-hybrids`, as it is (left) and blurred by $\\sigma = 3$ pixels (right), and the name that the judge puts first.", "name": "fig-a19-judge"}, "image": {"alt": "Two large pictures. On the left a green frog face in dark lines, with two round eyes, a wide mouth and a leaf on its head; on the right the same blurred, a green apple with a leaf."}} tags=["hide-input"]
-network, names, _ = load_evaluator()
-looks = ["as it is", "blurred"]
-both = torch.cat([hybrids[2:3], blurred(hybrids[2:3])])
-with torch.no_grad():
-    first = [names[i] for i in network(both).argmax(1)]
+# %% mystnb={"figure": {"caption": "Nothing selected: a frog with black outlines (near) and a green apple (far), seeds 0 to 7, as they are (above) and blurred by $\\sigma = 3$ pixels (below). $\\sigma = 2$, $\\gamma = 7$. The numbers: the place of \"frog\" as it is and of \"green apple\" blurred, in the judge's list of 508 names.", "name": "fig-a19-seeds"}, "image": {"alt": "Eight green faces in dark lines, each with two eyes, a wide mouth and a leaf on its head. Below each the same blurred, a green apple with a leaf and two bumps at the top."}} tags=["hide-input"]
+judge = load_evaluator()
+eight = generate(model, hybrid(model, [far[2], near[2]], (2.0,)), range(8), timesteps)
+looks = {"frog": eight, "green apple": blurred(eight.clamp(-1, 1))}
+places = [name_ranks(judge, x, [name] * 8) for name, x in looks.items()]
 grid(
-    [unit_range(both)],
-    titles=[f'{a}\njudge: "{b}"' for a, b in zip(looks, first, strict=True)],
-    size=2.6,
+    [unit_range(x) for x in looks.values()],
+    titles=[
+        f"seed {k}\n{a}, {b}" for k, (a, b) in enumerate(zip(*places, strict=True))
+    ],
+    labels=["as it is", "blurred"],
+    size=1.0,
 )
 
 # %% [markdown]
-# Readers named the frog in the left picture, the judge does not. As they are, it names none of the four; blurred, it names three. It learned from whole drawings, and names nearly all of these; in a hybrid it misses what the lines draw. So its counts are too low. They are folded here.
+# Lines draw two eyes and a mouth in each. The judge puts the apple first every time, and the frog never. Of the first four it names none as they are, though readers did. What it misses elsewhere, we do not know. Its counts are folded here.
 
 # %% mystnb={"code_prompt_show": "Show the judge's counts"} tags=["remove-input", "hide-output"]
 outlines = search["hybrid in outlines"]
@@ -264,17 +262,17 @@ table(
     [[name, *named(ranks)] for name, ranks in counted.items()],
     ["", "near, as it is", "far, blurred", "both"],
     "How often the judge puts the right name first of 508; blurred by σ = 3 pixels. "
-    f"All hybrids: {len(outlines)} pairs chosen by hand, 16 seeds each. The control is training drawings of the thing for near alone: blurred, they should not get the name of the thing for far. From python -m benchmarks.pairs.",
+    f"All hybrids: {len(outlines)} pairs chosen by hand, 16 seeds each. The control is all training drawings of the things for near: blurred, they should not get the name of the thing for far. From python -m benchmarks.pairs.",
 )
 
 # %% [markdown]
 # ## Try it
 #
-# * **Swap near and far.** In {numref}`fig-a19-hybrids`, swap `far` and `near` in the call of `hybrid`.
+# * **Swap** `far` and `near` in the call of `hybrid` for {numref}`fig-a19-hybrids`.
 # * **A pair of your own.** Add a cell with
 #   ```python
 #   both = ["a cookie", "a turtle with black outlines"]
 #   mine = generate(model, hybrid(model, both), range(8), timesteps)
 #   grid([unit_range(mine), unit_range(blurred(mine))])
 #   ```
-#   Choose two things of one outline; the one for near needs lines inside it.
+#   Choose two things of one outline; that for near needs lines inside.
