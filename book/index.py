@@ -238,7 +238,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # Apart from settings such as $\gamma$, only three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and blurred by 3 pixels \"a panda\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 6. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down, a slice of watermelon with a green rind; a skull in black lines, and the same blurred, a panda's face."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and blurred by 3 pixels \"a mushroom\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; the last two with timesteps 990, 960, .., 0. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down, a slice of watermelon with a green rind; a skull in red and white, and the same blurred, a mushroom with pale spots."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -246,10 +246,11 @@ asked = prompted(model, "a house", 3)
 edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
+finer = by_profile(strided_timesteps(990, 30), timesteps)
 both = visual_anagram(model, ["a strawberry", "a watermelon"], [FLIP])
-strawberry = generate(model, both, [1], timesteps)
-skull = hybrid(model, ["a panda", "a skull with black outlines"])
-skull = generate(model, skull, [6], timesteps).clamp(-1, 1)
+strawberry = generate(model, both, [1], finer)
+skull = hybrid(model, ["a mushroom", "a skull with black outlines"])
+skull = generate(model, skull, [0], finer).clamp(-1, 1)
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
 above += [mushroom[None] * (1 - mask), strawberry, skull]
 below = [x[:1].cpu(), edited, filled, FLIP.apply(strawberry), low_pass(3.0)(skull)]
