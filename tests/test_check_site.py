@@ -4,7 +4,8 @@ import pytest
 from _ext.check_site import faults
 
 PAGE = """<html><body>
-<img src="a.png" alt="A cat"> <a href="https://example.org">a link is no request</a> {}
+<img src="a.png" alt="A cat"> <a href="https://example.org">a link is no request</a>
+<span class="math">\\(x_t\\)</span> <pre>$ make $BOOK</pre> from $5 to 6 {}
 </body></html>"""
 
 
@@ -25,6 +26,7 @@ def write(path, text):
         '<link rel="stylesheet" href="https://example.org/a.css">',
         "<style>@import 'https://example.org/a.css';</style>",
         '<p style="background: url(https://example.org/a.png)">',
+        r"<p>From $t = 495$ to 450, $\bar\alpha_t$ grows.</p>",
     ],
 )
 def test_the_site_check_finds_the_fault(tmp_path, html):

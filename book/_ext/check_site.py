@@ -1,4 +1,5 @@
-"""Fail when the built site lacks an alt text, asks another host for a file, or holds an error report.
+"""Fail when the built site lacks an alt text, asks another host for a file, shows a formula as it is
+typed, or holds an error report.
 
 `python -m _ext.check_site`, at the root.
 """
@@ -20,6 +21,9 @@ ELSEWHERE = re.compile(r"\s*(https?:)?//", re.I)
 CSS_LOAD = re.compile(r"(?:url\(|@import)\s*['\"]?\s*(?:https?:)?//[^)'\"\s]+", re.I)
 # XML name spaces look like addresses, but are never asked for.
 SCRIPT_LOAD = re.compile(r"https?://(?!www\.w3\.org/)[^'\"\s]+", re.I)
+# What MathJax draws is in other marks: between dollars nobody has read it as a formula.
+TYPED = re.compile(r"\$[^$\s][^$]*\$")
+VERBATIM = {"code", "pre", "script", "style"}
 
 
 class Page(HTMLParser):
@@ -27,12 +31,13 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.faults, self.inside = [], None
+        self.faults, self.inside, self.verbatim = [], None, 0
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
         attributes = {name: value or "" for name, value in attributes}
         self.inside = tag if tag in ("script", "style") else None
+        self.verbatim += tag in VERBATIM
         # empty is for decoration; without an alt text of its own a figure gets its file's name
         if tag == "img" and re.fullmatch(
             r".*\.(png|svg|jpe?g)", attributes.get("alt", ".png")
@@ -47,12 +52,15 @@ class Page(HTMLParser):
 
     def handle_endtag(self, tag):
         self.inside = None
+        self.verbatim -= tag in VERBATIM
 
     def handle_data(self, text):
         if self.inside:
             self.faults += {"script": SCRIPT_LOAD, "style": CSS_LOAD}[
                 self.inside
             ].findall(text)
+        elif not self.verbatim:
+            self.faults += [f"no formula, but {typed}" for typed in TYPED.findall(text)]
 
 
 def loaded(tag, attributes):
