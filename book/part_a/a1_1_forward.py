@@ -54,7 +54,6 @@ import torch
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
-from diffusion_utils.mnist.objectives import MNIST_SCHEDULE
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.schedule import Schedule, strided_timesteps
@@ -193,7 +192,7 @@ plt.show()
 # %% mystnb={"figure": {"caption": "Left: the share $\\bar\\alpha_t$ of the picture's variance that is left. Right: the logarithm of the signal-to-noise ratio. Dots: the timesteps of {numref}`fig-a11-noisy`. Both lines go from $\\beta = 10^{-4}$ to 0.02.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "Two plots against t / T. Left, the share falls from one: the cosine to zero, Part B's line to 0.05, close together until then; the grey one falls to zero much earlier. Right, the logarithm: cosine and Part B run together from 4 to -0.5, then Part B ends at -1.3 and the cosine falls below -3.5; the grey one lies below both until near the end."}} tags=["remove-input"]
 schedules = {
     "cosine, Part A": (schedule, "C0"),
-    "line, Part B ($T = 300$)": (MNIST_SCHEDULE, "C1"),
+    "line, Part B ($T = 300$)": (Schedule.linear(T=300), "C1"),
     "line, $T = 1000$": (Schedule.linear(T=1000), "grey"),
 }
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
@@ -212,7 +211,7 @@ right.set(xlabel="$t / T$", ylim=(-4.5, 4.5))
 right.set_ylabel(r"$\log_{10}\; \bar\alpha_t / (1 - \bar\alpha_t)$")
 plt.show()
 assert 0.32 < (Schedule.linear(T=1000).alpha_bar < 0.01).double().mean() < 0.34
-assert round(MNIST_SCHEDULE.alpha_bar[-1].item(), 2) == 0.05
+assert round(Schedule.linear(T=300).alpha_bar[-1].item(), 2) == 0.05
 
 # %% [markdown]
 # With the line over 1000 timesteps {cite:p}`ho2020`, less than a hundredth is left in about the last third. Over 300, as in Part B, a twentieth is left even at the end, although the loop there starts from pure noise. The cosine avoids both.
