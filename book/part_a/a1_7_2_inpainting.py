@@ -14,8 +14,8 @@
 # %% [markdown]
 # # 1.7.2 Inpainting
 #
-# Can we cut a hole into a picture, say what should be in it, and keep the rest as it is? **Yes: after each step of the
-# loop, put the given picture back outside the hole.**
+# Can we cut a hole into a picture, say what should be in it, and keep the rest as it is? **Yes, up to a trace of noise:
+# after each step of the loop, put the given picture back outside the hole.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -102,7 +102,7 @@ grid(
 # %% [markdown]
 # ## The idea
 #
-# Let the model draw the whole picture from pure noise. But after every step, overwrite what lies outside the hole with the given picture, under as much noise as the step has left.
+# Let the model draw the whole picture from pure noise; after every step, overwrite what lies outside the hole with the given picture, under as much noise as the step has left.
 #
 # $$ x_{t'} \leftarrow m\, x_{t'} + (1 - m)\left(\sqrt{\bar\alpha_{t'}}\, x_0 + \sqrt{1-\bar\alpha_{t'}}\,\epsilon\right) \tag{A.1} $$
 #
@@ -195,7 +195,7 @@ comparison(
 # %% [markdown]
 # ## What (A.1) gets wrong
 #
-# We know the surroundings without noise, but the network sees only a noisy copy. So even a perfect network does not fill the hole exactly as it should.
+# We know the surroundings without noise, but the network sees only a noisy copy. So even with a perfect network some fillings come too often, others too seldom.
 #
 # A toy shows it. Its pictures are two pixels, each white ($1$) or black ($-1$), and alike in nine of ten. The perfect network is a formula. We give the first pixel, white, and let (A.1) fill the second. It should be white in 90 %. As a control the loop draws both pixels, without (A.1):
 
@@ -225,7 +225,7 @@ print(f"white with (A.1): {once_white}; exact: 90%")
 print(f"control, alike without (A.1): {toy(1, given=False)}")
 
 # %% [markdown]
-# So (A.1) is the cause, not the loop. Early, noise hides the first pixel, so the second turns white or black partly by chance. When the first shows clearly, the second has settled. An exact rule would show the network the surroundings without noise.
+# So (A.1) is the cause, not the loop. Early, noise hides the first pixel, so the second turns white or black partly by chance. When the first shows clearly, the second has settled.
 #
 # ## Taking each step several times
 #
@@ -297,7 +297,7 @@ grid(
 #
 # ## Where it fails
 #
-# It works worse when the prompt names nothing. In each row only the prompt changes:
+# It works worse when the prompt does not name the thing. In each row only the prompt changes:
 
 # %% mystnb={"figure": {"caption": "Three columns are given. The others are results with $n = 1$: with the name as the prompt, and with the coursework's. $\\gamma = 3$.", "name": "fig-a172-single"}, "image": {"alt": "Three rows: sailboat, mushroom and cactus; a white rectangle; the picture with a grey hole; filled with its name: a yellow sail on white, a red cap with white spots, a green stem with arms; filled with the photo prompt: an orange lump, a grey shape with legs, a green top."}} tags=["hide-input"]
 names = list(HOLES)
@@ -318,7 +318,7 @@ grid(
 )
 
 # %% [markdown]
-# With its name each picture gets such a thing back: a sail, a cap with spots, a stem with arms. With "a high quality photo" it gets an orange lump, a grey shape, a green top. Even with its name the hole shows: the sail stands on white.
+# With their names, the sailboat gets a yellow cone on white, something like a sail, the mushroom a cap with spots, the cactus a stem with arms. "A high quality photo" gives an orange lump, a grey shape, a green top.
 #
 # Does repeating help? One measure is the **seam**, the mean difference of neighbouring pixels across the border of the hole, divided by that elsewhere in the picture. At 1 the border does not stand out. The other measure is whether the judge of [1.5](a1_5_sampling.ipynb) has the right name among its first five. (The network learned from these drawings and may recall them; the judge learned from other styles.)
 
@@ -355,7 +355,7 @@ left, top, right, bottom = found["hole"]
 print(f"{len(found['names'])} drawings; hole {right - left}x{bottom - top} of 64x64.")
 
 # %% [markdown]
-# **Repeating makes the seam smaller by this measure.** But the patch in the cap above still shows. **Repeating does not replace the name.** With "a high quality photo" the judge names 51 % at $n = 1$ and 54 % at $n = 8$, each with a standard error of 5 points. So $n = 8$ is not clearly better; $n = 4$, with 66 %, may be. With the name it names 92 to 93 %, more than of the whole drawings (86 %). So it cannot show there what repeating does.
+# **Repeating makes the seam smaller by this measure.** But a blur may lower it too; the patch in the cap above still shows. **Repeating does not replace the name.** With "a high quality photo" the judge names 51 % at $n = 1$ and 54 % at $n = 8$, each with a standard error of 5 points. So $n = 8$ is not clearly better; $n = 4$ (66 %) may be. With the name it names 92 to 93 %, no fewer than of the whole drawings (86 %). That leaves repeating little to gain.
 #
 # There are other ways. One can train a network that sees the mask and the surroundings {cite:p}`saharia2022`, or push each step by a gradient towards the surroundings {cite:p}`chung2023`.
 #

@@ -15,7 +15,7 @@
 # # 1.7.3 Text-conditional image to image
 #
 # Can a text turn a picture into another thing? **Yes. Two forces act: the picture, through what the noise leaves of
-# it, and the prompt, in every step. For some pairs there is a mixture in between.**
+# it, and the prompt, in every step. In both pairs below there is a mixture in between.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -96,9 +96,9 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # The method is that of [1.7](a1_7_image_to_image.ipynb), but the prompt names another thing.
 #
 # * **The picture** enters once, at the start, through what can still be seen of it in $x_t$.
-# * **The prompt** acts in every step: the model is told it, and guidance (N.6) with $\gamma > 1$ exaggerates its effect.
+# * **The prompt** acts in every step, and guidance (N.6) with $\gamma > 1$ exaggerates its effect.
 #
-# Noise is equally strong in wide and narrow patterns, a picture is strong in the wide ones ([1.1](a1_1_forward.ipynb)). So at $t = 570$ areas of colour and an outline still show through the noise, and the result stays near them. The details drown, and the model draws those of the prompt's thing.
+# Noise is as strong in fine patterns as in wide ones; a picture is strongest in wide ones ([1.1](a1_1_forward.ipynb)). So at $t = 570$ areas of colour and an outline still show through the noise, and the result stays near them. The details drown, and the model draws those of the prompt's thing.
 #
 # Five seeds, and the same without a picture (`sdedit` is the method, `timesteps[i_start]` the start $t$):
 
@@ -123,10 +123,10 @@ grid(
 # %% [markdown]
 # ## What you see
 #
-# In {numref}`fig-a173-mixtures` the picture's shape and colours stay on the left, and the prompt wins on the right. Between them both pairs have **mixtures**, with something of both things: the stem of the mushroom becomes a loop, then a hook; the
-# water becomes a blue mountain, and orange fire stands where the red sail was.
+# In {numref}`fig-a173-mixtures` the picture's outline and main colours stay on the left, and the prompt wins on the right. Between them both pairs have **mixtures**: the stem of the mushroom becomes a loop, then a hook; the
+# red sail becomes orange shreds, and at $t = 780$ fire on a blue mountain.
 #
-# In {numref}`fig-a173-seeds` the umbrellas made from the mushroom are pink, those made from noise purple: the pink comes from the mushroom.
+# In {numref}`fig-a173-seeds` the umbrellas from the mushroom are pink, those from noise purple: the pink comes from the mushroom.
 #
 # Start and guidance together:
 
@@ -150,7 +150,7 @@ grid(
 #
 # ## Which $t$ and which $\gamma$?
 #
-# We took four pairs of a picture and a prompt, with 16 seeds each, and asked the judge of [1.5](a1_5_sampling.ipynb). How often is the prompt's thing the first of its 508 names?
+# We asked about four pairs of a picture and a prompt, 16 seeds each, the judge of [1.5](a1_5_sampling.ipynb). How often is the prompt's thing the first of its 508 names?
 
 # %% mystnb={"figure": {"caption": "Share of results for which the judge's first name is the prompt's thing, at each start $t$. Left: mean of the four pairs, for four guidance scales. Right: each pair, with $\\gamma = 7$. Umbrella and broccoli start from the mushroom, volcano and rocket from the sailboat. 16 seeds a pair. From `python -m benchmarks.edits`.", "name": "fig-a173-judge"}, "image": {"alt": "Two panels of rising curves against the start from 330 to 780. Left, gamma 15 and 7 are close together and reach 1 at 780, the one of 7 with 0.05 at 510 and 0.95 at 690; gamma 3 follows later, and gamma 1 reaches only 0.56 at 780. Right, with gamma 7: the rocket rises first, then umbrella, volcano and broccoli."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["forces"]
@@ -177,11 +177,11 @@ axes[0].set(ylabel="prompt's thing is first")
 plt.show()
 
 # %% [markdown]
-# With $\gamma = 7$ the share rises from 0.05 at $t = 510$ to 0.95 at 690. With $\gamma = 1$ even $t = 780$ gives only 0.56. The pairs differ: at 570 most rockets are there, and no broccoli.
+# With $\gamma = 7$ the mean share rises from 0.05 at $t = 510$ to 0.95 at 690. With $\gamma = 1$ it is only 0.56 even at 780. The pairs differ: at 570 most rockets are there, and no broccoli.
 #
-# The judge errs at the edge: it already calls the cap on a thick stem in {numref}`fig-a173-grid` ($t = 510$, $\gamma = 7$) an umbrella.
+# The judge errs at the edge: it calls the cap on a thick stem in {numref}`fig-a173-grid` ($t = 510$, $\gamma = 7$) an umbrella.
 #
-# **A rule of thumb.** Begin with $\gamma = 7$ and $t = 600$ (`i_start` = 13), in the middle of the rise. If the prompt's thing is missing, raise $t$ by 60; if the picture is lost, lower it by 60. Leave $\gamma$ at 7: from $t = 630$ on, 15 adds little, and with 1 the prompt wins late.
+# **A rule of thumb.** Begin with $\gamma = 7$ and $t = 600$ (`i_start` = 13), just past the middle of the rise. The judge looks only for the prompt's thing. If that is missing, raise $t$ by 60; if the picture is lost, lower it by 60. Leave $\gamma$ at 7: with 1 the prompt wins late.
 #
 # ## The coursework's prompts
 
@@ -201,11 +201,11 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 390$ the picture is still there, from 690 on the prompt wins.
+# At $t = 390$ the outline is still there; from 780 on the prompt wins in all rows.
 #
 # ## Where it fails
 #
-# **The broccoli.** At 900 and 960 it is worse than at 780: two dark heads, with a yellow stalk like an arm and a hand. From pure noise the arm is not there. We have no explanation.
+# **The broccoli.** At 900 and 960 it is worse than at 780: two dark heads, with a yellow stalk like an arm and a hand. From pure noise, with this seed, the arm is not there, and the rocket is another. We have no explanation.
 #
 # Later methods keep the layout in other ways, for example prompt-to-prompt {cite:p}`hertz2022` and InstructPix2Pix {cite:p}`brooks2023`.
 #

@@ -151,7 +151,7 @@ grid(
 #
 # $$ \tfrac12 \big( \nabla \log p_1(x) + \nabla \log p_2(f(x)) \big) = \nabla \log \sqrt{p_1(x)\, p_2(f(x))}. $$
 #
-# The mean of two scores is the score of the geometric mean. Where one of the two densities is zero, their mean is zero too. ($p_1$ and $p_2$ are the densities at this $t$, changed by guidance.)
+# The mean of two scores is the score of the geometric mean. Where one of the two densities is nearly zero, their mean is small. ($p_1$ and $p_2$ are the densities at this $t$, changed by guidance.)
 #
 # The loop follows this only roughly. It would need the density of the noised geometric mean; what it has is the geometric mean of two noised densities {cite:p}`du2023`.
 # ```
@@ -203,7 +203,7 @@ grid(
 )
 
 # %% [markdown]
-# The judge puts "strawberry" first for all eight. "Watermelon" is among the first five for three. Upside down, most still look like strawberries: the first prompt wins.
+# The judge puts "strawberry" first for all eight. Upside down, "watermelon" is among its first five for only three: for the judge the first prompt is the stronger.
 #
 # ## How often does it work?
 #
@@ -234,13 +234,13 @@ table(
 )
 
 # %% [markdown]
-# With the flip and the turns, anagrams have both names more often than training drawings. The other two views hardly ever pass. For the negative this says little: the judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order, which tears outlines apart.
+# With the flip and the turns, anagrams have both names more often than training drawings. The other two views, tried with other pairs, hardly ever pass. For the negative this says little: the judge learned from drawings on white, and a negative is on black. The **jigsaw** puts tiles in another order, which tears outlines apart.
 #
 # ## Where it fails
 #
-# A view needs two things: $f$ is orthogonal {cite:p}`geng2024`, so that the noise is right, and $f(x_0)$ can look like a drawing. These do not suffice: the two things must also fit together.
+# The method asks two things of a view: $f$ is orthogonal {cite:p}`geng2024`, so that the noise is right, and $f(x_0)$ can look like a drawing. These do not suffice: the two things must also fit together.
 #
-# * **Shuffling** all pixels is orthogonal, but a shuffled drawing looks like grain. So each thing gets the pixels of the other as grain: in {numref}`fig-a18-broken` a strawberry shows faintly above, a slice of watermelon below.
+# * **Shuffling** all pixels is orthogonal, but a shuffled drawing looks like grain. So each drawing is grain where the other is seen: in {numref}`fig-a18-broken` a strawberry shows faintly above, a slice of watermelon below.
 # * The **negative** $f(x) = -x$ swaps dark and light, and each hue and its complement, since colours lie in $[-1, 1]$. It is orthogonal too. It moves no outline, so the two things must share theirs: the ghost has the form of the penguin.
 
 # %% mystnb={"figure": {"caption": "A panda and a soccer ball, with the jigsaw; a strawberry and a watermelon, with all pixels shuffled; a penguin and \"a ghost on a black background\", with the negative. The picture (above), and what the view shows (below). $\\gamma = 7$, seeds 5, 1 and 1.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. The jigsaw: torn patches of violet and brown on white, above and below. Shuffled: a pink area of grain; a strawberry shows faintly in the picture, and a slice of watermelon in the view. The negative: a penguin, and in the view a pale penguin on black."}} tags=["hide-input"]
@@ -288,7 +288,7 @@ table(
 )
 
 # %% [markdown]
-# Through the flip the estimate is as good as without a view. Of the wrong pictures, the negative and the torn ones cost little, and grain costs most. Doubled, the noise is wrong: it has four times the variance that the network learned at this $t$. So this error does not explain why the jigsaw and the negative hardly ever pass. We think that two things seldom fit together there.
+# Through the flip the estimate is as good as without a view. The negative and the torn pictures cost little beside grain. The doubled flip, $2f(x)$, gives the noise four times the variance that the network learned. Whether these errors explain why the jigsaw and the negative hardly ever pass, this one $t$ does not show. Perhaps two things seldom fit together there.
 #
 # ## Try it
 #

@@ -16,7 +16,7 @@
 #
 # Can one picture show two things, one from close by and the other from afar?
 #
-# **Yes, for some pairs.** Large areas show one thing, thin lines the other. From afar the lines are lost, and the areas stay.
+# **Yes, for some pairs and seeds.** Large areas show one thing, thin lines the other. From afar the lines are lost, and the areas stay.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -98,7 +98,7 @@ grid(
 )
 
 # %% [markdown]
-# In the upper row lines draw the eyes and the jaw of a skull, or the eyes and the mouth of a frog. Blurred, the lines are faint, and the things for far are left. Step back, or squint: do you see them in the upper row?
+# In the upper row lines draw the eyes and the jaw of a skull, or the eyes and the mouth of a frog; the last frog is hard to see. Blurred, most lines are faint, and the things for far are left. Step back, or squint: do you see them in the upper row?
 #
 # Four **readers** saw these pictures: a vision-language model, asked afresh each time, that saw only the numbered pictures. Two saw them at full size, and named the things for near; two saw them at a quarter, and named those for far. All sixteen first guesses were right.
 #
@@ -166,13 +166,13 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 #
-# An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides each answer, the code their sum: the same again, since the bands of the answer without a prompt add up to it.
+# An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides each answer, the code their sum. That is the same: the bands of the answer without a prompt add up to it.
 #
-# **Why may the step use this sum?** Without guidance, $\hat x_0$ is the mean of the clean pictures that fit $x_t$ and the prompt. So $f_{\text{low}}(\hat x_0)$ is the mean of their coarse bands; likewise $f_{\text{high}}$ and the other prompt. If the bands were independent, and the filters orthogonal projections, $\epsilon_c$ would give the score of pictures with the coarse band of one prompt and the fine band of the other. But a blur is no projection, since a second blur changes more. And each answer sees both bands of $x_t$: the guess for far has a dark mark where the mast is. So (A.3) holds only roughly.
+# **Why may the step use this sum?** Without guidance, a perfect network's $\hat x_0$ is a mean of clean pictures, weighted by their fit to $x_t$ and the prompt. So $f_{\text{low}}(\hat x_0)$ is the mean of their coarse bands; likewise $f_{\text{high}}$ and the other prompt. Suppose the bands were independent, and the filters orthogonal projections. Then (A.3) would be exact. But a blur is no projection: a second blur changes more (`grey` and `colour` below are projections). And each answer sees both bands of $x_t$: the guess for far has a dark mark where the mast is. So (A.3) holds only roughly.
 #
 # ## Grey and colour
 #
-# Other linear filters can take the place of the bands, if what they let through adds up to the picture {cite:p}`geng2024b`. Let one prompt decide `grey`, the mean of red, green and blue, and another what `grey` takes away, the `colour`:
+# Other linear filters can take the place of the bands, if what they let through adds up to the picture {cite:p}`geng2024b`. Let one prompt decide `grey`, the mean of red, green and blue, and another the rest, the `colour`:
 
 # %%
 shapes = ["a panda", "a soccer ball", "a rabbit face"]
@@ -218,7 +218,7 @@ grid(
 #
 # ## How often does it work?
 #
-# We have no good measure. The judge of [1.5](a1_5_sampling.ipynb), a network that names drawings, should put the thing for near first, and the one for far in the blurred picture. It passes none of the four above. Here is one of their pairs, with eight seeds:
+# We have no good measure. The judge of [1.5](a1_5_sampling.ipynb), a network that names drawings, should put the thing for near first, and the one for far in the blurred picture. Here is one of the pairs above, with eight seeds:
 
 # %% mystnb={"figure": {"caption": "Nothing selected: a frog with black outlines (near) and a green apple (far), seeds 0 to 7, as they are (above) and blurred by $\\sigma = 3$ pixels (below). $\\sigma = 2$, $\\gamma = 7$. The numbers: the place of \"frog\" as it is and of \"green apple\" blurred, in the judge's list of 508 names.", "name": "fig-a19-seeds"}, "image": {"alt": "Eight green faces in dark lines, each with two eyes, a wide mouth and a leaf on its head. Below each the same blurred, a green apple with a leaf and two bumps at the top."}} tags=["hide-input"]
 judge = load_evaluator()
@@ -235,7 +235,7 @@ grid(
 )
 
 # %% [markdown]
-# Lines draw two eyes and a mouth in each. The judge puts the apple first every time, and the frog never. Of the first four it names none as they are, though readers did. What it misses elsewhere, we do not know. Its counts are folded here.
+# Lines draw two eyes and a mouth in each. The judge puts the apple first every time, and the frog never. It passes 81 of 960 hybrids (8 %). That may be too few: of the first four it names none as they are, though readers did. Its counts are folded here.
 
 # %% mystnb={"code_prompt_show": "Show the judge's counts"} tags=["remove-input", "hide-output"]
 outlines = search["hybrid in outlines"]
