@@ -283,13 +283,13 @@ fig.legend(axes[0, 0].lines, names, loc="outside lower center", ncols=4)
 plt.show()
 
 # %% [markdown]
-# * **Closer.** On known drawings one step is closest, as a mean should be. On the five new ones it is DDIM. We do not know why.
+# * **Closer.** On known drawings one step is closest, as a mean should be. On our five new ones it is DDIM (too few to say more).
 # * **Sharper.** All three loops are sharper than one step. DDIM is about as sharp as (N.3). So sharp edges need no fresh noise.
-# * **Named right.** No loop is named right more often than one step, from any start.
+# * **Named right.** No loop has a higher mean than one step.
 #
 # ## Where it fails
 #
-# From $t = 690$, (N.3) keeps less of the mushroom's spots than one step. (The white ones of {numref}`fig-a14-many` are invented.) A dial $\eta$ {cite:p}`song2021` goes from DDIM to (N.3): the factor of $z$ is $\eta\sqrt{\tilde\beta}$, and $\epsilon_\theta$ fills up the rest.
+# From $t = 690$, (N.3) keeps less of the mushroom's spots than one step. (The white ones of {numref}`fig-a14-many` are invented.) A dial $\eta$ {cite:p}`song2021` goes from DDIM to (N.3): the factor of $z$ is $\eta\sqrt{\tilde\beta}$, that of $\epsilon_\theta$ is $\sqrt{1-\bar\alpha_{t'}-\eta^2\tilde\beta}$.
 
 # %% tags=["remove-input"]
 spots, dial = stored["spots"], stored["dial"]
@@ -339,7 +339,7 @@ table(
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
 #
-# A doubled squared error costs 3 dB. The loop here loses less. So its one step is not exactly $\mu$, or its result or the original is no such draw.
+# A doubled squared error costs 3 dB. The loop here loses about 2 dB (known drawings). So its one step is not exactly $\mu$, or its result or the original is no such draw.
 # ```
 #
 # ```{dropdown} Where the step comes from: the product of two Gaussians

@@ -15,7 +15,7 @@
 # # 1.5 Sampling
 #
 # Can the loop draw a picture when it starts from nothing but noise? **Yes, and it is the loop of
-# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt decides what appears. The seed decides its pose and details.**
+# [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt mostly decides what appears, the seed its pose and details.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -107,7 +107,7 @@ grid(
 # **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: a random training drawing of this prompt, moved or recoloured as in training. Why?
 #
 # 1. Let $x_t$ be such a drawing with the noise of $t$. Pick at random a clean drawing that fits, from $p(x_0 \mid x_t)$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
-# 2. The loop puts in the mean of all that fit. Only the variance $a^2\,\mathrm{Var}(x_0 \mid x_t)$ is missing. As $a$ has the factor $\beta$, it is of order $\beta^2$. The fresh noise has $\tilde\beta$, of order $\beta$. So its sum goes to 0 as the steps shrink.
+# 2. The loop puts in the mean of all that fit. To leading order, only the variance $a^2\,\mathrm{Var}(x_0 \mid x_t)$ is missing. It is of order $\beta^2$, that of the fresh noise, $\tilde\beta$, of order $\beta$. So their ratio goes to 0 as $\beta$ gets small against $1-\bar\alpha_t$.
 #
 # As a check, let a pixel be white in three of four drawings:
 
@@ -278,7 +278,7 @@ for ax, title in zip(axes, ["from second to first", "named as"], strict=True):
 plt.show()
 
 # %% [markdown]
-# At 690 most pairs are above 0.7 in both measures (left). But the judge names the first thing in only about half of them, and neither in almost as many (right). So colour and silhouette are mostly decided by 690, the thing only by 540.
+# At 690 most pairs are above 0.7 in both measures (left). From 750 on the judge rarely names the second thing. But at 690 it names the first in only about half, and at 540 in most (right). At 810 and 750 most are neither.
 #
 # ## Where it fails
 #

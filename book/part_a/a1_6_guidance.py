@@ -142,7 +142,7 @@ axes["curve"].legend()
 plt.show()
 
 # %% [markdown]
-# At 870 the guided colours are too strong. The difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, by (N.2). This factor is large at large $t$, so it is early that prompt and guidance change the clean picture most.
+# At 870 the guided colours are too strong. The difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, by (N.2). At 990 the noises differ little, but the factor is large: the clean pictures differ most.
 #
 # One network gives both answers, because one prompt in ten was empty in training. The price is time: two answers in each step.
 #
@@ -297,7 +297,7 @@ samples = generate(model, guided(photo, without, 7), range(5), timesteps)
 grid(unit_range(samples[None]), titles=[f"seed {s}" for s in range(5)], size=1.1)
 
 # %% [markdown]
-# As without guidance ({numref}`fig-a15-samples`), we cannot name a thing.
+# Guidance changed form and colour ({numref}`fig-a15-samples`). We still cannot name a thing.
 
 # %% tags=["remove-input"]
 x, t = unit_noise(model.shape, generators(range(5))).to(model.device), timesteps[0]

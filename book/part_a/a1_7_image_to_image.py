@@ -129,7 +129,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #    picture as $x_0$ and fresh noise $\epsilon$.
 # 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb).
 #
-# **What can still be seen through the noise competes with what the model expects of the prompt. What the noise has covered, the model draws anew.** Noise covers thin strokes first and large areas last: over an area it averages out. The method is SDEdit {cite:p}`meng2022`, with a prompt added.
+# **What the noise has covered, the model draws anew. What can still be seen competes with the prompt, and guidance can overrule it.** Noise covers thin strokes first and large areas last: over an area it averages out. The method is SDEdit {cite:p}`meng2022`, with a prompt added.
 #
 # Noise hides what tells flat shapes from a drawing. With enough of it, $x_t$ is about as probable from either, and so the loop starts where the model was trained.
 #
@@ -145,8 +145,8 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay, with few changes.
-# * **More noise** ($t = 510$ and 600): the place comes from the shapes, and at 510 the colour. Legs, spots and windows come from the model. Without the shapes the ladybug is red and in the middle; ours is yellow, then orange, and to the right.
-# * **Much noise** (from $t = 690$): ladybug and roof are red. At 780 the ladybug still leans to the right.
+# * **More noise** ($t = 510$ and 600): the place comes from the shapes, and at 510 the colour. Legs, spots and windows come from the model. Without the shapes the ladybug is red and central; ours is yellow, then orange, and to the right.
+# * **Much noise** (from $t = 690$): the ladybug is red, the roof a red line over a pale gable. At 780 the ladybug leans to the right.
 #
 # Has the noise of $t = 690$ covered the blue of the roof? We average $x_t$ over blocks of 8 × 8 pixels.
 
@@ -165,13 +165,13 @@ for gamma in (1, 5):
 grid([unit_range(row) for row in rows], [f"seed {s}" for s in seeds], labels, 0.8)
 
 # %% [markdown]
-# On the scale from −1 to 1, a blue and a red roof differ by more than 1 in the red channel; in $x_t$, by more than 0.46. The noise of a pixel is $\sqrt{1-\bar\alpha_t} = 0.89$, that of a mean over 64 pixels $0.89/8 = 0.11$. So the blocks make blue near certain. With $\gamma = 1$ the model keeps it so, in all eight. With $\gamma = 5$ each is a red line over a pale gable: **guidance overrules what can be seen.**
+# On the scale from −1 to 1, a blue and a red roof differ by more than 1 in the red channel; in $x_t$, by more than 0.46. The noise of a pixel is $\sqrt{1-\bar\alpha_t} = 0.89$, that of a mean over 64 pixels $0.89/8 = 0.11$. So the blocks make blue near certain. With $\gamma = 1$ all eight roofs stay blue, with $\gamma = 5$ each is a red line: **guidance overrules what can be seen.**
 #
 # ## Faithful or recognised
 #
 # We average 127 drawings over such blocks, and redraw each with its name. The model was trained on these drawings, the judge of [1.5](a1_5_sampling.ipynb) on other styles.
 #
-# * **Faithful**: 100 % minus the distance from the given blocks (root mean square, in % of the step from black to white). With a name, pure noise still has 83 %.
+# * **Faithful**: 100 % minus the root mean square distance from the given blocks (black to white: 100 %). Compare 95 % with the 83 % of pure noise with a name.
 # * **Recognised**: how often the right name is the first of the judge's 508.
 
 # %% mystnb={"figure": {"caption": "Above: one of the drawings as blocks, redrawn as \"a strawberry\". Below: all 127, with their names and with \"a high quality photo\". Points: $t = 0$ (the blocks), 390, 510, 600, 690, 780, 870, 990 (pure noise). Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves that run to the left from the same point at 100 % and 0.2. With the name the curve rises steeply to 0.67 at t = 510 and 95 %, then slowly to 0.97 at 83 % from pure noise. Without the name it rises to 0.29 and falls to 0 at 73 %."}} tags=["hide-input"]
@@ -221,14 +221,14 @@ axes["curve"].legend(loc="center left")
 plt.show()
 
 # %% [markdown]
-# With the name, up to $t = 510$ the share recognised rises from a fifth to two thirds, and the result stays 95 % faithful. From 510 to 780 the bars overlap. Without a name the share never passes 0.3.
+# With the name, up to $t = 510$ the share recognised rises from a fifth to two thirds, and the result stays 95 % faithful. From 510 to 780 the bars overlap. Without a name no point is above 0.3.
 #
-# **Which $t$ first?** Begin with 510 (`i_start` = 16). Too little of the prompt: try 690. Too little of your picture: try 390.
+# **Which $t$ first?** For these blocks, 510 (`i_start` = 16); for the ladybug above, 690. Too little of the prompt: more noise. Too little of your picture: less.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
-# A program drew house and fish in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three pictures below.
+# A program drew the two drawings in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three pictures below.
 
 # %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
