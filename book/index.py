@@ -110,14 +110,14 @@ plt.show()
 
 # %% [markdown]
 # The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. The lower row is difficult. A network has been trained to say what in a noisy picture is noise.
-# A loop takes a little of that noise away, asks the network again, and takes a little more. Network and loop together are a **diffusion model**.
+# A loop takes a little of that noise away, and asks again. Network and loop together are a **diffusion model**.
 #
 # The noise decides which boat comes out. What a boat is, the network has learned from its training pictures, here 3,060 emoji. Told the name of one of these, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
-# Told no name, it draws blotches, but no copies ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
+# Told no name, it drew four blotches, no copies ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
 #
 # ## What the alphas do
 #
-# There are $T = 1000$ timesteps, from $t = 0$ to 999. How much noise belongs to each is fixed before anything is trained, by a number $\bar\alpha_t$ ("alpha bar") that falls from almost 1 to almost 0. The noisy picture is
+# Part A has $T = 1000$ timesteps, from $t = 0$ to 999; Part B 300. How much noise belongs to each is fixed before anything is trained, by a number $\bar\alpha_t$ ("alpha bar") that falls from almost 1, in Part A to almost 0. The noisy picture is
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
@@ -142,7 +142,7 @@ plt.show()
 #
 # $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
 #
-# on average over pictures, timesteps and noises. (The model of Part A has [another form](appendix/emoji64.ipynb) of this guess.)
+# on average over pictures, timesteps and noises. (Part A's model answers with [a mixture](appendix/emoji64.ipynb) that gives this guess.)
 #
 # Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result,
 # $\hat x_0$ ("x zero hat"), is the clean picture that the network sees behind the noise:
@@ -175,11 +175,11 @@ grid(
 #
 # ## One loop
 #
-# Why not jump straight to $\hat x_0$? It is an average, and so blurred. So start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$:
+# Why not jump straight to $\hat x_0$? It is a blurred average. So start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). In $b\,x_t$ there is less noise than belongs to $t'$. Fresh noise $z$ fills the gap.
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). If $\hat x_0$ were the clean picture, the first two terms would have the right share of picture for $t'$, but too little noise. Fresh noise $z$ fills the gap.
 
 # %% tags=["remove-input"]
 t, t_prev = timesteps[len(timesteps) // 2 :][:2]
@@ -271,7 +271,7 @@ grid(
 #
 # ## The two parts
 #
-# The book works through a well-known coursework, project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know what a mean, a variance and a Gaussian are. [Notation](notation.md) lists the symbols, and the formulas with an N, such as (N.1).
+# The book works through project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know what a mean, a variance and a Gaussian are. [Notation](notation.md) lists the symbols, and the formulas with an N, such as (N.1).
 #
 # **Part A takes a pretrained model apart.** What does noise [take away](part_a/a1_1_forward.ipynb)? How much of it comes back with a
 # [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in [many](part_a/a1_4_iterative_denoising.ipynb)? Then come the five tasks above. The coursework uses DeepFloyd IF, a far larger model, whose weights need an account and a GPU. This book comes with

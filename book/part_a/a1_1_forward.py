@@ -87,14 +87,14 @@ grid(
 #
 # * $x_0$ is the clean picture, with values from $-1$ (black) to $1$ (white).
 # * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
-# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise, but $x_0$ always stands for the clean picture.
+# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise, but $x_0$ is always the clean picture.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. Each also weakens the picture: values of variance 1 would keep variance 1 ("variance preserving" {cite:p}`song2021sde`). The step $t$ weakens the noisy picture $x_{t-1}$ of the step before and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
+# **Why these two factors?** Think of the noise as added in many small steps. Each also weakens the picture: values whose variance is 1 would keep it ("variance preserving" {cite:p}`song2021sde`). The step $t$ weakens the noisy picture $x_{t-1}$ of the step before and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# (N.1) follows by induction. Step 0 starts from the clean picture, $x_{-1}$, for which (N.1) holds with $\bar\alpha_{-1} = 1$. If (N.1) holds for $x_{t-1}$, put it in:
+# (N.1) follows by induction. In step 0, $x_{t-1}$ is the clean picture: (N.1) holds with $\bar\alpha_{-1} = 1$. If (N.1) holds for $x_{t-1}$, put it in:
 #
 # $$ x_t = \sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}\; x_0 + \sqrt{(1 - \beta_t)(1 - \bar\alpha_{t-1})}\; \epsilon + \sqrt{\beta_t}\; \epsilon_t. $$
 #
@@ -181,9 +181,9 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The test image first falls below the noise at about 6 stripes for $t = 500$, at about 10 for $t = 250$. Most narrower stripes are weaker than the noise. At an edge of strong contrast, like the mast, many add up.
+# The test image first falls below the noise at about 6 stripes for $t = 500$, at about 10 for $t = 250$. On average, most narrower stripes are weaker than the noise. But at a strong edge, like the mast, many line up; those of the noise do not.
 #
-# A model that removes noise goes backwards, so it settles the large shapes first and the details last.
+# A model that removes noise goes backwards, so we expect it to settle the large shapes first and the details last, like the flowers on the first page.
 #
 # ## How much noise, and when
 #
@@ -214,11 +214,11 @@ assert 0.32 < (Schedule.linear(T=1000).alpha_bar < 0.01).double().mean() < 0.34
 assert round(Schedule.linear(T=300).alpha_bar[-1].item(), 2) == 0.05
 
 # %% [markdown]
-# With the line over 1000 timesteps {cite:p}`ho2020`, less than a hundredth is left in about the last third. Over 300, as in Part B, a twentieth is left even at the end, although the loop there starts from pure noise. The cosine avoids both.
+# With the line over 1000 timesteps {cite:p}`ho2020`, about the last third has less than a hundredth left. Over 300, as in Part B, a twentieth is left even at the end, although the loop there starts from pure noise. The cosine avoids both.
 #
 # ## When is it gone?
 #
-# Under this noise are two other pictures. Move the slider to the left until you can name them. Play goes from noise to the pictures, and back.
+# Under this noise are two other pictures. Move the slider towards its middle until you can name them. Play goes there and back.
 
 # %% mystnb={"figure": {"caption": "Two pictures under the noise of seeds 0 and 1, from $t = 990$ to 0 and back to 990.", "name": "fig-a11-lost"}} tags=["hide-input"]
 pair = torch.stack([shipped_image(name) for name in ("mushroom", "photograph-cat")])

@@ -164,11 +164,11 @@ right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# The best width is where the sum is smallest. With more noise it is wider. On the right most dots lie a little below the lines, which take no account of the border of the picture. Here alone, values outside $[-1, 1]$ are kept. Cutting them off helps narrow blurs most, so the best widths of {numref}`fig-a12-best` are smaller.
+# The best width is where the sum is smallest. With more noise it is wider. On the right most dots (one noise) lie a little below the lines, which are for the mean over all noises and ignore the border. Here alone, values outside $[-1, 1]$ are kept. Cutting them off helps narrow blurs most, so the best widths of {numref}`fig-a12-best` are smaller.
 #
 # ## Average what looks alike
 #
-# A blur cannot tell an edge from noise: both are differences between neighbours. **Non-local means** {cite:p}`buades2005` looks for pixels on the same side of the edge. It compares 6x6 pixels around a pixel (two before it and three after it, along both sides) with those around all pixels up to 11 away. Where the mean squared difference is $D$, the other pixel gets the weight
+# A blur cannot tell an edge from noise: both are differences between neighbours. **Non-local means** {cite:p}`buades2005` looks for pixels on the same side of the edge. It compares 6x6 pixels around a pixel (from two before it to three after it, as 6 has no middle) with those around all pixels up to 11 away. Where the mean squared difference is $D$, the other pixel gets the weight
 #
 # $$ w \propto e^{-\max(D - 2N,\, 0) / h^2}. $$
 #
@@ -284,11 +284,11 @@ table(
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph alone the blur is ahead at all three. (In the table of [1.3](a1_3_one_step_denoising.ipynb), where all pictures share one setting, it is ahead only at 250.)
+# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph alone the blur is ahead at all three. (In the table of [1.3](a1_3_one_step_denoising.ipynb), with one setting for all pictures, non-local means is the best filter for the drawings only at 250, for the photograph only at 750.)
 #
-# What both cannot find in the noisy picture, like the mast at $t = 750$, they cannot bring back. For that one must know other pictures. The **best linear filter** does: of all linear filters, it has the smallest error to expect on the 3,060 drawings that Part A's model was trained on (see the end). It gains 0.2 dB over the blur at $t = 500$, and 0.7 at 750.
+# What the noisy picture does not show, like the mast at $t = 750$, both cannot bring back. For that one must know other pictures. The **best linear filter** does: of all linear filters, it has the smallest error to expect on the 3,060 drawings that Part A's model was trained on (see the end). It gains 0.2 dB over the blur at $t = 500$, and 0.7 at 750.
 #
-# A blur is linear too. How can the best linear filter lose to it by 0.2 dB at $t = 250$? The width of the blur was chosen for each picture, with the clean one in hand. The linear filter is best on average over the training drawings, not on these four pictures. A network knows other pictures too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
+# A blur is linear too. How can the best linear filter lose to it by 0.2 dB at $t = 250$? Perhaps because the blur's width was chosen for each picture, with the clean one in hand. And the linear filter's answer is built from training drawings (see the end): the rest of a new picture is lost. A network knows other pictures too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #

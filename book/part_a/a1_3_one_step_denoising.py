@@ -16,7 +16,7 @@
 #
 # How much closer than filters does a network come in one step?
 #
-# **Here, 1 to 3 decibels closer than the best of three filters. A blur is an average of pixels. The best possible answer is an average of pictures, sharp where those that fit nearly agree.**
+# **Here, 1 to 3 decibels closer than the best of three filters. A blur is an average of pixels. The best possible answer is an average of pictures, sharp where the pictures that fit nearly agree.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -268,7 +268,7 @@ table(
 #
 # ## Why doesn't the network draw the hospital?
 #
-# At $t = 900$ another noise makes another drawing fit best:
+# At $t = 900$ another noise mostly makes another drawing fit best:
 
 # %% mystnb={"figure": {"caption": "The training drawing with the largest weight $w$ for the test image at $t = 900$, for five noises (seeds 0 to 4).", "name": "fig-a13-weights"}, "image": {"alt": "The sailboat, and for each seed a drawing with its weight: a hospital 92%, a cupcake 39%, the same cupcake 97%, another sailboat 77%, a mountain 86%."}} tags=["hide-input"]
 several = unit_noise(model.shape, generators(range(5)))
@@ -281,7 +281,7 @@ grid(
 )
 
 # %% [markdown]
-# **Up to $t = 950$ the best answer on the list is not the best on new pictures.** A network that always gave it could draw only the list:
+# **Up to $t = 900$ the best answer on the list is clearly worse than the network's on new pictures.** A network that always gave it could draw only the list:
 
 
 # %% mystnb={"figure": {"caption": "Pictures drawn from noise as in [1.5](a1_5_sampling.ipynb), in 11 steps (seeds 0 to 3): by the network with \"a high quality photo\" and with \"a sailboat\", and by the exact mean in its place. Nearest: the training drawing with the smallest squared distance.", "name": "fig-a13-loop"}, "image": {"alt": "Five rows of four. The network without a name: soft, blotchy shapes that are hard to name. Nearest to them: a biscuit, a gravestone twice, a dumpling. With the prompt a sailboat: four soft orange boats on blue water. Nearest to them: each time the same boat with two yellow sails and a red hull. The exact mean: a biscuit, a crystal ball, a rice ball and a dodo, all clear."}} tags=["hide-input"]
@@ -309,9 +309,9 @@ labels = [
 grid([unit_range(x) for x in rows[:-1]], labels=labels, size=1.1)
 
 # %% [markdown]
-# With the exact mean each picture is a copy of a training drawing. The network copies none. Without a name, it draws shapes that are hard to name. With a name it comes closer to the list: soft boats, nearly in the form and colours of one drawing.
+# With the exact mean each picture is a copy, less than 1 away from a training drawing. The network's eight are over 20 away from every one. Without a name, it draws shapes that are hard to name. With a name it comes closer to the list: soft boats, nearly in the form and colours of one drawing.
 #
-# Why has the network not learned this mean? It does not know the list by heart: at $t = 800$ its error on the list is 0.064, that of the mean 0.000. (On new drawings it is 0.079, but these are only six.) We have not tested why. The network may be too small, or trained too briefly. Training moved the drawings a little and recoloured some, so it rarely saw the list as it is. And its building block, the **convolution**, computes each value from a small neighbourhood, by the same rule at all places: it compares pieces of pictures, hardly a whole picture with 3,060 others.
+# Why has the network not learned this mean? It does not know the list by heart: at $t = 800$ its error on the list is 0.064, that of the mean 0.000. (On six new drawings it is 0.079.) We have not tested why. Training moved the drawings a little and recoloured some, so the best answer there is not exactly this mean. The network may be too small, or trained too briefly. And its building block, the **convolution**, computes each value from a small neighbourhood, by the same rule at all places: it compares pieces of pictures (also at smaller sizes), hardly a whole one with 3,060 others.
 #
 # ## Where it fails
 #
@@ -340,7 +340,7 @@ grid(
 # ```
 #
 # ```{dropdown} What may keep the network from the exact mean
-# If a guess may use only convolutions of a small neighbourhood, the best one joins pieces of different training pictures. It predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little. Emoji-64 also looks at the picture at smaller sizes.
+# If a guess may use only convolutions of a small neighbourhood, the best one joins pieces of different training pictures. It predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little.
 # ```
 #
 # ```{dropdown} The mean of the one pixel as a formula
