@@ -308,7 +308,7 @@ empty, *guesses = (
 by_photo, by_dog = ((guess - empty).square().mean().sqrt() for guess in guesses)
 Markdown(
     f"The phrase changes little. At $t = {t}$ its clean pictures differ from those of the empty prompt by {by_photo:.2f}, "
-    f'those of "a dog" by {by_dog:.2f} (root mean square, the same five seeds). So guidance has little to exaggerate.'
+    f'those of "a dog" by {by_dog:.2f} (root mean square, the same five seeds). So at first guidance has little to exaggerate, and nothing that points to one thing.'
 )
 
 # %% [markdown]
