@@ -12,9 +12,9 @@
 # ---
 
 # %% [markdown]
-# # A text-to-image model trained on one processor core
+# # A text-to-image model on one processor core
 #
-# Can a model that one processor core trained draw what it is asked for?
+# Can a model that one processor core trained (all but its text encoder) draw what it is asked for?
 #
 # **Mostly, if the prompt is the name of one thing that it has learned. It draws the thing much as a training drawing shows it. Of the 64 new words that we tried, most gave something else, as far as a judging network can tell. It failed at the three prompts that we tried with a number of things, letters or two things together.**
 
@@ -143,7 +143,7 @@ for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# At half the size there is less noise beside the picture: it is a noisy picture of an earlier timestep, $t'$. At $t = 800$ of 1,000 timesteps the base draws a penguin from the little that can be seen, from the prompt and from what it remembers. (Other models draw small first and enlarge then {cite:p}`ho2022cascaded`. Here both networks work in each step.)
+# At half the size there is less noise for the same picture, as at an earlier timestep, $t'$. At $t = 800$ of 1,000 timesteps the base draws a penguin from the little that can be seen, from the prompt and from what it remembers. (Other models draw small first and enlarge then {cite:p}`ho2022cascaded`. Here both networks work in each step.)
 #
 # Both predict the velocity $v$ {cite:p}`salimans2022` in place of the noise. In almost pure noise, the noise is easy to guess. In an almost clean picture, the picture is. The velocity is nearly $-x_0$ in the first case and nearly $\epsilon$ in the second, so in both it asks for what is hard to see:
 #
@@ -191,7 +191,7 @@ plt.show()
 #
 # The text encoder cuts the sentence into **tokens**, words or parts of words, at most 12, and turns each into a **word vector** of 384 numbers, which depends on the words around it too. The prompt enters the base in three ways:
 #
-# * **Scale and shift**: the mean of the word vectors, with the time, sets one of each in every block.
+# * **Scale and shift**: the mean of the word vectors, with the time, sets a scale and a shift in every block.
 # * **Layout**: two small maps, made from the same mean and time, are added after down1 and down2.
 # * **Attention**: each of the 4x4 places at the smallest size is compared with each word vector. A mean of these is added, in which those that fit best weigh most.
 #
@@ -294,7 +294,7 @@ plt.show()
 #
 # A **reader** is a vision-language model, asked afresh each time, that saw only the numbered pictures (every fifth name, shuffled) and wrote down what each shows. The four answers agree much, even where they are wrong, so they are not independent. An answer is right if it is the name or a synonym from a list in the repository.
 #
-# A **judge**, a small network, chooses from the 508 names; a reader has no such list. The judge learned from the same drawings in all styles but one. The last row has real drawings in that style.
+# A **judge**, a small network, chooses from the 508 names; a reader has no such list. It learned from the model's training drawings, in all styles but one. The last row has real drawings in that style.
 
 # %% tags=["remove-input"]
 judge = load_evaluator()
@@ -348,15 +348,15 @@ table(
 )
 
 # %% [markdown]
-# The judge names drawn pictures more often than real ones, probably because they are more like the drawings that it learned.
+# The judge names more drawn pictures than real ones, whose style it never saw. So its 94% alone says little.
 #
-# With the weights of step 12,000 readers named a few pictures more. We ship later ones, which obey colours and backgrounds more often. (Counts: model card.)
+# At step 12,000 readers named 96 to 98 of 102. The later weights that we ship obey colours and backgrounds more often. (Counts: model card.)
 #
 # ## Is it copying?
 #
-# **It probably imitates: most of its pictures lie nearer to training drawings than a new style does.**
+# **It probably imitates: its median distance to training drawings is smaller than that of one style to the others.**
 #
-# Large models sometimes copy {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing, and for each drawing in the style twemoji, taken as if new, for the nearest in the six other styles.
+# Large models sometimes copy {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing, and for each drawing in the style twemoji for the nearest in the six other styles, as if twemoji were new.
 #
 # The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Values go from $-1$ to 1, so black and white are 2 apart.
 #
@@ -438,7 +438,7 @@ grid(
 )
 
 # %% [markdown]
-# In {numref}`fig-e64-copies` each of the eight has the form of a training drawing, even the far ones. They are rougher, and details differ: the turtle has no lines on its shell. A model trained without one style would be a better test.
+# In {numref}`fig-e64-copies` seven of the eight have the form of a training drawing; the clown has lost its outline. All eight are rougher, and the turtle has no lines on its shell. A model trained without one style would be a better test.
 #
 # Is it the guidance that makes the pictures alike, or near to the drawings?
 
@@ -480,7 +480,7 @@ Markdown(
 # %% [markdown]
 # ## Where it fails
 #
-# **It knows few words beyond its own.** The text encoder gives similar numbers to words of similar meaning. So a word that no caption had can draw its thing. The repository has such a word for each of 64 things; some are riddles ("taste organ").
+# **It knows few words beyond its own.** The text encoder gives similar numbers to words of similar meaning. So now and then a word that no caption had draws its thing. The repository has such a word for each of 64 things; some are riddles ("taste organ").
 
 # %% mystnb={"figure": {"caption": "Every eighth of the 64 words that no training caption had, in brackets the thing that it is to draw, below what the judge sees. $\\gamma = 4$, seed 0, 22 steps; nothing selected.", "name": "fig-e64-words"}, "image": {"alt": "Eight pictures: jetliner, a rough aeroplane; bonbon, a green lump; piccolo, an orange disc; wiener, a grey lump; magnifier, a magnifying glass; puppy footprints, the face of a dog; racecar, a red racing car; taste organ, a red shape like a shield."}} tags=["remove-input"]
 unseen = stored("emoji64_unseen_words")
@@ -537,5 +537,5 @@ grid([unit_range(x) for x in rows], labels=much, size=1.2)
 # %% [markdown]
 # ## Try it
 #
-# * Change `prompts` to `[f"a blue {name}" for name in shown]`. Try whether the things turn blue.
-# * Ask for a word that is not in the list, such as "a grizzly" or "a bowtie".
+# * Change `prompts` to `[f"a blue {name}" for name in shown]`. Do the things turn blue?
+# * Ask for a word that is not in the list, such as "a grizzly".

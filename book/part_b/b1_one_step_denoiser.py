@@ -120,7 +120,7 @@ grid(rows, titles=titles, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 
 # %% [markdown]
 # **Mostly yes. But where several digits could be behind the noise, the answer with the smallest squared error is an average of them.** In the last row of {numref}`fig-b1-denoised` most of the noise is gone.
-# The first three answers are clear. In the sixth, between an 8 and a 2, the lower loop is closed in grey. The fourth is between a 4 and a 9. In both the handwriting is odd, too: the classifier doubts the clean ones as well. The fifth is clear, but wrong: the 3 has become an 8.
+# The first three answers are clear. In the sixth, between an 8 and a 2, the lower loop is closed in grey. The fourth is between a 4 and a 9. In both the handwriting is odd, too: of the clean 9 the classifier is only 83% sure, and the clean 8 it takes for a 2. The fifth, a plain 3, comes out sharp, but between an 8 and a 2.
 #
 # ## Adding noise
 #
@@ -220,7 +220,7 @@ table(
 # In {numref}`fig-b1-average` the 1 shows how an average comes about: several training digits share the weight, and their strokes lie in slightly different places. For the 4, a 9 has most of the weight, and the mean is that 9 with a faint trace of the 4's tip.
 # For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. The median in the table shows that this is common. So for new digits (B1.4) is a poor stand-in for (B1.3): 60,000 digits are few.
 #
-# **Why does the network do better on test digits?** No answer has a smaller training loss than (B1.4), which mostly finds the training digit behind $z$ (last column). The network does not reach this minimum, and so it does not copy. We think that its convolutions, with one rule for all places, and the short training prevent it.
+# **Why does the network do better on test digits?** No answer has a smaller training loss than (B1.4), which mostly finds the training digit behind $z$ (last column). A network at this minimum would copy, too. Ours is not there. Why, we do not know.
 #
 # But a smaller error can be the wrong digit: in the last row of the figure the network's answer reads as an 8, and the copied digit is a 3.
 #
@@ -340,7 +340,7 @@ table(
 # ## The network
 #
 # A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions. Read {numref}`fig-b1-unet` from the upper left. The way goes down to 14 and 7 pixels a side, through
-# a single vector that can describe the whole digit (`flatten`), and back up. The vector is an average over all places, which blurs where the strokes are. So on the way up the features of the way down are joined in.
+# a single vector that can describe the whole digit (`flatten`), and back up. The vector is an average over all places, which loses much of where the strokes are. So on the way up the features of the way down are joined in.
 
 # %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each box names a shape, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
 draw(*unet_plan(network))

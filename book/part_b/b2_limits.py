@@ -16,13 +16,13 @@
 #
 # **The Fréchet distance of B2's digits to real ones is about ten times that of other real digits. What in B2's recipe is to blame?**
 #
-# **Three things, and each can be repaired without training for longer:**
+# **In our one training of it, three things. Each can be repaired without training for longer:**
 #
 # 1. **Statistics.** BatchNorm uses means and variances that were noted while the weights still moved. The repair measures them anew.
 # 2. **Weights.** The last weights depend on which digits came last. The repair takes the average of the weights over the last few thousand steps of training.
 # 3. **Start.** Sampling starts from pure noise, which the network has never seen. The repair starts from the mean digit in noise.
 #
-# All of this is found in one training, that of B2. A second one, with more noise, agrees only in part: there, repair 1 harms the average.
+# A second training, with more noise, agrees only in part: there, repair 1 makes the distance larger where repair 2 is made as well.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -152,9 +152,9 @@ table(
 )
 
 # %% [markdown]
-# New statistics or the new start brighten each of the 20 digits. The average of the weights makes about as many darker as brighter.
+# New statistics, the new start or all three repairs brighten each of the 20 digits. The average of the weights makes about as many darker as brighter.
 #
-# With all three repairs the strokes are thicker, but only four of the ten digits in the figure keep their shape: the first three and the fifth. The seventh and the ninth were plain 1s and are now hard to name.
+# With all three, only four of the ten digits in the figure keep their shape: the first three and the fifth. The seventh and the ninth were plain 1s and are now hard to name.
 #
 # The **Fréchet distance** of [B2](b2_time_conditioned.ipynb) compares a thousand such samples with real digits. The repairs close about four fifths of that gap. The **spread** of the pixels grows too, but most of its gap stays.
 #
@@ -239,7 +239,7 @@ table(
 #
 # A network with BatchNorm holds two kinds of numbers. Its weights are trained. And after nearly every convolution, BatchNorm shifts and scales each channel by a mean and a variance. In training these **statistics** are those of the batch at hand. A running mean of them is **noted** for later, and sampling uses what was noted.
 #
-# The weights still moved while the statistics were noted, and the running mean covers only the last few batches, so the two may not fit. The repair takes the statistics **anew**: a thousand training digits, with their noise, go through the network, and no weight moves.
+# The weights still moved meanwhile, and the running mean covers only the last few batches. Which matters, we have not tested. The repair takes the statistics **anew**: a thousand training digits, with their noise, go through the network, and no weight moves.
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/release.py
 # :pyobject: with_own_statistics
@@ -285,7 +285,7 @@ plt.show()
 # %% [markdown]
 # The repair noises the mean of all training digits by (N.1), the same mean for every seed, and starts there. In code, `x = schedule.forward(mean_digit, T - 1, eps)` in place of `x = eps`. This puts back what all digits share. What makes them differ from each other is still missing.
 #
-# Stable Diffusion, a large text-to-image model, had the same flaw: it started from pure noise, was never trained on it, and could not draw very bright or very dark pictures {cite:p}`lin2024`. Here 0 is black and the mean of pure noise is 0. B2's digits come out too dark, and brighter with the start alone repaired (table at the top). The authors mend it in training, with a schedule that ends in pure noise and another target for the network.
+# Stable Diffusion, a large text-to-image model, had the same flaw: it started from pure noise, was never trained on it, and could not draw very bright or very dark pictures {cite:p}`lin2024`. Here 0 is black and the mean of pure noise is 0. B2's digits come out too dark, and brighter with the new start, but with new statistics too (table at the top). The authors mend it in training, with a schedule that ends in pure noise and another target for the network.
 #
 # ```{dropdown} Or train with more noise
 # The schedule of the DDPM paper {cite:p}`ho2020` nearly ends so, too: its $\beta_t$ grows to 0.02 in 1,000 timesteps, and less than a hundredth of the digit's amplitude is left. The coursework keeps these $\beta_t$ but takes only 300 timesteps. To get as far in 300, we let $\beta_t$ grow to 0.067.

@@ -252,14 +252,14 @@ table(
 )
 
 # %% [markdown]
-# The loss falls with $t$, yet the digit is guessed worse. At $t = 0$ there is least noise, and the loss is largest. At $t = 299$ the image is nearly all noise, so the noise is easy to guess.
+# From row to row the loss falls, but the error of the digit grows. At $t = 299$ the image is nearly all noise, so the noise is easy to guess.
 # By (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$.
 #
-# At $t = 299$ the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is not the best guess.
+# At $t = 299$ the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is probably not the best guess.
 #
 # ## Sampling: take a little of the noise away
 #
-# From pure noise the best estimate is a cloud. So we go a short way towards it, and look again: with less noise fewer digits are possible, and it is sharper.
+# From pure noise the best estimate is a cloud. So we go a short way towards it, and look again: with less noise fewer digits are possible, and it is mostly sharper.
 
 # %% mystnb={"figure": {"caption": "One step, from $t = 149$ to $t' = 99$ so that it can be seen: the image; the estimate; the two mixed; and the mixture with fresh noise. Seed 0.", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
 i = len(path) // 2
@@ -407,7 +407,7 @@ rows = {
 grid(list(rows.values()), labels=list(rows))
 
 # %% [markdown]
-# Each number of steps draws mostly other digits, because it adds the fresh noise at other timesteps. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. A thousand samples:
+# Each number of steps draws mostly other digits. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. A thousand samples:
 
 # %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
@@ -440,7 +440,7 @@ Markdown(
 #
 # $$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]. \tag{B2.3} $$
 #
-# The first term is the variance for each $x_0$. The second is that of the mean in (N.3), where $c$ is the factor of $\hat x_0$ {cite:p}`bao2022`. We test it with the error of the digit, from the table of timesteps, for $\mathrm{Var}[x_0 \mid x_t]$:
+# The first term is the variance for each $x_0$. The second is that of the mean in (N.3), where $c$ is the factor of $\hat x_0$ {cite:p}`bao2022`. As a test, the error of the digit in the table of timesteps stands in for $\mathrm{Var}[x_0 \mid x_t]$, for all pixels:
 
 # %% tags=["remove-input"]
 test = stored["total_variance"]
@@ -453,7 +453,7 @@ Markdown(
 )
 
 # %% [markdown]
-# The DDPM paper also names the larger $\beta$. It is (B2.3) for $x_0 \sim \mathcal N(0, I)$, where $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$. At $t = 200$ that is $0.86^2 = 0.74$, but the error of the digit only 0.040. So in a long step $\beta$ is far too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
+# The DDPM paper also names the larger $\beta$. (B2.3) gives it if the digits are noise as well, $x_0 \sim \mathcal N(0, I)$: then $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$. At $t = 200$ that is $0.86^2 = 0.74$, but the error of the digit only 0.040. So in a long step $\beta$ is far too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
 #
 # Even with 300 steps the spread stays below that of real digits. Why, we do not know.
 #

@@ -190,7 +190,7 @@ guidance_arrows()
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# (`together` asks the network twice in one batch; `nu` is empty here.) Ten sevens for each of three $\gamma$:
+# (`together` asks the network twice in one batch; `nu`, a variance that some networks guess, is None here.) Ten sevens for each of three $\gamma$:
 
 # %%
 any_digit = unet_denoiser(network, T)
@@ -226,7 +226,7 @@ grid([tile(block, 10) for block in blocks.values()], labels=list(blocks), size=5
 #
 # ## Why more than 1?
 #
-# Minus the noise leads to where noisy digits are more probable. Minus the noise, divided by $\sqrt{1-\bar\alpha_t}$, estimates a gradient $\nabla$, the direction of fastest growth (["The guess as a direction"](../part_a/a1_3_one_step_denoising.ipynb) derives it):
+# Minus the noise, divided by $\sqrt{1-\bar\alpha_t}$, estimates a gradient $\nabla$: the direction in which noisy digits become more probable fastest (["The guess as a direction"](../part_a/a1_3_one_step_denoising.ipynb) derives it):
 #
 # $$ \frac{-\epsilon_u}{\sqrt{1-\bar\alpha_t}} \approx \nabla \log p(x_t), \qquad \frac{-\epsilon_c}{\sqrt{1-\bar\alpha_t}} \approx \nabla \log p(x_t \mid c). $$
 #
@@ -237,7 +237,7 @@ grid([tile(block, 10) for block in blocks.values()], labels=list(blocks), size=5
 # Here $p(x_t)$ is how probable the noisy image is among noised digits of any class, and $p(c \mid x_t)$ how probably its digit is of class $c$. Each step moves towards digits, and $\gamma$ times as strongly towards what tells class $c$ from the others.
 #
 # With exact estimates and steps, and the right start, $\gamma = 1$ would draw the digits of class $c$ as they are.
-# Ours are not exact, and none of the three repairs of [What limits B2](b2_limits.ipynb) is made here. Why more than 1 helps, we have not measured. It may move samples on that end between two digits, or make up for digits that are too dark, as B2's were, or lead away from $\epsilon_u$, a weak estimate.
+# Ours are not exact, and none of the three repairs of [What limits B2](b2_limits.ipynb) is made here. Why more than 1 helps, we have not measured.
 #
 # ```{dropdown} What would a larger γ draw, if all were exact?
 # Not digits from $p(x_0)\, p(c \mid x_0)^\gamma$: with noise added, that density has another gradient than (B3.2) {cite:p}`bradley2024`.
@@ -257,13 +257,13 @@ names = [rf"$\hat x_0$, $\gamma={gamma}$" for gamma in (0, 1, 2, 5)]
 grid([x_0, x_t, *seen], titles=range(10), labels=["$x_0$", "$x_t$", *names], size=0.85)
 
 # %% [markdown]
-# In {numref}`fig-b3-x0` the network without the class ($\gamma = 0$) takes the 1 for a kind of Z, the 3 for a 6 and the 9 for a 5. With the class ($\gamma = 1$) each is its own digit, but grey
-# where the network is not sure. At $\gamma = 2$ strokes are brighter, at 5 most are hard and thick, but the 9 has loose pieces.
+# In {numref}`fig-b3-x0` the network without the class ($\gamma = 0$) takes, among others, the 1 for a kind of Z, the 3 for a 6, and the 8 and the 9 for a 5. With the class ($\gamma = 1$) each is its own digit, but grey
+# where the network is not sure. At $\gamma = 2$ strokes are brighter, at 5 most are hard and thick. At both the 9 has loose pieces.
 #
 # ## How hard to insist
 #
-# **Accuracy** is the share of samples that the judge of B2 reads as asked. **Diversity** is the mean distance between two samples of
-# one class, on the judge's 128 features, divided by that of real digits. The **Fréchet distance** of [B2](b2_time_conditioned.ipynb) compares all samples with test digits.
+# **Accuracy** is the share of samples that the judge of B2 reads as asked. **Diversity** is the mean distance between two samples for which
+# the same class was asked, on the judge's 128 features, divided by that of real digits. The **Fréchet distance** of [B2](b2_time_conditioned.ipynb) compares all samples with test digits.
 
 # %% mystnb={"figure": {"caption": "Accuracy, diversity and Fréchet distance against $\\gamma$; the bars of the distance are ± two standard errors. Dashed: real digits, as many of each class. Seeds 0 to 999 for each $\\gamma$, 50 steps, epoch 20; the distance is to 5,000 test digits. From `python -m benchmarks.mnist_quality b3`.", "name": "fig-b3-sweep"}, "image": {"alt": "Three plots against gamma from 0 to 5. Accuracy rises from 11 percent to 95 at gamma 1 and 100 at 2. Diversity falls from 150 percent to 77 and crosses that of real digits between 1 and 1.25. The distance falls from 380 almost to the dashed line at 1.25 and rises to 175 at 5."}} tags=["remove-input"]
 gammas = list(rows_of)
@@ -291,7 +291,7 @@ for ax in axes[:2]:
 plt.show()
 
 # %% [markdown]
-# Above $\gamma = 1$ in {numref}`fig-b3-sweep` nearly all samples are read as asked (a malformed 3 can count as right).
+# Above $\gamma = 1$ in {numref}`fig-b3-sweep` nearly all samples are read as asked (a malformed 3 can count as right). The best $\gamma$ is chosen and reported on the same samples.
 
 # %% tags=["remove-input"]
 different = {g: f"{r['diversity'] / real['diversity']:.0%}" for g, r in rows_of.items()}
