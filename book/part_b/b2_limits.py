@@ -110,7 +110,7 @@ def some_digits(network, x_0=None):
     return last(drawn).clamp(0, 1)
 
 
-# %% mystnb={"figure": {"caption": "B2's digits; those of the same noise after each single repair; and after all three. Seeds 0 to 9, 20 steps.", "name": "fig-limits-digits"}, "image": {"alt": "Five rows of ten digits. The first stays in pieces in all rows. From the first row to the last, strokes get thicker and six digits turn into other shapes, such as a 6 into a 0."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "B2's digits; those of the same noise after each single repair; and after all three. Seeds 0 to 9, 20 steps.", "name": "fig-limits-digits"}, "image": {"alt": "Five rows of ten digits. The first stays in pieces in all rows. From the first row to the last, strokes get brighter and six digits turn into other shapes, such as a 6 into a 0."}} tags=["remove-input"]
 last_weights, average = released("b2")[0][20], released_average("b2")
 anew, average_anew = (with_own_statistics(n, recipe) for n in (last_weights, average))
 drawn = {

@@ -449,7 +449,7 @@ share = growth / (many["spread"] - ten["spread"])
 Markdown(
     f"With (B2.3) the spread grows from {test['beta tilde']:.3f} to {test['total variance']:.3f} "
     f"({growth:+.4f} ± {test['standard_error']:.4f}; {test['images']} samples, the same seeds, {test['steps']} steps). "
-    f"**So the missing variance is only a part of the reason.** It makes up about {share:.0%} of what is lost between 300 steps and 10; a part of that may be grains, since all pixels get the same variance."
+    f"**Added as equal, independent noise, the missing variance brings back about {share:.0%} of what is lost between 300 steps and 10.** A part of that may be grains. The true one lies at the strokes, and neighbours share it."
 )
 
 # %% [markdown]

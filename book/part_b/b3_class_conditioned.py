@@ -124,7 +124,7 @@ Markdown(
     f"**Insist a little: take γ = {best:g}. Of the values that we tried, its digits are, as a set, the nearest to real ones.** "
     f"The judge, a classifier of digits, reads {rows_of[best]['accuracy']:.0%} of them as asked, and {rows_of[1]['accuracy']:.0%} at γ = 1. "
     f"If each digit must be the one asked for, take {sure:g}: the judge reads all {trials:,} as asked. "
-    "(One network, trained once.)"
+    "(One network, trained once; γ was chosen on the samples that it is measured on.)"
 )
 
 # %% [markdown]
