@@ -12,6 +12,7 @@ def non_local_means(x, h, N):
     """Average pixels whose surroundings look alike (Buades et al. 2005).
 
     x: (B, 3, H, W) -> same. h: the larger, the more an unlike surrounding weighs, in units of x.
+    The library's fast way compares squares of 6x6 pixels where the size is 7.
     """
     options = {"h": h, "sigma": N**0.5, "patch_size": 7, "patch_distance": 11}
     pictures = x.permute(0, 2, 3, 1).numpy()

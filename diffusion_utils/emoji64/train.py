@@ -1,4 +1,4 @@
-"""Train Emoji-64: python -m diffusion_utils.emoji64.train base --hours 8, then refiner."""
+"""Train Emoji-64: python -m diffusion_utils.emoji64.train base --hours 6, then refiner."""
 
 import argparse
 import copy
