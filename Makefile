@@ -107,6 +107,8 @@ runtime:
 	tar xzf _build/ort/onnxruntime-web-$(ORT).tgz -C _build/ort
 	cp _build/ort/package/dist/ort.wasm.bundle.min.mjs book/_static/live/ort.mjs
 	gzip -9 -n -c _build/ort/package/dist/ort-wasm-simd-threaded.wasm > book/_static/live/ort.wasm.gz
+	cp _build/ort/package/dist/ort.jspi.bundle.min.mjs book/_static/live/ort.jspi.mjs
+	gzip -9 -n -c _build/ort/package/dist/ort-wasm-simd-threaded.jspi.wasm > book/_static/live/ort.jspi.wasm.gz
 
 # Asks other hosts, so it is no part of `make test`. The addresses are in the text: no chapter runs.
 links: $(INSTALLED)

@@ -22,7 +22,7 @@ from pathlib import Path
 import torch
 
 from diffusion_utils.emoji64.model import load
-from diffusion_utils.export import RUNTIME, export
+from diffusion_utils.export import LIVE, export
 from diffusion_utils.mnist.release import released
 from diffusion_utils.mnist.unet import one_hot
 
@@ -87,7 +87,7 @@ def in_the_browser(repeats):
     with tempfile.TemporaryDirectory() as folder:
         files = {name: str(path) for name, path in export(folder).items()}
         networks = {name: [files[f"{name}.onnx"], n] for name, n in CALLS.items()}
-        asked = json.dumps({"folder": str(RUNTIME.parent), "networks": networks})
+        asked = json.dumps({"folder": str(LIVE), "networks": networks})
         return answer("node", str(SCRIPT), asked, str(repeats))
 
 

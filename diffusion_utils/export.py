@@ -34,7 +34,8 @@ from diffusion_utils.mnist.release import MODELS, released
 from diffusion_utils.pictures import HOLES, IMAGES, shipped_image
 from diffusion_utils.schedule import Schedule
 
-RUNTIME = ROOT / "book" / "_static" / "live" / "ort.wasm.gz"
+LIVE = ROOT / "book" / "_static" / "live"
+RUNTIMES = [LIVE / "ort.wasm.gz", LIVE / "ort.jspi.wasm.gz"]  # the second uses the graphics card
 TOKENIZER = EMOJI64 / "tokenizer" / "tokenizer.json"
 PICTURES = sorted(path.stem for path in IMAGES.glob("*.png"))
 HYBRID_NEAR = "a skull with black outlines"  # what the live hybrid begins with
@@ -75,11 +76,17 @@ def folded(module):
 
 
 class TwoScales(nn.Module):
-    """An `EmojiUNet` whose schedule is in tables that t (B,) reads, so that its forward can be traced."""
+    """An `EmojiUNet` whose schedule is in tables that t (B,) reads, so that its forward can be traced.
+
+    The refiner reads 16 channels, the last of them 0, in place of 15: on the graphics card, the
+    pages' runtime (1.30.0) convolves 15 wrongly, without an error.
+    """
 
     def __init__(self, unet):
         super().__init__()
-        self.unet = unet
+        self.unet = unet = copy.deepcopy(unet)
+        conv = unet.refiner.conv_in
+        conv.weight = nn.Parameter(F.pad(conv.weight, (0, 0, 0, 0, 0, 1)))
         timesteps = torch.arange(unet.schedule.T)
         ones = torch.ones(len(timesteps), 1, 2, 2)
         scale, alpha_bar = pooled(unet.schedule, ones, timesteps)  # (E.2), (E.3)
@@ -101,7 +108,8 @@ class TwoScales(nn.Module):
         )
         x = F.avg_pool2d(x_t, 2) * scale  # (E.2)
         v = self.unet.base(x, t_coarse, tokens, mask, pooled)
-        return self.unet.refiner(x_t, t, signal * x - noise * v)  # (E.4)
+        coarse = signal * x - noise * v  # (E.4)
+        return self.unet.refiner(x_t, t, F.pad(coarse, (0, 0, 0, 0, 0, 1)))
 
 
 class Text(nn.Module):
@@ -289,9 +297,10 @@ def export(folder):
     listed = {
         name: {"path": path.name, "bytes": path.stat().st_size} for name, path in files.items()
     }
-    # lies beside the scripts; behind its name is what makes a browser fetch another one
-    runtime = f"{RUNTIME.name}?{fingerprint([RUNTIME])}"
-    listed[RUNTIME.name] = {"path": runtime, "bytes": RUNTIME.stat().st_size}
+    for runtime in RUNTIMES:
+        # lies beside the scripts; behind its name is what makes a browser fetch another one
+        path = f"{runtime.name}?{fingerprint([runtime])}"
+        listed[runtime.name] = {"path": path, "bytes": runtime.stat().st_size}
     with atomic(folder / "live.json") as partial:
         partial.write_text(json.dumps({"files": listed, **about()}))
     return files

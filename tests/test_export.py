@@ -74,6 +74,13 @@ def test_the_network_of_part_a(encoder, t):
         content = export.emoji64_network(unet)
     (v,) = run(content, x=x, t=torch.tensor([float(t)]), **prompt)
     assert_close(v, expected, atol=1e-5, rtol=1e-5)
+    graph = onnx.shape_inference.infer_shapes(onnx.load_from_string(content)).graph
+    shapes = {
+        value.name: [size.dim_value for size in value.type.tensor_type.shape.dim]
+        for value in graph.value_info
+    }
+    read = [shapes[node.input[0]][1] for node in graph.node if node.op_type == "Conv"]
+    assert len(read) > 10 and all(channels % 4 == 0 for channels in read)
 
 
 @pytest.mark.parametrize("prompt", ["a rocket ship", "", "eleven words " * 6])

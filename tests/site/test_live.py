@@ -5,6 +5,7 @@ import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -17,7 +18,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.select import Select
 from selenium.webdriver.support.wait import WebDriverWait
-from test_site import AXE, SITE, browser, on_disk, open_page  # noqa: F401
+from test_site import AXE, FLAGS, SITE, browser, chromium, on_disk, open_page  # noqa: F401
 
 from diffusion_utils.denoisers import guided
 from diffusion_utils.metrics import psnr
@@ -45,9 +46,13 @@ FIELDS = {  # of each task of Part A
 
 
 class Site(SimpleHTTPRequestHandler):
-    """The site; of files whose names hold `cut`, half is sent before the connection ends."""
+    """The site; of files whose names hold `cut`, half is sent before the connection ends.
+
+    changed: {what worker.mjs holds: what it holds instead}
+    """
 
     cut = None
+    changed = {}
 
     def log_message(self, *arguments):
         pass
@@ -56,6 +61,20 @@ class Site(SimpleHTTPRequestHandler):
         if Site.cut and Site.cut in self.path:
             source = io.BytesIO(source.read()[: 2**20])
         super().copyfile(source, target)
+
+    def send_head(self):
+        """Begin an answer; what is changed has another length."""
+        if not (Site.changed and self.path.endswith("worker.mjs")):
+            return super().send_head()
+        script = Path(self.translate_path(self.path)).read_text()
+        for old, new in Site.changed.items():
+            assert old in script
+            script = script.replace(old, new)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/javascript")
+        self.send_header("Content-Length", str(len(script.encode())))
+        self.end_headers()
+        return io.BytesIO(script.encode())
 
 
 @pytest.fixture(scope="module")
@@ -249,9 +268,51 @@ def test_part_b_draws_the_book_s_digits(page, name):
         denoise = guided(unet_denoiser(network, 300, torch.tensor([4])), denoise, 3)
         fields |= {"digit": 4, "γ": 3}
     page[name].run(**fields)
+    assert "Computed by the processor." in page[name].says
     schedule = Schedule.linear(1e-4, 0.02, T=300)
     drawn = sample(denoise, (1, 28, 28), spaced_timesteps(300, 12), schedule, seeds=[7])
     assert_same(page[name].levels(0), drawn[0], 0)
+
+
+STOPPED_CLOCK = {"performance.now()": "0"}  # so that the slow one is not refused
+TRIALS = {  # what of worker.mjs is changed, and where the digits are computed then
+    "slower": ({}, "processor"),
+    "as fast": (STOPPED_CLOCK, "graphics card"),
+    "wrong": (STOPPED_CLOCK | {"others[name][i]": "others[name][i] + 0.02"}, "processor"),
+    "broken": (STOPPED_CLOCK | {'"webgpu"': '"no such thing"'}, "processor"),
+}
+
+
+@pytest.fixture(scope="module")
+def browser_with_card():
+    """Chromium with a graphics card that it computes itself, slowly, and takes for a real one."""
+    card = [
+        "--enable-unsafe-webgpu",
+        "--use-webgpu-adapter=swiftshader",
+        "--enable-features=Vulkan",
+    ]
+    driver = chromium([flag for flag in FLAGS if flag != "--disable-gpu"] + card)
+    real = "Object.defineProperty(GPUAdapterInfo.prototype, 'isFallbackAdapter', {value: false})"
+    driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": real})
+    yield driver
+    driver.quit()
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+def test_a_graphics_card_is_used_if_it_is_fast_and_right(
+    browser_with_card, site, monkeypatch, trial
+):
+    changed, where = TRIALS[trial]
+    monkeypatch.setattr(Site, "changed", changed)
+    browser_with_card.execute_cdp_cmd("Network.clearBrowserCache", {})
+    open_page(browser_with_card, site + PAGE)
+    box = Box(browser_with_card, "b2").open()
+    box.run(steps=2, seed=7)
+    assert f"Computed by the {where}." in box.says
+    denoise = unet_denoiser(list(released("b2")[0].values())[-1], 300)
+    schedule = Schedule.linear(1e-4, 0.02, T=300)
+    drawn = sample(denoise, (1, 28, 28), spaced_timesteps(300, 2), schedule, seeds=[7])
+    assert_same(box.levels(0), drawn[0], 0)
 
 
 def test_a_run_is_stopped_and_looked_through(page):

@@ -68,16 +68,22 @@ if lack := missing():
 
 @pytest.fixture(scope="module")
 def browser():
+    driver = chromium(FLAGS)
+    yield driver
+    driver.quit()
+
+
+def chromium(flags):
+    """A browser that knows no other host and keeps what it logs."""
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    for flag in FLAGS:
+    for flag in flags:
         options.add_argument(flag)
     options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     driver = webdriver.Chrome(options, webdriver.ChromeService(DRIVER))
     driver.set_script_timeout(60)
-    yield driver
-    driver.quit()
+    return driver
 
 
 @pytest.fixture

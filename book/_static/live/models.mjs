@@ -1,27 +1,41 @@
 // The networks as denoisers, and the steps of what a page asks for.
 import { guided, VIEWS } from "./denoisers.mjs";
 import { about, file, halves } from "./files.mjs";
-import * as ort from "./ort.mjs";
 import { generate, hybrid, inpaint, sdedit, visualAnagram } from "./sampling.mjs";
 import { Schedule, spacedTimesteps, stridedTimesteps } from "./schedule.mjs";
 import { tokenize } from "./tokenizer.mjs";
 
-ort.env.logLevel = "error";
-ort.env.wasm.proxy = true; // in a worker beside the page
-ort.env.wasm.numThreads = 1; // more need headers that a plain server does not send
-const sessions = new Map(); // {name of a network: the promise of what runs it}
+// The runtime that uses the graphics card needs what not every browser has.
+const adapter = await navigator.gpu?.requestAdapter();
+const card = "Suspending" in WebAssembly && adapter?.info.isFallbackAdapter === false;
+const script = card ? "./ort.jspi.mjs" : "./ort.mjs";
+export const runtime = card ? "ort.jspi.wasm.gz" : "ort.wasm.gz";
+
+const worker = new Worker(new URL("worker.mjs", import.meta.url), { type: "module" });
+const waiting = []; // for the worker, which answers in turn
+worker.onmessage = ({ data }) => waiting.shift()(data);
+const broken = new Promise((resolve) => (worker.onerror = () =>
+  resolve({ error: "The connection is lost, or this browser is too old; load the page again." })));
+const given = new Set(); // the files that the worker has
+export let where; // the last call of a network was computed
 const TOKENS = 12, WIDTH = 384; // of a prompt, and of a token
+
+// The bytes of a file for the worker, unless it has them
+function once(name) {
+  if (given.has(name)) return undefined;
+  given.add(name);
+  return file(name);
+}
 
 // A network's outputs for its inputs, {name: its numbers} both
 async function run(name, inputs) {
-  ort.env.wasm.wasmBinary ??= file("ort.wasm.gz");
-  if (!sessions.has(name)) // what the worker is given is gone here, so it gets a copy
-    sessions.set(name, ort.InferenceSession.create(file(`${name}.onnx`).slice()));
-  const session = await sessions.get(name);
-  const tensors = session.inputMetadata.map(({ name, type, shape }) =>
-    [name, new ort.Tensor(type, [...inputs[name]], shape)]);
-  const found = await session.run(Object.fromEntries(tensors));
-  return Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, data]));
+  const binary = once(runtime), network = once(`${name}.onnx`);
+  worker.postMessage({ name, inputs, network, runtime: binary && { script, binary, card } });
+  const answered = new Promise((resolve) => waiting.push(resolve));
+  const answer = await Promise.race([answered, broken]);
+  if (answer.error) throw new Error(answer.error);
+  where = answer.where;
+  return answer.found;
 }
 
 export const picture = (name) =>

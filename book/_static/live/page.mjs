@@ -28,7 +28,8 @@ function sampler(form, task, say) {
     asked.prompts = [prompt, second].filter(Boolean);
     const cut = await understood(asked.prompts, say);
     const computed = await (prompt ? models.pictureSteps : models.digitSteps)(asked);
-    await player.begin(computed, (steps - iStart - 1) * times + 1, (text) => say(text + cut));
+    const more = () => ` Computed by the ${models.where}.${cut}`;
+    await player.begin(computed, (steps - iStart - 1) * times + 1, say, more);
   };
 }
 
@@ -125,7 +126,7 @@ export async function open(box, say) {
   const start = box.querySelector("button"), { live: task, files } = box.dataset;
   start.disabled = true;
   try {
-    await load(files.split(" "), say);
+    await load([models.runtime, ...files.split(" ")], say);
     suggest(about.prompts.filter(Boolean));
     say("");
     start.parentElement.replaceWith(box.querySelector("template").content);

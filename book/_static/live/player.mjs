@@ -20,9 +20,10 @@ export class Player {
     this.update();
   }
 
-  // Begin a run of so many steps; one that goes on is left. say: shows a sentence.
-  begin(generator, total, say) {
-    Object.assign(this, { generator, total, say, steps: [], at: -1 });
+  // Begin a run of so many steps; one that goes on is left. say: shows a sentence; more: what a step's
+  // sentence ends with.
+  begin(generator, total, say, more) {
+    Object.assign(this, { generator, total, say, more, steps: [], at: -1 });
     return this.play(total);
   }
 
@@ -48,14 +49,14 @@ export class Player {
 
   // Show a step; where motion is unwelcome, not those on the way.
   look(place) {
-    const { steps, total, until, playing, figures } = this, { t, x, x0Hat } = steps[place];
+    const { steps, total, until, playing, figures, more } = this, { t, x, x0Hat } = steps[place];
     if (!(calm.matches && playing && place + 1 < until)) {
       this.at = place;
       show(figures[0], x, t < 0 ? "x, no noise left" : `x at t = ${t}`);
       show(figures[1], x0Hat, "x̂₀, seen in the x before");
     }
     const end = place + 1 === total ? ", the last" : "";
-    this.say(`Step ${place + 1} of ${total}${end}; ${this.milliseconds} ms a step.`);
+    this.say(`Step ${place + 1} of ${total}${end}; ${this.milliseconds} ms a step.${more()}`);
     this.update();
   }
 
