@@ -234,6 +234,9 @@ def test_a_file_of_prompts_that_is_not_there(model, monkeypatch):
 
 def test_a_name_that_cannot_be_one(monkeypatch):
     monkeypatch.setenv("DEEPFLOYD_MODEL", "models/if/stage 1")
+    with pytest.raises(ValueError, match="models/if/stage 1 is no folder here"):
+        load_pretrained("deepfloyd", "cuda")
+    monkeypatch.setenv("DEEPFLOYD_MODEL", "models/if/stage 1@main")
     with pytest.raises(OSError, match="could not be fetched.*check the name"):
         load_pretrained("deepfloyd", "cuda")
 
@@ -272,6 +275,7 @@ def test_what_the_hub_may_answer(monkeypatch, error, message):
         raise error
 
     monkeypatch.setattr(weights, "snapshot_download", refuse)
+    monkeypatch.setenv("DEEPFLOYD_MODEL", "DeepFloyd/IF-I-XL-v1.0")
     with pytest.raises(OSError, match=message):
         adapter.load("cuda")
 
@@ -337,7 +341,7 @@ def fetched(folder, monkeypatch):
         return folder / name.partition("/")[2]
 
     monkeypatch.setattr(weights, "snapshot_download", download)
-    monkeypatch.setenv("DEEPFLOYD_MODEL", "someone/stage1")
+    monkeypatch.setenv("DEEPFLOYD_MODEL", "someone/stage1@main")
     return files
 
 
@@ -394,7 +398,7 @@ def test_the_encoder_s_files_suffice(folder, tmp_path):
 def test_only_the_network_of_the_second_stage_is_fetched(model, fetched, monkeypatch):
     loaded = weights.load_unet(model.stage_2, "cpu")
     monkeypatch.setattr(weights, "load_unet", lambda *a: loaded)
-    monkeypatch.setattr(model, "stage_2", "someone/stage2")
+    monkeypatch.setattr(model, "stage_2", "someone/stage2@main")
     monkeypatch.setattr(model, "device", "cuda")
     with pytest.raises((RuntimeError, AssertionError)):  # there may be no GPU
         model.upsample(torch.zeros(1, 3, 64, 64), "a dog", [0], timesteps=[20, CLEAN])
@@ -414,8 +418,15 @@ def test_a_known_commit_is_fetched_until_another_is_named(fetched, caplog):
     assert all(re.fullmatch("[0-9a-f]{40}", commit) for commit in weights.COMMITS.values())
 
 
+@pytest.mark.parametrize("name", ["someone/stage1", weights.STAGE_1])
+def test_nothing_is_fetched_from_a_branch_that_nobody_named(fetched, name):
+    with pytest.raises(ValueError, match=f"{name}/commits/main in DEEPFLOYD_MODEL.*{name}@COMMIT"):
+        weights.fetched(name, weights.UNET, "cuda")
+    assert not fetched
+
+
 def test_the_commit_that_a_branch_stands_for_is_said(fetched, folder, caplog):
-    weights.fetched("someone/stage1", weights.UNET, "cuda")
+    weights.fetched("someone/stage1@main", weights.UNET, "cuda")
     commit = (folder / "stage1").name  # the hub's library names folders so
     assert f"name someone/stage1@{commit}" in caplog.text
     caplog.clear()

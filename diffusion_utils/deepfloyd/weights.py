@@ -15,8 +15,7 @@ from diffusion_utils.schedule import Schedule
 STAGE_1 = "DeepFloyd/IF-I-M-v1.0"
 STAGE_2 = "DeepFloyd/IF-II-M-v1.0"
 # What a name without @COMMIT means: the commit that others have published as the one they fetched. None was
-# found of the smaller models of stage I: they come from the branch, and the log says how to pin what came.
-BRANCH = "main"
+# found of the smaller models of stage I, so whoever runs them names it.
 COMMITS = {
     "DeepFloyd/IF-I-XL-v1.0": "c03d510e9b75bce9f9db5bb85148c1402ad7e694",
     "DeepFloyd/IF-II-L-v1.0": "609476ce702b2d94aff7d1f944dcc54d4f972901",
@@ -32,6 +31,7 @@ def fetched(name, files, device):
 
     Raises:
         RuntimeError: no GPU for a model from the hub.
+        ValueError: a name without a commit, and none is known.
         OSError: the licence is not accepted, the token is missing, or the hub does not answer.
     """
     if Path(name).is_dir():
@@ -42,7 +42,13 @@ def fetched(name, files, device):
             "or point DEEPFLOYD_MODEL to a folder with a model small enough for the CPU"
         )
     repository, _, revision = name.partition("@")
-    revision = revision or COMMITS.get(repository, BRANCH)
+    revision = revision or COMMITS.get(repository)
+    if not revision:
+        raise ValueError(
+            f"{repository} is no folder here, and of the model of that name the book knows no commit; "
+            f"name the newest of https://huggingface.co/{repository}/commits/main in DEEPFLOYD_MODEL, "
+            f"or in DEEPFLOYD_STAGE_2 for stage II, as {repository}@COMMIT"
+        )
     try:
         folder = snapshot_download(repository, revision=revision, allow_patterns=files)
     except GatedRepoError as error:
@@ -69,7 +75,7 @@ def memory_of(device):
     except torch.OutOfMemoryError as error:
         raise RuntimeError(
             f"the memory of {device} is too small for this model; close other programs, choose "
-            "DEEPFLOYD_MODEL=DeepFloyd/IF-I-M-v1.0, or use DIFFUSION_MODEL=emoji64"
+            "a smaller one in DEEPFLOYD_MODEL (DeepFloyd/IF-I-M-v1.0), or use DIFFUSION_MODEL=emoji64"
         ) from error
 
 
