@@ -29,7 +29,7 @@ def choice(name, label, options, chosen=None):
 
 
 def prompt(name, label, value):
-    allowed = 'maxlength="200" pattern=".*\\S.*" title="a text that the picture shows" required'
+    allowed = 'maxlength="200" pattern=".*\\S.*" title="say what the picture should show" required'
     known = 'list="live-prompts"'  # which the script makes of all that ship
     return field(
         label, f'<input name="{name}" type="text" value="{value}" {known} {allowed}>'
@@ -41,7 +41,7 @@ def seed(value):
 
 
 def gamma(value):
-    return number("gamma", "γ", value, 0, 20, "any")
+    return number("gamma", "γ, guidance", value, 0, 20, "any")
 
 
 def button(name, label):
@@ -82,7 +82,7 @@ def run(side, fields, buttons=(), sketches=(), below=""):
     go = ["<button>Start</button>", button("go", "Stop")]
     through = [button("back", "Back"), button("forward", "Step")]
     x = screen("x, the picture on its way", side)
-    x0_hat = screen("x̂₀, the clean picture that the network sees in it", side)
+    x0_hat = screen("x̂₀, the network's guess of the finished picture", side)
     steps = number("step", "step", 0, 0, 0, kind="range")
     return form(
         fields, [*go, *through, *buttons], [*sketches, x, x0_hat], steps + below
@@ -93,11 +93,13 @@ def forms(pictures):
     """{name of a widget: its form}. pictures: the names of those that ship."""
     digits = [number("steps", "steps", 100, 1, 300), seed(7)]
     emoji64 = [gamma(7), choice("steps", "steps", STEPS, 33), seed(0)]
-    given = [
-        choice("picture", "picture", [*pictures, "a white page"], "sailboat"),
-        field("or open one", '<input name="own" type="file" accept="image/*">'),
-    ]
-    start = number("iStart", "start at step", 10, 0, 98)
+
+    def given(chosen):
+        own = '<input name="own" type="file" accept="image/*">'
+        shown = choice("picture", "picture", [*pictures, "a white page"], chosen)
+        return shown, field("or open one", own)
+
+    start = number("iStart", "start at step", 10, 0, 32)
     colour = '<input name="colour" type="color" value="#d02020">'
     return {
         "b1": form(
@@ -118,7 +120,7 @@ def forms(pictures):
                 prompt("prompt", "prompt", "a mushroom"),
                 *emoji64,
                 start,
-                *given,
+                *given("sailboat"),
                 field("colour of the pen", colour),
             ],
             [button("clear", "Clear the drawing")],
@@ -127,10 +129,10 @@ def forms(pictures):
         "inpaint": run(
             64,
             [
-                prompt("prompt", "prompt", "a butterfly"),
-                *emoji64,
-                number("times", "times that each step is taken", 1, 1, 10),
-                *given,
+                prompt("prompt", "prompt", "a tree"),
+                *[gamma(3), *emoji64[1:]],
+                number("times", "how often each step is taken", 1, 1, 10),
+                *given("mushroom"),
             ],
             [button("clear", "Clear the hole")],
             [sketch("paint what is to be replaced", 64, canvas("the picture", 64))],

@@ -39,7 +39,7 @@ LEVELS = 2  # of 255, by which a picture may differ from the book's
 FIELDS = {  # of each task of Part A
     "generate": {"prompt": "a mushroom"},
     "sdedit": {"prompt": "a mushroom", "start at step": 4, "picture": "sailboat"},
-    "inpaint": {"prompt": "a mushroom", "times": 2, "picture": "sailboat"},
+    "inpaint": {"prompt": "a mushroom", "γ": 7, "how often": 2, "picture": "sailboat"},
     "anagram": {"as it is": "a mushroom", "turned": "a panda"},
     "hybrid": {"from afar": "a mushroom", "from close": "a panda"},
 }
@@ -223,6 +223,14 @@ def test_a_lost_connection_is_said_and_the_button_works_again(browser, site, mon
     box.open()
 
 
+def test_a_button_says_no_size_where_all_is_there(browser, site):
+    open_page(browser, site + PAGE)
+    sizes = [Box(browser, task).shown("button")[0].text for task in ("generate", "hybrid")]
+    assert all(re.fullmatch(r"Run it here, \d+ MB", size) for size in sizes)
+    Box(browser, "generate").open()
+    assert Box(browser, "hybrid").shown("button")[0].text == "Run it here"
+
+
 def test_b1_denoises_the_chapter_s_digit(page):
     images, labels = mnist(train=False)
     x = to_unit(images[labels == 7][:1])
@@ -359,7 +367,7 @@ def drawn(model, task):
 
 @pytest.mark.parametrize("task", FIELDS)
 def test_part_a_draws_the_book_s_pictures(page, model, task):
-    page[task].run(**FIELDS[task], steps=11, seed=3)
+    page[task].run(**{"steps": 11, "seed": 3} | FIELDS[task])
     assert_same(page[task].levels(-2), drawn(model, task), -1)
 
 
@@ -377,6 +385,23 @@ def test_an_anagram_is_turned_by_click_and_a_hybrid_shrinks(browser, page):
     canvas = box.shown("canvas")[0]
     box.field("distance").send_keys(Keys.END)
     box.wait(lambda: "scale(0.1)" in canvas.get_attribute("style"))
+
+
+def test_a_name_gets_its_article(page):
+    box = page["generate"]
+    box.run(prompt="Umbrella", steps=11)
+    assert box.field("prompt").get_property("value") == "an Umbrella"
+
+
+def test_other_steps_begin_at_the_same_share(page):
+    box = page["sdedit"]
+    box.fill(steps=33)
+    box.fill(**{"start at step": 8})
+    for steps, start in (99, 25), (33, 8):
+        box.fill(steps=steps)
+        assert box.field("start at step").get_property("value") == str(start)
+    box.refuses("start at step", 33)
+    box.fill(**{"start at step": 8})
 
 
 def test_any_other_text_needs_the_text_encoder(page, model):

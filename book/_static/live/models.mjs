@@ -84,6 +84,10 @@ const plain = (prompt) => prompt.trim().toLowerCase();
 
 export const isPrepared = (prompt) => about.prompts.includes(plain(prompt));
 
+// A name of a thing with its article, any other prompt as it is
+export const named = (prompt) =>
+  ["", "a ", "an "].map((article) => article + prompt.trim()).find(isPrepared) ?? prompt;
+
 const tokenized = (prompt) => tokenize(prompt, new TextDecoder().decode(file("vocabulary.txt")));
 
 // Whether the encoder leaves out the end of a prompt

@@ -12,24 +12,31 @@ const read = (form) => Object.fromEntries([...new FormData(form)].map(([name, va
 
 // All but B1 -> what Start does
 function sampler(form, task, say) {
-  const player = new Player(form), canvas = player.figures[0].querySelector("canvas");
-  const { picture, turn, view, distance } = form.elements;
+  const player = new Player(form);
+  const canvases = player.figures.map((figure) => figure.querySelector("canvas"));
+  const { picture, prompt, second, steps, iStart, turn, view, distance } = form.elements;
   const sketched = picture ? pictureSketch(form, say) : () => ({});
-  if (turn) turn.onclick = canvas.onclick = () =>
-    (canvas.dataset.view = canvas.dataset.view ? "" : view.value);
+  const look = (view) => canvases.forEach((canvas) => (canvas.dataset.view = view));
+  if (turn) turn.onclick = canvases[0].onclick = () =>
+    look(canvases[0].dataset.view ? "" : view.value);
   if (distance) distance.oninput = () =>
-    (canvas.style.transform = `scale(${1 / distance.value})`);
+    (canvases[0].style.transform = `scale(${1 / distance.value})`);
+  if (iStart) steps.onchange = () => { // the same share of the steps, begun later or earlier
+    iStart.value = Math.round((iStart.value * (steps.value - 1)) / iStart.max);
+    iStart.max = steps.value - 1;
+  };
   return async () => { // the browser has checked the fields
     player.until = 0;
-    canvas.dataset.view = ""; // as it is
+    look(""); // as it is
     say("Starting ...");
-    const asked = { task, ...sketched(), ...read(form) };
-    const { prompt, second, steps, iStart = 0, times = 1 } = asked;
-    asked.prompts = [prompt, second].filter(Boolean);
+    const prompts = [prompt, second].filter(Boolean);
+    for (const field of prompts) field.value = models.named(field.value);
+    const asked = { task, prompts: prompts.map(({ value }) => value), ...sketched(), ...read(form) };
     const cut = await understood(asked.prompts, say);
     const computed = await (prompt ? models.pictureSteps : models.digitSteps)(asked);
+    const total = (asked.steps - (asked.iStart ?? 0) - 1) * (asked.times ?? 1) + 1;
     const more = () => ` Computed by the ${models.where}.${cut}`;
-    await player.begin(computed, (steps - iStart - 1) * times + 1, say, more);
+    await player.begin(computed, total, say, more);
   };
 }
 
@@ -121,6 +128,15 @@ function suggest(prompts) {
   document.body.append(list);
 }
 
+// The buttons of other boxes, whose files may be there now
+function fetched() {
+  for (const { dataset, firstElementChild } of document.querySelectorAll(".live")) {
+    const button = firstElementChild.querySelector("button");
+    if (button?.textContent.startsWith("Run it") && !missing(dataset.files.split(" ")))
+      button.textContent = "Run it here";
+  }
+}
+
 // Called by start.js when the reader wants a box to run.
 export async function open(box, say) {
   const start = box.querySelector("button"), { live: task, files } = box.dataset;
@@ -128,7 +144,8 @@ export async function open(box, say) {
   try {
     await load([models.runtime, ...files.split(" ")], say);
     suggest(about.prompts.filter(Boolean));
-    say("");
+    say(task === "b1" ? "" : "Press Start.");
+    fetched();
     start.parentElement.replaceWith(box.querySelector("template").content);
     const form = box.querySelector("form");
     const submit = (task === "b1" ? oneStep : sampler)(form, task, say);

@@ -16,7 +16,7 @@ export class Player {
     back.onclick = () => this.look(this.at - 1);
     forward.onclick = () => this.at + 1 < this.steps.length
       ? this.look(this.at + 1) : this.play(this.steps.length + 1);
-    step.oninput = () => this.look(step.valueAsNumber);
+    step.oninput = () => this.look(Math.min(step.valueAsNumber, this.steps.length - 1));
     this.update();
   }
 
@@ -52,8 +52,8 @@ export class Player {
     const { steps, total, until, playing, figures, more } = this, { t, x, x0Hat } = steps[place];
     if (!(calm.matches && playing && place + 1 < until)) {
       this.at = place;
-      show(figures[0], x, t < 0 ? "x, no noise left" : `x at t = ${t}`);
-      show(figures[1], x0Hat, "x̂₀, seen in the x before");
+      show(figures[0], x, place + 1 === total ? "x, the finished picture" : `x at t = ${t}`);
+      show(figures[1], x0Hat, "x̂₀, the network's guess of the finished picture");
     }
     const end = place + 1 === total ? ", the last" : "";
     this.say(`Step ${place + 1} of ${total}${end}; ${this.milliseconds} ms a step.${more()}`);
@@ -66,7 +66,7 @@ export class Player {
     go.disabled = !playing && steps.length === total;
     back.disabled = playing || at < 1;
     forward.disabled = playing || at + 1 >= total;
-    Object.assign(step, { max: Math.max(0, steps.length - 1), value: at });
+    Object.assign(step, { max: Math.max(0, total - 1), value: at });
     step.disabled = playing || steps.length < 2;
   }
 }
