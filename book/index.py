@@ -134,6 +134,7 @@ for factor, label in (
 ax.set(xlabel="$t$", ylabel="factor")
 ax.legend()
 plt.show()
+assert schedule.alpha_bar[0] > 0.999 and schedule.alpha_bar[-1] < 0.001
 
 # %% [markdown]
 # ## What the network learns
@@ -189,6 +190,7 @@ a, b, rest = (
     for x_t, x0_hat, z in ((none, one, none), (one, none, none), (none, none, one))
 )
 before, after = ((1 - schedule.at(s)).sqrt().item() for s in (t, t_prev))
+assert abs((b * before) ** 2 + rest**2 - after**2) < 1e-5
 Markdown(
     f"From $t = {t}$ to {t_prev}, for example, $a$ is {a:.3f}, $b$ is {b:.3f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.3f}. "
     f"In $x_t$ the noise has the factor {before:.3f}, in $b\\,x_t$ only {b:.3f} times this, {b * before:.3f}. At {t_prev} it should be {after:.3f}. "
@@ -259,6 +261,7 @@ grid(
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],
     size=1.4,
 )
+assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 
 # %% [markdown]
 # | task | where you start | what you ask | what you enforce |

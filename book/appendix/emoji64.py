@@ -128,6 +128,9 @@ for t in times:
     batch = torch.tensor([t])
     small, alpha_bar = pooled(model.schedule, x_t, batch)
     smaller_t.append(model.schedule.timestep(alpha_bar).item())
+    signal, noise = alpha_bar.sqrt().item(), (1 - alpha_bar).sqrt().item()
+    again = torch.nn.functional.avg_pool2d(signal * x_0 + 2 * noise * eps, 2)
+    assert torch.allclose(small, again, atol=1e-5) and smaller_t[-1] < t  # (E.2)
     with torch.no_grad():
         coarse = unet.coarse_estimate(x_t, batch, *condition)
     refined = model.schedule.predict_x0(x_t, t, model.denoiser("a penguin")(x_t, t).eps)
@@ -312,6 +315,7 @@ def right_answers(counted):
 
 quality, naming = stored("emoji64"), stored("emoji64_naming")
 found = np.array(list(quality["ranks"].values()))
+assert (found == 1).mean() > ceiling["top1"]
 table(
     [
         [
@@ -417,6 +421,8 @@ rows.append([f"style {HELD_OUT}, six styles", *to_six_styles(unseen_style)])
 rows.append(
     ["the same, blurred (σ = 2 pixels)", *to_six_styles(low_pass(2)(unseen_style))]
 )
+medians = [np.median(far) for _, far, _ in rows]
+assert max(medians[:3]) < min(medians[3:])
 table(
     [
         [name, f"{np.median(far):.2f}", f"{alike.mean():.1%}"]

@@ -112,6 +112,9 @@ ax.set(xlim=(1000, 0), xlabel="$t$", ylabel=r"guess $\hat x_0$")
 ax.set_yticks([-1, 0, 1], ["black, $-1$", "0", "white, $1$"])
 plt.show()
 
+# %% tags=["remove-cell"]
+assert (pixel.abs() - 1).abs().max() < 0.1
+
 # %% [markdown]
 # Each run ends at black or white, as the fresh noise decides.
 #
@@ -156,6 +159,8 @@ rows = []
 for t in (690, 390, 90, 30):
     factors = schedule.step(unit[1], unit[0], t, t - 30, unit[2])
     rows.append([f"{t} → {t - 30}", *(f"{x:.2f}" for x in factors)])
+    left = factors[1] ** 2 * (1 - schedule.at(t)) + factors[2] ** 2
+    assert torch.isclose(left, 1 - schedule.at(t - 30))
 table(
     rows,
     ["t → t'", "a, of x̂₀", "b, of x_t", "√β̃, of z"],
@@ -281,6 +286,11 @@ for top, bottom, title in zip(*axes, titles, strict=True):
 names = [way.replace("no fresh noise", "$z=0$") for way in styles]
 fig.legend(axes[0, 0].lines, names, loc="outside lower center", ncols=4)
 plt.show()
+
+# %% tags=["remove-cell"]
+for t in starts:
+    known = {way: mean("drawings", t, way, "psnr") for way in styles}
+    assert max(known, key=known.get) == "one step"
 
 # %% [markdown]
 # * **Closer.** On known drawings one step is closest, as a mean should be. On our five new ones it is DDIM (too few to say more).

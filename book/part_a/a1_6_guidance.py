@@ -141,6 +141,12 @@ axes["curve"].set_ylabel("size of the\ndifference")
 axes["curve"].legend()
 plt.show()
 
+# %% tags=["remove-cell"]
+alpha_bar = model.schedule.alpha_bar[timesteps[:-1]].numpy()
+clean, noisy = np.transpose(sizes)
+assert np.allclose(clean, np.sqrt((1 - alpha_bar) / alpha_bar) * noisy, rtol=0.01)
+assert torch.allclose(guided(dog, without, 4)(x, t).eps, noises[2], atol=0.01)
+
 # %% [markdown]
 # At 870 the guided colours are too strong. The difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, by (N.2). At 990 the noises differ little, but the factor is large: the clean pictures differ most.
 #
@@ -212,6 +218,9 @@ for ax in axes:
     ax.set(xlabel="$x$")
     ax.legend(fontsize=8, loc="upper left")
 plt.show()
+
+# %% tags=["remove-cell"]
+assert ends.mean() > mean > 1 and sd < 1  # of the last gamma, 4
 
 # %% [markdown]
 # With $\gamma = 4$ the curve is further from the cats, and narrower. So we expect pictures that are easier for a classifier, and less varied. The loop goes even further than the curve. The curve is the sharpened density of the clean $x$. (N.6) sharpens the density of the noisy $x$ at each $t$, and that is not the sharpened one with noise added {cite:p}`bradley2024`.

@@ -120,6 +120,11 @@ grid(
     size=1.1,
 )
 
+# %% tags=["remove-cell"]
+# the umbrella of the first figure, drawn in another batch
+same = changed[0, 1 + starts.index(i_start)]
+assert (mixed[0] - same).clamp(-1, 1).abs().mean() < 0.01
+
 # %% [markdown]
 # ## What you see
 #
@@ -175,6 +180,14 @@ for ax, title in zip(axes, ("mean of the four", r"each, $\gamma = 7$"), strict=T
     ax.legend(fontsize=8)
 axes[0].set(ylabel="prompt's thing is first")
 plt.show()
+
+# %% tags=["remove-cell"]
+seven, one = (
+    np.mean([drawn(row) for row in edits if row["gamma"] == gamma], 0)
+    for gamma in (7, 1)
+)
+assert [round(seven[t.index(at)], 2) for at in (510, 690)] == [0.05, 0.95]
+assert round(one[t.index(780)], 2) == 0.56
 
 # %% [markdown]
 # With $\gamma = 7$ the mean share rises from 0.05 at $t = 510$ to 0.95 at 690. With $\gamma = 1$ it is only 0.56 even at 780. The pairs differ: at 570 most rockets are there, and no broccoli.

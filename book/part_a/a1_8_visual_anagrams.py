@@ -172,6 +172,13 @@ noise = generators(range(8))
 x_T = unit_noise(model.shape, noise).to(model.device)
 steps = [*trajectory(anagram, x_T, timesteps, model.schedule, generators=noise)]
 
+# %% tags=["remove-cell"]
+before, end = steps[-2:]
+both_ways = visual_anagram(model, [upright[0], flipped[0]])
+eps = both_ways(before.x[:1], before.t).eps
+x0_hat = model.schedule.predict_x0(before.x[:1], before.t, eps)
+assert torch.allclose(x0_hat, end.x0_hat[:1], atol=0.01)
+
 # %% [markdown]
 # Watch the dark rind of a melon, at the left at $t = 810$: it fades, and the leaves of the strawberry stay.
 
@@ -286,6 +293,12 @@ table(
     ["view", "what is wrong", "error of the noise"],
     'Mean squared error of the noise at t = 500, estimated through each view and turned back; drawings of a sailboat, a mushroom and a cactus, prompt "a high quality photo".',
 )
+
+# %% tags=["remove-cell"]
+for view in (*VIEWS.values(), FLIP, shuffled, DOUBLED):
+    assert view.invert(view.apply(eps)).equal(eps)
+    power = view.apply(eps).square().sum() / eps.square().sum()
+    assert torch.isclose(power, torch.tensor(4.0 if view is DOUBLED else 1.0))
 
 # %% [markdown]
 # Through the flip the estimate is as good as without a view. The negative and the torn pictures cost little beside grain. The doubled flip, $2f(x)$, gives the noise four times the variance that the network learned. Whether these errors explain why the jigsaw and the negative hardly ever pass, this one $t$ does not show. Perhaps two things seldom fit together there.

@@ -144,6 +144,10 @@ arrows = [
 ]
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
+# %% tags=["remove-cell"]
+assert torch.allclose(coarse(x_t) + fine(x_t), x_t, atol=1e-3)
+assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.01)
+
 # %% [markdown]
 # The step needs an estimate of the noise, so the bands of two such estimates are added:
 #
@@ -189,6 +193,10 @@ grid(
     labels=["in colour", "in grey"],
     size=2.1,
 )
+
+# %% tags=["remove-cell"]
+assert torch.allclose(grey(painted) + colour(painted), painted, atol=1e-3)
+assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 
 # %% [markdown]
 # The first prompt draws the thing, the second paints it. Of its thing mostly the colours are left; the panda has the melon's green rim and a slice too. We did not count how often that works.

@@ -136,6 +136,8 @@ def measured(name, row, light, brighter):
     return [name, f"{row['fid']:.0f}", f"{row['spread']:.3f}", f"{light:.3f}", brighter]
 
 
+gap = found[B2]["fid"] - limits["real"]["fid"]
+assert 0.75 < (found[B2]["fid"] - found[REPAIRED]["fid"]) / gap < 0.85
 table(
     [
         measured(
@@ -204,6 +206,7 @@ fig.legend(
 plt.show()
 
 # %% tags=["remove-input"]
+assert len(falls) == 12 and max(by for by, _ in falls.values()) < 0
 sizes = [
     round(rest[before]["fid"]) - round(rest[after]["fid"]) for before, after in falls
 ]
@@ -281,6 +284,7 @@ for ax, (title, (image, top)) in zip(axes, panels.items(), strict=True):
     ax.imshow(image[0], cmap="gray", vmin=-top, vmax=top)
     ax.set(title=title, xticks=[], yticks=[])
 plt.show()
+assert 0.2 < schedule.alpha_bar[-1].sqrt() < 0.25
 
 # %% [markdown]
 # The repair noises the mean of all training digits by (N.1), the same mean for every seed, and starts there. In code, `x = schedule.forward(mean_digit, T - 1, eps)` in place of `x = eps`. This puts back what all digits share. What makes them differ from each other is still missing.

@@ -83,6 +83,7 @@ path = list(
 )
 images = [x_T, *(step.x for step in path)]
 guesses = [*(step.x0_hat for step in path), path[-1].x]  # seen from these images
+assert torch.allclose(path[-1].x, path[-1].x0_hat)
 
 # %% mystnb={"figure": {"caption": "One sample on its way: the image $x_t$, and below it the network's estimate $\\hat x_0$ of the clean image. $t=-1$ is the image without noise. Seed 0, 300 steps, weights of epoch 20.", "name": "fig-b2-trajectory"}, "image": {"alt": "Above, noise turns into a digit from left to right; below, the estimate starts as a grey cloud, becomes a soft digit early, and sharpens."}} tags=["remove-input"]
 shown = np.linspace(0, len(path), by_profile(9, 3)).astype(int)
@@ -236,6 +237,11 @@ some = to_unit(mnist(train=False)[0][mixed[:1000]])  # as in the stored results
 mean_digit = to_unit(mnist(train=True)[0]).mean(0)
 mean_error = (some - mean_digit).square().mean().item()
 shown = [row for row in stored["errors"] if row["t"] in (0, 10, 40, 110, 200, 299)]
+for row in shown:
+    alpha_bar = schedule.at(row["t"]).item()
+    expected = row["noise"] * (1 - alpha_bar) / alpha_bar
+    assert np.isclose(row["digit"], expected, rtol=1e-3)
+assert shown[-1]["digit"] > mean_error
 table(
     [
         [
@@ -277,6 +283,8 @@ titles = [
 ]
 panels = torch.cat([x_t, x0_hat, mixed, mixed + of_z * z])
 grid([panels], titles=titles, size=1.75)
+left = of_x**2 * (1 - schedule.at(t)) + of_z**2
+assert torch.isclose(left, 1 - schedule.at(t_prev))
 
 # %% [markdown]
 # ```{admonition} Sampling (algorithm 2 of the DDPM paper)

@@ -157,6 +157,8 @@ loss_curve(history)
 b2 = json.loads((ROOT / "benchmarks/results/mnist_b2.json").read_text())
 told = {row["t"]: row for row in stored["class"]}
 untaught = {row["t"]: row["noise"] for row in b2["errors"]}
+gains = {t: 1 - told[t]["with"] / told[t]["without"] for t in (10, 200)}
+assert gains[10] < 0.01 and gains[200] > 0.1
 table(
     [
         [t, *(f"{e:.4f}" for e in (untaught[t], told[t]["without"], told[t]["with"]))]
@@ -255,6 +257,9 @@ seen = [
 ]
 names = [rf"$\hat x_0$, $\gamma={gamma}$" for gamma in (0, 1, 2, 5)]
 grid([x_0, x_t, *seen], titles=range(10), labels=["$x_0$", "$x_t$", *names], size=0.85)
+none, plain, *more = seen
+for gamma, guess in zip((2, 5), more, strict=True):
+    assert torch.allclose(guess, none + gamma * (plain - none), atol=1e-3)
 
 # %% [markdown]
 # In {numref}`fig-b3-x0` the network without the class ($\gamma = 0$) takes, among others, the 1 for a kind of Z, the 3 for a 6, and the 8 and the 9 for a 5. With the class ($\gamma = 1$) each is its own digit, but grey
@@ -303,6 +308,7 @@ Markdown(
 )
 
 # %% tags=["remove-input"]
+assert rows_of[0]["fid"] > far["beta tilde"]
 table(
     [
         ["this network, told the class (γ = 1)", f"{rows_of[1]['fid']:.0f}"],
