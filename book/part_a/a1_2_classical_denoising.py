@@ -16,7 +16,7 @@
 #
 # How much noise can we remove without a network?
 #
-# **An average of pixels of one colour removes most of their noise. A blur averages neighbours, so it softens edges. Non-local means averages pixels whose surroundings look alike. With little noise, its edges are sharper.**
+# **A blur averages neighbouring pixels. This removes noise, and softens edges. Non-local means averages pixels whose surroundings look alike. With little noise, its edges are sharper.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -98,7 +98,7 @@ grid(
 #
 # ## The idea
 #
-# Neighbouring pixels mostly have nearly the same colour, but independent noise. In an average, the noise mostly cancels. In a Gaussian **blur**, the weight of a neighbour falls with its distance $d$ as
+# Neighbouring pixels mostly have nearly the same colour, but independent noise, which mostly cancels in an average. In a Gaussian **blur**, the weight of a neighbour falls with its distance $d$ as
 #
 # $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
 #
@@ -124,11 +124,11 @@ x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 #
 # $$ B x - x_0 = (B x_0 - x_0) + \sqrt N\, B \epsilon. $$
 #
-# Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$. Variances of independent noises add up, here to $\sum_i w_i^2$. So the MSE to expect is
+# Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$, and the variances of its terms add up to $\sum_i w_i^2$. So the MSE to expect is
 #
 # $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N \sum_i w_i^2, $$
 #
-# with the line for the mean over all values of the picture. The first part is what the blur takes from the picture, the second the noise that it leaves.
+# with the line for the mean over the picture. The first part is taken from the picture, the second is the noise left.
 
 # %%
 point = torch.zeros(1, 1, 64, 64)
@@ -169,7 +169,7 @@ plt.show()
 #
 # ## Average what looks alike
 #
-# A blur averages across edges. **Non-local means** {cite:p}`buades2005` looks for pixels that belong together. It cuts out a square of 6x6 pixels around each of two pixels, and takes $D$, the mean squared difference of the squares. Take a pixel on the edge of the sail, and three others:
+# A blur averages across edges. **Non-local means** {cite:p}`buades2005` looks for pixels that belong together. Around each of two pixels it takes a square of 6x6. $D$ is the mean squared difference of the squares. Here is a pixel on the edge of the sail, and three others:
 
 # %% mystnb={"figure": {"caption": "Squares of 6x6 pixels of the test image, clean and noisy ($t = 250$, seed 0). Above the last three: the mean squared difference $D$ between their noisy square and the first, and the weight $w$ for $h = 0.58 \\sqrt N$.", "name": "fig-a12-squares"}, "image": {"alt": "Two rows of four squares. Clean: two red squares with a slanting edge to pale blue, one all red, one all pale blue. Noisy: the same in mixed colours. Above: along the edge D = 0.403, w = 0.53; in the sail D = 0.560, w = 0.04; in the sky D = 1.460, w = 0.00."}} tags=["hide-input"]
 N = ((1 - schedule.at(250)) / schedule.at(250)).item()
@@ -198,11 +198,11 @@ grid(
 )
 
 # %% [markdown]
-# Both squares have noise of variance $N$, so the noise alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. This much costs nothing. What is more lowers the weight of the other pixel:
+# Both squares have noise of variance $N$, so the noise alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. Only what is more lowers the weight of the other pixel:
 #
 # $$ w \propto e^{-\max(D - 2N,\, 0) / h^2}. $$
 #
-# The setting $h$ says how much more is allowed. With $h = 0.58 \sqrt N$, $h^2$ is 0.061. The square along the edge is 0.039 over, so the weight is $e^{-0.039/0.061} = 0.53$. That in the sky is so far over that no weight is left. The average is over all pixels up to 11 rows and columns away:
+# The setting $h$ says how much more is allowed. With $h = 0.58 \sqrt N$, $h^2$ is 0.061. The square along the edge is 0.039 over, so the weight is $e^{-0.039/0.061} = 0.53$. In the sky, no weight is left. The average is over all pixels up to 11 rows and columns away:
 
 # %% mystnb={"figure": {"caption": "The edge of the sail, 23x23 pixels enlarged: clean, noisy (seed 0), and the weights with which the pixels are averaged for the framed one. Blur: best width. Non-local means: $h = 0.58 \\sqrt N$. White is 0, black the largest weight.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
 row, column = 18, 33
@@ -248,7 +248,7 @@ plt.show()
 #
 # ## Which filter is the closest?
 #
-# Both filters see only the noisy picture. The **best linear filter** also knows the 3,060 drawings that Part A's network was trained on. It makes each value of the answer from all 12,288 noisy values, each times a factor, plus a constant. The factors and constants are those with the smallest expected squared error for these drawings (see the end).
+# Both filters see only the noisy picture. The **best linear filter** also knows the 3,060 drawings that Part A's network was trained on. Each value of its answer is a sum of all 12,288 noisy values, each times a factor, and a constant. Of all factors and constants, it has those with the smallest expected squared error for these drawings (see the end).
 
 # %% tags=["remove-input"]
 data = emoji()
@@ -316,14 +316,13 @@ table(
 # %% [markdown]
 # At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph the blur is ahead of it each time (last table).
 #
-# The best linear filter gains 0.2 dB over the blur at $t = 500$, and 0.7 at 750. At $t = 250$ it is 0.2 dB behind. That comes from the photograph, where it loses 1.3 dB: the drawings that the filter knows are of another kind.
+# The best linear filter gains 0.2 dB over the blur at $t = 500$, and 0.7 at 750. At $t = 250$ it is 0.2 dB behind: on the photograph, unlike the drawings that it knows, it loses 1.3 dB.
 #
-# None of them brings back the mast at $t = 750$. A network knows other pictures, too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
+# A network knows other pictures, too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. How many decibels does a blur bring at $t = 50$?
-# * Set `names = ["photograph-cat"]`. Which widths are the best for the photograph?
+# In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. How many decibels does a blur bring at $t = 50$?
 #
 # ## More
 #
