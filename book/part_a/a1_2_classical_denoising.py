@@ -66,7 +66,7 @@ from diffusion_utils.views import low_pass
 
 schedule = load_pretrained().schedule
 
-# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and how close the picture is to $x_0$ before and after, as PSNR (see below).", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a soft red triangle over brown and blue."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR (see below) before and after.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a soft red triangle over brown and blue."}} tags=["hide-input"]
 levels, names = [250, 500, 750], ["sailboat", "mushroom", "cactus", "photograph-cat"]
 widths = [0.5, 0.6, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.4, 4, 4.8, 5.6]
 seeds = by_profile(full=[0, 1, 2], fast=[0])  # the figures show the first
@@ -94,7 +94,7 @@ grid(
 )
 
 # %% [markdown]
-# The blur removes most of the noise. It also softens the edges, and at $t = 750$ the mast is gone.
+# The blur removes most of the noise and softens the edges. At $t = 750$ the mast is gone.
 #
 # ## The idea
 #
@@ -171,7 +171,7 @@ plt.show()
 #
 # A blur averages across edges. **Non-local means** {cite:p}`buades2005` looks for pixels that belong together. Around each of two pixels it takes a square of 6x6. $D$ is the mean squared difference of the squares. Here is a pixel on the edge of the sail, and three others:
 
-# %% mystnb={"figure": {"caption": "Squares of 6x6 pixels of the test image, clean and noisy ($t = 250$, seed 0). Above the last three: the mean squared difference $D$ between their noisy square and the first, and the weight $w$ for $h = 0.58 \\sqrt N$.", "name": "fig-a12-squares"}, "image": {"alt": "Two rows of four squares. Clean: two red squares with a slanting edge to pale blue, one all red, one all pale blue. Noisy: the same in mixed colours. Above: along the edge D = 0.403, w = 0.53; in the sail D = 0.560, w = 0.04; in the sky D = 1.460, w = 0.00."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Squares of the test image, clean and noisy ($t = 250$, seed 0). Above: the difference $D$ of the noisy square from the first one, and the weight $w$ (see below; $h = 0.58 \\sqrt N$).", "name": "fig-a12-squares"}, "image": {"alt": "Two rows of four squares. Clean: two red squares with a slanting edge to pale blue, one all red, one all pale blue. Noisy: the same in mixed colours. Above: along the edge D = 0.403, w = 0.53; in the sail D = 0.560, w = 0.04; in the sky D = 1.460, w = 0.00."}} tags=["hide-input"]
 N = ((1 - schedule.at(250)) / schedule.at(250)).item()
 others = {"along the edge": (15, 30), "in the sail": (18, 28), "in the sky": (15, 40)}
 
@@ -199,7 +199,7 @@ grid(
 )
 
 # %% [markdown]
-# Both squares have noise of variance $N$, so the noise alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. Only what is more lowers the weight of the other pixel:
+# Both squares have noise of variance $N$, which alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. Only what is more lowers the weight of the other pixel:
 #
 # $$ w \propto e^{-\max(D - 2N,\, 0) / h^2}. $$
 #

@@ -180,7 +180,7 @@ table(
 #
 # $$ \mathbb E\big[(x_0 - a)^2 \mid x_t\big] = \mathbb E\big[(x_0 - \mu)^2 \mid x_t\big] + (\mu - a)^2. $$
 #
-# For a list of pictures, all equally probable at first, the mean needs no network. As in 1.2, take $x = x_t/\sqrt{\bar\alpha_t}$, whose noise has the variance $N = (1 - \bar\alpha_t)/\bar\alpha_t$. If $x_0$ is the clean picture, the noise on $x$ is $x - x_0$. By Bayes' rule the weight of $x_0$ is proportional ($\propto$) to the Gaussian density of this noise:
+# For a list of pictures, all equally probable at first, this needs no network. As in 1.2, $x = x_t/\sqrt{\bar\alpha_t}$ has noise of variance $N = (1 - \bar\alpha_t)/\bar\alpha_t$. If $x_0$ is the clean picture, the noise is $x - x_0$. By Bayes' rule the weight of $x_0$ is proportional ($\propto$) to its Gaussian density:
 #
 # $$ w(x_0) \propto e^{-\lVert x - x_0 \rVert^2 / (2 N)}. $$
 #
@@ -245,7 +245,7 @@ grid(
     size=1.1,
 )
 
-# %% mystnb={"figure": {"caption": "The mean squared error against $t$, of 102 training drawings (on the list, one seed each) and of the six new drawings of the first table (eight seeds each). From `python -m benchmarks.one_step`.", "name": "fig-a13-errors"}, "image": {"alt": "Four lines. On the list: the exact mean is at 0 up to t = 900, then rises steeply to 0.25, below the network, which rises from 0.02 to 0.27. New drawings: the exact mean stays near 0.2, the network rises from 0.03 to 0.24 and crosses it between 950 and 990."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Mean squared error against $t$, of 102 training drawings (on the list, one seed each) and the six new ones of the first table (eight seeds each). From `python -m benchmarks.one_step`.", "name": "fig-a13-errors"}, "image": {"alt": "Four lines. On the list: the exact mean is at 0 up to t = 900, then rises steeply to 0.25, below the network, which rises from 0.02 to 0.27. New drawings: the exact mean stays near 0.2, the network rises from 0.03 to 0.24 and crosses it between 950 and 990."}} tags=["hide-input"]
 fig, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
 for name, kind, some, style in (
     ("new drawings", "pictures", slice(-seeds), "-"),
@@ -307,7 +307,7 @@ labels = [
 grid([unit_range(x) for x in rows[:-1]], labels=labels, size=1.1)
 
 # %% [markdown]
-# With the exact mean each picture is a copy, less than 1 away from a training drawing. The network's eight are over 20 away from every one. Without a name, it draws shapes that are hard to name. With a name it draws soft boats, nearly those of one drawing.
+# With the exact mean each picture is a copy, less than 1 away from a training drawing. The network's eight are over 20 away from every one: shapes that are hard to name, or with a name soft boats, nearly those of one drawing.
 #
 # Why does the network not copy? We have not tested it. It may be too small, or trained too briefly. And its main building block, the **convolution**, compares small pieces of pictures, hardly a whole one with 3,060 others.
 #
