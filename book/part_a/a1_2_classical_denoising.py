@@ -16,7 +16,7 @@
 #
 # How much noise can we remove without a network?
 #
-# **An average of pixels of one colour removes most of their noise. A blur averages neighbours, so it softens edges. Non-local means averages what looks alike: with little noise, its edges are sharper.**
+# **A blur averages neighbouring pixels. This removes noise, and softens edges. Non-local means averages pixels whose surroundings look alike. With little noise, its edges are sharper.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -66,14 +66,7 @@ from diffusion_utils.views import low_pass
 
 schedule = load_pretrained().schedule
 
-# %% [markdown]
-# The peak signal-to-noise ratio tells how close a picture is to the clean one. It puts the mean squared error (MSE) on a logarithmic scale, in decibels (dB):
-#
-# $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
-#
-# The 4 is the square of the largest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Before each PSNR, values outside $[-1, 1]$ are cut off, also those of the noisy picture: at $t = 500$ it has 5.9 dB uncut, and 9.1 dB cut.
-
-# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR before and after.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a soft red triangle over brown and blue."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image with noise (top, seed 0, divided by $\\sqrt{\\bar\\alpha_t}$) and blurred (bottom). Above each column: the best width tried, in pixels, and the PSNR (see below) before and after.", "name": "fig-a12-best"}, "image": {"alt": "Three noisy sailboats above; below, blurry ones: at t = 250 soft but clear, at t = 500 a vague boat, at t = 750 a soft red triangle over brown and blue."}} tags=["hide-input"]
 levels, names = [250, 500, 750], ["sailboat", "mushroom", "cactus", "photograph-cat"]
 widths = [0.5, 0.6, 0.7, 0.85, 1, 1.2, 1.4, 1.7, 2, 2.4, 2.8, 3.4, 4, 4.8, 5.6]
 seeds = by_profile(full=[0, 1, 2], fast=[0])  # the figures show the first
@@ -101,13 +94,15 @@ grid(
 )
 
 # %% [markdown]
+# The blur removes most of the noise and softens the edges. At $t = 750$ the mast is gone.
+#
 # ## The idea
 #
-# Neighbouring pixels mostly have nearly the same colour, but independent noise. So an average keeps most of the picture, and the noise mostly cancels. In a Gaussian **blur**, the weight of a neighbour falls with its distance $d$ as
+# Neighbouring pixels mostly have nearly the same colour, but independent noise, which mostly cancels in an average. In a Gaussian **blur**, the weight of a neighbour falls with its distance $d$ as
 #
 # $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
 #
-# where $\sigma_b$ is its width in pixels. All weights together are 1. To undo the factor of the picture, $x_t$ is first divided by $\sqrt{\bar\alpha_t}$.
+# where $\sigma_b$ is its width in pixels. All weights together are 1. First $x_t$ is divided by $\sqrt{\bar\alpha_t}$, so that the picture has its own brightness again.
 
 # %%
 x_0 = shipped_image("sailboat")[None]
@@ -117,17 +112,23 @@ x = schedule.forward(x_0, 500, eps) / schedule.at(500).sqrt()
 x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 
 # %% [markdown]
+# How close is the result to $x_0$? The peak signal-to-noise ratio (**PSNR**) puts the mean squared error (**MSE**) on a logarithmic scale, in decibels (dB):
+#
+# $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
+#
+# The 4 is the square of the largest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Values outside $[-1, 1]$ are cut off first.
+#
 # ## How wide should the blur be?
 #
 # A wide blur leaves less noise, but takes more from the picture. Write $Bx$ for "$x$ blurred", $w_i$ for the weights, and $N = (1 - \bar\alpha_t)/\bar\alpha_t$ for the variance of the noise after the division. Then $x = x_0 + \sqrt N\,\epsilon$. Blurring is linear, so
 #
 # $$ B x - x_0 = (B x_0 - x_0) + \sqrt N\, B \epsilon. $$
 #
-# Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$. Variances of independent noises add up, here to $\sum_i w_i^2$. So the MSE to expect is
+# Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$, and the variances of its terms add up to $\sum_i w_i^2$. So the MSE to expect is
 #
 # $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N \sum_i w_i^2, $$
 #
-# with the line for the mean over all values of the picture.
+# with the line for the mean over the picture. The first part is taken from the picture, the second is the noise left.
 
 # %%
 point = torch.zeros(1, 1, 64, 64)
@@ -164,15 +165,45 @@ right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# The best width is where the sum is smallest. With more noise it is wider. On the right most dots (one noise) lie a little below the lines, which are for the mean over all noises and ignore the border. Here alone, values outside $[-1, 1]$ are kept. Cutting them off helps narrow blurs most, so the best widths of {numref}`fig-a12-best` are smaller.
+# The best width is where the sum is smallest. With more noise it is wider. The dots, of one noise, lie close to the lines, which are for the mean over all noises.
 #
 # ## Average what looks alike
 #
-# A blur cannot tell an edge from noise: both are differences between neighbours. **Non-local means** {cite:p}`buades2005` looks for pixels on the same side of the edge. It compares 6x6 pixels around a pixel (from two before it to three after it, as 6 has no middle) with those around all pixels up to 11 away. Where the mean squared difference is $D$, the other pixel gets the weight
+# A blur averages across edges. **Non-local means** {cite:p}`buades2005` looks for pixels that belong together. Around each of two pixels it takes a square of 6x6. $D$ is the mean squared difference of the squares. Here is a pixel on the edge of the sail, and three others:
+
+# %% mystnb={"figure": {"caption": "Squares of the test image, clean and noisy ($t = 250$, seed 0). Above: the difference $D$ of the noisy square from the first one, and the weight $w$ (see below; $h = 0.58 \\sqrt N$).", "name": "fig-a12-squares"}, "image": {"alt": "Two rows of four squares. Clean: two red squares with a slanting edge to pale blue, one all red, one all pale blue. Noisy: the same in mixed colours. Above: along the edge D = 0.403, w = 0.53; in the sail D = 0.560, w = 0.04; in the sky D = 1.460, w = 0.00."}} tags=["hide-input"]
+N = ((1 - schedule.at(250)) / schedule.at(250)).item()
+others = {"along the edge": (15, 30), "in the sail": (18, 28), "in the sky": (15, 40)}
+
+
+def square_at(x, row, column):
+    return x[:, row - 2 : row + 4, column - 2 : column + 4]
+
+
+assert f"{2 * N:.3f}, {0.58**2 * N:.3f}" == "0.364, 0.061"
+own = square_at(noisy[250][0], 18, 33)
+titles = ["the pixel's own\n\n"]
+for name, place in others.items():
+    D = (square_at(noisy[250][0], *place) - own).square().mean()
+    weight = torch.exp(-(D - 2 * N).clamp(min=0) / (0.58**2 * N))
+    titles.append(f"{name}\n$D$ = {D:.3f}\n$w$ = {weight:.2f}")
+rows = [
+    [square_at(x, *place) for place in [(18, 33), *others.values()]]
+    for x in (clean[0], noisy[250][0])
+]
+grid(
+    [unit_range(torch.stack(row)) for row in rows],
+    titles=titles,
+    labels=["clean", "noisy"],
+    size=1.5,
+)
+
+# %% [markdown]
+# Both squares have noise of variance $N$, which alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. Only what is more lowers the weight of the other pixel:
 #
 # $$ w \propto e^{-\max(D - 2N,\, 0) / h^2}. $$
 #
-# Both squares have noise of variance $N$, so the noise alone makes $D$ about $2N$. This much costs nothing. The setting $h$ says how much more is allowed. We try three: $h$ is 0.41, 0.58 or 0.82 times $\sqrt N$.
+# The setting $h$ says how much more is allowed. With $h = 0.58 \sqrt N$, $h^2$ is 0.061. The square along the edge is 0.039 over, so the weight is $e^{-0.039/0.061} = 0.53$. In the sky, no weight is left. The average is over all pixels up to 11 rows and columns away:
 
 # %% mystnb={"figure": {"caption": "The edge of the sail, 23x23 pixels enlarged: clean, noisy (seed 0), and the weights with which the pixels are averaged for the framed one. Blur: best width. Non-local means: $h = 0.58 \\sqrt N$. White is 0, black the largest weight.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
 row, column = 18, 33
@@ -214,10 +245,28 @@ for ax, label in zip(axes[1:, 0], ["blur", "non-local\nmeans"], strict=True):
 plt.show()
 
 # %% [markdown]
-# The blur averages across the edge. Non-local means takes pixels along the edge at $t = 250$, and mostly those of the sail at $t = 500$. At $t = 750$ it takes many of the sky: the squares are too noisy to compare.
+# Non-local means takes pixels along the edge at $t = 250$, and mostly those of the sail at $t = 500$. At $t = 750$ it takes many of the sky: the squares are too noisy to compare.
+#
+# ## Which filter is the closest?
+#
+# Both filters see only the noisy picture. The **best linear filter** also knows the 3,060 drawings that Part A's network was trained on. Each value of its answer is a sum of all 12,288 noisy values, each times a factor, and a constant. Of all factors and constants, it has those with the smallest expected squared error for these drawings (see the end).
+
+# %% tags=["remove-input"]
+data = emoji()
+drawings = plain(data, torch.arange(len(data.images)))
+mean = drawings.mean(0)
+usual = torch.fft.fft2(drawings - mean, norm="ortho").abs().square().mean((0, 1))
 
 
-# %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur and the best of the three settings of non-local means. (To choose them one needs the clean picture.)", "name": "fig-a12-filters"}, "image": {"alt": "Three rows of three sailboats: noisy, blurred, and after non-local means. At t = 250 the last one has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one."}} tags=["hide-input"]
+def wiener(x, N):
+    patterns = torch.fft.fft2(x - mean) * usual / (usual + N)
+    return mean + torch.fft.ifft2(patterns).real
+
+
+linear = best_linear(drawings)
+
+
+# %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur, non-local means with the best of three settings ($h$ is 0.41, 0.58 or 0.82 times $\\sqrt N$), and the best linear filter.", "name": "fig-a12-filters"}, "image": {"alt": "Four rows of three sailboats: noisy, blurred, after non-local means, and after the best linear filter. At t = 250 only that of non-local means has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching, and the linear one has dark smears. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one, the linear filter a faint boat with dark smears."}} tags=["hide-input"]
 def best_of(tried):
     """Of each picture, the one of the filtered versions with the highest PSNR."""
     tried = torch.stack([x.clamp(-1, 1) for x in tried])
@@ -234,9 +283,11 @@ for t in levels:
         "noisy": noisy[t].clamp(-1, 1),
         "blur": best_of([blurred[t, w] for w in widths]),
         "non-local means": best_of(alike),
+        "Wiener filter": wiener(noisy[t], N).clamp(-1, 1),
+        "best linear filter": linear(noisy[t], N).clamp(-1, 1),
     }
 # a column for each timestep
-ways = list(filtered[levels[0]])
+ways = [way for way in filtered[levels[0]] if way != "Wiener filter"]
 rows = [torch.cat([filtered[t][way][:1] for t in levels]) for way in ways]
 grid(
     [unit_range(row) for row in rows],
@@ -246,22 +297,6 @@ grid(
 )
 
 # %% tags=["remove-input"]
-data = emoji()
-drawings = plain(data, torch.arange(len(data.images)))
-mean = drawings.mean(0)
-usual = torch.fft.fft2(drawings - mean, norm="ortho").abs().square().mean((0, 1))
-
-
-def wiener(x, N):
-    patterns = torch.fft.fft2(x - mean) * usual / (usual + N)
-    return mean + torch.fft.ifft2(patterns).real
-
-
-linear = best_linear(drawings)
-for t in levels:
-    N = ((1 - schedule.at(t)) / schedule.at(t)).item()
-    filtered[t]["Wiener filter"] = wiener(noisy[t], N).clamp(-1, 1)
-    filtered[t]["best linear filter"] = linear(noisy[t], N).clamp(-1, 1)
 each = {  # for each timestep and picture the mean over the seeds
     way: torch.stack([psnr(filtered[t][way], clean, peak=2) for t in levels])
     .view(len(levels), len(seeds), len(names))
@@ -273,10 +308,6 @@ rows = [
     for way, v in each.items()
     if way != "Wiener filter"
 ]
-rows += [
-    [f"{way}, photograph alone", *(f"{x:.1f}" for x in each[way][:, -1])]
-    for way in ("blur", "non-local means")
-]
 table(
     rows,
     ["", *(f"t = {t}" for t in levels)],
@@ -284,16 +315,15 @@ table(
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph alone the blur is ahead at all three. (In the table of [1.3](a1_3_one_step_denoising.ipynb), with one setting for all pictures, non-local means is the best filter for the drawings only at 250, for the photograph only at 750.)
+# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph the blur is ahead of it each time (last table).
 #
-# What the noisy picture does not show, like the mast at $t = 750$, both cannot bring back. For that one must know other pictures. The **best linear filter** does: of all linear filters, it has the smallest error to expect on the 3,060 drawings that Part A's model was trained on (see the end). It gains 0.2 dB over the blur at $t = 500$, and 0.7 at 750.
+# The best linear filter gains 0.2 dB over the blur at $t = 500$, and 0.7 at 750. At $t = 250$ it is 0.2 dB behind: on the photograph, unlike the drawings that it knows, it loses 1.3 dB.
 #
-# A blur is linear too. How can the best linear filter lose to it by 0.2 dB at $t = 250$? Perhaps because the blur's width was chosen for each picture, with the clean one in hand. And the linear filter's answer is built from training drawings (see the end): the rest of a new picture is lost. A network knows other pictures too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
+# A network knows other pictures, too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. How many decibels does a blur bring at $t = 50$?
-# * Set `names = ["photograph-cat"]`. Which widths are the best for the photograph?
+# In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. How many decibels does a blur bring at $t = 50$?
 #
 # ## More
 #

@@ -16,7 +16,7 @@
 #
 # How much closer than filters does a network come in one step?
 #
-# **Here, 1 to 3 decibels closer than the best of three filters. A blur is an average of pixels. The best possible answer is an average of pictures, sharp where the pictures that fit nearly agree.**
+# **Here, 1 to 3 decibels closer than the best of three filters. A blur is an average of pixels. The best possible guess is an average of pictures: of all that may be under the noise.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -117,16 +117,17 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means looks as clear as the network. At 500 the network's boat is clearer than those of the filters. At 750 the filters leave clouds and a vague boat, the network outlines of a wrong shape.
+# At $t = 250$ non-local means looks as clear as the network. At 500 the network's boat is the clearest. At 750 the network draws outlines, but of a wrong shape.
 #
 # ## The idea
 #
-# The denoiser is [Emoji-64](../appendix/emoji64.ipynb), a network that turns 3x64x64 values, a timestep and a prompt into as many values. It was trained on 3,060 drawings with captions, without the test image.
+# The denoiser is [Emoji-64](../appendix/emoji64.ipynb), a network: a function of a noisy picture, a timestep and a prompt, with many weights $\theta$. It was trained on 3,060 drawings with captions, without the test image.
 #
-# **Training.** Take a drawing $x_0$ with its caption, a timestep $t$ and noise $\epsilon$. Make $x_t$ by (N.1). The network sees $x_t$, $t$ and the caption, and guesses the noise. Change its weights $\theta$ a
-# little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$, the sum over all values, gets smaller. Repeat. (The formulas leave out the prompt. It is "a high quality photo", which names no thing, unless we say otherwise. Emoji-64's guess has another form, see the end.)
+# **Training.** Take a drawing $x_0$ with its caption, a timestep $t$ and noise $\epsilon$. Make $x_t$ by (N.1). The network sees $x_t$, $t$ and the caption, and makes the guess $\epsilon_\theta(x_t, t)$ of the noise. Change $\theta$ a little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$, the sum over all values, gets smaller. Repeat. (What Emoji-64 really answers: see the end.)
 #
-# **Use.** Put the guess in place of the noise in (N.1), and solve for the clean picture. The result is its estimate $\hat x_0$ ("x zero hat").
+# **The prompt** here is "a high quality photo". It names no thing: in training, it sometimes stood in place of a drawing's caption. The formulas leave it out.
+#
+# **Use.** Put the guess in place of the noise in (N.1), and solve for the clean picture. This gives the estimate $\hat x_0$ ("x zero hat").
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 #
@@ -171,21 +172,21 @@ table(
 )
 
 # %% [markdown]
-# The network is ahead of the best filter at each timestep. (Blur and non-local means have the settings that are best for these pictures on average.)
+# The network is ahead at each timestep. (Blur and non-local means have the settings that are best for these pictures on average.)
 #
 # ## The best guess is an average
 #
-# Many clean pictures can lead to the same $x_t$. Which guess has the smallest expected squared error? Their mean $\mu = \mathbb E[x_0 \mid x_t]$, in which each picture has the weight of how probable it is, given $x_t$. The error of any other guess $a$ is larger by the square of its distance from the mean. For one value of the picture:
+# Many clean pictures can lead to the same $x_t$. The guess with the smallest expected squared error is their mean $\mu = \mathbb E[x_0 \mid x_t]$. The weight of each is how probable it is, given $x_t$. Any other guess $a$ has a larger error, by its squared distance from the mean. For one value of the picture:
 #
 # $$ \mathbb E\big[(x_0 - a)^2 \mid x_t\big] = \mathbb E\big[(x_0 - \mu)^2 \mid x_t\big] + (\mu - a)^2. $$
 #
-# For a list of pictures, all equally probable at first, the mean needs no network. As in 1.2, take $x = x_t/\sqrt{\bar\alpha_t}$, whose noise has the variance $N = (1 - \bar\alpha_t)/\bar\alpha_t$. If $x_0$ is the clean picture, the noise on $x$ is $x - x_0$. By Bayes' rule the weight of $x_0$ is proportional ($\propto$) to the Gaussian density of this noise:
+# For a list of pictures, all equally probable at first, this needs no network. As in 1.2, $x = x_t/\sqrt{\bar\alpha_t}$ has noise of variance $N = (1 - \bar\alpha_t)/\bar\alpha_t$. If $x_0$ is the clean picture, the noise is $x - x_0$. By Bayes' rule the weight of $x_0$ is proportional ($\propto$) to its Gaussian density:
 #
 # $$ w(x_0) \propto e^{-\lVert x - x_0 \rVert^2 / (2 N)}. $$
 #
-# Take one pixel that is black ($-1$) or white (1), and let $x = 0.5$ and $N = 1$ (nearly that of $t = 500$). White needs the noise $-0.5$, and $e^{-0.5^2/2} = 0.88$. Black needs $1.5$, and $e^{-1.5^2/2} = 0.32$. Divided by their sum, the weights are 0.73 and 0.27. The mean is $0.73 - 0.27 = 0.46$, a light grey.
+# Take one pixel that is black ($-1$) or white (1), and let $x = 0.5$ and $N = 1$ (at $t = 500$ it is 1.03). White needs the noise $-0.5$, and $e^{-0.5^2/2} = 0.88$. Black needs $1.5$, and $e^{-1.5^2/2} = 0.32$. Divided by their sum, the weights are 0.73 and 0.27. The mean is $0.73 - 0.27 = 0.46$, a light grey.
 #
-# In code, `softmax` takes $e$ to the power of each number, and divides by their sum:
+# In code, `softmax` makes such weights of their exponents:
 #
 # ```{literalinclude} ../../diffusion_utils/filters.py
 # :pyobject: posterior
@@ -199,29 +200,30 @@ table(
 # :dedent:
 # ```
 #
-# Here is that pixel's mean for each $x_t$, and the mean of a longer list: rows of 32 pixels, black left of an edge and white right of it, one for each place of the edge.
+# Here is the pixel's mean for each $x$, and the mean of a longer list: rows of 32 pixels, black left of an edge and white right of it, one for each place of the edge.
 
-# %% mystnb={"figure": {"caption": "The mean $\\mathbb E[x_0 \\mid x_t]$. Left: of one pixel, against its noisy value $x_t$. Right: of a row of 32 pixels with one edge (grey), seed 0.", "name": "fig-a13-pixel"}, "image": {"alt": "Left, three rising curves from -1 to 1: the one for t = 250 jumps near zero, that for t = 500 is softer, that for t = 750 passes slowly through the greys. Right, a grey step at place 17. The mean for t = 250 lies on it; that for t = 500 is a slightly soft step two places further right; that for t = 750 is a slope over about 18 places."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The mean $\\mathbb E[x_0 \\mid x_t]$. Left: of one pixel that is black or white, against its noisy value $x$. Right: of a row of 32 pixels with one edge (grey), seed 0.", "name": "fig-a13-pixel"}, "image": {"alt": "Left, three rising curves: the one for t = 250 jumps from -1 to 1 near zero, that for t = 500 does so more softly, that for t = 750 only goes from -0.3 to 0.3. Right, a grey step at place 17. The mean for t = 250 lies on it; that for t = 500 is a slightly soft step two places further right; that for t = 750 is a slope over about 18 places."}} tags=["hide-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.6), layout="constrained")
 pixel, row = torch.tensor([[-1.0], [1.0]]), torch.ones(33, 32).triu() * 2 - 1
 assert round(exact_mean(torch.tensor([[0.5]]), 1, pixel).item(), 2) == 0.46
 x, place = torch.linspace(-2, 2, 200)[:, None], range(1, 33)
 right.step(place, row[16], where="mid", color="silver", lw=4)
 for t in levels:
-    left.plot(x, exact_mean(*brightened(x, t), pixel), label=f"$t={t}$")
+    N = brightened(x, t)[1]
+    left.plot(x, exact_mean(x, N, pixel), label=f"$t={t}$")
     x_t = schedule.forward(row[16:17], t, unit_noise((32,), generators([0])))
     right.step(place, exact_mean(*brightened(x_t, t), row)[0], where="mid")
-left.set(xlabel="$x_t$", ylabel="best guess")
+left.set(xlabel="$x$", ylabel="best guess")
 right.set(xlabel="place in the row")
 left.legend()
 plt.show()
 
 # %% [markdown]
-# With little noise, the mean of the pixel is nearly black or white, with much noise a grey. In the row, almost only one edge fits at $t = 250$, and the mean is sharp. At $t = 500$ this noise makes another edge fit better. At $t = 750$ many edges fit, and the mean is a slope.
+# With little noise, the pixel's mean is mostly nearly black or white, with much noise a grey. In the row, almost only one edge fits at $t = 250$, and the mean is sharp. At $t = 750$ many fit, and it is a slope.
 #
 # ### When is the exact mean right?
 #
-# Take the list of all 3,060 training drawings, and two pictures: one of these, and the test image.
+# Now the list is the 3,060 training drawings. In training they were moved a little, some were shown more often, and some got another colour or background. So the network's true target is the mean over all that was shown. Our mean takes each drawing once, as it is.
 
 # %% mystnb={"figure": {"caption": "With more and more noise (seed 0): the network's answer $\\hat x_0$ and the exact mean over all training drawings.", "name": "fig-a13-average"}, "image": {"alt": "Four rows. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
@@ -243,28 +245,24 @@ grid(
     size=1.1,
 )
 
-# %% tags=["remove-input"]
-rows = []
-for name, kind, some in (
-    ("on the list", "drawings", slice(None)),
-    ("new drawings", "pictures", slice(-seeds)),
-    ("photograph", "pictures", slice(-seeds, None)),
+# %% mystnb={"figure": {"caption": "Mean squared error against $t$, of 102 training drawings (on the list, one seed each) and the six new ones of the first table (eight seeds each). From `python -m benchmarks.one_step`.", "name": "fig-a13-errors"}, "image": {"alt": "Four lines. On the list: the exact mean is at 0 up to t = 900, then rises steeply to 0.25, below the network, which rises from 0.02 to 0.27. New drawings: the exact mean stays near 0.2, the network rises from 0.03 to 0.24 and crosses it between 950 and 990."}} tags=["hide-input"]
+fig, ax = plt.subplots(figsize=(5.5, 3), layout="constrained")
+for name, kind, some, style in (
+    ("new drawings", "pictures", slice(-seeds), "-"),
+    ("on the list", "drawings", slice(None), "--"),
 ):
-    for way in "one step", "exact mean":
-        found = [stored["means"][kind][str(t)][way][some] for t in more]
-        label = f"{name}: {way.replace('one step', 'network')}"
-        rows.append([label, *(f"{np.mean(x):.3f}" for x in found)])
-table(
-    rows,
-    ["mean squared error", *(f"t = {t}" for t in more)],
-    f"Mean over {len(stored['means']['drawings']['500']['one step'])} training drawings, one seed each, and over the six drawings "
-    f"and the photograph of the first table, {seeds} seeds each. An error of 0.04 is a PSNR of 20 dB. From python -m benchmarks.one_step.",
-)
+    for way, color in ("exact mean", "C1"), ("one step", "C0"):
+        found = [np.mean(stored["means"][kind][str(t)][way][some]) for t in more]
+        label = f"{way.replace('one step', 'network')}, {name}"
+        ax.plot(more, found, style, marker="o", ms=4, color=color, label=label)
+ax.set(xlabel="$t$", ylabel="mean squared error", ylim=(0, None), xticks=more)
+ax.legend(fontsize=8)
+plt.show()
 
 # %% [markdown]
-# **On the list, the exact mean is the best guess.** Up to $t = 900$ only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too, and lies over the boat. In the table, the mean has a smaller error than the network at each timestep.
+# **On the list, the exact mean is the best guess.** Up to $t = 900$ only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too. The error of the mean is below the network's at each timestep.
 #
-# **Not on the list, it is often far off.** With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. There the network comes much closer. At $t = 990$ very many drawings fit, and the mean is a brownish spot on white. It is ahead of the network for new drawings, and behind for the photograph.
+# **Not on the list, it is often far off.** With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. There the network is much closer to new drawings. At $t = 950$ the errors are nearly the same. At $t = 990$ the mean is ahead: very many drawings fit, and it is a brownish spot on white.
 #
 # ## Why doesn't the network draw the hospital?
 #
@@ -281,7 +279,7 @@ grid(
 )
 
 # %% [markdown]
-# **Up to $t = 900$ the best answer on the list is clearly worse than the network's on new pictures.** A network that always gave it could draw only the list:
+# A network that always gave the exact mean could draw only the list:
 
 
 # %% mystnb={"figure": {"caption": "Pictures drawn from noise as in [1.5](a1_5_sampling.ipynb), in 11 steps (seeds 0 to 3): by the network with \"a high quality photo\" and with \"a sailboat\", and by the exact mean in its place. Nearest: the training drawing with the smallest squared distance.", "name": "fig-a13-loop"}, "image": {"alt": "Five rows of four. The network without a name: soft, blotchy shapes that are hard to name. Nearest to them: a biscuit, a gravestone twice, a dumpling. With the prompt a sailboat: four soft orange boats on blue water. Nearest to them: each time the same boat with two yellow sails and a red hull. The exact mean: a biscuit, a crystal ball, a rice ball and a dodo, all clear."}} tags=["hide-input"]
@@ -309,13 +307,13 @@ labels = [
 grid([unit_range(x) for x in rows[:-1]], labels=labels, size=1.1)
 
 # %% [markdown]
-# With the exact mean each picture is a copy, less than 1 away from a training drawing. The network's eight are over 20 away from every one. Without a name, it draws shapes that are hard to name. With a name it comes closer to the list: soft boats, nearly in the form and colours of one drawing.
+# With the exact mean each picture is a copy, less than 1 away from a training drawing. The network's eight are over 20 away from every one: shapes that are hard to name, or with a name soft boats, nearly those of one drawing.
 #
-# Why has the network not learned this mean? It does not know the list by heart: at $t = 800$ its error on the list is 0.064, that of the mean 0.000. (On six new drawings it is 0.079.) We have not tested why. Training moved the drawings a little and recoloured some, so the best answer there is not exactly this mean. The network may be too small, or trained too briefly. And its building block, the **convolution**, computes each value from a small neighbourhood, by the same rule at all places: it compares pieces of pictures (also at smaller sizes), hardly a whole one with 3,060 others.
+# Why does the network not copy? We have not tested it. It may be too small, or trained too briefly. And its main building block, the **convolution**, compares small pieces of pictures, hardly a whole one with 3,060 others.
 #
 # ## Where it fails
 #
-# The network's answer, too, depends on the noise:
+# The network's guess, too, depends on the noise:
 
 # %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
 answers = one_step(schedule.forward(clean, 750, several), 750)
@@ -330,17 +328,30 @@ grid(
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter?
-# * In the code of {numref}`fig-a13-average`, replace `clean` by `shipped_image("photograph-cat")[None]`. What is the exact mean now?
+# In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter?
 #
 # ## More
+#
+# ```{dropdown} The guess as a direction
+# The guess also says in which direction a noisy picture becomes more probable (Tweedie's formula, for [1.6](a1_6_guidance.ipynb)):
+#
+# $$ \epsilon_\theta(x_t, t) \approx -\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t) $$
+#
+# Here $p(x_t)$ is the probability density of noisy pictures. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**.
+#
+# Why? Write $p(x_t) = \mathbb E_{x_0}[q(x_t \mid x_0)]$, with the Gaussian $q$ of 1.1, and take the gradient of the logarithm:
+#
+# $$ \nabla_{\!x_t} \log p(x_t) = \mathbb E\big[\nabla_{\!x_t} \log q(x_t \mid x_0) \mid x_t\big] = -\,\mathbb E\left[\frac{x_t - \sqrt{\bar\alpha_t}\,x_0}{1 - \bar\alpha_t} \;\middle|\; x_t\right] = -\frac{\mathbb E[\epsilon \mid x_t]}{\sqrt{1 - \bar\alpha_t}}. $$
+#
+# The network's guess $\epsilon_\theta$ is an estimate of $\mathbb E[\epsilon \mid x_t]$.
+# ```
 #
 # ```{dropdown} Why the mean is the best guess
 # Write $x_0 - a = (x_0 - \mu) + (\mu - a)$ and square it. The mixed term is $2(\mu - a)(x_0 - \mu)$. Here $\mu - a$ is fixed, and $\mathbb E[x_0 - \mu \mid x_t] = 0$, so its expectation is 0. The best guess of the noise is its mean, too, and (N.2) turns one mean into the other.
 # ```
 #
 # ```{dropdown} What may keep the network from the exact mean
-# If a guess may use only convolutions of a small neighbourhood, the best one joins pieces of different training pictures. It predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little.
+# A convolution computes each value from a small neighbourhood, by the same rule at all places. (Emoji-64 also looks at the picture at smaller sizes, and there compares all places, so not all its pieces are small.) If a guess may use only a small neighbourhood, the best one joins pieces of different training pictures. It predicts well what convolutional networks draw {cite:p}`kamb2025`. Two networks trained on different parts of a large collection drew nearly the same {cite:p}`kadkhodaie2024`: single pictures mattered little.
 # ```
 #
 # ```{dropdown} The mean of the one pixel as a formula
@@ -370,17 +381,3 @@ grid(
 # :dedent:
 # ```
 # `````
-#
-# ```{dropdown} The guess as a direction
-# The guess also says in which direction a noisy picture becomes more probable (Tweedie's formula, for [1.6](a1_6_guidance.ipynb)):
-#
-# $$ \epsilon_\theta(x_t, t) \approx -\sqrt{1 - \bar\alpha_t}\; \nabla_{\!x_t} \log p(x_t) $$
-#
-# Here $p(x_t)$ is the probability density of noisy pictures. The gradient $\nabla_{\!x_t} \log p(x_t)$ is called the **score**.
-#
-# Why? Write $p(x_t) = \mathbb E_{x_0}[q(x_t \mid x_0)]$, with the Gaussian $q$ of 1.1, and take the gradient of the logarithm:
-#
-# $$ \nabla_{\!x_t} \log p(x_t) = \mathbb E\big[\nabla_{\!x_t} \log q(x_t \mid x_0) \mid x_t\big] = -\,\mathbb E\left[\frac{x_t - \sqrt{\bar\alpha_t}\,x_0}{1 - \bar\alpha_t} \;\middle|\; x_t\right] = -\frac{\mathbb E[\epsilon \mid x_t]}{\sqrt{1 - \bar\alpha_t}}. $$
-#
-# The network's guess $\epsilon_\theta$ is an estimate of $\mathbb E[\epsilon \mid x_t]$.
-# ```
