@@ -104,7 +104,7 @@ for ax, picture, name in zip(
 plt.show()
 
 # %% [markdown]
-# The cricket is a tangle, the key has no teeth and the thermometer blobs for a scale. ($\gamma$ is the strength of the guidance, [1.6](../part_a/a1_6_guidance.ipynb).)
+# The cricket is a tangle, the key has no teeth and the thermometer has blobs for a scale. ($\gamma$ is the strength of the guidance, [1.6](../part_a/a1_6_guidance.ipynb).)
 #
 # The model is called Emoji-64, and draws at 64x64 pixels. It has three parts:
 #
@@ -145,6 +145,26 @@ plt.show()
 # %% [markdown]
 # Look at the two noisy pictures in each row. The smaller one shows the penguin better: a mean of four pixels keeps the picture and halves the noise. So it looks like an earlier timestep, $t'$. From it the base draws a coarse penguin, and the refiner smooths the edges.
 #
+# ````{dropdown} A noisy picture at half its size is a noisy picture again
+# The mean of four independent noises has half the standard deviation. With $P$ for "the mean of each 2x2 pixels",
+#
+# $$ P x_t = \sqrt{\bar\alpha_t}\, P x_0 + \tfrac12 \sqrt{1 - \bar\alpha_t}\; \epsilon', \qquad \epsilon' \sim \mathcal N(0, I). $$
+#
+# Divide by the root of the sum of the squares of both factors, and these add up to one, as in the forward process:
+#
+# $$ x' = \frac{P x_t}{\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}} \tag{E.2} $$
+#
+# $$ \bar\alpha' = \frac{\bar\alpha_t}{\bar\alpha_t + (1 - \bar\alpha_t)/4} \tag{E.3} $$
+#
+# So $x'$ is what the forward process makes of $P x_0$ at the timestep $t'$ where the schedule has the value $\bar\alpha'$.
+#
+# ```{literalinclude} ../../diffusion_utils/emoji64/network.py
+# :pyobject: pooled
+# :start-at: alpha_bar = schedule
+# :dedent: 4
+# ```
+# ````
+#
 # ## What both predict
 #
 # Both networks predict neither the noise nor the picture, but a mixture of both, the **velocity** $v$ {cite:p}`salimans2022`:
@@ -165,26 +185,6 @@ grid(rows, titles=titles, labels=["$t = 950$", "$t = 50$"], size=1.2)
 
 # %% [markdown]
 # At $t = 950$ the noise is easy to guess, as it is nearly all of $x_t$. There $v$ is nearly the negative of the picture. At $t = 50$ the picture is easy to guess, and $v$ is nearly the noise. So $v$ always asks for what is hard to see.
-#
-# ````{dropdown} A noisy picture at half its size is a noisy picture again
-# The mean of four independent noises has half the standard deviation. With $P$ for "the mean of each 2x2 pixels",
-#
-# $$ P x_t = \sqrt{\bar\alpha_t}\, P x_0 + \tfrac12 \sqrt{1 - \bar\alpha_t}\; \epsilon', \qquad \epsilon' \sim \mathcal N(0, I). $$
-#
-# Divide by the root of the sum of the squares of both factors, and these add up to one, as in the forward process:
-#
-# $$ x' = \frac{P x_t}{\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}} \tag{E.2} $$
-#
-# $$ \bar\alpha' = \frac{\bar\alpha_t}{\bar\alpha_t + (1 - \bar\alpha_t)/4} \tag{E.3} $$
-#
-# So $x'$ is what the forward process makes of $P x_0$ at the timestep $t'$ where the schedule has the value $\bar\alpha'$.
-#
-# ```{literalinclude} ../../diffusion_utils/emoji64/network.py
-# :pyobject: pooled
-# :start-at: alpha_bar = schedule
-# :dedent: 4
-# ```
-# ````
 #
 # ````{dropdown} From the velocity to the picture and the noise
 # From $x_t$ and $v$ both the picture and the noise can be computed: solve (N.1) and (E.1) for them.
@@ -220,14 +220,14 @@ grid([torch.cat([unit_range(x) for x in (noise, *guesses)])], titles=titles, siz
 # %% [markdown]
 # The noise shows nothing, so the form comes from the prompt alone. Asked for nothing, the model gives a blur. The blur of a penguin becomes sharp over the steps, as in [1.4](../part_a/a1_4_iterative_denoising.ipynb).
 #
+# We have not trained the model without the refiner, or with another target than $v$. So we cannot say how much either helps.
+#
 # ````{dropdown} The network: a U-Net, and three ways in for the prompt
 # The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. First, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`; after out, the reverse. The prompt enters in three ways:
 #
 # * **Scale and shift**: the mean of the word vectors, with the time, sets a scale and a shift in every block.
 # * **Layout**: two small maps, made from the same mean and time, are added after down1 and down2.
 # * **Attention**: each of the 4x4 places at the smallest size is compared with each word vector. A mean of these is added, in which those that fit best weigh most.
-#
-# We have not trained the model without any of these, nor without the refiner or with another target than $v$. So we cannot say how much each helps.
 # ````
 
 # %% mystnb={"code_prompt_show": "Show the network", "figure": {"caption": "The network of Emoji-64, drawn from its modules; → is the shape of what a box returns. \"Join\" puts the channels of both inputs side by side, \"double\" makes height and width twice as large. Above, the refiner with the noisy picture and the estimate of the base; below them the base, down on the left and up on the right. Left out: two blocks of two convolutions each after conv_in, down1, down2, attention, up2 and up1, and some arrows: time and prompt reach all these blocks.", "name": "fig-e64-network"}, "image": {"alt": "Two columns of boxes. On the left x_t, half its size, conv_in, down1, down2, attention; on the right, from below, attention_up, up2, up1, out, the estimate of x_0 at half size, the refiner. Boxes on the far left name time and prompt, and below them the layout, with arrows to down1 and down2; a box at the bottom names the words of the prompt, with arrows to both attentions."}} tags=["remove-input", "hide-output"]
@@ -322,7 +322,7 @@ plt.show()
 #
 # We let two name what the model drew:
 #
-# * A **reader** is a vision-language model, asked afresh each time. It saw only numbered pictures and wrote down what each shows. An answer is right if it is the name or a listed synonym. Readers agree much, even where they are wrong, so they are not independent.
+# * A **reader** is a vision-language model, asked afresh each time. It saw only the numbered pictures of every fifth name and wrote down what each shows. An answer is right if it is the name or a listed synonym. Readers agree much, even where they are wrong, so they are not independent.
 # * A **judge**, a small network, chooses from the 508 names. It learned from the same drawings, in all styles but one. The last row has real drawings in that style.
 
 # %% tags=["remove-input"]
@@ -402,7 +402,7 @@ grid(
 # %% [markdown]
 # Seven of the eight have the form of a training drawing; the clown has lost its outline. All eight are rougher, and the turtle has no lines on its shell.
 #
-# Is that near? The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Black and white are 2 apart. We compare with artists: how near is a drawing in the style twemoji to the six other styles?
+# Is that near? The **distance** of two pictures is the root mean square of the differences of their values, at 32x32 pixels and the best of nine shifts. Black and white are 2 apart. We compare with real drawings: how near is a drawing in the style twemoji to the six other styles?
 #
 # ````{dropdown} The distance in code
 # ```{literalinclude} ../../diffusion_utils/metrics.py
