@@ -145,26 +145,6 @@ plt.show()
 # %% [markdown]
 # Look at the two noisy pictures in each row. The smaller one shows the penguin better: a mean of four pixels keeps the picture and halves the noise. So it looks like an earlier timestep, $t'$. From it the base draws a coarse penguin, and the refiner smooths the edges.
 #
-# ````{dropdown} A noisy picture at half its size is a noisy picture again
-# The mean of four independent noises has half the standard deviation. With $P$ for "the mean of each 2x2 pixels",
-#
-# $$ P x_t = \sqrt{\bar\alpha_t}\, P x_0 + \tfrac12 \sqrt{1 - \bar\alpha_t}\; \epsilon', \qquad \epsilon' \sim \mathcal N(0, I). $$
-#
-# Divide by the root of the sum of the squares of both factors, and these add up to one, as in the forward process:
-#
-# $$ x' = \frac{P x_t}{\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}} \tag{E.2} $$
-#
-# $$ \bar\alpha' = \frac{\bar\alpha_t}{\bar\alpha_t + (1 - \bar\alpha_t)/4} \tag{E.3} $$
-#
-# So $x'$ is what the forward process makes of $P x_0$ at the timestep $t'$ where the schedule has the value $\bar\alpha'$.
-#
-# ```{literalinclude} ../../diffusion_utils/emoji64/network.py
-# :pyobject: pooled
-# :start-at: alpha_bar = schedule
-# :dedent: 4
-# ```
-# ````
-#
 # ## What both predict
 #
 # Both networks predict neither the noise nor the picture, but a mixture of both, the **velocity** $v$ {cite:p}`salimans2022`:
@@ -185,6 +165,26 @@ grid(rows, titles=titles, labels=["$t = 950$", "$t = 50$"], size=1.2)
 
 # %% [markdown]
 # At $t = 950$ the noise is easy to guess, as it is nearly all of $x_t$. There $v$ is nearly the negative of the picture. At $t = 50$ the picture is easy to guess, and $v$ is nearly the noise. So $v$ always asks for what is hard to see.
+#
+# ````{dropdown} A noisy picture at half its size is a noisy picture again
+# The mean of four independent noises has half the standard deviation. With $P$ for "the mean of each 2x2 pixels",
+#
+# $$ P x_t = \sqrt{\bar\alpha_t}\, P x_0 + \tfrac12 \sqrt{1 - \bar\alpha_t}\; \epsilon', \qquad \epsilon' \sim \mathcal N(0, I). $$
+#
+# Divide by the root of the sum of the squares of both factors, and these add up to one, as in the forward process:
+#
+# $$ x' = \frac{P x_t}{\sqrt{\bar\alpha_t + (1 - \bar\alpha_t)/4}} \tag{E.2} $$
+#
+# $$ \bar\alpha' = \frac{\bar\alpha_t}{\bar\alpha_t + (1 - \bar\alpha_t)/4} \tag{E.3} $$
+#
+# So $x'$ is what the forward process makes of $P x_0$ at the timestep $t'$ where the schedule has the value $\bar\alpha'$.
+#
+# ```{literalinclude} ../../diffusion_utils/emoji64/network.py
+# :pyobject: pooled
+# :start-at: alpha_bar = schedule
+# :dedent: 4
+# ```
+# ````
 #
 # ````{dropdown} From the velocity to the picture and the noise
 # From $x_t$ and $v$ both the picture and the noise can be computed: solve (N.1) and (E.1) for them.
