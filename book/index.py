@@ -93,7 +93,7 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels gets more and more noise (seed 0). Below: a network starts from noise alone (seed 1) and is told \"a sailboat\"; seven states of its 22 small steps. It never sees the upper picture.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with pure noise, out of which another sailboat comes towards the right."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels gets more and more noise (seed 0). Below: noise alone (seed 1) becomes a picture in 22 small steps, by a network that is told \"a sailboat\" and never sees the upper one.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with pure noise, out of which another sailboat comes towards the right."}} tags=["remove-input"]
 rows = {
     "add noise": ([0, *columns[1:]], there),
     "remove noise": (columns[::-1], back[::-1]),
@@ -112,7 +112,7 @@ plt.show()
 # The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. For the lower row, a network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, and asks again. Network and loop together are a **diffusion model**.
 #
-# The noise decides which boat comes out. What a boat is, the network has learned from 3,060 emoji. Told the name of one, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
+# The noise decides which boat comes out. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji. Told the name of one, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
 #
 # ## What the alphas do
 #
@@ -122,7 +122,7 @@ plt.show()
 #
 # Here $x_0$ is the clean picture, with values from $-1$ (black) to 1 (white), and $\epsilon$ the noise: for each value an independent random number with mean 0 and variance 1. [1.1](part_a/a1_1_forward.ipynb) explains the square roots and the bar.
 
-# %% mystnb={"figure": {"caption": "The two factors of (N.1) against the timestep, for the model of Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The two factors of (N.1), for Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 for factor, label in (
     (schedule.alpha_bar.sqrt(), r"$\sqrt{\bar\alpha_t}$, the picture"),
@@ -147,7 +147,7 @@ plt.show()
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
-# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: $x_t$, and below it what the network sees in it, $\\hat x_0$. No guidance (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: $x_t$, and below it $\\hat x_0$. No guidance (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
 looks = by_profile([990, 945, 900, 720, 315], [990, 660, 330])
 rng = generators([0, 1])
 x_T = unit_noise(model.shape, rng).to(model.device)
@@ -172,7 +172,7 @@ grid(
 #
 # ## One loop
 #
-# Why not jump straight to $\hat x_0$? It is a blurred average. So start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$, with fresh noise $z$:
+# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$, with fresh noise $z$:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
@@ -225,12 +225,10 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
     z = noise_like(x, rng)  # fresh noise
     x = schedule.step(x, x0_hat, t, t_prev, z)  # with a, b and z, as above
 
-# %% mystnb={"figure": {"caption": "Part A: what the loop above draws. The prompts were chosen, the pictures were not.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "What the loop above draws. The prompts were chosen, the pictures not.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["remove-input"]
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# A **seed** is what a random generator starts from: the same seed gives the same picture again.
-#
 # The same loop with another network draws digits:
 
 # %% mystnb={"figure": {"caption": "Part B: a sample of each digit from a network trained on handwritten ones, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 9, 30 steps. Not selected: the five is broken.", "name": "fig-index"}, "image": {"alt": "A row of ten generated handwritten digits, zero to nine; the five is small and broken."}} tags=["remove-input"]
@@ -244,9 +242,9 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 # %% [markdown]
 # ## Three knobs
 #
-# Only three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
+# Apart from settings such as $\gamma$, three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a teapot\", and turned upside down \"an elephant\"; \"a skull with black outlines\", and blurred by 3 pixels \"a mushroom\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 10, 0; the last two with timesteps 990, 960, .., 0. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a grey teapot with its handle at the right, and the same turned upside down, a grey elephant with its trunk at the left; a skull in red and white, and the same blurred, a mushroom with pale spots."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a teapot\", and turned upside down \"an elephant\"; \"a skull with black outlines\", and blurred by 3 pixels \"a mushroom\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 10, 0; the last two in 33 steps. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a grey teapot with its handle at the right, and the same turned upside down, a grey elephant with its trunk at the left; a skull in red and white, and the same blurred, a mushroom with pale spots."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -280,21 +278,21 @@ grid(
 #
 # ## The two parts
 #
-# The book works through project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, means, variances and Gaussians. [Notation](notation.md) lists symbols and formulas.
+# The book works through project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know means, variances and Gaussians. [Notation](notation.md) lists symbols and formulas.
 #
 # **Part A takes a pretrained model apart.** What does noise [take away](part_a/a1_1_forward.ipynb)? How much of it comes back with a
 # [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in [many](part_a/a1_4_iterative_denoising.ipynb)? Then come the five tasks above. The coursework uses DeepFloyd IF, whose weights need an account and a GPU. This book comes with
-# a small model that was trained for it, [Emoji-64](appendix/emoji64.ipynb). ([DeepFloyd can be used instead](appendix/deepfloyd.md).)
+# a small model, [Emoji-64](appendix/emoji64.ipynb). (It answers with a mixture of picture and noise that gives the guess. [DeepFloyd can be used instead](appendix/deepfloyd.md).)
 #
 # **Part B trains from scratch, on digits.** [B1](part_b/b1_one_step_denoiser.ipynb): can a network remove noise in a single step? [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing, and [what limits](part_b/b2_limits.ipynb) its digits?
 # [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
 #
-# Each page draws its own figures, without a GPU. Where a measurement takes more than a minute, it shows a stored result and names the command that repeats it.
+# Each page draws its own figures, without a GPU. Longer measurements are stored, beside the command that repeats them.
 #
 # (running)=
 # ## Run it
 #
 # * **Colab**: click the rocket button, where the page shows one. The first cell fetches the rest.
 # * **Laptop**: clone the repository and type `make book`, or open a chapter's notebook after `make setup` with `.venv` as its Python.
-# * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on; the first cell does the rest.
+# * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on.
 # * **Binder**: enter the repository's address at mybinder.org; it reads `requirements.txt`.

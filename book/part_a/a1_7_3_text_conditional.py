@@ -172,7 +172,7 @@ fig.legend(axes[0].lines, list(things), loc="outside lower center", ncols=2)
 plt.show()
 
 # %% [markdown]
-# The picture's curve falls, the prompt's rises. With a larger $\gamma$ they cross at a smaller $t$.
+# With a larger $\gamma$ the curves cross at a smaller $t$.
 #
 # **A rule of thumb.** Begin near the crossing: with $\gamma = 7$ at $t = 540$ (`i_start` = 15). If the prompt's thing is missing, raise $t$ by 60; if the picture is lost, lower it.
 #
@@ -201,7 +201,7 @@ grid(
 #
 # **The broccoli** is worse at 900 and 960 than at 780: its yellow stalk is like an arm with a hand. The white sheet gives the arm too, so it needs no mushroom.
 #
-# **The rocket** is another from the white sheet. So even at $t = 960$ the picture matters. How can the network still see a boat?
+# **The rocket** is another from the white sheet. So even at $t = 960$ the picture matters. How can that be?
 
 # %% tags=["remove-input"]
 boat, last = images[:1], six[-1]
