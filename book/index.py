@@ -77,7 +77,7 @@ from diffusion_utils.tasks import (
     visual_anagram,
 )
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import FLIP, low_pass
+from diffusion_utils.views import VIEWS, low_pass
 
 model = load_pretrained("emoji64")
 schedule = model.schedule
@@ -93,7 +93,7 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels, and the same with more and more noise (seed 0). Below: a network starts from noise alone (seed 1) and is told \"a sailboat\". It takes 22 small steps, of which seven states are shown. It never sees the upper picture.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with pure noise, out of which another sailboat comes towards the right."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels gets more and more noise (seed 0). Below: noise alone (seed 1) becomes a picture in 22 small steps, by a network that is told \"a sailboat\" and never sees the upper one.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with pure noise, out of which another sailboat comes towards the right."}} tags=["remove-input"]
 rows = {
     "add noise": ([0, *columns[1:]], there),
     "remove noise": (columns[::-1], back[::-1]),
@@ -109,21 +109,20 @@ for line, (label, (times, pictures)) in zip(axes, rows.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. The lower row is difficult. A network has been trained to say what in a noisy picture is noise.
+# The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. For the lower row, a network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, and asks again. Network and loop together are a **diffusion model**.
 #
-# The noise decides which boat comes out. What a boat is, the network has learned from its training pictures, here 3,060 emoji. Told the name of one of these, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
-# Told no name, it drew four blotches, no copies ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
+# The noise decides which boat comes out. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji. Told the name of one, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
 #
 # ## What the alphas do
 #
-# Part A has $T = 1000$ timesteps, from $t = 0$ to 999; Part B 300. How much noise belongs to each is fixed before anything is trained, by a number $\bar\alpha_t$ ("alpha bar") that falls from almost 1, in Part A to almost 0. The noisy picture is
+# Part A has $T = 1000$ timesteps, from $t = 0$ to 999; Part B 300. How much noise belongs to each is fixed before the training, by a number $\bar\alpha_t$ ("alpha bar") that falls from almost 1, in Part A to almost 0. The noisy picture is
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# Here $x_0$ is the clean picture, with values from $-1$ (black) to 1 (white), and $\epsilon$ the noise: for each value an independent random number with mean 0 and variance 1. [1.1](part_a/a1_1_forward.ipynb) says why there are square roots, and what the bar means.
+# Here $x_0$ is the clean picture, with values from $-1$ (black) to 1 (white), and $\epsilon$ the noise: for each value an independent random number with mean 0 and variance 1. [1.1](part_a/a1_1_forward.ipynb) explains the square roots and the bar.
 
-# %% mystnb={"figure": {"caption": "The two factors of (N.1) against the timestep, for the model of Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "The two factors of (N.1), for Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 for factor, label in (
     (schedule.alpha_bar.sqrt(), r"$\sqrt{\bar\alpha_t}$, the picture"),
@@ -139,18 +138,17 @@ assert schedule.alpha_bar[0] > 0.999 and schedule.alpha_bar[-1] < 0.001
 # %% [markdown]
 # ## What the network learns
 #
-# The network is given $x_t$, $t$ and a prompt $p$, and answers with a guess of the noise, $\epsilon_\theta(x_t, t, p)$. In training, a picture $x_0$ gets noise at a random timestep by (N.1), and the weights $\theta$ are changed so that the squared error of the guess becomes smaller:
+# Given $x_t$, $t$ and a prompt $p$, the network answers with a guess of the noise, $\epsilon_\theta(x_t, t, p)$. In training, a picture $x_0$ gets noise at a random timestep by (N.1), and the weights $\theta$ are changed so that the squared error of the guess becomes smaller:
 #
 # $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
 #
-# on average over pictures, timesteps and noises. (Part A's model answers with [a mixture](appendix/emoji64.ipynb) that gives this guess.)
+# on average over pictures, timesteps and noises.
 #
-# Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result,
-# $\hat x_0$ ("x zero hat"), is the clean picture that the network sees behind the noise:
+# Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result, $\hat x_0$ ("x zero hat"), is the clean picture that the network sees:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
-# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: the noisy picture $x_t$, and below it the clean picture $\\hat x_0$ that the network sees in it. No guidance: $\\gamma = 1$, see below.", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: $x_t$, and below it $\\hat x_0$. No guidance (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
 looks = by_profile([990, 945, 900, 720, 315], [990, 660, 330])
 rng = generators([0, 1])
 x_T = unit_noise(model.shape, rng).to(model.device)
@@ -170,17 +168,16 @@ grid(
 )
 
 # %% [markdown]
-# **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. The guess with the smallest mean squared error is their average, each weighted by how probable it is, given $x_t$ and $p$.
-# At $t = 990$ the two guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ they differ already: one has red petals on top.
-# [1.3](part_a/a1_3_one_step_denoising.ipynb) computes such averages.
+# **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. The guess with the smallest mean squared error is their average, weighted by how probable each is ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
+# At $t = 990$ both guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ one has red petals on top.
 #
 # ## One loop
 #
-# Why not jump straight to $\hat x_0$? It is a blurred average. So start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$:
+# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$, with fresh noise $z$:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). If $\hat x_0$ were the clean picture, the first two terms would have the right share of picture for $t'$, but too little noise. Fresh noise $z$ fills the gap.
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). If $\hat x_0$ were the clean picture, they would give picture and noise the factors that belong to $t'$:
 
 # %% tags=["remove-input"]
 t, t_prev = timesteps[len(timesteps) // 2 :][:2]
@@ -191,12 +188,26 @@ a, b, rest = (
 )
 before, after = ((1 - schedule.at(s)).sqrt().item() for s in (t, t_prev))
 assert abs((b * before) ** 2 + rest**2 - after**2) < 1e-5
+seen, later = (schedule.at(s).sqrt().item() for s in (t, t_prev))
+assert abs(a + b * seen - later) < 1e-5
 Markdown(
-    f"From $t = {t}$ to {t_prev}, for example, $a$ is {a:.3f}, $b$ is {b:.3f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.3f}. "
-    f"In $x_t$ the noise has the factor {before:.3f}, in $b\\,x_t$ only {b:.3f} times this, {b * before:.3f}. At {t_prev} it should be {after:.3f}. "
-    f"The variances of independent noises add up, so {rest:.3f} is what is missing: ${b * before:.3f}^2 + {rest:.3f}^2 \\approx {after:.3f}^2$.\n\n"
-    f"The code below draws eight pictures at once, with `model`, the network of Part A, and `schedule`, its $\\bar\\alpha_t$. The `timesteps` go from {timesteps[0]} to 0, each {timesteps[0] - timesteps[1]} smaller. "
-    "`prompted` makes a function of the noisy pictures and $t$ that answers with the network's guess for the prompts. `gamma` is explained below."
+    f"From $t = {t}$ to {t_prev}, for example, $a$ is {a:.3f}, $b$ is {b:.3f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.3f}.\n\n"
+    f"* **Picture.** In $x_t$ its factor is {seen:.3f}. The first two terms add up to ${a:.3f} + {b:.3f} \\cdot {seen:.3f} = {later:.3f}$, which is $\\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$.\n"
+    f"* **Noise.** In $x_t$ its factor is {before:.3f}, so in $b\\,x_t$ it is ${b:.3f} \\cdot {before:.3f} = {b * before:.3f}$. At {t_prev} it should be {after:.3f}. Fresh noise fills the gap, as the variances of independent noises add up: ${b * before:.3f}^2 + {rest:.3f}^2 \\approx {after:.3f}^2$."
+)
+
+# %% [markdown]
+# **Guidance** ([1.6](part_a/a1_6_guidance.ipynb)) makes the prompt stronger. It asks the network with the prompt ($\epsilon_c$) and with an empty one ($\epsilon_u$), and exaggerates the difference. In place of $\epsilon_\theta$ the loop uses
+#
+# $$ \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u). $$
+#
+# The **guidance scale** $\gamma$ (`gamma`) was 4 for the boat of {numref}`fig-index-strip`. With $\gamma = 1$, as for the flowers, only $\epsilon_c$ is left.
+
+# %% tags=["remove-input"]
+Markdown(
+    "Now in code, for eight pictures at once. `model` is the network of Part A, `schedule` has its $\\bar\\alpha_t$. "
+    f"The `timesteps` go from {timesteps[0]} to 0, each {timesteps[0] - timesteps[1]} smaller. "
+    "`prompted` makes a function that answers with the guided guess, as `.eps`."
 )
 
 # %% tags=["remove-cell"]
@@ -205,7 +216,7 @@ torch.set_grad_enabled(False)
 # %%
 names = "red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja"
 prompts = [f"a {name}" for name in names.split(", ")]
-denoise = prompted(model, prompts, gamma=4)  # the network, told the prompts
+denoise = prompted(model, prompts, gamma=4)  # guided
 
 rng = generators(range(8))  # a random generator for each, seeds 0 to 7
 x = unit_noise(model.shape, rng).to(model.device)  # the first noise
@@ -215,19 +226,13 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
     z = noise_like(x, rng)  # fresh noise
     x = schedule.step(x, x0_hat, t, t_prev, z)  # with a, b and z, as above
 
-# %% mystnb={"figure": {"caption": "Part A: what the loop above draws. The prompts were chosen, the pictures were not.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "What the loop above draws. The prompts were chosen, the pictures not.", "name": "fig-index-pictures"}, "image": {"alt": "Eight small pictures with their prompts above: red apple, broccoli, campfire, penguin, fish, cactus, sailboat, ninja."}} tags=["remove-input"]
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# A **seed** is what a random generator starts from: the same seed gives the same picture again. **Guidance** ([1.6](part_a/a1_6_guidance.ipynb)) asks the network twice, with the prompt ($\epsilon_c$) and with an empty one ($\epsilon_u$), and exaggerates the difference. (In training, the prompt was emptied now and then.) In place of $\epsilon_\theta$ the loop uses
-#
-# $$ \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u). $$
-#
-# For the boat of {numref}`fig-index-strip`, the **guidance scale** $\gamma$ (`gamma`) was 4 too. With $\gamma = 1$, as for the flowers, only $\epsilon_c$ is left.
-#
 # The same loop with another network draws digits:
 
-# %% mystnb={"figure": {"caption": "Part B: a sample of each digit from a network trained on handwritten digits, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 9, 30 steps. Nothing was selected: the five is broken.", "name": "fig-index"}, "image": {"alt": "A row of ten generated handwritten digits, zero to nine; the five is small and broken."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Part B: a sample of each digit from a network trained on handwritten ones, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 9, 30 steps. Not selected: the five is broken.", "name": "fig-index"}, "image": {"alt": "A row of ten generated handwritten digits, zero to nine; the five is small and broken."}} tags=["remove-input"]
 networks, _ = released("b3")
 net, digits = networks[max(networks)], torch.arange(10)
 T = MNIST_SCHEDULE.T
@@ -238,9 +243,9 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 # %% [markdown]
 # ## Three knobs
 #
-# Apart from settings such as $\gamma$, only three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
+# Apart from settings such as $\gamma$, three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for the prompts \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a skull with black outlines\", and blurred by 3 pixels \"a mushroom\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; the last two with timesteps 990, 960, .., 0. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a strawberry with green leaves, and the same upside down, a slice of watermelon with a green rind; a skull in red and white, and the same blurred, a mushroom with pale spots."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a teapot\", and turned upside down \"an elephant\"; \"a skull with black outlines\", and blurred by 3 pixels \"a mushroom\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 10, 0; the last two in 33 steps. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a grey teapot with its handle at the right, and the same turned upside down, a grey elephant with its trunk at the left; a skull in red and white, and the same blurred, a mushroom with pale spots."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -249,13 +254,14 @@ edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 finer = by_profile(strided_timesteps(990, 30), timesteps)
-both = visual_anagram(model, ["a strawberry", "a watermelon"], [FLIP])
-strawberry = generate(model, both, [1], finer)
+turn = VIEWS["half turn"]
+both = visual_anagram(model, ["a teapot", "an elephant"], [turn])
+teapot = generate(model, both, [10], finer)
 skull = hybrid(model, ["a mushroom", "a skull with black outlines"])
 skull = generate(model, skull, [0], finer).clamp(-1, 1)
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), strawberry, skull]
-below = [x[:1].cpu(), edited, filled, FLIP.apply(strawberry), low_pass(3.0)(skull)]
+above += [mushroom[None] * (1 - mask), teapot, skull]
+below = [x[:1].cpu(), edited, filled, turn.apply(teapot), low_pass(3.0)(skull)]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],
@@ -269,26 +275,26 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # | a prompt ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)) | noise | about the prompt | nothing |
 # | an edit ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)) | a picture with noise | about the prompt | nothing |
 # | a hole ([1.7.2](part_a/a1_7_2_inpainting.ipynb)) | noise | about the prompt | the picture outside the hole, with the noise that belongs to $t'$ |
-# | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about the picture with one prompt, and about it turned with another; take the mean, after turning the second answer back | nothing |
-# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | noise | about two prompts; take the large shapes of one answer, which are seen from afar, and the details of the other | nothing |
+# | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about two prompts, the second with the picture turned; turn that answer back, and take the mean | nothing |
+# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | noise | about two prompts; take the large shapes of one answer and the details of the other | nothing |
 #
 # ## The two parts
 #
-# The book works through project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know what a mean, a variance and a Gaussian are. [Notation](notation.md) lists the symbols, and the formulas with an N, such as (N.1).
+# The book works through project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know means, variances and Gaussians. [Notation](notation.md) lists symbols and formulas.
 #
 # **Part A takes a pretrained model apart.** What does noise [take away](part_a/a1_1_forward.ipynb)? How much of it comes back with a
-# [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in [many](part_a/a1_4_iterative_denoising.ipynb)? Then come the five tasks above. The coursework uses DeepFloyd IF, a far larger model, whose weights need an account and a GPU. This book comes with
-# a small one that was trained for it, [Emoji-64](appendix/emoji64.ipynb). ([DeepFloyd can be used instead](appendix/deepfloyd.md).)
+# [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in [many](part_a/a1_4_iterative_denoising.ipynb)? Then come the five tasks above. The coursework uses DeepFloyd IF, whose weights need an account and a GPU. This book comes with
+# a small model, [Emoji-64](appendix/emoji64.ipynb). (It answers with a mixture of picture and noise that gives the guess. [DeepFloyd can be used instead](appendix/deepfloyd.md).)
 #
 # **Part B trains from scratch, on digits.** [B1](part_b/b1_one_step_denoiser.ipynb): can a network remove noise in a single step? [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing, and [what limits](part_b/b2_limits.ipynb) its digits?
-# [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist? These networks come with the book too.
+# [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
 #
-# Each page draws its own figures, on a computer without a GPU. Where a measurement takes more than a minute, it shows a stored result and names the command that repeats it.
+# Each page draws its own figures, without a GPU. Longer measurements are stored, beside the command that repeats them.
 #
 # (running)=
 # ## Run it
 #
 # * **Colab**: click the rocket button, where the page shows one. The first cell fetches the rest.
 # * **Laptop**: clone the repository and type `make book`, or open a chapter's notebook after `make setup` with `.venv` as its Python.
-# * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on; the first cell does the rest.
+# * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on.
 # * **Binder**: enter the repository's address at mybinder.org; it reads `requirements.txt`.

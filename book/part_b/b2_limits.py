@@ -144,46 +144,12 @@ panels = {
     "mean of many $x_{299}$": (noised.mean(0), 0.12),
     "mean of pure noise": (eps.mean(0), 0.12),
 }
-<<<<<<< HEAD
-grid([digits[:10] for digits in drawn.values()], labels=[*drawn], size=0.65)
-
-# %% tags=["remove-input"]
-keys = {
-    "B2": B2,
-    "statistics": ("b2", "last", "anew", "noise"),
-    "weights": ("b2", "average", "noted", "noise"),
-    "start": ("b2", "last", "noted", "mean digit"),
-    "all three": REPAIRED,
-}
-
-
-def measured(name, row, light, brighter):
-    return [name, f"{row['fid']:.0f}", f"{row['spread']:.3f}", f"{light:.3f}", brighter]
-
-
-gap = found[B2]["fid"] - limits["real"]["fid"]
-assert 0.75 < (found[B2]["fid"] - found[REPAIRED]["fid"]) / gap < 0.85
-table(
-    [
-        measured(
-            name,
-            found[keys[name]],
-            digits.mean(),
-            int(((digits - drawn["B2"]).mean((1, 2, 3)) > 0).sum()) or "",
-        )
-        for name, digits in drawn.items()
-    ]
-    + [measured("real digits", limits["real"], mean_digit.mean(), "")],
-    ["", "Fréchet distance", "spread", "mean brightness", "brighter than B2's"],
-    f"Distance and spread: of {limits['images']:,} samples, as in B2. Brightness: of {len(drawn['B2'])} samples (the figure shows the first ten), and of all training digits. {STEPS} steps.",
-)
-=======
 fig, axes = plt.subplots(1, 3, figsize=(6, 2.2), layout="constrained")
 for ax, (title, (image, top)) in zip(axes, panels.items(), strict=True):
     ax.imshow(image[0], cmap="gray", vmin=-top, vmax=top)
     ax.set(title=title, xticks=[], yticks=[])
 plt.show()
->>>>>>> ed4
+assert 0.2 < schedule.alpha_bar[-1].sqrt() < 0.25
 
 # %% [markdown]
 # The soft patch is the mean digit. Pure noise lacks it. The repair puts it back: with $m$ for the mean of all training digits, it starts from
@@ -226,6 +192,7 @@ plt.show()
 # %% tags=["remove-input"]
 rungs = [*ladder.values()]
 steps_down = [change(a, b) for a, b in zip(rungs, rungs[1:], strict=False)]
+assert 0.75 < (fids[0] - fids[-1]) / (fids[0] - real) < 0.85
 said = ", ".join(f"{-fall:.0f} ± {error:.0f}" for fall, error in steps_down)
 Markdown(
     f"The three repairs lower the distance by {said} (one standard deviation). Chance in the samples explains none of the falls. "
@@ -275,29 +242,9 @@ fig.legend(
     ncols=4,
 )
 plt.show()
-
-<<<<<<< HEAD
-# %% tags=["remove-input"]
 assert len(falls) == 12 and max(by for by, _ in falls.values()) < 0
-sizes = [
-    round(rest[before]["fid"]) - round(rest[after]["fid"]) for before, after in falls
-]
-fall, error = max(falls.values(), key=lambda f: f[0] / f[1])
-noisier = {key[1:3]: row for key, row in found.items() if key[0] == "b2_to_noise"}
-fids = {key: round(row["fid"]) for key, row in noisier.items()}
-rise = change(noisier["average", "noted"], noisier["average", "anew"])
-Markdown(
-    f"The twelve lines fall by {min(sizes)} to {max(sizes)}. The least certain fall is {-fall:.0f} ± {error:.0f} (one standard deviation), so chance in the samples does not explain any. "
-    "This ± is smaller than the bars suggest: both ends of a line draw from the same noise, so chance moves them together.\n\n"
-    f"In the second training (section 3), new statistics help the last weights ({fids['last', 'noted']} to {fids['last', 'anew']}) "
-    f"but harm the average ({fids['average', 'noted']} to {fids['average', 'anew']}, {rise[0]:+.0f} ± {rise[1]:.0f}). "
-    "`python -m benchmarks.mnist_limits b2 --seed 181` trains B2 once more and measures it."
-)
 
-# %% mystnb={"code_prompt_show": "Show the eight distances"} tags=["remove-input", "hide-output"]
-=======
 # %% mystnb={"code_prompt_show": "Show all combinations, in numbers"} tags=["remove-input", "hide-output"]
->>>>>>> ed4
 table(
     [
         [*key[1:], f"{row['fid']:.0f} ± {jackknife(row['without_a_tenth']):.0f}"]
@@ -323,16 +270,7 @@ drawn = {
     "+ start": some_digits(average, mean_digit),
     "+ statistics": some_digits(with_own_statistics(average, recipe), mean_digit),
 }
-<<<<<<< HEAD
-fig, axes = plt.subplots(1, 3, figsize=(6, 2.2), layout="constrained")
-for ax, (title, (image, top)) in zip(axes, panels.items(), strict=True):
-    ax.imshow(image[0], cmap="gray", vmin=-top, vmax=top)
-    ax.set(title=title, xticks=[], yticks=[])
-plt.show()
-assert 0.2 < schedule.alpha_bar[-1].sqrt() < 0.25
-=======
 grid([*drawn.values()], labels=[*drawn], size=0.65)
->>>>>>> ed4
 
 # %% [markdown]
 # Ten digits show little of the fall. The first stays in pieces in all rows. The seventh was a plain 1, and gets a loop. The ninth was one too, and ends as two pieces. The distance compares the statistics of a thousand digits, so it can fall while single digits get worse.
