@@ -16,7 +16,7 @@
 #
 # Can one picture show two things, one from close by and the other from afar?
 #
-# **Yes, for some pairs and seeds.** Large areas show one thing, thin lines the other. From afar the lines are lost, and the areas stay.
+# **Yes, for some pairs and seeds.** Thin lines show one thing, large areas the other. From afar the lines are lost, and the areas stay.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -56,7 +56,6 @@ import torch.nn.functional as F
 
 from diffusion_utils.denoisers import blended, guided
 from diffusion_utils.diagrams import storyboard
-from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.files import ROOT
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, trajectory, unit_noise
@@ -72,51 +71,82 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
+# %% mystnb={"figure": {"caption": "One hybrid at four sizes: a skull for near, a mushroom for far. $\\gamma = 7$, seed 0, bands split at $\\sigma = 2$ pixels, as explained below. Pair and seed were chosen by eye.", "name": "fig-a19-strip"}, "image": {"alt": "The same red and white picture four times, each half as large as the one before. The largest is a skull in dark lines with red eye holes and a jaw. The smaller ones look like a red mushroom with white spots."}} tags=["hide-input"]
+ending = " with black outlines"
+far, near = "a mushroom", "a skull" + ending
+noise = generators([0])
+x_T = unit_noise(model.shape, noise).to(model.device)
+denoise = hybrid(model, [far, near], (2.0,))
+steps = [*trajectory(denoise, x_T, timesteps, model.schedule, generators=noise)]
+skull = steps[-1].x.clamp(-1, 1)
 
-# %% mystnb={"figure": {"caption": "Four hybrids at full size (above), blurred by $\\sigma = 3$ pixels (middle), and at a quarter of their size (below). The bands meet at $\\sigma = 2$; $\\gamma = 7$, seeds 0, 6, 0 and 0; pairs and seeds chosen by eye. The prompts for near end with \"with black outlines\", to ask for lines.", "name": "fig-a19-hybrids"}, "image": {"alt": "Four columns. Above: a red skull with white spots; a grey and white skull; a green frog face with a leaf and a wide mouth; a frog face in green and red. In the middle, the same pictures blurred: a mushroom, a panda's face, a green apple with a leaf, a watermelon. Below, the same pictures small."}} tags=["hide-input"]
-def small(x, scale=0.25):
+
+def small(x, scale):
     """x at a part of its size, in the middle of a white square."""
     x = F.interpolate(x, scale_factor=scale, antialias=True, mode="bilinear")
     return F.pad(x, [(64 - x.shape[-1]) // 2] * 4, value=1.0)
 
 
-far = ["a mushroom", "a panda", "a green apple", "a watermelon"]
-ending = " with black outlines"
-near = [f"a {b}{ending}" for b in ("skull", "skull", "frog", "frog")]
-seeds = [0, 6, 0, 0]
-hybrids = generate(model, hybrid(model, [far, near], (2.0,)), seeds, timesteps)
-hybrids = hybrids.clamp(-1, 1)
-blurred = low_pass(3.0)
-grid(
-    [unit_range(x) for x in (hybrids, blurred(hybrids), small(hybrids))],
-    titles=[
-        f"near: {b.removesuffix(ending)}\nfar: {a}"
-        for a, b in zip(far, near, strict=True)
-    ],
-    labels=["full size", "blurred", "1/4"],
-    size=1.6,
+sizes = {"full size": 1, "1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8}
+strip = torch.cat([small(skull, scale) for scale in sizes.values()])
+grid([unit_range(strip)], titles=list(sizes), size=1.7)
+
+# %% [markdown]
+# At full size dark lines draw a skull. As the picture shrinks, the lines fade, and a red mushroom with white spots is left. Step back, or squint: do you see the mushroom in the large picture?
+#
+# **How often does that work?** The judge of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the near thing in the picture as it is, and the far thing in the blurred picture.
+
+
+# %% tags=["hide-input"]
+def named(ranks):
+    """How often the judge puts the right name first: near, far and both."""
+    hits = [[b == 1, a == 1, a == b == 1] for a, b in ranks]
+    columns = zip(*hits, strict=True)
+    return [f"{sum(x)} of {len(x)} ({sum(x) / len(x):.0%})" for x in columns]
+
+
+outlines = {tuple(row["pair"]): row["ranks"] for row in search["hybrid in outlines"]}
+counted = {
+    "mushroom and skull": outlines["mushroom", "skull"],
+    f"all {len(outlines)} pairs": [ranks for row in outlines.values() for ranks in row],
+}
+table(
+    [[name, *named(ranks)] for name, ranks in counted.items()],
+    ["pair", "near", "far, blurred", "both"],
+    "How many hybrids the judge names right, with its first guess of 508 names. 16 seeds a pair, not selected; the pairs were chosen by hand. Blurred by σ = 3 pixels. From python -m benchmarks.pairs.",
 )
 
 # %% [markdown]
-# In the upper row lines draw the eyes and the jaw of a skull, or the eyes and the mouth of a frog; the last frog is hard to see. Blurred, most lines are faint, and the things for far are left. Step back, or squint: do you see them in the upper row?
-#
-# Four **readers** saw these pictures: a vision-language model, asked afresh each time, that saw only the numbered pictures. Two saw them at full size, and named the things for near; two saw them at a quarter, and named those for far. All sixteen first guesses were right.
+# The judge finds the far thing often, the near thing seldom. It may miss some: of the first pair it names no skull, though readers named the one above. Three more pairs:
+
+# %% mystnb={"figure": {"caption": "Three more hybrids, at full size (above) and at a quarter of it (below). $\\sigma = 2$, $\\gamma = 7$, seeds 6, 0 and 0; pairs and seeds chosen by eye. The prompts for near end with \"with black outlines\", to ask for lines.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above: a grey and white skull; a green frog face with a leaf and a wide mouth; a frog face in green and red. Below, the same pictures small: a panda's face, a green apple with a leaf, a slice of watermelon."}} tags=["hide-input"]
+fars = ["a panda", "a green apple", "a watermelon"]
+nears = [f"a {thing}{ending}" for thing in ("skull", "frog", "frog")]
+hybrids = generate(model, hybrid(model, [fars, nears], (2.0,)), [6, 0, 0], timesteps)
+hybrids = hybrids.clamp(-1, 1)
+grid(
+    [unit_range(hybrids), unit_range(small(hybrids, 1 / 4))],
+    titles=[
+        f"near: {b.removesuffix(ending)}\nfar: {a}"
+        for a, b in zip(fars, nears, strict=True)
+    ],
+    labels=["full size", "1/4"],
+    size=1.7,
+)
+
+# %% [markdown]
+# A **reader** is a vision-language model, asked afresh each time, that sees only numbered pictures. Two readers saw these three and the first one at full size, and named the things for near. Two others saw them at a quarter, and named those for far. All sixteen first guesses were right.
 #
 # ```{live} hybrid
 # ```
 #
 # ## The idea
 #
-# *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph, its large areas, with the fine parts of another. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`: in each step, ask it about both prompts, and add the coarse part of one answer and the fine part of the other.
+# *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph, its large areas, with the fine parts of another, its lines. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`. In each step we ask it about both prompts. We take the coarse part of one answer and the fine part of the other, and add them:
 
-# %% mystnb={"figure": {"caption": "The two bands, at $t = 660$ of a hybrid of a watermelon (far) and a sailboat with black outlines (near). Above, the clean picture that the network guesses for far, and its coarse band; below, its guess for near, and the fine band of that, around grey. Both guided, $\\sigma = 2$, $\\gamma = 7$, seed 0. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a slice of watermelon, an arrow named blur, the same slice blurred. Below: a sailboat with orange and yellow sails, an arrow named minus its blur, its outlines on grey. Both lead to the sum on the right, a sailboat in red and green."}} tags=["hide-input"]
-melon = ["a watermelon", "a sailboat" + ending]
+# %% mystnb={"figure": {"caption": "One step of the hybrid of {numref}`fig-a19-strip`, at $t = 660$. Above, the clean picture that the network guesses for far, and its coarse band; below, its guess for near, and the fine band of that, around grey. Both guided, $\\sigma = 2$, $\\gamma = 7$, seed 0. The sum is the $\\hat x_0$ of this step.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a red mushroom with white spots, an arrow named blur, the same mushroom blurred. Below: a white skull with dark outlines, an arrow named minus its blur, its lines on grey. Both lead to the sum on the right, a skull in red and white."}} tags=["hide-input"]
 k = by_profile(full=11, fast=1)
 t = timesteps[k]
-noise = generators([0])
-x_T = unit_noise(model.shape, noise).to(model.device)
-denoise = hybrid(model, melon, (2.0,))
-steps = [*trajectory(denoise, x_T, timesteps, model.schedule, generators=noise)]
 x_t = steps[k - 1].x  # what the step at t gets
 
 
@@ -127,7 +157,7 @@ def seen(prompt):
 
 
 coarse, fine = bands(2.0)
-one, other = map(seen, melon)
+one, other = seen(far), seen(near)
 above, below, right, end = 1.4, 0, 2.5, (4.8, 0.7)
 pictures = {
     (0, above): (one, r"$\hat x_0$: for far"),
@@ -149,12 +179,14 @@ assert torch.allclose(coarse(x_t) + fine(x_t), x_t, atol=1e-3)
 assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.01)
 
 # %% [markdown]
-# The step needs an estimate of the noise, so the bands of two such estimates are added:
+# The coarse band is a mushroom without edges. The fine band has the lines of a skull, and little colour.
+#
+# The step needs an estimate of the noise. So we add the bands of two such estimates. The filters are linear, so this adds the bands of the clean pictures too:
 #
 # $$ \epsilon_c = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2), \qquad f_{\text{high}}(\epsilon) = \epsilon - f_{\text{low}}(\epsilon) \tag{A.3} $$
 #
 # * $\epsilon_1$ is the estimate of the noise for the prompt to be read from afar, $\epsilon_2$ that for the prompt to be read from close by.
-# * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels. What it keeps is the **coarse band**. (The blur for looking is wider, 3 pixels, so that less of the fine band comes through.)
+# * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels. It keeps the **coarse band**.
 # * $f_{\text{high}}$ keeps the rest, the **fine band**.
 # * $\epsilon_c$ takes the place of the estimate with a prompt in (N.6), which guides it.
 #
@@ -170,13 +202,64 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 #
-# An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides each answer, the code their sum. That is the same: the bands of the answer without a prompt add up to it.
+# **Why may the step use this sum?** Each prompt decides one band, and the two bands add up to a whole estimate of the noise. This holds only roughly, because each answer sees both bands of $x_t$: in {numref}`fig-a19-bands` the guess for a mushroom has a mouth on its stem.
 #
-# **Why may the step use this sum?** Without guidance, a perfect network's $\hat x_0$ is a mean of clean pictures, weighted by their fit to $x_t$ and the prompt. So $f_{\text{low}}(\hat x_0)$ is the mean of their coarse bands; likewise $f_{\text{high}}$ and the other prompt. Suppose the bands were independent, and the filters orthogonal projections. Then (A.3) would be exact. But a blur is no projection: a second blur changes more (`grey` and `colour` below are projections). And each answer sees both bands of $x_t$: the guess for far has a dark mark where the mast is. So (A.3) holds only roughly.
+# ```{dropdown} When the sum would be exact
+# **Pictures or noise?** An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides each answer, the code their sum. That is the same too: the bands of the answer without a prompt add up to it.
+#
+# **What we want.** Without guidance, a perfect network's $\hat x_0$ is a mean of clean pictures, weighted by their fit to $x_t$ and the prompt. For a hybrid it should be this mean over pictures that take their coarse band from the first prompt and, independently, their fine band from the second. (A.3) gives it under two conditions:
+#
+# 1. The filters are orthogonal projections: applied twice, each does no more than once, and the two bands are perpendicular. Then the two bands of white noise are independent.
+# 2. With each prompt alone, the two bands of a clean picture are independent.
+#
+# Then the fine band of $x_t$ says nothing about the coarse band of $x_0$, nor the coarse about the fine. So $f_{\text{low}}(\hat x_0)$ depends on the coarse band of $x_t$ alone, $f_{\text{high}}(\hat x_0)$ on the fine band alone, and the sum is exact.
+#
+# A blur breaks the first condition: a second blur changes more. `grey` and `colour` below fulfil it. Pictures break the second one: lines lie where areas end.
+# ```
+#
+# ## Without choosing
+#
+# The first pair, with the first eight seeds:
+
+# %% mystnb={"figure": {"caption": "Nothing selected: a skull (near) and a mushroom (far), seeds 0 to 7, as they are (above) and blurred by $\\sigma = 3$ pixels (below). Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Eight red and white pictures in dark outlines. Seven have about the form of a skull, blurred that of a mushroom with white spots. That of seed 4 is a round head with yellow below, blurred a red and yellow blot."}} tags=["hide-input"]
+blurred = low_pass(3.0)
+eight = generate(model, hybrid(model, [far, near], (2.0,)), range(8), timesteps)
+eight = eight.clamp(-1, 1)
+grid(
+    [unit_range(eight), unit_range(blurred(eight))],
+    titles=[f"seed {seed}" for seed in range(8)],
+    labels=["as it is", "blurred"],
+    size=1.0,
+)
+
+# %% [markdown]
+# Blurred, seven of eight are a mushroom with white spots. Above, dark lines draw a head each time, but in some the eye holes and the teeth are hard to find.
+#
+# ## Where it fails
+#
+# The width $\sigma$ says where the bands are split. The same prompts and seed, with other widths:
+
+
+# %% mystnb={"figure": {"caption": "A skull (near) and a mushroom (far), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain red mushroom with white spots; in the middle the hybrid of skull and mushroom; on the right a skull filled with orange. Blurred, the first two are mushrooms, the last is still an orange head with a pale edge and a dark eye."}} tags=["hide-input"]
+def split_at(width):
+    """The hybrid of the same two prompts and seed, split at another width."""
+    return generate(model, hybrid(model, [far, near], (width,)), [0], timesteps)
+
+
+split = torch.cat([split_at(0.5), skull.cpu(), split_at(8.0)]).clamp(-1, 1)
+grid(
+    [unit_range(split), unit_range(blurred(split))],
+    titles=[rf"$\sigma = {width}$" for width in (0.5, 2, 8)],
+    labels=["as it is", "blurred"],
+    size=1.5,
+)
+
+# %% [markdown]
+# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, and there is only a mushroom. At $\sigma = 8$ the coarse band has only broad areas of colour. So the prompt for near draws the shapes, and much of them stays when blurred.
 #
 # ## Grey and colour
 #
-# Other linear filters can take the place of the bands, if what they let through adds up to the picture {cite:p}`geng2024b`. Let one prompt decide `grey`, the mean of red, green and blue, and another the rest, the `colour`:
+# Other linear filters can take the place of the bands, if what they let through adds up to the picture {cite:p}`geng2024b`. Let one prompt decide `grey`, the mean of red, green and blue at each pixel, and another the rest, the `colour`:
 
 # %%
 shapes = ["a panda", "a soccer ball", "a rabbit face"]
@@ -199,84 +282,11 @@ assert torch.allclose(grey(painted) + colour(painted), painted, atol=1e-3)
 assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 
 # %% [markdown]
-# The first prompt draws the thing, the second paints it. Of its thing mostly the colours are left; the panda has the melon's green rim and a slice too. We did not count how often that works.
+# The first prompt draws the thing, the second paints it. Of the second thing mostly the colours are left; the panda has the green rim of the melon too. We did not count how often that works.
 #
-# ## Where it fails
-#
-# The pair of {numref}`fig-a19-bands`, split at other widths:
-
-
-# %% mystnb={"figure": {"caption": "A watermelon (far) and a sailboat with black outlines (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain slice of watermelon; in the middle the slice with a few lines of a mast and a hull; on the right a sailboat with red sails. Blurred, the first is a slice of watermelon; the second mostly is, with a dark upright stripe; the last is like a sailboat."}} tags=["hide-input"]
-def split_at(width):
-    """The hybrid of the same two prompts and seed, split at another width."""
-    return generate(model, hybrid(model, melon, (width,)), [0], timesteps)
-
-
-widths = [0.5, 2.0, 8.0]
-split = torch.cat([split_at(0.5), steps[-1].x.cpu(), split_at(8.0)]).clamp(-1, 1)
-grid(
-    [unit_range(split), unit_range(blurred(split))],
-    titles=[rf"$\sigma = {w:g}$" for w in widths],
-    labels=["as it is", "blurred"],
-    size=1.3,
-)
-
-# %% [markdown]
-# At $\sigma = 0.5$ nearly the whole picture lies in the coarse band, so the prompt for far draws it alone. At $\sigma = 8$ the coarse band has only broad areas of colour, so the prompt for near draws the shapes, and they stay when blurred. At $\sigma = 2$ lines of a mast and a hull lie on a melon; blurred, a dark stripe stays.
-#
-# ## How often does it work?
-#
-# We have no good measure. The judge of [1.5](a1_5_sampling.ipynb), a network that names drawings, should put the thing for near first, and the one for far in the blurred picture. Here is one of the pairs above, with eight seeds:
-
-# %% mystnb={"figure": {"caption": "Nothing selected: a frog with black outlines (near) and a green apple (far), seeds 0 to 7, as they are (above) and blurred by $\\sigma = 3$ pixels (below). $\\sigma = 2$, $\\gamma = 7$. The numbers: the place of \"frog\" as it is and of \"green apple\" blurred, in the judge's list of 508 names.", "name": "fig-a19-seeds"}, "image": {"alt": "Eight green faces in dark lines, each with two eyes, a wide mouth and a leaf on its head. Below each the same blurred, a green apple with a leaf and two bumps at the top."}} tags=["hide-input"]
-judge = load_evaluator()
-eight = generate(model, hybrid(model, [far[2], near[2]], (2.0,)), range(8), timesteps)
-looks = {"frog": eight, "green apple": blurred(eight.clamp(-1, 1))}
-places = [name_ranks(judge, x, [name] * 8) for name, x in looks.items()]
-grid(
-    [unit_range(x) for x in looks.values()],
-    titles=[
-        f"seed {k}\n{a}, {b}" for k, (a, b) in enumerate(zip(*places, strict=True))
-    ],
-    labels=["as it is", "blurred"],
-    size=1.0,
-)
-
-# %% [markdown]
-# Lines draw two eyes and a mouth in each. The judge puts the apple first every time, and the frog never. It passes 81 of 960 hybrids (8 %). That may be too few: of the first four it names none as they are, though readers did. Its counts are folded here.
-
-# %% mystnb={"code_prompt_show": "Show the judge's counts"} tags=["remove-input", "hide-output"]
-outlines = search["hybrid in outlines"]
-by_pair = {tuple(row["pair"]): row["ranks"] for row in outlines}
-shown = [
-    by_pair[a[2:], b[2:].removesuffix(ending)][seed]
-    for a, b, seed in zip(far, near, seeds, strict=True)
-]
-counted = {
-    "the four above": shown,
-    "all hybrids": [ranks for row in outlines for ranks in row["ranks"]],
-    "control": [ranks for row in outlines for ranks in row["plain"]],
-}
-
-
-def named(ranks):
-    """How often the right name is first: near, far and both."""
-    hits = [[b == 1, a == 1, a == b == 1] for a, b in ranks]
-    columns = zip(*hits, strict=True)
-    return [f"{sum(x)} of {len(x)} ({sum(x) / len(x):.0%})" for x in columns]
-
-
-table(
-    [[name, *named(ranks)] for name, ranks in counted.items()],
-    ["", "near, as it is", "far, blurred", "both"],
-    "How often the judge puts the right name first of 508; blurred by σ = 3 pixels. "
-    f"All hybrids: {len(outlines)} pairs chosen by hand, 16 seeds each. The control is all training drawings of the things for near: blurred, they should not get the name of the thing for far. From python -m benchmarks.pairs.",
-)
-
-# %% [markdown]
 # ## Try it
 #
-# * **Swap** `far` and `near` in the call of `hybrid` for {numref}`fig-a19-hybrids`.
+# * **Swap** `far` and `near` in the call of `hybrid` for {numref}`fig-a19-strip`.
 # * **A pair of your own.** Add a cell with
 #   ```python
 #   both = ["a cookie", "a turtle with black outlines"]
