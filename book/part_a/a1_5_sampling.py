@@ -99,7 +99,7 @@ grid(
 #
 # `noise` is one random generator for each **seed**, the number from which its random numbers start. `trajectory` takes the steps (N.3), `last` returns the last picture.
 #
-# **What would a perfect network draw?** With exact guesses and small steps, the loop draws a random training drawing of this prompt, moved or recoloured as in training. In short, it draws from $p(x \mid \text{prompt})$.
+# **What would a perfect network draw?** With exact guesses and small steps, the loop draws a random training drawing of this prompt, moved or recoloured as in training. So it draws from $p(x \mid \text{prompt})$.
 #
 # We check it with pictures of one pixel. The pixel is white (1) in three of four drawings and black (−1) in one, and the guess is the exact mean of [1.3](a1_3_one_step_denoising.ipynb):
 
@@ -148,13 +148,15 @@ plt.show()
 # A ready-made language model turns each word into 384 numbers. Their mean and $t$ scale and shift the values in each block (**adaptive normalisation**). In the middle, at 4x4 places, each place also reads the single words (**cross-attention**).
 # ```
 #
-# ## Is it copying?
+# ## What you see
 #
-# Largely. Below each penguin stands the training drawing that is nearest. Their **distance** is the root mean square difference of their values, from −1 to 1, at half size.
+# In {numref}`fig-a15-prompts` all penguins can be recognised, but not the snake of seed 2. Some seeds give nearly the same snake.
+#
+# **Is it copying?** Largely. Below each penguin stands the training drawing that is nearest. Their **distance** is the root mean square difference of their values, from −1 to 1, at half size and the best of nine small shifts.
 #
 # Which distance would a new drawing have? The drawings come in seven styles. We take the penguin of one style, Twemoji, as if it were new, and look for the nearest drawing in the other six.
 
-# %% mystnb={"figure": {"caption": "Penguins of {numref}`fig-a15-prompts` (seeds 0 to 4), and one drawn by a person for the style Twemoji. Below: the nearest training drawing, for Twemoji among the other styles. The numbers are the distances.", "name": "fig-a15-copies"}, "image": {"alt": "Above, five soft penguins and a sharp one; below, a sharp penguin of nearly the same form for each. The distances of the five are 0.23 to 0.38, that of Twemoji 0.52. Seed 0 stands over a black penguin much like the Twemoji one, seed 2 over one turned to the side, seeds 1, 3 and 4 and Twemoji over the same purple one."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Penguins of {numref}`fig-a15-prompts` (seeds 0 to 4) and of the style Twemoji. Below: the nearest training drawing, for Twemoji among the other styles. Numbers: distances.", "name": "fig-a15-copies"}, "image": {"alt": "Above, five soft penguins and a sharp one; below, a sharp penguin of nearly the same form for each. The distances of the five are 0.23 to 0.38, that of Twemoji 0.52. Seed 0 stands over a black penguin much like the Twemoji one, seed 2 over one turned to the side, seeds 1, 3 and 4 and Twemoji over the same purple one."}} tags=["hide-input"]
 data = emoji()
 drawings = plain(data, torch.arange(len(data.images)))
 drawn = pictures[0][:5].clamp(-1, 1).cpu()
@@ -274,9 +276,7 @@ for ax, (one, two) in zip(axes[:, 0], things, strict=True):
 plt.show()
 
 # %% [markdown]
-# From 690 on both numbers are at least 0.9. Which of them goes ahead differs between the rows.
-#
-# Then we took 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
+# From 690 on both numbers are at least 0.9. Then we took 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
 
 # %% mystnb={"figure": {"caption": "Left: colour and silhouette as in {numref}`fig-a15-switch`, median of the pairs (bands: the middle half of them). Right: what the judge names first. No guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the silhouette between 870 and 810; the bands are wide there and overlap. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
 stored = ROOT / "benchmarks/results/prompt_switch.json"
@@ -301,7 +301,7 @@ for ax, title in zip(axes, ["from second to first", "named as"], strict=True):
 plt.show()
 
 # %% [markdown]
-# **The early steps decide.** From 750 on the judge rarely names the second thing. At 540 it names the first in most. Between them many pictures are neither.
+# **The early steps decide.** Both medians are above one half from 810 on (left). From 750 on the judge rarely names the second thing. At 540 it names the first in most (right). Between them many pictures are neither.
 #
 # ## Where it fails
 #

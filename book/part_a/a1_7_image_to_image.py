@@ -74,7 +74,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Two pictures of flat shapes (left), chosen from 25 that we tried. Beside each, for five starts $t$: above, the shapes with noise ($x_t$); below, what the loop makes of them. Last column: the same prompt and seed, without the shapes. Guidance scale $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A fish of a green ellipse and a triangle, and a green car with two dark wheels. To the right of each, a row with more and more noise over it, and below the results. The fish is smooth and green at 390, and from 510 on a blue fish with fins that lies as the shapes do; from pure noise a light blue fish is larger and turned up to the left. The car is green at 390, 510 and 600, with pale windows at 600; at 690 it is grey and red with blue windows, and from 780 on and from pure noise red."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures of flat shapes (left), chosen from 25 that we tried. Beside each: above, the shapes with the noise of $t$; below, what the loop makes of them. Last column: without the shapes. Guidance scale $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A fish of a green ellipse and a triangle, and a green car with two dark wheels. To the right of each, a row with more and more noise over it, and below the results. The fish is smooth and green at 390, and from 510 on a blue fish with fins that lies as the shapes do; from pure noise a light blue fish is larger and turned up to the left. The car is green at 390, 510 and 600, with pale windows at 600; at 690 it is grey and red with blue windows, and from 780 on and from pure noise red."}} tags=["hide-input"]
 
 
 def picture_of(shapes):
@@ -122,32 +122,31 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # %% [markdown]
 # ## The idea
 #
-# 1. Add noise to the picture, up to a timestep $t$ at which we start. This is the forward process of [1.1](a1_1_forward.ipynb), $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), with the given
-#    picture as $x_0$ and fresh noise $\epsilon$.
-# 2. Denoise from there to the end, with a prompt, as in [1.6](a1_6_guidance.ipynb).
+# The method is SDEdit {cite:p}`meng2022` with a prompt:
 #
-# **The model draws anew what the noise has covered.** Noise covers thin strokes first and large areas last, because over an area it averages out. It also hides what tells flat shapes from a drawing. So the loop can go on as from a noised drawing, which the model knows.
+# 1. Add noise to the picture $x_0$, up to a timestep $t$, the **start**: $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), as in [1.1](a1_1_forward.ipynb).
+# 2. Denoise from there with a prompt, guided as in [1.6](a1_6_guidance.ipynb).
 #
-# The method is SDEdit {cite:p}`meng2022`, with a prompt added.
+# **The model draws anew what the noise has covered.** Noise covers thin strokes first and large areas last, because over an area it averages out. It also hides that the shapes are flat, so that the loop goes on as from a noised drawing.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
 # :lines: 1,3-
 # ```
 #
-# `timesteps` is 990, 960, .., 0, and the start $t$ is `timesteps[i_start]`. `noised` is step 1; it also returns the random generators (`noise`) for the later steps. `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb). `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
+# `timesteps` is 990, 960, .., 0, and the start $t$ is `timesteps[i_start]`. `noised` is step 1; it also returns the random generators (`noise`). `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb). `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
 #
 # ## What you see
 #
 # In {numref}`fig-a17-prompts`, from left to right:
 #
-# * **Little noise** ($t = 390$): the shapes stay, with few changes.
+# * **Little noise** ($t = 390$): the shapes stay.
 # * **More noise** ($t = 510$ and 600): the model adds fins to the fish, and at 600 pale windows to the car. The fish is now blue, but it lies as the shapes do. The one from pure noise is turned up. The car is still green.
 # * **Much noise** (from $t = 690$): little of the green is left. At 780 the car is red, as from pure noise.
 #
 # ## Guidance can overrule what is seen
 #
-# Has the noise of $t = 690$ covered the colour? We take a house with a blue roof. Means over blocks of 8 × 8 pixels show what is left of it in $x_t$.
+# Has the noise of $t = 690$ covered the colour? We take a house with a blue roof. Means over blocks of 8 × 8 pixels show what is left.
 
 # %% mystnb={"figure": {"caption": "A house of shapes, from $t = 690$: $x_t$, its means over blocks, and \"a house\" for two $\\gamma$. Red: roofs that are on average more red than blue.", "name": "fig-a17-roof"}, "image": {"alt": "On the left a beige square with a blue triangle as its roof. Beside it four rows of eight pictures. In the noise the roof is faint; in the blocks it is blue or grey-blue in all eight. With gamma 1 all eight roofs are blue. With gamma 5 each is a red line over a gable in beige, grey or green."}} tags=["hide-input"]
 house = picture_of(
@@ -177,10 +176,10 @@ grid([unit_range(row) for row in rows], titles, labels, 0.75)
 #
 # ## How much noise?
 #
-# Little noise keeps your picture, much noise makes the thing clear. We measure both on 127 drawings. We average each over such blocks and redraw it with its name:
+# We average 127 drawings over such blocks, redraw each with its name, and measure:
 #
 # * **Recognised**: how often the judge of [1.5](a1_5_sampling.ipynb) puts the right one of its 508 names first.
-# * **Kept**: $1 - d / d_{\text{noise}}$. Here $d$ is the root mean square distance of the results, as blocks, from the given blocks. $d_{\text{noise}}$ is that of pictures drawn from pure noise with the same names. So 1 means that the blocks are the given ones, and 0 that they are no nearer than without the given picture.
+# * **Kept**: $1 - d / d_{\text{noise}}$. Here $d$ is the root mean square distance of the results, as blocks, from the given blocks. $d_{\text{noise}}$ is that of pictures drawn from pure noise with the same names. So 1 is the given blocks, and 0 is no nearer to them than those drawn from pure noise.
 
 # %% mystnb={"figure": {"caption": "Above: one of the drawings as blocks, redrawn as \"a strawberry\". Below: all 127, at eight starts $t$. Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves over the start t. Kept falls from 1 at 0 to 0.7 at 510, 0.43 at 870 and 0 at 990. Recognised rises from 0.2 at 0 to 0.67 at 510, stays near 0.7 up to 690 and reaches 0.97 at 990."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
@@ -222,16 +221,16 @@ axes["curve"].legend(loc="lower center")
 plt.show()
 
 # %% [markdown]
-# Up to $t = 510$ the share recognised rises from a fifth to two thirds, and 0.7 is kept. From 510 to 780 it changes little: the bars overlap. Pure noise gives the clearest things, but keeps nothing. The model was trained on these drawings, the judge on other styles.
+# Up to $t = 510$ the share recognised rises from a fifth to two thirds, and 0.7 is kept. From 510 to 780 its bars overlap, while less is kept. Pure noise gives the clearest things; there, kept is 0 by definition. The model was trained on these drawings, the judge on other styles.
 #
-# **Which $t$ first?** Try 510 (`i_start` = 16) or 600 (13). Too little of the prompt: more noise. Too little of your picture: less.
+# **Which $t$ first?** Try 510 (`i_start` = 16) as for these blocks, or 600 (13) as for the fish. Too little of the prompt: more noise. Too little of your picture: less.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two felt-pen drawings
 #
-# A program drew the house and the fish in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three pictures.
+# A program drew the house and the fish (how: `data/images/README.md`). The model was trained on none of the three.
 
-# %% mystnb={"figure": {"caption": "Three pictures (left) from the coursework's six starts, `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures (left) from `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
 titles = ["picture"] + [f"$t={timesteps[i]}$" for i in six]
 names = ["found-lighthouse", "drawn-house", "drawn-fish"]
@@ -253,7 +252,7 @@ grid(
 #
 # **Some pictures are lost.** From 780 on the lighthouse becomes a smudge, though the prompt names it.
 #
-# **A prompt without a name.** The coursework's prompt is "a high quality photo". The results lose details, then form. With the name, at $t = 780$, the boat gets two sails and the mushroom spots. But the boat's red is lost, and the cactus is in three loose pieces.
+# **A prompt without a name.** The coursework's prompt is "a high quality photo". The results lose details, then form. With the name, at $t = 780$, the mushroom gets its spots, but the cactus falls into three pieces.
 
 # %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. \"Named\": the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. Without a name the results lose, from left to right, the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the column with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
 middle, names = by_profile(full=7, fast=2), ["sailboat", "mushroom", "cactus"]
@@ -272,7 +271,7 @@ grid(
 )
 
 # %% [markdown]
-# **The whole picture has one start.** More noise for the walls is more for the roof. To keep one and redraw the other, see [1.7.2](a1_7_2_inpainting.ipynb).
+# **The whole picture has one start.** To keep a part, see [1.7.2](a1_7_2_inpainting.ipynb).
 #
 # ## Try it
 #
