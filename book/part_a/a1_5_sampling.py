@@ -97,11 +97,11 @@ grid(
 # :lines: 1,4-
 # ```
 #
-# `noise` is one random generator for each **seed**, the number from which its random numbers start. `trajectory` takes the steps (N.3), `last` returns the last picture.
+# `noise` is one random generator for each **seed**, a number that fixes the noise. `trajectory` takes the steps (N.3), `last` returns the last picture.
 #
 # **What would a perfect network draw?** With exact guesses and small steps, the loop draws a random training drawing of this prompt, moved or recoloured as in training. So it draws from $p(x \mid \text{prompt})$.
 #
-# We check it with pictures of one pixel. The pixel is white (1) in three of four drawings and black (−1) in one, and the guess is the exact mean of [1.3](a1_3_one_step_denoising.ipynb):
+# A check: let each drawing be one pixel, white (1) in three of four and black (−1) in one. The guess is the exact mean of [1.3](a1_3_one_step_denoising.ipynb).
 
 
 # %% mystnb={"figure": {"caption": "The loop with exact guesses, 99 steps. Left: 40 runs. Right: 1,000 ends (seeds 0 to 999; bars: one standard error around 250 and 750).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
@@ -137,11 +137,13 @@ axes[1].set(ylabel="runs", ylim=(0, 900))
 plt.show()
 
 # %% [markdown]
-# About three of four runs end at white, as they should. Our network's guesses are not exact, and its pictures are softer. Without such errors a network could draw nothing new {cite:p}`kamb2025`.
+# Three of four runs end at white, as they should. Our network's guesses are not exact, and its pictures are softer.
 #
 # ```{dropdown} Why the loop draws from the training drawings
 # 1. Let $x_t$ be such a drawing with the noise of $t$. Pick at random a clean drawing that fits, from $p(x_0 \mid x_t)$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
 # 2. The loop puts in the mean of all that fit. To leading order, only the variance $a^2\,\mathrm{Var}(x_0 \mid x_t)$ is missing, where $a$ is the factor of $\hat x_0$ in (N.3). It is of order $\beta^2$, that of the fresh noise, $\tilde\beta$, of order $\beta$. So their ratio goes to 0 as $\beta$ gets small against $1-\bar\alpha_t$.
+#
+# Without inexact guesses a network could draw nothing new {cite:p}`kamb2025`.
 # ```
 #
 # ```{dropdown} How a text gets into the network
@@ -152,9 +154,9 @@ plt.show()
 #
 # In {numref}`fig-a15-prompts` all penguins can be recognised, but not the snake of seed 2. Some seeds give nearly the same snake.
 #
-# **Is it copying?** Largely. Below each penguin stands the training drawing that is nearest. Their **distance** is the root mean square difference of their values, from −1 to 1, at half size and the best of nine small shifts.
+# **Is it copying?** Largely. Below each penguin stands the training drawing that is nearest. Their **distance** is the root mean square difference of their values at half size, for the best of nine small shifts.
 #
-# Which distance would a new drawing have? The drawings come in seven styles. We take the penguin of one style, Twemoji, as if it were new, and look for the nearest drawing in the other six.
+# How far would a new drawing be? The drawings come in seven styles. We treat the penguin of the style Twemoji as new, and compare it with the other six.
 
 # %% mystnb={"figure": {"caption": "Penguins of {numref}`fig-a15-prompts` (seeds 0 to 4) and of the style Twemoji. Below: the nearest training drawing, for Twemoji among the other styles. Numbers: distances.", "name": "fig-a15-copies"}, "image": {"alt": "Above, five soft penguins and a sharp one; below, a sharp penguin of nearly the same form for each. The distances of the five are 0.23 to 0.38, that of Twemoji 0.52. Seed 0 stands over a black penguin much like the Twemoji one, seed 2 over one turned to the side, seeds 1, 3 and 4 and Twemoji over the same purple one."}} tags=["hide-input"]
 data = emoji()
@@ -207,11 +209,11 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 990$ only the prompt says what to draw. $x_t$ shows no apple, but the first guess is a soft red one.
+# At $t = 990$, $x_t$ shows no apple, but the first guess is a soft red one: it comes from the prompt.
 #
 # ## When does the prompt decide?
 #
-# We begin with the prompt "a red apple" and change to "a rocket ship" at some $t$. We measure two things:
+# We begin with the prompt "a red apple" and change to "a rocket ship" at some $t$. We measure:
 #
 # * the **colour**: the mean of all pixels that are not white (red, green or blue below 0.8);
 # * the **silhouette**: a list of all pixels, 0 where white, else 1.

@@ -74,7 +74,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Two pictures of flat shapes (left), chosen from 25 that we tried. Beside each: above, the shapes with the noise of $t$; below, what the loop makes of them. Last column: without the shapes. Guidance scale $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A fish of a green ellipse and a triangle, and a green car with two dark wheels. To the right of each, a row with more and more noise over it, and below the results. The fish is smooth and green at 390, and from 510 on a blue fish with fins that lies as the shapes do; from pure noise a light blue fish is larger and turned up to the left. The car is green at 390, 510 and 600, with pale windows at 600; at 690 it is grey and red with blue windows, and from 780 on and from pure noise red."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures of flat shapes (left), chosen from 25 that we tried. Beside each: above, the shapes with the noise of $t$; below, what the loop makes of them. Last column: without the shapes. Guidance scale $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A fish of a green ellipse and a triangle, and a green car with two dark wheels. To the right of each, a row with more and more noise over it, and below the results. The fish is smooth and green at 390, blue-green at 510, and from 600 on a blue fish with an eye and fins, as low as the shapes; from pure noise a light blue fish is taller, with large fins above and below. The car is green at 390, 510 and 600, with pale windows at 600; at 690 it is grey and red with blue windows, and from 780 on and from pure noise red."}} tags=["hide-input"]
 
 
 def picture_of(shapes):
@@ -141,7 +141,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay.
-# * **More noise** ($t = 510$ and 600): the model adds fins to the fish, and at 600 pale windows to the car. The fish is now blue, but it lies as the shapes do. The one from pure noise is turned up. The car is still green.
+# * **More noise** ($t = 510$ and 600): the model adds an eye and fins to the fish, and at 600 pale windows to the car. The fish turns blue, but it keeps the low body of the shapes. The one from pure noise is taller. The car is still green.
 # * **Much noise** (from $t = 690$): little of the green is left. At 780 the car is red, as from pure noise.
 #
 # ## Guidance can overrule what is seen
