@@ -73,6 +73,7 @@ model = load_pretrained()
 timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
+shares = model.schedule.alpha_bar.sqrt()
 
 # %% mystnb={"figure": {"caption": "Two pictures of flat shapes (left), chosen from 25 that we tried. Beside each: above, the shapes with the noise of $t$; below, what the loop makes of them. Last column: without the shapes. Guidance scale $\\gamma = 5$, seed 0.", "name": "fig-a17-prompts"}, "image": {"alt": "A fish of a green ellipse and a triangle, and a green car with two dark wheels. To the right of each, a row with more and more noise over it, and below the results. The fish is smooth and green at 390, blue-green at 510, and from 600 on a blue fish with an eye and fins, as low as the shapes; from pure noise a light blue fish is taller, with large fins above and below. The car is green at 390, 510 and 600, with pale windows at 600; at 690 it is grey and red with blue windows, and from 780 on and from pure noise red."}} tags=["hide-input"]
 
@@ -223,7 +224,7 @@ plt.show()
 # %% [markdown]
 # Up to $t = 510$ the share recognised rises from a fifth to two thirds, and 0.7 is kept. From 510 to 780 its bars overlap, while less is kept. Pure noise gives the clearest things; there, kept is 0 by definition. The model was trained on these drawings, the judge on other styles.
 #
-# **Which $t$ first?** Try 510 (`i_start` = 16) as for these blocks, or 600 (13) as for the fish. Too little of the prompt: more noise. Too little of your picture: less.
+# **Which $t$ first?** Try 510 (`i_start` = 16) as for these blocks, or 600 (13) as for the fish. More noise brings more of the prompt, less noise more of your picture.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two felt-pen drawings
@@ -246,7 +247,7 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 390$ the colours are mostly duller, and the flower, of thin strokes, is hardly there. From 690 on the house is clean, without sun and flower. From 780 on the fish has blue and white fins.
+# At $t = 390$ the flower, of thin strokes, is hardly there. From 690 on the house is clean, without sun and flower. From 780 on the fish has blue and white fins.
 #
 # ## Where it fails
 #
@@ -254,7 +255,7 @@ grid(
 #
 # **A prompt without a name.** The coursework's prompt is "a high quality photo". The results lose details, then form. With the name, at $t = 780$, the mushroom gets its spots, but the cactus falls into three pieces.
 
-# %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. \"Named\": the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\"), all else equal.", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. Without a name the results lose, from left to right, the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the column with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. \"Named\": the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\").", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. Without a name the results lose, from left to right, the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the column with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
 middle, names = by_profile(full=7, fast=2), ["sailboat", "mushroom", "cactus"]
 images = torch.stack([shipped_image(name) for name in names])
 photo = prompted(model, "a high quality photo", 7)
@@ -271,7 +272,7 @@ grid(
 )
 
 # %% [markdown]
-# **The whole picture has one start.** To keep a part, see [1.7.2](a1_7_2_inpainting.ipynb).
+# To keep a part of the picture, see [1.7.2](a1_7_2_inpainting.ipynb).
 #
 # ## Try it
 #
