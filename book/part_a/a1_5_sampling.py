@@ -152,7 +152,7 @@ plt.show()
 #
 # ## What you see
 #
-# In {numref}`fig-a15-prompts` all penguins can be recognised, but not the snake of seed 2. Some seeds give nearly the same snake.
+# In {numref}`fig-a15-prompts` all penguins can be recognised, but not the snake of seed 2. Several snakes are nearly alike.
 #
 # **Is it copying?** Largely. Below each penguin stands the training drawing that is nearest. Their **distance** is the root mean square difference of their values at half size, for the best of nine small shifts.
 #
@@ -331,4 +331,4 @@ if model.upsample is not None:
 #
 # ## Try it
 #
-# * **Another prompt.** In {numref}`fig-a15-prompts`, put another thing into `prompts`. Do the seeds differ?
+# * **Another prompt.** In {numref}`fig-a15-prompts`, put another thing into `prompts`.
