@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.5 Sampling
 #
-# Can the loop draw a picture when it starts from nothing but noise? **Yes, and it is the loop of
+# Can the loop draw a picture when it starts from nothing but noise? **Yes, the loop of
 # [1.4](a1_4_iterative_denoising.ipynb) as it is. The prompt mostly decides what appears, the seed its pose and details.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
@@ -57,7 +57,7 @@ from IPython.display import Markdown
 
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.judge import plain
+from diffusion_utils.emoji64.judge import held_out, plain
 from diffusion_utils.files import ROOT
 from diffusion_utils.filters import exact_mean
 from diffusion_utils.metrics import distances
@@ -74,20 +74,15 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "Pictures from pure noise. No guidance. Right: the nearest training drawings.", "name": "fig-a15-prompts"}, "image": {"alt": "Three rows of four drawings on white: dogs, penguins and snakes. The first three of each row are soft. The dog of seed 0 faces us, the others walk to the left; the penguin of seed 2 is turned to the side; each snake lies in other curves. To the right three sharp drawings, with roughly the forms of the first three; but beside the snake of seed 2 stands a T-shirt."}} tags=["hide-input"]
-prompts = ["a dog", "a penguin", "a snake"]
-seeds = by_profile(full=range(3), fast=range(2))
+# %% mystnb={"figure": {"caption": "Pictures from pure noise, eight seeds of each prompt. No guidance.", "name": "fig-a15-prompts"}, "image": {"alt": "Two rows of eight soft drawings on white. Above, penguins: those of seeds 2 and 5 are turned to the side, the others face us; those of seeds 3 and 6 have a red spot on the chest, that of seed 7 a red cap. Below, green snakes: those of seeds 1, 3, 4 and 5 lie in a coil, the others in other curves, and that of seed 2 is hard to recognise."}} tags=["hide-input"]
+prompts = ["a penguin", "a snake"]
+seeds = by_profile(full=range(8), fast=range(2))
 pictures = [generate(model, model.denoiser(p), seeds, timesteps) for p in prompts]
-
-data = emoji()
-drawings = plain(data, torch.arange(len(data.images)))
-nearest = [distances(row.clamp(-1, 1), drawings).argmin(1) for row in pictures]
-rows = zip(pictures, nearest, strict=True)
 grid(
-    [unit_range(torch.cat([row, drawings[places]])) for row, places in rows],
-    titles=[f"{what} {s}" for what in ("seed", "nearest\nto seed") for s in seeds],
+    [unit_range(row) for row in pictures],
+    titles=[f"seed {s}" for s in seeds],
     labels=prompts,
-    size=1.05,
+    size=0.8,
 )
 
 # %% [markdown]
@@ -102,14 +97,11 @@ grid(
 # :lines: 1,4-
 # ```
 #
-# `noise` is one random generator for each seed. `trajectory` takes the steps (N.3), `last` returns the last picture. The same **seed** and prompt always give the same picture.
+# `noise` is one random generator for each **seed**, a number that fixes the noise. `trajectory` takes the steps (N.3), `last` returns the last picture.
 #
-# **What does the loop draw?** With exact guesses and small steps, it draws from $p(x \mid \text{prompt})$: a random training drawing of this prompt, moved or recoloured as in training. Why?
+# **What would a perfect network draw?** With exact guesses and small steps, the loop draws a random training drawing of this prompt, moved or recoloured as in training. So it draws from $p(x \mid \text{prompt})$.
 #
-# 1. Let $x_t$ be such a drawing with the noise of $t$. Pick at random a clean drawing that fits, from $p(x_0 \mid x_t)$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
-# 2. The loop puts in the mean of all that fit. To leading order, only the variance $a^2\,\mathrm{Var}(x_0 \mid x_t)$ is missing. It is of order $\beta^2$, that of the fresh noise, $\tilde\beta$, of order $\beta$. So their ratio goes to 0 as $\beta$ gets small against $1-\bar\alpha_t$.
-#
-# As a check, let a pixel be white in three of four drawings:
+# A check: let each drawing be one pixel, white (1) in three of four and black (−1) in one. The guess is the exact mean of [1.3](a1_3_one_step_denoising.ipynb).
 
 
 # %% mystnb={"figure": {"caption": "The loop with exact guesses, 99 steps. Left: 40 runs. Right: 1,000 ends (seeds 0 to 999; bars: one standard error around 250 and 750).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
@@ -145,25 +137,58 @@ axes[1].set(ylabel="runs", ylim=(0, 900))
 plt.show()
 
 # %% [markdown]
-# Our network's guesses are not exact, and its pictures are softer. Without such errors a network could draw nothing new {cite:p}`kamb2025`.
+# Three of four runs end at white, as they should. Our network's guesses are not exact, and its pictures are softer.
 #
-# **How does a text get into the network?** A ready-made language model turns each word into 384 numbers. Their mean and $t$ scale and shift the values in each block (**adaptive normalisation**). In the middle, at 4x4 places, each place also reads the single words (**cross-attention**).
+# ```{dropdown} Why the loop draws from the training drawings
+# 1. Let $x_t$ be such a drawing with the noise of $t$. Pick at random a clean drawing that fits, from $p(x_0 \mid x_t)$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
+# 2. The loop puts in the mean of all that fit. To leading order, only the variance $a^2\,\mathrm{Var}(x_0 \mid x_t)$ is missing, where $a$ is the factor of $\hat x_0$ in (N.3). It is of order $\beta^2$, that of the fresh noise, $\tilde\beta$, of order $\beta$. So their ratio goes to 0 as $\beta$ gets small against $1-\bar\alpha_t$.
+#
+# Without inexact guesses a network could draw nothing new {cite:p}`kamb2025`.
+# ```
+#
+# ```{dropdown} How a text gets into the network
+# A ready-made language model turns each word into 384 numbers. Their mean and $t$ scale and shift the values in each block (**adaptive normalisation**). In the middle, at 4x4 places, each place also reads the single words (**cross-attention**).
+# ```
 #
 # ## What you see
 #
-# In {numref}`fig-a15-prompts` the dogs of seeds 1 and 2 and the snake of seed 2 are hard to recognise. This snake is nearest to a T-shirt. The other eight have roughly the form of the nearest drawing.
+# In {numref}`fig-a15-prompts` all penguins can be recognised, but not the snake of seed 2. Several snakes are nearly alike.
+#
+# **Is it copying?** Largely. Below each penguin stands the training drawing that is nearest. Their **distance** is the root mean square difference of their values at half size, for the best of nine small shifts.
+#
+# How far would a new drawing be? The drawings come in seven styles. We treat the penguin of the style Twemoji as new, and compare it with the other six.
+
+# %% mystnb={"figure": {"caption": "Penguins of {numref}`fig-a15-prompts` (seeds 0 to 4) and of the style Twemoji. Below: the nearest training drawing, for Twemoji among the other styles. Numbers: distances.", "name": "fig-a15-copies"}, "image": {"alt": "Above, five soft penguins and a sharp one; below, a sharp penguin of nearly the same form for each. The distances of the five are 0.23 to 0.38, that of Twemoji 0.52. Seed 0 stands over a black penguin much like the Twemoji one, seed 2 over one turned to the side, seeds 1, 3 and 4 and Twemoji over the same purple one."}} tags=["hide-input"]
+data = emoji()
+drawings = plain(data, torch.arange(len(data.images)))
+drawn = pictures[0][:5].clamp(-1, 1).cpu()
+far, nearest = distances(drawn, drawings).min(1)
+
+other_styles = plain(data, data.style_index != data.styles.index("twemoji"))
+twemoji = held_out(data)[0][[data.names.index("penguin")]]
+far_new, nearest_new = distances(twemoji, other_styles).min(1)
+grid(
+    [
+        unit_range(torch.cat([drawn, twemoji])),
+        unit_range(torch.cat([drawings[nearest], other_styles[nearest_new]])),
+    ],
+    titles=[f"seed {s}\n{d:.2f}" for s, d in zip(seeds, far, strict=False)]
+    + [f"Twemoji\n{far_new.item():.2f}"],
+    labels=["picture", "nearest\ndrawing"],
+    size=0.95,
+)
 
 # %% tags=["remove-input"]
 stored = json.loads((ROOT / "benchmarks/results/emoji64_copying.json").read_text())
 far = np.array([*stored["gamma 1"]["nearest"].values()])  # (things, seeds)
 new = np.array([*stored["drawings"]["twemoji to the other styles"].values()])
 Markdown(
-    f"**Is it copying?** Largely. Of {far.size} pictures without guidance, {(far < new[:, None]).mean():.0%} "
-    "are nearer to a training drawing than one style's drawing of the same thing is to all drawings in the other styles."
+    f"We compared {far.size} pictures of {len(far)} things in this way. {(far < new[:, None]).mean():.0%} of them "
+    "have a smaller distance than the Twemoji drawing of the same thing. See also [Emoji-64](../appendix/emoji64.ipynb)."
 )
 
 # %% [markdown]
-# More in [Emoji-64](../appendix/emoji64.ipynb). An apple comes out of the noise:
+# ## From noise to an apple
 
 # %% mystnb={"figure": {"caption": "The noisy picture $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0, no guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 denoise = model.denoiser("a red apple")
@@ -184,7 +209,7 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 990$ only the prompt says what to draw: $x_t$ shows no apple, and the first guess is a soft red one.
+# At $t = 990$, $x_t$ shows no apple, but the first guess is a soft red one: it comes from the prompt.
 #
 # ## When does the prompt decide?
 #
@@ -193,7 +218,7 @@ grid(
 # * the **colour**: the mean of all pixels that are not white (red, green or blue below 0.8);
 # * the **silhouette**: a list of all pixels, 0 where white, else 1.
 #
-# Let $m$ be one of the two. It is $m_1$ for the apple, $m_2$ for the rocket, each drawn with its prompt alone. Then
+# Let $m$ be one of the two, $m_1$ that of the apple drawn with its prompt alone, and $m_2$ that of the rocket. Then
 #
 # $$ \frac{(m - m_2) \cdot (m_1 - m_2)}{\lVert m_1 - m_2 \rVert^2} $$
 #
@@ -257,7 +282,7 @@ plt.show()
 assert (switched[-1][0] - xs[-1][0].cpu().clamp(-1, 1)).abs().mean() < 0.01
 
 # %% [markdown]
-# In the first row the colour goes ahead, in the second the silhouette: at 930 it is at 0.62, the colour at 0.18. Then we took 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
+# From 690 on both numbers are at least 0.9. Then we took 508 pairs of prompts. **The judge**, a network trained to name drawings, says which thing came out.
 
 # %% mystnb={"figure": {"caption": "Left: colour and silhouette as in {numref}`fig-a15-switch`, median of the pairs (bands: the middle half of them). Right: what the judge names first. No guidance. Written by `python -m benchmarks.prompt_switch`.", "name": "fig-a15-when"}, "image": {"alt": "Left, two curves rise from 0 at 990 to 1 at the end. The colour passes one half shortly before 870, the silhouette between 870 and 810; the bands are wide there and overlap. Right, early changes give the thing of the second prompt, late ones that of the first; between 870 and 690 many pictures are named as neither, most around 810 and 750."}} tags=["hide-input"]
 stored = ROOT / "benchmarks/results/prompt_switch.json"
@@ -282,7 +307,7 @@ for ax, title in zip(axes, ["from second to first", "named as"], strict=True):
 plt.show()
 
 # %% [markdown]
-# At 690 most pairs are above 0.7 in both measures (left). From 750 on the judge rarely names the second thing. But at 690 it names the first in only about half, and at 540 in most (right). At 810 and 750 most are neither.
+# **The early steps decide.** Both medians are above one half from 810 on (left). From 750 on the judge rarely names the second thing. At 540 it names the first in most (right). Between them many pictures are neither.
 #
 # ## Where it fails
 #
@@ -309,8 +334,8 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# The phrase names no thing, and the network draws nearly the same with the empty prompt. A perfect network would draw a random training drawing, as the exact mean does. So the blobs come from inexact guesses.
+# The phrase names no thing, and the network draws nearly the same with the empty prompt. The exact mean gives training drawings. So the blobs come from inexact guesses.
 #
 # ## Try it
 #
-# * **Another prompt.** In {numref}`fig-a15-prompts`, put another thing into `prompts`. Do the seeds differ?
+# * **Another prompt.** In {numref}`fig-a15-prompts`, put another thing into `prompts`.
