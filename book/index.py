@@ -138,7 +138,7 @@ assert schedule.alpha_bar[0] > 0.999 and schedule.alpha_bar[-1] < 0.001
 # %% [markdown]
 # ## What the network learns
 #
-# Given $x_t$, $t$ and a prompt $p$, the network answers with a guess of the noise, $\epsilon_\theta(x_t, t, p)$. In training, a picture $x_0$ gets noise at a random timestep by (N.1), and the weights $\theta$ are changed so that the squared error of the guess becomes smaller:
+# Given $x_t$, $t$ and a prompt $p$, the network's answer gives a guess of the noise, $\epsilon_\theta(x_t, t, p)$. In training, a picture $x_0$ gets noise at a random timestep by (N.1), and the weights $\theta$ are changed so that the squared error of the guess becomes smaller:
 #
 # $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
 #
@@ -177,7 +177,7 @@ grid(
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). If $\hat x_0$ were the clean picture, they would give picture and noise the factors that belong to $t'$:
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). With them, picture and noise get the factors that belong to $t'$, if $\hat x_0$ is right:
 
 # %% tags=["remove-input"]
 t, t_prev = timesteps[len(timesteps) // 2 :][:2]
@@ -297,4 +297,4 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # * **Colab**: click the rocket button, where the page shows one. The first cell fetches the rest.
 # * **Laptop**: clone the repository and type `make book`, or open a chapter's notebook after `make setup` with `.venv` as its Python.
 # * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on.
-# * **Binder**: enter the repository's address at mybinder.org; it reads `requirements.txt`.
+# * **Binder**: enter the address of the book's repository at mybinder.org; it reads `requirements.txt`.

@@ -167,7 +167,7 @@ titles = ["$x_0$", "$\epsilon$", "$x_t$", "$v$"]
 grid(rows, titles=titles, labels=["$t = 950$", "$t = 50$"], size=1.2)
 
 # %% [markdown]
-# At $t = 950$ the noise is easy to guess, as it is nearly all of $x_t$. There $v$ is nearly the negative of the picture. At $t = 50$ the picture is easy to guess, and $v$ is nearly the noise. So $v$ always asks for what is hard to see.
+# At $t = 950$ the noise is easy to guess, as it is nearly all of $x_t$. There $v$ is nearly the negative of the picture. At $t = 50$ the picture is easy to guess, and $v$ is nearly the noise. So at both ends $v$ asks for what is hard to see; between them it is a mixture.
 #
 # ````{dropdown} A noisy picture at half its size is a noisy picture again
 # The mean of four independent noises has half the standard deviation. With $P$ for "the mean of each 2x2 pixels",
@@ -221,7 +221,7 @@ titles = ["noise", *(text or "(empty)" for text in texts)]
 grid([torch.cat([unit_range(x) for x in (noise, *guesses)])], titles=titles, size=1.2)
 
 # %% [markdown]
-# The noise shows nothing, so the form comes from the prompt alone. Asked for nothing, the model gives a blur. The blur of a penguin becomes sharp over the steps, as in [1.4](../part_a/a1_4_iterative_denoising.ipynb).
+# The noise is the same in all four, so what differs comes from the prompt. Asked for nothing, the model gives a brown blur, a mean of all things and of their coloured backgrounds. The soft penguin becomes sharp over the steps, as in [1.4](../part_a/a1_4_iterative_denoising.ipynb).
 #
 # We have not trained the model without the refiner, or with another target than $v$. So we cannot say how much either helps.
 #
@@ -302,7 +302,7 @@ axes[0].tick_params(length=0, labeltop=True, labelbottom=False)
 plt.show()
 
 # %% [markdown]
-# After 1,000 steps the colours are there, but rocket, dog and house are fragments. After 6,000 all eight have a clear form. After 18,000 the rocket has a window and the pencil its eraser; the broccoli and the dog are no better.
+# After 1,000 steps the colours are there, but rocket, dog and house are fragments. After 6,000 all but the rocket have a clear form. After 18,000 the rocket has a window; the broccoli and the dog are no better.
 #
 # The README has the commands (section Train); `--hours 6` and `--hours 1.5` give both networks the time of the table. We have not repeated the run.
 #
@@ -470,7 +470,7 @@ table(
 )
 
 # %% [markdown]
-# **It probably imitates.** Its pictures lie nearer to training drawings than one style to the others, by the median, and two of one thing are more alike than drawings in two styles. Guidance, the first row, makes pictures of one thing more alike, but brings them no nearer to the drawings. A model trained without one style would be a better test.
+# **It probably imitates.** A denoiser that is right on its list gives back the list ([1.3](../part_a/a1_3_one_step_denoising.ipynb)), and a name has only six drawings on average. By the median, its pictures lie nearer to training drawings than twemoji does to the other styles, and two of one thing are more alike than drawings in two styles. Guidance, the first row, makes pictures of one thing more alike, but brings them no nearer to the drawings. A model trained without one style would be a better test.
 #
 # ## What it cannot do
 #

@@ -165,7 +165,7 @@ right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# The best width is where the sum is smallest. With more noise it is wider. The dots, of one noise, lie close to the lines, which are for the mean over all noises.
+# The best width is where the sum is smallest. With more noise it is wider. The dots, of one noise, lie close to the lines, which are for the mean over all noises. At $t = 750$ nearly all are a little below: they share one noise. (The first figure cuts its values off at $\pm 1$ and looks at one picture, so its best widths are smaller.)
 #
 # ## Average what looks alike
 #
@@ -249,7 +249,7 @@ plt.show()
 #
 # ## Which filter is the closest?
 #
-# Both filters see only the noisy picture. The **best linear filter** also knows the 3,060 drawings that Part A's network was trained on. Each value of its answer is a sum of all 12,288 noisy values, each times a factor, and a constant. Of all factors and constants, it has those with the smallest expected squared error for these drawings (see the end).
+# Both filters see only the noisy picture, apart from their settings. The **best linear filter** also knows the 3,060 drawings that Part A's network was trained on. Each value of its answer is a constant plus a sum of all 12,288 noisy values, each times a factor. Its constants and factors are those whose expected squared error is smallest for these drawings (see the end).
 
 # %% tags=["remove-input"]
 data = emoji()
@@ -315,7 +315,7 @@ table(
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur, and at $t = 750$ worse. On the photograph the blur is ahead of it each time (last table).
+# At $t = 250$ non-local means is ahead: the boat has clean areas and sharp edges. At $t = 500$ it is hardly better than the blur by this measure, though it looks cleaner, and at $t = 750$ worse.
 #
 # The best linear filter gains 0.2 dB over the blur at $t = 500$, and 0.7 at 750. At $t = 250$ it is 0.2 dB behind: on the photograph, unlike the drawings that it knows, it loses 1.3 dB.
 #

@@ -262,7 +262,7 @@ plt.show()
 # %% [markdown]
 # **On the list, the exact mean is the best guess.** Up to $t = 900$ only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too. The error of the mean is below the network's at each timestep.
 #
-# **Not on the list, it is often far off.** With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. There the network is much closer to new drawings. At $t = 950$ the errors are nearly the same. At $t = 990$ the mean is ahead: very many drawings fit, and it is a brownish spot on white.
+# **Not on the list, it is often far off.** With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. There the network is much closer to new drawings. At $t = 950$ the network is barely ahead. At $t = 990$ the mean is ahead: very many drawings fit, and it is a brownish spot on white.
 #
 # ## Why doesn't the network draw the hospital?
 #
@@ -279,7 +279,7 @@ grid(
 )
 
 # %% [markdown]
-# A network that always gave the exact mean could draw only the list:
+# A network that always gave the exact mean would draw the list:
 
 
 # %% mystnb={"figure": {"caption": "Pictures drawn from noise as in [1.5](a1_5_sampling.ipynb), in 11 steps (seeds 0 to 3): by the network with \"a high quality photo\" and with \"a sailboat\", and by the exact mean in its place. Nearest: the training drawing with the smallest squared distance.", "name": "fig-a13-loop"}, "image": {"alt": "Five rows of four. The network without a name: soft, blotchy shapes that are hard to name. Nearest to them: a biscuit, a gravestone twice, a dumpling. With the prompt a sailboat: four soft orange boats on blue water. Nearest to them: each time the same boat with two yellow sails and a red hull. The exact mean: a biscuit, a crystal ball, a rice ball and a dodo, all clear."}} tags=["hide-input"]
@@ -307,7 +307,7 @@ labels = [
 grid([unit_range(x) for x in rows[:-1]], labels=labels, size=1.1)
 
 # %% [markdown]
-# With the exact mean each picture is a copy, less than 1 away from a training drawing. The network's eight are over 20 away from every one: shapes that are hard to name, or with a name soft boats, nearly those of one drawing.
+# With the exact mean each picture is a copy. The network's eight are far from every one: shapes that are hard to name, or with a name soft boats, nearly those of one drawing.
 #
 # Why does the network not copy? We have not tested it. It may be too small, or trained too briefly. And its main building block, the **convolution**, compares small pieces of pictures, hardly a whole one with 3,060 others.
 #
@@ -324,7 +324,7 @@ grid(
 )
 
 # %% [markdown]
-# All are soft, as averages are, and each boat has another wrong shape. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps.
+# All are soft. A mean over a short list is sharp as soon as one drawing outweighs the others; the network's guesses look like means over many shapes that would fit, on the list or not. Each boat has another wrong shape. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps.
 #
 # ## Try it
 #

@@ -15,7 +15,7 @@
 # # 1.4 Iterative denoising
 #
 # Why take many small steps, when one large step already removes the noise? **One step aims at the
-# mean of all pictures that fit. The exact mean is closer to the original than any other answer, on average, but it is soft. Many small steps end at one picture, a sharper one.**
+# mean of all pictures that fit. This mean is closer to the original than any other answer, on average, but where many pictures fit it is soft. Many small steps end at one picture, a sharper one.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -137,7 +137,7 @@ grid([unit_range(torch.cat(parts))], titles, size=1.5)
 # %% [markdown]
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
-# From $t'$ to $t$ the forward process multiplies the picture by $\sqrt\alpha$, with $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and adds noise of variance $\beta = 1 - \alpha$. This gives the factors (derived at the page's end):
+# From $t'$ to $t$ the forward process multiplies $x_{t'}$ by $\sqrt\alpha$, with $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and adds noise of variance $\beta = 1 - \alpha$. This gives the factors (derived at the page's end):
 #
 # $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
 #
@@ -246,7 +246,7 @@ grid(
 )
 
 # %% [markdown]
-# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps mast and spots.
+# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps the mast and more of the spots.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. **Named right** is the share that a network for names ([1.5](a1_5_sampling.ipynb)) calls by the right name.
 
@@ -294,7 +294,7 @@ for t in starts:
 #
 # ## Where it fails
 #
-# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. (The white ones of {numref}`fig-a14-many` are invented.) Counted over 64 seeds, it keeps less of them than one step and DDIM. With less fresh noise (a dial $\eta$, see the end) it keeps more:
+# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. (The white ones of {numref}`fig-a14-many` are invented.) Counted over 64 seeds, it keeps less of them than one step and DDIM. With its own noise in place of a part of the fresh one (a dial $\eta$, see the end) it keeps more:
 
 # %% mystnb={"code_prompt_show": "Show how much of the spots is left"} tags=["remove-input", "hide-output"]
 spots, dial = stored["spots"], stored["dial"]
@@ -345,7 +345,7 @@ table(
 # A doubled squared error costs 3 dB. The loop here loses about 2 dB (known drawings). So its one step is not exactly $\mu$, or its result or the original is no such draw.
 # ```
 #
-# ```{dropdown} A dial from DDIM to (N.3)
+# ```{dropdown} A dial from DDIM to fresh noise
 # With $\eta$ from 0 to 1 {cite:p}`song2021`, a part of the noise is fresh:
 #
 # $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}-\eta^2\tilde\beta}\;\epsilon_\theta(x_t, t) + \eta\sqrt{\tilde\beta}\,z. $$

@@ -152,9 +152,9 @@ plt.show()
 #
 # ## What you see
 #
-# In {numref}`fig-a15-prompts` all penguins can be recognised, but not the snake of seed 2. Several snakes are nearly alike.
+# In {numref}`fig-a15-prompts` all penguins can be recognised, but not all snakes: that of seed 2 has no clear form. Several snakes are nearly alike.
 #
-# **Is it copying?** Largely. Below each penguin stands the training drawing that is nearest. Their **distance** is the root mean square difference of their values at half size, for the best of nine small shifts.
+# **Is it copying?** In part. In the next figure, below each penguin stands the training drawing that is nearest. Their **distance** is the root mean square difference of their values at half size, for the best of nine small shifts.
 #
 # How far would a new drawing be? The drawings come in seven styles. We treat the penguin of the style Twemoji as new, and compare it with the other six.
 
@@ -215,7 +215,7 @@ grid(
 #
 # We begin with the prompt "a red apple" and change to "a rocket ship" at some $t$. We measure:
 #
-# * the **colour**: the mean of all pixels that are not white (red, green or blue below 0.8);
+# * the **colour**: the mean of all pixels that are not white (red, green or blue below 0.8, where 0 is black and 1 is white);
 # * the **silhouette**: a list of all pixels, 0 where white, else 1.
 #
 # Let $m$ be one of the two, $m_1$ that of the apple drawn with its prompt alone, and $m_2$ that of the rocket. Then
@@ -307,7 +307,7 @@ for ax, title in zip(axes, ["from second to first", "named as"], strict=True):
 plt.show()
 
 # %% [markdown]
-# **The early steps decide.** Both medians are above one half from 810 on (left). From 750 on the judge rarely names the second thing. At 540 it names the first in most (right). Between them many pictures are neither.
+# **The early steps decide.** Both medians are above one half from 810 on (left). From 750 on the judge rarely names the second thing. At 540 it names the first in most (right). From 870 to 690 about half of the pictures are neither.
 #
 # ## Where it fails
 #

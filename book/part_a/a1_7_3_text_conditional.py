@@ -153,33 +153,35 @@ grid(
 )
 
 # %% [markdown]
-# A larger $\gamma$ pulls towards the prompt, as a larger $t$ does.
+# Here a larger $\gamma$ pulls towards the prompt, as a larger $t$ does.
 #
 # ## Which $t$ and which $\gamma$?
 #
 # We asked the judge of [1.5](a1_5_sampling.ipynb), a network that names drawings. Is the picture's thing among its first five of 508 names? Is the prompt's?
 
-# %% mystnb={"figure": {"caption": "The two forces: share of results with the picture's thing, and with the prompt's, among the judge's first five names. Mean of four pairs (mushroom to umbrella and broccoli, sailboat to volcano and rocket), 16 seeds each. From `python -m benchmarks.edits`.", "name": "fig-a173-judge"}, "image": {"alt": "Three panels, each with a curve for the picture's thing that falls with the start t, and one for the prompt's thing that rises. They cross near 700 with gamma 1, near 540 with gamma 7, and near 480 with gamma 15."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The two forces: share of results with the picture's thing, with the prompt's, and with both among the judge's first five names. Mean of four pairs (mushroom to umbrella and broccoli, sailboat to volcano and rocket), 16 seeds each. From `python -m benchmarks.edits`.", "name": "fig-a173-judge"}, "image": {"alt": "Three panels, each with a curve for the picture's thing that falls with the start t, and one for the prompt's thing that rises. They cross near 700 with gamma 1, near 540 with gamma 7, and near 480 with gamma 15. A low third curve for both has its top of about a fifth near the crossing."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["forces"]
 t = [int(key) for key in edits[0] if key.isdigit()]
-things = {"the picture's thing": "s--", "the prompt's thing": "o-"}
+things = {"the picture's thing": "s--", "the prompt's": "o-", "both": "k:"}
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.6), sharey=True, layout="constrained")
 for ax, gamma in zip(axes, gammas, strict=True):
     rows = [row for row in edits if row["gamma"] == gamma]
     places = np.array([[row[str(start)] for start in t] for row in rows])
-    shares = (places <= 5).mean((0, 2))  # of (pairs, starts, seeds, things)
+    named = places <= 5  # (pairs, starts, seeds, things)
+    named = np.append(named, named.all(-1, keepdims=True), -1)
+    shares = named.mean((0, 2))
     for share, style in zip(shares.T, things.values(), strict=True):
         ax.plot(t, share, style, ms=4)
     ax.set_title(rf"$\gamma = {gamma}$", fontsize=10)
     ax.set(xlabel="start $t$", ylim=(-0.03, 1.03))
 axes[0].set(ylabel="share of results")
-fig.legend(axes[0].lines, list(things), loc="outside lower center", ncols=2)
+fig.legend(axes[0].lines, list(things), loc="outside lower center", ncols=3)
 plt.show()
 
 # %% [markdown]
-# With a larger $\gamma$ the curves cross at a smaller $t$.
+# With a larger $\gamma$ the curves cross at a smaller $t$. With $\gamma = 15$ half of the results at $t = 330$ show neither thing: so strong a guidance spoils the picture before the prompt's thing is there. Both things are seen in a fifth of the results at most, near the crossing.
 #
-# **A rule of thumb.** Begin near the crossing: with $\gamma = 7$ at $t = 540$ (`i_start` = 15). If the prompt's thing is missing, raise $t$ by 60; if the picture is lost, lower it.
+# **A rule of thumb** for a mixture: begin near the crossing, with $\gamma = 7$ at $t = 540$ (`i_start` = 15), and try several seeds. If the prompt's thing is missing, raise $t$ by 60; if the picture is lost, lower it.
 #
 # ## The coursework's prompts
 
@@ -206,7 +208,7 @@ grid(
 #
 # **The broccoli** is worse at 900 and 960 than at 780: its yellow stalk is like an arm with a hand. The white sheet gives the arm too, so it needs no mushroom.
 #
-# **The rocket** is another from the white sheet. So even at $t = 960$ the picture matters. How can that be?
+# **The rocket** and the ninja are others from the white sheet. So even at $t = 960$ the picture matters. How can that be?
 
 # %% tags=["remove-input"]
 boat, last = images[:1], six[-1]
@@ -215,7 +217,7 @@ sea = boat[0, 0, 48:]  # the red channel of the lowest quarter
 darker, noise = factor * (1 - sea).mean().item(), sea.numel() ** -0.5
 Markdown(
     f"In $x_t$ the picture has only the factor {factor:.3f}, beside noise of standard deviation 1: a single pixel drowns. But the sea is wide. The mean red of its {sea.numel():,} pixels is {darker:.3f} below that of the white sheet. The mean of as many noises has a standard deviation of only $1/\\sqrt{{{sea.numel()}}} = {noise:.3f}$. "
-    "If the network sees such wide areas, sixteen blocks of colour should do as well:"
+    "If the network sees such wide areas, sixteen blocks of colour should do as well as the rocket's sailboat:"
 )
 
 # %% mystnb={"figure": {"caption": "Above: the sailboat, its mean colours in sixteen blocks, a white sheet. Below: \"a rocket ship\" from each, $t = 960$, $\\gamma = 7$, seed 0.", "name": "fig-a173-blocks"}, "image": {"alt": "Above a sailboat, sixteen blocks of colour with blue ones at the bottom, and a white square. Below the first two the same light blue rocket, below the third a white one with a round window."}} tags=["hide-input"]
@@ -229,7 +231,7 @@ titles = ["sailboat", "blocks", "white sheet"]
 grid([unit_range(starting), unit_range(ends)], titles, size=1.2)
 
 # %% [markdown]
-# They do: with this seed the rocket is the same.
+# With this seed they do: the rocket is the same.
 #
 # Later methods keep the layout in other ways: prompt-to-prompt {cite:p}`hertz2022`, InstructPix2Pix {cite:p}`brooks2023`.
 #

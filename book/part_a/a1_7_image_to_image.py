@@ -127,7 +127,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # 1. Add noise to the picture $x_0$, up to a timestep $t$, the **start**: $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), as in [1.1](a1_1_forward.ipynb).
 # 2. Denoise from there with a prompt, guided as in [1.6](a1_6_guidance.ipynb).
 #
-# **The model draws anew what the noise has covered.** Noise covers thin strokes first and large areas last, because over an area it averages out. It also hides that the shapes are flat, so that the loop goes on as from a noised drawing.
+# **The model draws anew what the noise has covered**, and a strong guidance more than that (see below). Noise covers thin strokes first and large areas last, because over an area it averages out. It also hides that the shapes are flat, so that the loop goes on as from a noised drawing.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
@@ -141,7 +141,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay.
-# * **More noise** ($t = 510$ and 600): the model adds an eye and fins to the fish, and at 600 pale windows to the car. The fish turns blue, but it keeps the low body of the shapes. The one from pure noise is taller. The car is still green.
+# * **More noise** ($t = 510$ and 600): the model adds an eye and fins to the fish, and at 600 pale windows to the car. The fish turns blue, but it keeps the low body of the shapes. The one from pure noise is taller. The car is still mostly green.
 # * **Much noise** (from $t = 690$): little of the green is left. At 780 the car is red, as from pure noise.
 #
 # ## Guidance can overrule what is seen
@@ -178,14 +178,14 @@ in_blocks = F.avg_pool2d(x_t - alpha_bar.sqrt() * house, 8).std()
 assert abs(8 * in_blocks / (1 - alpha_bar).sqrt() - 1) < 0.1
 
 # %% [markdown]
-# The blocks of the roof are still bluish, for each seed. With $\gamma = 1$ all eight roofs stay blue. With $\gamma = 5$ each is a red line: **strong guidance overrules what can still be seen.**
+# The blocks of the roof are still bluish, for each seed. With $\gamma = 1$ all eight roofs stay blue. With $\gamma = 5$ each is a red line. Guidance multiplies by 5 the difference that the prompt makes, and to the model a house has a red roof. So **strong guidance overrules what can still be seen.**
 #
 # ## How much noise?
 #
 # We average 127 drawings over such blocks, redraw each with its name, and measure:
 #
 # * **Recognised**: how often the judge of [1.5](a1_5_sampling.ipynb) puts the right one of its 508 names first.
-# * **Kept**: $1 - d / d_{\text{noise}}$. Here $d$ is the root mean square distance of the results, as blocks, from the given blocks. $d_{\text{noise}}$ is that of pictures drawn from pure noise with the same names. So 1 is the given blocks, and 0 is no nearer to them than those drawn from pure noise.
+# * **Kept**: $1 - d / d_{\text{noise}}$. Here $d$ is the root mean square distance of the results, as blocks, from the given blocks. $d_{\text{noise}}$ is the same distance for pictures drawn from pure noise. So 1 means the given blocks, and 0 means as far from them as without them.
 
 # %% mystnb={"figure": {"caption": "Above: one of the drawings as blocks, redrawn as \"a strawberry\". Below: all 127, at eight starts $t$. Bars: 95 % intervals. $\\gamma = 5$, one seed for each drawing. From `python -m benchmarks.edits`.", "name": "fig-a17-tradeoff"}, "image": {"alt": "Above, a strawberry of blocks, smooth dark red ones at 390 and 510, redder ones with spots at 690 and 870, and from pure noise a smaller one with a green cap. Below, two curves over the start t. Kept falls from 1 at 0 to 0.7 at 510, 0.43 at 870 and 0 at 990. Recognised rises from 0.2 at 0 to 0.67 at 510, stays near 0.7 up to 690 and reaches 0.97 at 990."}} tags=["hide-input"]
 edits = json.loads((ROOT / "benchmarks/results/edits.json").read_text())["shapes"]
@@ -236,9 +236,9 @@ assert (round(kept[at_510], 1), round(share[at_510], 2)) == (0.7, 0.67)
 # **Which $t$ first?** Try 510 (`i_start` = 16) as for these blocks, or 600 (13) as for the fish. More noise brings more of the prompt, less noise more of your picture.
 #
 # (sec-hand-drawn)=
-# ## 1.7.1 A found picture and two felt-pen drawings
+# ## 1.7.1 A found picture and two drawings
 #
-# A program drew the house and the fish (how: `data/images/README.md`). The model was trained on none of the three.
+# A program drew the house and the fish in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three.
 
 # %% mystnb={"figure": {"caption": "Three pictures (left) from `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -260,7 +260,7 @@ grid(
 #
 # ## Where it fails
 #
-# **Some pictures are lost.** From 780 on the lighthouse becomes a smudge, though the prompt names it.
+# **Some pictures are lost.** From 780 on the lighthouse sinks into a haze, and at 960 it is a smudge, though the prompt names it.
 #
 # **A prompt without a name.** The coursework's prompt is "a high quality photo". The results lose details, then form. With the name, at $t = 780$, the mushroom gets its spots, but the cactus falls into three pieces.
 

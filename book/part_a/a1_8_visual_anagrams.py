@@ -114,7 +114,7 @@ grid(
 # %% [markdown]
 # The brim of the hat is the rim of the bucket. The handle of the teapot is the trunk of the elephant. The feet of the penguin are the tail of the fish. The penguin is harder to see.
 #
-# A **reader** is a vision-language model, asked afresh each time, that sees only numbered pictures. Two readers saw these five, each only one way up. All ten first guesses were right.
+# A **reader** is a vision-language model, asked afresh each time, that sees only numbered pictures. Two readers saw these five, each only one way up. All ten first guesses were right, in pictures that we had chosen.
 #
 # ```{live} anagram
 # ```
@@ -215,7 +215,7 @@ grid(
 # %% [markdown]
 # The judge puts "strawberry" first for all eight. Upside down, "watermelon" is among its first five for three. For the judge the first prompt wins.
 #
-# Now more pairs, chosen by hand, in four views: the flip, two turns and the **jigsaw**, which puts 4 x 4 square tiles in another order. A picture counts if the right name is among the judge's first five both ways. As a control the judge sees training drawings, which show one thing, in the same two ways.
+# Now more pairs, chosen by hand, in four views: the flip, two turns and the **jigsaw**, which puts 4 x 4 square tiles in another order. A picture counts if the right name is among the judge's first five both ways. As a control the judge sees training drawings in the same two ways: how often is "watermelon" among its first five for a strawberry turned upside down?
 
 
 # %% tags=["hide-input"]
@@ -249,7 +249,7 @@ table(
 #
 # It is not enough that $f$ is orthogonal: $f(x_0)$ must also look like a drawing.
 #
-# * The **jigsaw** tears outlines apart.
+# * The **jigsaw** tears outlines apart, a likely reason why it succeeds so rarely.
 # * **Shuffling** all pixels turns a drawing into grain. In {numref}`fig-a18-broken` a strawberry shows faintly above, a slice of watermelon below, each under the grain of the other.
 # * The **negative** $f(x) = -x$ swaps dark and light, since colours lie in $[-1, 1]$. It moves no outline, so the two things must share theirs: the ghost has the form of the penguin.
 
@@ -302,7 +302,7 @@ for view in (*VIEWS.values(), FLIP, shuffled, DOUBLED):
     assert torch.isclose(power, torch.tensor(4.0 if view is DOUBLED else 1.0))
 
 # %% [markdown]
-# Through the flip the estimate is as good as without a view. Noise of the wrong strength makes the error several times as large. Grain makes it larger still, though its noise is right: the network never learned from shuffled pictures.
+# Through the flip the estimate is as good as without a view. Doubling picture and noise makes the error several times as large. Grain makes it larger still, though its noise is right: the network never learned from shuffled pictures.
 #
 # ## Try it
 #

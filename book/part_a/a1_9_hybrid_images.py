@@ -92,7 +92,7 @@ strip = torch.cat([small(skull, scale) for scale in sizes.values()])
 grid([unit_range(strip)], titles=list(sizes), size=1.7)
 
 # %% [markdown]
-# At full size dark lines draw a skull. As the picture shrinks, the lines fade, and a red mushroom with white spots is left. Step back, or squint: do you see the mushroom in the large picture?
+# At full size dark and red lines draw a skull. As the picture shrinks, the lines fade, and the areas look more and more like a red mushroom with white spots. Step back, or squint: do you see the mushroom in the large picture?
 #
 # **How often does that work?** The judge of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the near thing in the picture as it is, and the far thing in the blurred picture.
 
@@ -188,7 +188,7 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 # * $\epsilon_1$ is the estimate of the noise for the prompt to be read from afar, $\epsilon_2$ that for the prompt to be read from close by.
 # * $f_{\text{low}}$ is a blur: each value is replaced by the mean of its neighbours, weighted by a Gaussian of width $\sigma = 2$ pixels. It keeps the **coarse band**.
 # * $f_{\text{high}}$ keeps the rest, the **fine band**.
-# * $\epsilon_c$ takes the place of the estimate with a prompt in (N.6), which guides it.
+# * $\epsilon_c$ is guided by (N.6), like the estimate with one prompt.
 #
 # ```{literalinclude} ../../diffusion_utils/views.py
 # :pyobject: low_pass
@@ -202,7 +202,7 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 #
-# **Why may the step use this sum?** Each prompt decides one band, and the two bands add up to a whole estimate of the noise. This holds only roughly, because each answer sees both bands of $x_t$: in {numref}`fig-a19-bands` the guess for a mushroom has a mouth on its stem.
+# **Why may the step use this sum?** Roughly, each prompt decides one band, and the two bands add up to a whole estimate of the noise. Only roughly, because each answer sees both bands of $x_t$: in {numref}`fig-a19-bands` the guess for a mushroom has a mouth on its stem.
 #
 # ```{dropdown} When the sum would be exact
 # **Pictures or noise?** An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides each answer, the code their sum. That is the same too: the bands of the answer without a prompt add up to it.
