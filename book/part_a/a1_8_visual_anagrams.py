@@ -54,6 +54,7 @@ import json
 import torch
 
 from diffusion_utils.denoisers import NoiseEstimate, viewed
+from diffusion_utils.diagrams import storyboard
 from diffusion_utils.emoji64.captions import called
 from diffusion_utils.emoji64.judge import load_evaluator, name_ranks
 from diffusion_utils.files import ROOT
@@ -151,11 +152,37 @@ rng = generators(range(8))
 x = unit_noise(model.shape, rng).to(model.device)
 path = trajectory(anagram, x, timesteps, model.schedule, generators=rng)
 
+# %% mystnb={"figure": {"caption": "One step of the strawberry, at $t = 690$. Estimates of the noise look like noise, so here are the clean pictures $\\hat x_0$ that they stand for. $\\gamma = 7$, seed 1.", "name": "fig-a18-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, and the strawberry that the first prompt sees in it. Below: the noisy picture upside down, a slice of melon that the second prompt sees in it, and this turned back. Both lead to their mean, a strawberry."}} tags=["hide-input"]
+steps = list(path)
+k = by_profile(full=timesteps.index(690) - 1, fast=0)
+x_t, t = steps[k].x[1:2], steps[k].t  # of seed 1
+turned = FLIP.apply(x_t)
+one = model.schedule.predict_x0(x_t, t, first(x_t, t).eps)
+other = model.schedule.predict_x0(turned, t, second(turned, t).eps)
+back = FLIP.invert(other)
+
+above, below, right, end = 1.4, 0, 2.1, (6.0, 0.7)
+pictures = {
+    (0, above): (x_t, "$x_t$"),
+    (right, above): (one, '"a strawberry"'),
+    (0, below): (turned, "$f(x_t)$"),
+    (right, below): (other, '"a watermelon"'),
+    (2 * right, below): (back, "turned back"),
+    end: ((one + back) / 2, "mean"),
+}
+arrows = [
+    ((0, above), (right, above), "network"),
+    ((0, below), (right, below), "network"),
+    ((right, below), (2 * right, below), "$f^{-1}$"),
+    ((right, above), end, ""),
+    ((2 * right, below), end, ""),
+]
+storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
+
 # %% [markdown]
 # Watch the dark rind of a melon, at the left at $t = 810$: it fades, and the leaves of the strawberry stay.
 
 # %% mystnb={"figure": {"caption": "The strawberry of {numref}`fig-a18-flip` coming out of noise: $\\hat x_0$ upright on the left, upside down on the right. Drag the slider. $\\gamma = 7$, seed 1.", "name": "fig-a18-animation"}} tags=["hide-input"]
-steps = list(path)
 guesses = [s.x0_hat[1:2] for s in steps]
 animation(
     [unit_range(torch.cat([x, FLIP.apply(x)], 3)) for x in guesses],
@@ -165,11 +192,12 @@ animation(
 )
 
 # %% tags=["remove-cell"]
-before, end = steps[-2:]
+assert torch.allclose((one + back) / 2, steps[k + 1].x0_hat[1:2], atol=0.01)
+before, last = steps[-2:]
 both_ways = visual_anagram(model, [called(name) for name in fruits])
 eps = both_ways(before.x[:1], before.t).eps
 x0_hat = model.schedule.predict_x0(before.x[:1], before.t, eps)
-assert torch.allclose(x0_hat, end.x0_hat[:1], atol=0.01)
+assert torch.allclose(x0_hat, last.x0_hat[:1], atol=0.01)
 
 # %% [markdown]
 # ## Why it can work
