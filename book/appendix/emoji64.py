@@ -16,7 +16,7 @@
 #
 # Most models that turn a sentence into a picture are too large to train at home. We wanted one that a single processor core can train, and a laptop can run. So it may know little: 508 things, drawn as emoji. Does it draw what it is asked for?
 #
-# **Mostly, if it is asked for one thing that it has learned. It draws the thing much as a training drawing shows it. Most of the 64 new words that we tried gave something else, as far as a judging network can tell. It failed at the three prompts that we tried with a number of things, letters or two things together.**
+# **Mostly, if it is asked for one thing that it has learned. It draws the thing much as a training drawing shows it. Most pictures for the 64 new words that we tried show something else, as far as a judging network can tell. It failed at the three prompts that we tried with a number of things, letters or two things together.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -326,7 +326,7 @@ plt.show()
 # We let two name what the model drew:
 #
 # * A **reader** is a vision-language model, asked afresh each time. It saw only the numbered pictures of every fifth name and wrote down what each shows. An answer is right if it is the name or a listed synonym. Readers agree much, even where they are wrong, so they are not independent.
-# * A **judge**, a small network, chooses from the 508 names. It learned from the same drawings, in all styles but one. The last row has real drawings in that style.
+# * A **judge**, a small network, chooses from the 508 names. It learned from the drawings in all styles but twemoji. The last row has real drawings in twemoji.
 
 # %% tags=["remove-input"]
 judge = load_evaluator()

@@ -121,7 +121,7 @@ assert (pixel.abs() - 1).abs().max() < 0.1
 #
 # The loops of Part A mostly visit every 30th timestep: 990, 960, .., 30, 0. A step from $t$ to the next, $t'$ (in code `t_prev`), adds up three pictures {cite:p}`ho2020`: the guess $\hat x_0$ from (N.2), the noisy picture $x_t$, and fresh noise $z \sim \mathcal N(0, I)$.
 
-# %% mystnb={"figure": {"caption": "One step, from $t = 390$ to $t' = 360$; seed 0, \"a mushroom\".", "name": "fig-a14-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a clean, soft mushroom, a noisy mushroom, noise, and the sum, a mushroom with a little less noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step, from $t = 390$ to $t' = 360$. $x_t$ is the given mushroom with the noise of $t$; seed 0, \"a mushroom\".", "name": "fig-a14-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a clean, soft mushroom, a noisy mushroom, noise, and the sum, a mushroom with a little less noise."}} tags=["remove-input"]
 unit = torch.eye(3).double()  # a step is linear: one factor at a time
 i = by_profile(full=20, fast=5)
 t, t_prev = timesteps[i : i + 2]
@@ -246,7 +246,7 @@ grid(
 )
 
 # %% [markdown]
-# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps the mast and more of the spots.
+# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps the mast and more of the spots. So what many steps bring here is sharpness. From pure noise ([1.5](a1_5_sampling.ipynb)) they bring more: there one step gives only the mean of all pictures that fit the prompt.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. **Named right** is the share that a network for names ([1.5](a1_5_sampling.ipynb)) calls by the right name.
 

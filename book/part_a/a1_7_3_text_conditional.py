@@ -15,7 +15,7 @@
 # # 1.7.3 Text-conditional image to image
 #
 # Can a text turn a picture into another thing? **Yes. Two forces act: the picture, through what the noise leaves of
-# it, and the prompt, in every step. Where neither has won, the two things below mix.**
+# it, and the prompt, in every step. In between, the two things often mix.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.

@@ -141,7 +141,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # In {numref}`fig-a17-prompts`, from left to right:
 #
 # * **Little noise** ($t = 390$): the shapes stay.
-# * **More noise** ($t = 510$ and 600): the model adds an eye and fins to the fish, and at 600 pale windows to the car. The fish turns blue, but it keeps the low body of the shapes. The one from pure noise is taller. The car is still mostly green.
+# * **More noise** ($t = 510$ and 600): the model adds an eye and fins to the fish, and at 600 a pale patch to the car, where windows belong. The fish turns blue, but it keeps the low body of the shapes. The one from pure noise is taller. The car is still mostly green.
 # * **Much noise** (from $t = 690$): little of the green is left. At 780 the car is red, as from pure noise.
 #
 # ## Guidance can overrule what is seen
@@ -178,7 +178,7 @@ in_blocks = F.avg_pool2d(x_t - alpha_bar.sqrt() * house, 8).std()
 assert abs(8 * in_blocks / (1 - alpha_bar).sqrt() - 1) < 0.1
 
 # %% [markdown]
-# The blocks of the roof are still bluish, for each seed. With $\gamma = 1$ all eight roofs stay blue. With $\gamma = 5$ each is a red line. Guidance multiplies by 5 the difference that the prompt makes, and to the model a house has a red roof. So **strong guidance overrules what can still be seen.**
+# The blocks of the roof are still bluish, for each seed. With $\gamma = 1$ all eight roofs stay blue. With $\gamma = 5$ each is a red line. Guidance multiplies by 5 the difference that the prompt makes, and to the model a house has a red roof. So here **strong guidance overrules what can still be seen.**
 #
 # ## How much noise?
 #

@@ -152,7 +152,7 @@ rng = generators(range(8))
 x = unit_noise(model.shape, rng).to(model.device)
 path = trajectory(anagram, x, timesteps, model.schedule, generators=rng)
 
-# %% mystnb={"figure": {"caption": "One step of the strawberry, at $t = 690$. Estimates of the noise look like noise, so here are the clean pictures $\\hat x_0$ that they stand for. $\\gamma = 7$, seed 1.", "name": "fig-a18-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, and the strawberry that the first prompt sees in it. Below: the noisy picture upside down, a slice of melon that the second prompt sees in it, and this turned back. Both lead to their mean, a strawberry."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One step of the strawberry, at $t = 690$. Estimates of the noise look like noise, so here are the clean pictures $\\hat x_0$ that they stand for. $\\gamma = 7$, seed 1.", "name": "fig-a18-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, and the strawberry that the first prompt sees in it. Below: the noisy picture upside down, a slice of melon that the second prompt sees in it, and this turned back. Both lead to their mean, a strawberry inside the rind of a melon."}} tags=["hide-input"]
 steps = list(path)
 k = by_profile(full=timesteps.index(690) - 1, fast=0)
 x_t, t = steps[k].x[1:2], steps[k].t  # of seed 1
@@ -241,7 +241,7 @@ grid(
 )
 
 # %% [markdown]
-# The judge puts "strawberry" first for all eight. Upside down, "watermelon" is among its first five for three. For the judge the first prompt wins.
+# The judge puts "strawberry" first for all eight. Upside down, "watermelon" is among its first five for three. For the judge the strawberry wins.
 #
 # Now more pairs, chosen by hand, in four views: the flip, two turns and the **jigsaw**, which puts 4 x 4 square tiles in another order. A picture counts if the right name is among the judge's first five both ways. As a control the judge sees training drawings in the same two ways: how often is "watermelon" among its first five for a strawberry turned upside down?
 
@@ -330,7 +330,7 @@ for view in (*VIEWS.values(), FLIP, shuffled, DOUBLED):
     assert torch.isclose(power, torch.tensor(4.0 if view is DOUBLED else 1.0))
 
 # %% [markdown]
-# Through the flip the estimate is as good as without a view. Doubling picture and noise makes the error several times as large. Grain makes it larger still, though its noise is right: the network never learned from shuffled pictures.
+# For these drawings the estimate through the flip is as good as without a view. Doubling picture and noise makes the error several times as large. Grain makes it larger still, though its noise is right: the network never learned from shuffled pictures.
 #
 # ## Try it
 #

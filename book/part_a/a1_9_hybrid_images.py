@@ -233,7 +233,7 @@ grid(
 )
 
 # %% [markdown]
-# Blurred, seven of eight are a mushroom with white spots. Above, dark lines draw a head each time, but in some the eye holes and the teeth are hard to find.
+# Blurred, seven of eight are a mushroom with white spots. Above, lines draw a head each time, but in some the eye holes and the teeth are hard to find.
 #
 # ## Where it fails
 #

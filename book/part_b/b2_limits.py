@@ -16,7 +16,7 @@
 #
 # **The Fréchet distance of B2's digits to real ones is about ten times that of other real digits. What in B2's recipe is to blame?**
 #
-# **In the training that we measured, three things: its weights, its start and its statistics. Each has a repair that needs no longer training. One after the other, they bring the distance below a third of what it was.**
+# **In the training that we measured, three things: its weights, its start and its statistics. Each has a repair that needs no further training step. One after the other, they bring the distance below a third of what it was.**
 #
 # We measured one training of B2 in all combinations of the repairs. A second training, with more noise, does not confirm the third repair: there, after the first one, it makes the distance larger.
 #
