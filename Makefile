@@ -116,10 +116,13 @@ links: $(INSTALLED)
 	sed 's/execute_notebooks: cache/execute_notebooks: "off"/' _config.yml > _build/links.yml
 	$(BIN)/jupyter-book build . --config _build/links.yml --builder custom --custom-builder linkcheck
 
-# Shows the site at http://127.0.0.1:8000 and builds it again, in small, after each edit.
+# Shows the site at http://127.0.0.1:8000 and builds it again, in small, after each edit. PORT=8001 takes another port.
 # The server runs in the background, where Ctrl-C does not reach it.
+PORT := 8000
 serve: $(INSTALLED)
-	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html 8000 & \
+	@$(BIN)/python -c "import socket; socket.create_server(('127.0.0.1', $(PORT)))" 2> /dev/null || \
+		{ echo "port $(PORT) is taken: stop what uses it, or say make serve PORT=8001"; exit 1; }
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory _build/html $(PORT) & \
 	trap "kill $$!" EXIT; trap exit INT TERM; \
 	BOOK_PROFILE=fast $(BIN)/watchfiles --filter _ext.sources.Sources \
 		--ignore-paths _build,runs,tests "make pairs pages" .

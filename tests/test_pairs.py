@@ -1,5 +1,6 @@
 """The chapters: each .py has its notebook, both the same; figures have captions and alt texts."""
 
+import os
 import re
 from pathlib import Path
 
@@ -114,3 +115,42 @@ def test_figure_names_are_unique():
 def test_the_drawing_functions_exist():
     names = ("grid", "loss_curve", "animation", "comparison")
     assert all(hasattr(show, name) for name in names)
+
+
+@pytest.fixture
+def chapter(tmp_path, monkeypatch):
+    """A short chapter and its notebook."""
+    source = tmp_path / "one.py"
+    source.write_text("# %% [markdown]\n# A text\n\n# %%\n1 + 1\n")
+    monkeypatch.setattr(pairs, "chapters", lambda root: [source.with_suffix(".ipynb")])
+    monkeypatch.setattr(pairs, "first_cell", lambda root: "# %%\nADDRESS = 'here'\n\n")
+    pairs.main(tmp_path)
+    return source
+
+
+def changed(path, old, new, seconds):
+    """Change a file, which is then so much newer than now."""
+    path.write_text(path.read_text().replace(old, new))
+    later = path.stat().st_mtime + seconds
+    os.utime(path, (later, later))
+
+
+def test_an_edit_in_the_notebook_is_not_lost(chapter, tmp_path):
+    notebook = chapter.with_suffix(".ipynb")
+    changed(notebook, "A text", "My text", 10)
+    with pytest.raises(SystemExit, match="one.ipynb was changed after its .py.*touch .*one.py"):
+        pairs.main(tmp_path)
+    assert "My text" in notebook.read_text()
+    changed(chapter, "A text", "Their text", 20)  # the newer one counts
+    pairs.main(tmp_path)
+    assert "Their text" in notebook.read_text()
+
+
+def test_a_notebook_that_git_could_not_merge_is_named(chapter, tmp_path):
+    notebook = chapter.with_suffix(".ipynb")
+    changed(notebook, "{", "<<<<<<< HEAD\n{", 10)
+    with pytest.raises(SystemExit, match="one.ipynb is no notebook: delete it"):
+        pairs.main(tmp_path)
+    notebook.unlink()
+    pairs.main(tmp_path)
+    assert "A text" in notebook.read_text()

@@ -1,6 +1,6 @@
 """Write each chapter's first cell and its notebook: `python -m _ext.pairs`.
 
-The .py of a chapter is the one to edit. Its first code cell is that of first_cell.py, with the address of
+The .py of a chapter is the one to edit; a notebook that was changed after it is not overwritten. Its first code cell is that of first_cell.py, with the address of
 the book; whatever else changes in a chapter, the cell is found by the line that names the address.
 """
 
@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+
+import jupytext
 
 from _ext import address
 from _ext.toc import ROOT, chapters
@@ -48,8 +50,36 @@ def write_first_cells(root=ROOT):
     return sources
 
 
-def main():
-    jupytext = [
+def edited(notebook):
+    """Whether a notebook was changed after its .py and says something else."""
+    source = notebook.with_suffix(".py")
+    if not notebook.exists() or notebook.stat().st_mtime <= source.stat().st_mtime:
+        return False
+    one, other = (
+        [(cell.cell_type, cell.source) for cell in jupytext.read(path).cells]
+        for path in (notebook, source)
+    )
+    return one != other
+
+
+def refuse(notebook):
+    """Stop with one line if a notebook holds what would be lost, or is none."""
+    name = notebook.relative_to(ROOT) if notebook.is_relative_to(ROOT) else notebook
+    try:
+        if not edited(notebook):
+            return
+    except ValueError:  # no JSON: mostly two versions that git could not merge
+        sys.exit(f"{name} is no notebook: delete it, and make pairs writes it anew")
+    sys.exit(
+        f"{name} was changed after its .py, which is the one to edit: put the change there, "
+        f"or run `touch {name.with_suffix('.py')}` to drop it"
+    )
+
+
+def main(root=ROOT):
+    for notebook in chapters(root):
+        refuse(notebook)
+    command = [
         sys.executable,
         "-m",
         "jupytext",
@@ -58,7 +88,7 @@ def main():
         "--to",
         "ipynb",
     ]
-    subprocess.run([*jupytext, *write_first_cells()], check=True, cwd=ROOT)
+    subprocess.run([*command, *write_first_cells(root)], check=True, cwd=root)
 
 
 if __name__ == "__main__":
