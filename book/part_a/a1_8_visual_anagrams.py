@@ -154,7 +154,7 @@ path = trajectory(anagram, x, timesteps, model.schedule, generators=rng)
 
 # %% mystnb={"figure": {"caption": "One step of the strawberry, at $t = 690$. Estimates of the noise look like noise, so here are the clean pictures $\\hat x_0$ that they stand for. $\\gamma = 7$, seed 1.", "name": "fig-a18-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, and the strawberry that the first prompt sees in it. Below: the noisy picture upside down, a slice of melon that the second prompt sees in it, and this turned back. Both lead to their mean, a strawberry inside the rind of a melon."}} tags=["hide-input"]
 steps = list(path)
-k = by_profile(full=timesteps.index(690) - 1, fast=0)
+k = by_profile(full=9, fast=0)
 x_t, t = steps[k].x[1:2], steps[k].t  # of seed 1
 turned = FLIP.apply(x_t)
 one = model.schedule.predict_x0(x_t, t, first(x_t, t).eps)
