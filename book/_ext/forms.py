@@ -92,7 +92,8 @@ def run(side, fields, buttons=(), sketches=(), below=""):
 def forms(pictures):
     """{name of a widget: its form}. pictures: the names of those that ship."""
     digits = [number("steps", "steps", 100, 1, 300), seed(7)]
-    emoji64 = [gamma(7), choice("steps", "steps", STEPS, 33), seed(0)]
+    steps_and_seed = choice("steps", "steps", STEPS, 33), seed(0)
+    emoji64 = [gamma(7), *steps_and_seed]
 
     def given(chosen):
         own = '<input name="own" type="file" accept="image/*">'
@@ -130,7 +131,8 @@ def forms(pictures):
             64,
             [
                 prompt("prompt", "prompt", "a tree"),
-                *[gamma(3), *emoji64[1:]],
+                gamma(3),
+                *steps_and_seed,
                 number("times", "how often each step is taken", 1, 1, 10),
                 *given("mushroom"),
             ],

@@ -72,9 +72,8 @@ def folder(app):
 def box(translator, node):
     title, names = WIDGETS[node["name"]]
     about = exported(folder(translator.builder.app))
-    largest = max(
-        path.stat().st_size for path in RUNTIMES
-    )  # a page fetches one of them
+    # a page fetches one of the runtimes
+    largest = max(path.stat().st_size for path in RUNTIMES)
     size = largest + sum(about["files"][name]["bytes"] for name in names)
     translator.body.append(
         BOX.format(

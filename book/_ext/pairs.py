@@ -1,7 +1,8 @@
 """Write each chapter's first cell and its notebook: `python -m _ext.pairs`.
 
-The .py of a chapter is the one to edit; a notebook that was changed after it is not overwritten. Its first code cell is that of first_cell.py, with the address of
-the book; whatever else changes in a chapter, the cell is found by the line that names the address.
+The .py of a chapter is the one to edit; a notebook that was changed after it is not overwritten. The first
+code cell is that of first_cell.py, with the address of the book; whatever else changes in a chapter, the
+cell is found by the line that names the address.
 """
 
 import re

@@ -163,7 +163,7 @@ for t in (950, 50):
         mix(x_0, t, eps) for mix in (model.schedule.forward, model.schedule.velocity)
     )
     rows.append(torch.cat([unit_range(x) for x in (x_0, eps, x_t, v)]))
-titles = ["$x_0$", "$\epsilon$", "$x_t$", "$v$"]
+titles = ["$x_0$", r"$\epsilon$", "$x_t$", "$v$"]
 grid(rows, titles=titles, labels=["$t = 950$", "$t = 50$"], size=1.2)
 
 # %% [markdown]
@@ -221,7 +221,7 @@ titles = ["noise", *(text or "(empty)" for text in texts)]
 grid([torch.cat([unit_range(x) for x in (noise, *guesses)])], titles=titles, size=1.2)
 
 # %% [markdown]
-# The noise is the same in all four, so what differs comes from the prompt. Asked for nothing, the model gives a brown blur, a mean of all things and of their coloured backgrounds. The soft penguin becomes sharp over the steps, as in [1.4](../part_a/a1_4_iterative_denoising.ipynb).
+# The noise is the same in all four, so what differs comes from the prompt. Asked for nothing, the model gives a brown blur, as a mean of all things would be, some of them on coloured backgrounds. The soft penguin becomes sharp over the steps, as in [1.4](../part_a/a1_4_iterative_denoising.ipynb).
 #
 # We have not trained the model without the refiner, or with another target than $v$. So we cannot say how much either helps.
 #

@@ -165,7 +165,7 @@ right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# The best width is where the sum is smallest. With more noise it is wider. The dots, of one noise, lie close to the lines, which are for the mean over all noises. At $t = 750$ nearly all are a little below: they share one noise. (The first figure cuts its values off at $\pm 1$ and looks at one picture, so its best widths are smaller.)
+# The best width is where the sum is smallest. With more noise it is wider. The dots, of one noise, lie close to the lines, which are for the mean over all noises. At $t = 750$ nearly all are a little below: they share one noise, and at the rim the blur mirrors the picture, so that a noise there counts twice, which the formula leaves out. (The first figure cuts values off at $\pm 1$ before it measures. So its best widths are smaller.)
 #
 # ## Average what looks alike
 #

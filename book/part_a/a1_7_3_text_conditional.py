@@ -178,6 +178,10 @@ axes[0].set(ylabel="share of results")
 fig.legend(axes[0].lines, list(things), loc="outside lower center", ncols=3)
 plt.show()
 
+# %% tags=["remove-cell"]
+picture, prompt, both = shares[0]  # of the last gamma, 15, at t = 330
+assert 0.45 < 1 - picture - prompt + both < 0.55 and shares[:, 2].max() < 0.21
+
 # %% [markdown]
 # With a larger $\gamma$ the curves cross at a smaller $t$. With $\gamma = 15$ half of the results at $t = 330$ show neither thing: so strong a guidance spoils the picture before the prompt's thing is there. Both things are seen in a fifth of the results at most, near the crossing.
 #

@@ -104,7 +104,8 @@ function oneStep(form, task, say) {
     const clean = await models.estimate(z);
     show(noisy, z, `z, PSNR ${psnr(z, x).toFixed(1)} dB`);
     show(denoised, clean, `estimate, PSNR ${psnr(clean, x).toFixed(1)} dB`);
-    say(`σ = ${sigma}${sigma === 0.5 ? ", the only one that the network was trained with" : ""}`);
+    const trained = sigma === 0.5 ? ", the only one that the network was trained with" : "";
+    say(`σ = ${sigma}${trained}. Computed by the ${models.where}.`);
   }
   function take(which) {
     elements.digit.value = which;
