@@ -27,14 +27,13 @@ from benchmarks.mnist_quality import (
     spread_of_pixels,
     training_digits,
 )
-from diffusion_utils.files import load_tensors
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.judge import WEIGHTS
 from diffusion_utils.mnist.recipes import RECIPES
 from diffusion_utils.mnist.release import MODELS, released, released_average, with_own_statistics
 from diffusion_utils.mnist.train import train_digits
 from diffusion_utils.mnist.unet import unet_denoiser
-from diffusion_utils.training.runs import CHECKPOINT, part
+from diffusion_utils.training.runs import part, read_state
 from diffusion_utils.training.runtime import accelerator, keep_freed_memory, progress
 
 FILE = RESULTS / "mnist_limits.json"
@@ -50,7 +49,7 @@ def trained(recipe):
     steps = train_digits(recipe, run, mnist(), accelerator("no"), checkpoint_steps=1000)
     for _ in progress(steps, recipe.steps):
         pass
-    state = load_tensors(run / CHECKPOINT)[0]
+    state = read_state(run)[0]
     both = recipe.network(), recipe.network()
     for network, name in zip(both, ("model", "ema"), strict=True):
         network.load_state_dict(part(state, name))

@@ -1,13 +1,13 @@
 """Draw from the shell: python -m diffusion_utils sample "a rocket ship" --out rocket.png."""
 
 import argparse
-import signal
 import sys
 from pathlib import Path
 
+from diffusion_utils.stopping import stopped_with
+
 if __name__ == "__main__":
-    # one line instead of a traceback, already during the imports
-    signal.signal(signal.SIGINT, lambda *_: sys.exit("\nstopped"))
+    stopped_with("stopped")
 
 import torch
 from tqdm import tqdm

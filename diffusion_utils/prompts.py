@@ -39,8 +39,10 @@ def readable(prompt, tokenizer, tokens):
         )
     for part in unknown:
         log.warning("the text encoder does not know %r in %r", part, prompt)
-    if len(tokenizer(text)["input_ids"]) > tokens:
-        log.warning("cut to %d tokens: %r", tokens, text)
+    places = tokenizer(text, return_offsets_mapping=True)["offset_mapping"]
+    if len(places) > tokens:
+        end = places[tokens - 2][1]  # the last token that is read marks the end
+        log.warning("cut to %d tokens: %r", tokens, text[:end])
     return text
 
 

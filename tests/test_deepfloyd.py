@@ -492,15 +492,6 @@ def test_the_list_is_not_written_over(listed):
     assert path.read_bytes() == before
 
 
-def test_control_c_is_one_line(listed, monkeypatch):
-    def stop(*arguments):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(shell, "embed", stop)
-    with pytest.raises(SystemExit, match="stopped; nothing is written"):
-        shell.main(listed[2])
-
-
 def test_a_prompt_is_encoded_as_the_pipeline_does(model, pipeline):
     for prompt in ("a dog", " A Dog ", "a cat " * 60):  # the last is cut
         theirs, _ = pipeline.encode_prompt(prompt, do_classifier_free_guidance=False)

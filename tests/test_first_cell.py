@@ -137,7 +137,7 @@ def test_what_fails_to_install_leaves_no_book_that_looks_whole(colab, tmp_path):
 def test_a_book_without_address_is_not_looked_for(tmp_path):
     address = "https://a-book.invalid"
     done = run(tmp_path / "c", tmp_path, address=address, COLAB_RELEASE_TAG="1")
-    assert len(done.stderr.splitlines()) == 1 and "Open this notebook" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "not published" in done.stderr
 
 
 CHAPTER = """# ---

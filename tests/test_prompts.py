@@ -90,7 +90,7 @@ def test_the_part_that_is_not_known_is_said(encoder, caplog):
 
 def test_long_prompts_are_cut_with_a_warning(encoder, caplog):
     long = encoder(["rocket " * 30])
-    assert "cut to 12 tokens: 'rocket rocket" in caplog.text
+    assert f"cut to 12 tokens: {' '.join(['rocket'] * 10)!r}\n" in caplog.text
     assert_close(long[0], encoder(["rocket " * 10])[0])
 
 

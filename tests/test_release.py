@@ -174,7 +174,7 @@ def test_the_command_refuses_in_one_line(models, tmp_path, monkeypatch):
     room.main()
     assert list(released("b2", models)[0]) == [2]
     monkeypatch.setattr(sys, "argv", ["release", str(tmp_path / "none")])
-    with pytest.raises(SystemExit, match="^error: No such file .*none"):
+    with pytest.raises(SystemExit, match="^error: there is no run in .*none"):
         room.main()
 
 

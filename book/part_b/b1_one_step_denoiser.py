@@ -31,8 +31,12 @@ marks = ("_config.yml", "diffusion_utils")
 books = [p for p in places if all((p / mark).exists() for mark in marks)]
 if not books:
     fetches = any(name.startswith(("COLAB_", "KAGGLE_")) for name in os.environ)
-    if not fetches or ADDRESS.endswith(".invalid"):
+    if not fetches:
         sys.exit("Open this notebook where it belongs, in a complete copy of the book.")
+    if ADDRESS.endswith(".invalid"):
+        sys.exit(
+            "This copy of the book is not published, so there is nothing to fetch."
+        )
     part = places[-1].with_suffix(".part")  # made again where it was cut short
     subprocess.run(["rm", "-rf", part], check=True)
     subprocess.run(["git", "clone", "-q", "--depth=1", ADDRESS, part], check=True)

@@ -3,6 +3,11 @@
 import argparse
 import sys
 
+from diffusion_utils.stopping import stopped_with
+
+if __name__ == "__main__":
+    stopped_with("stopped; nothing is written")
+
 import torch
 
 from diffusion_utils.deepfloyd.text import embed
@@ -25,8 +30,6 @@ def main(arguments=None):
         embed(prompts, args.out, device)
     except (ImportError, OSError, RuntimeError, ValueError) as error:
         sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("\nstopped; nothing is written")
 
 
 if __name__ == "__main__":

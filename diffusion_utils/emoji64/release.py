@@ -3,6 +3,7 @@
 import argparse
 import importlib.util
 import shutil
+import sys
 from pathlib import Path
 
 from diffusers import DDPMScheduler
@@ -11,8 +12,8 @@ from transformers import AutoModel, AutoTokenizer
 from diffusion_utils.emoji64.model import FOLDER
 from diffusion_utils.emoji64.network import EmojiUNet
 from diffusion_utils.emoji64.recipe import Recipe
-from diffusion_utils.files import atomic_folder, digest, load_tensors, record_sha256
-from diffusion_utils.training.runs import CHECKPOINT, check_longer, copy_record, part
+from diffusion_utils.files import atomic_folder, digest, record_sha256
+from diffusion_utils.training.runs import check_longer, copy_record, part, read_state
 
 WEIGHTS = "*/*.safetensors"
 # of sentence-transformers/all-MiniLM-L6-v2 at revision 1110a243fdf4706b3f48f1d95db1a4f5529b4d41
@@ -53,7 +54,7 @@ def release(base, refiner, folder=FOLDER, replace=False):
             that is there, or is not the refiner's. All stays as it was.
     """
     base, refiner, folder = Path(base), Path(refiner), Path(folder)
-    state, about = load_tensors(refiner / CHECKPOINT)
+    state, about = read_state(refiner)
     state = part(state, "ema")
     channels = tuple(about["recipe"]["channels"])
     if folder == FOLDER and channels != Recipe().channels:
@@ -61,7 +62,7 @@ def release(base, refiner, folder=FOLDER, replace=False):
             f"{refiner} is of a network with {channels} channels, maybe made with --smoke; "
             "the shipped weights stay"
         )
-    base_state, base_about = load_tensors(base / CHECKPOINT)
+    base_state, base_about = read_state(base)
     if not same(part(state, "base"), part(base_state, "ema")):
         raise ValueError(f"{refiner} was trained on another base than that in {base}")
     if not replace:
@@ -97,11 +98,14 @@ def main():
     )
     parser.add_argument("--encoder", action="store_true", help="write the text encoder anew")
     args = parser.parse_args()
-    if args.encoder:
-        release_encoder()
-        record_sha256(FOLDER, WEIGHTS)
-    if args.runs:
-        release(args.runs / args.base, args.runs / args.refiner, replace=args.replace)
+    try:
+        if args.encoder:
+            release_encoder()
+            record_sha256(FOLDER, WEIGHTS)
+        if args.runs:
+            release(args.runs / args.base, args.runs / args.refiner, replace=args.replace)
+    except (ImportError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from diffusion_utils.stopping import stopped_with
+
 if __name__ == "__main__":
+    stopped_with("stopped; the same command goes on from the last checkpoint, if there is one")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read when torch first allocates
 
 from diffusion_utils.emoji64.captions import called
@@ -27,6 +30,7 @@ from diffusion_utils.training.runs import (
     copy_record,
     part,
     read_history,
+    read_state,
     save_state,
 )
 from diffusion_utils.training.runtime import accelerator, best_precision, positive, progress
@@ -59,7 +63,7 @@ def cooled(run, steps):
     """
     copy = run.with_name(f"{run.name}-cooled")
     if not (copy / CHECKPOINT).exists():
-        state, about = load_tensors(run / CHECKPOINT)
+        state, about = read_state(run)
         recipe = about["recipe"] | {"cool_from": about["step"], "cooldown": steps}
         copy_record(run, copy)
         save_tensors(copy / CHECKPOINT, state, recipe=recipe, step=about["step"])
@@ -68,7 +72,7 @@ def cooled(run, steps):
 
 def recipe_of(run):
     """The `Recipe` of a run's checkpoint."""
-    values = load_tensors(run / CHECKPOINT)[1]["recipe"]
+    values = read_state(run)[1]["recipe"]
     return Recipe(**values | {"channels": tuple(values["channels"])})
 
 
@@ -80,9 +84,8 @@ def beginning(args, recipe):
         network.load_state_dict(load_tensors(path)[0])
         sources.append(digest(path))
     if args.base:
-        path = args.base / CHECKPOINT
-        network.base.load_state_dict(part(load_tensors(path)[0], "ema"))
-        sources.append(digest(path))
+        network.base.load_state_dict(part(read_state(args.base)[0], "ema"))
+        sources.append(digest(args.base / CHECKPOINT))
     return network, replace(recipe, start=" ".join(sources))
 
 
@@ -136,8 +139,8 @@ def parsed():
     return args
 
 
-def main():
-    args = parsed()
+def run_of(args):
+    """Begin or go on with the run that the arguments name."""
     device = accelerator(args.precision)
     data = emoji()
     # the base decides where there is much noise, the refiner errs where there is little
@@ -158,14 +161,19 @@ def main():
     options = {"hours": args.hours, "checkpoint_steps": args.checkpoint_steps}
     rows = train(task, run, device, steps=steps, **options)
     total = None if math.isinf(steps) else steps
-    try:
-        for row, networks in progress(rows, total, disable=not device.is_main_process):
-            if device.is_main_process and row.step % args.sheet_steps == 0:
-                path = run / f"sheet-{row.step:06d}.png"
-                contact_sheet(networks["ema"], encoder, recipe.size, path)
-    except KeyboardInterrupt:
-        sys.exit(f"\nstopped; the same command goes on from the last checkpoint in {run}")
+    for row, networks in progress(rows, total, disable=not device.is_main_process):
+        if device.is_main_process and row.step % args.sheet_steps == 0:
+            path = run / f"sheet-{row.step:06d}.png"
+            contact_sheet(networks["ema"], encoder, recipe.size, path)
     device.end_training()
+
+
+def main():
+    args = parsed()
+    try:
+        run_of(args)
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

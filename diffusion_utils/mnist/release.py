@@ -24,7 +24,7 @@ from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.recipes import RECIPES, DigitTask, Recipe
 from diffusion_utils.mnist.train import train_digits
 from diffusion_utils.mnist.unet import UNet
-from diffusion_utils.training.runs import CHECKPOINT, check_longer, part, read_history
+from diffusion_utils.training.runs import check_longer, part, read_history, read_state
 from diffusion_utils.training.runtime import accelerator, best_precision, progress
 
 MODELS = ROOT / "models" / "mnist"
@@ -32,7 +32,7 @@ MODELS = ROOT / "models" / "mnist"
 
 def snapshots(run):
     """A run's recipe, its weights {step: state}, on the way and newest, and their average or nothing."""
-    now, about = load_tensors(Path(run) / CHECKPOINT)
+    now, about = read_state(run)
     found = {about["step"]: part(now, "model")}
     for path in sorted(Path(run).glob("epoch-*.safetensors")):
         state, metadata = load_tensors(path)

@@ -7,7 +7,10 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from diffusion_utils.stopping import stopped_with
+
 if __name__ == "__main__":
+    stopped_with("stopped; the same command goes on from the last checkpoint, if there is one")
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")  # read when torch first allocates
 
 from diffusion_utils.files import save_tensors
@@ -59,19 +62,13 @@ def main():
     recipe = smoke(RECIPES[args.recipe]) if args.smoke else RECIPES[args.recipe]
     run = args.out or f"runs/{args.recipe}{'-smoke' if args.smoke else ''}"
     device = accelerator(args.precision)
-    steps = train_digits(
-        recipe,
-        run,
-        mnist(),
-        device,
-        stop_after=args.stop_after,
-        checkpoint_steps=args.checkpoint_steps,
-    )
+    options = {"stop_after": args.stop_after, "checkpoint_steps": args.checkpoint_steps}
     try:
+        steps = train_digits(recipe, run, mnist(), device, **options)
         for _ in progress(steps, recipe.steps, disable=not device.is_main_process):
             pass
-    except KeyboardInterrupt:
-        sys.exit(f"\nstopped; the same command goes on from the last checkpoint in {run}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
     device.end_training()
 
 

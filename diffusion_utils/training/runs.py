@@ -36,16 +36,28 @@ def save_state(run, recipe, step, networks, optimizer):
     save_tensors(Path(run) / CHECKPOINT, state, recipe=asdict(recipe), step=step)
 
 
+def read_state(run):
+    """The checkpoint of a run -> ({name: tensor}, metadata).
+
+    Raises:
+        FileNotFoundError: there is no run in that folder.
+        ValueError: the checkpoint is damaged.
+    """
+    path = Path(run) / CHECKPOINT
+    if not path.exists():
+        raise FileNotFoundError(f"there is no run in {run}, since it holds no {CHECKPOINT}")
+    return load_tensors(path)
+
+
 def resume(run, recipe, networks, optimizer):
     """Load the run's checkpoint into networks and optimizer, if there is one -> steps done.
 
     Raises:
         ValueError: the checkpoint is damaged, or of another recipe.
     """
-    path = Path(run) / CHECKPOINT
-    if not path.exists():
+    if not (Path(run) / CHECKPOINT).exists():
         return 0
-    state, metadata = load_tensors(path)
+    state, metadata = read_state(run)
     if metadata.get("recipe") != json.loads(json.dumps(asdict(recipe))):
         raise ValueError(
             f"{run} holds a run of another recipe; choose another --out folder, or delete it"
