@@ -120,7 +120,7 @@ plt.show()
 #
 # ## What the alphas do
 #
-# Part A has $T = 1000$ timesteps, from $t = 0$ to 999; Part B 300. How much noise belongs to each is fixed before the training, by a number $\bar\alpha_t$ ("alpha bar") that falls from almost 1, in Part A to almost 0. The noisy picture is
+# Part A has $T = 1000$ timesteps, from $t = 0$ to 999; Part B 300. How much noise belongs to each is fixed before the training, by a number $\bar\alpha_t$ ("alpha bar") that falls from almost 1 towards 0. The noisy picture is
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
@@ -146,7 +146,7 @@ assert schedule.alpha_bar[0] > 0.999 and schedule.alpha_bar[-1] < 0.001
 #
 # $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
 #
-# on average over pictures, timesteps and noises.
+# on average over pictures, timesteps and noises. (Part A's network gives each timestep another weight, which leaves the best guess the same: [1.3](part_a/a1_3_one_step_denoising.ipynb).)
 #
 # Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result, $\hat x_0$ ("x zero hat"), is the clean picture that the network sees:
 #
@@ -181,7 +181,7 @@ grid(
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). With them, picture and noise get the factors that belong to $t'$, if $\hat x_0$ is right:
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). With them, picture and noise get the factors that belong to $t'$, if $\hat x_0$ is right.
 
 # %% tags=["remove-input"]
 t, t_prev = timesteps[len(timesteps) // 2 :][:2]

@@ -295,6 +295,8 @@ def listed(x_t, t):
 
 
 few = TIMESTEPS[::3]  # 990, 900, .., 0
+
+
 def nearest(pictures, k=1):
     """The k-th nearest training drawing to each picture: distance and place."""
     found = torch.cdist(pictures.flatten(1), drawings.flatten(1)).kthvalue(k)
@@ -316,7 +318,7 @@ for name, way in ways.items():
 grid([unit_range(x) for x in rows], labels=labels, size=1.1)
 
 # %% [markdown]
-# With the exact mean each picture is a copy, at distance 0. The network copies none. Without a name it draws shapes that are hard to name. With a name it draws soft versions of one training drawing.
+# With the exact mean each picture is a copy of a drawing. The network copies none. Without a name it draws shapes that are hard to name. With a name it draws soft versions of one training drawing.
 
 # %% tags=["remove-input"]
 some = nearest(drawings[::30], k=2)[0]  # the nearest is the drawing itself

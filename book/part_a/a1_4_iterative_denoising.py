@@ -58,6 +58,7 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import Markdown
 
 from diffusion_utils.files import ROOT
 from diffusion_utils.pictures import shipped_image
@@ -98,34 +99,55 @@ grid(
 #
 # The smallest example is the one pixel of 1.3, black ($-1$) or white ($1$), with its exact mean as the guess:
 
-# %% mystnb={"figure": {"caption": "The guess $\\hat x_0$ for the one pixel in eight runs of the loop. All start at $x_{990} = 0$; their fresh noises differ (seeds 0 to 7). Dashed: grey, 0, the answer of one step.", "name": "fig-a14-pixel"}, "image": {"alt": "Eight lines that begin together at 0, zigzag, and end at 1 or at -1. Some cross 0 late."}} tags=["hide-input"]
+
+# %% mystnb={"figure": {"caption": "The guess $\\hat x_0$ for the one pixel in eight runs of a loop (seeds 0 to 7). Left: all start at $x_{990} = 0$, and each step adds fresh noise. Right: DDIM (see below), a loop without fresh noise, from eight random $x_{990}$. Dashed: grey, 0, nearly the answer of one step.", "name": "fig-a14-pixel"}, "image": {"alt": "Left, eight lines that begin together at 0, zigzag, and end at 1 or at -1; some cross 0 late. Right, eight smooth lines that begin near 0 and bend to 1 or -1; none crosses 0."}} tags=["hide-input"]
+def best_guess(x, t):
+    """The exact mean of the pixel, see 1.3."""
+    alpha_bar = schedule.at(t)
+    return torch.tanh(alpha_bar.sqrt() * x / (1 - alpha_bar))
+
+
 times, rng = strided_timesteps(990, 30), generators(range(8))
 pixel, runs = torch.zeros(8, 1), []
 for t, t_prev in pairwise(times):
-    alpha_bar = schedule.at(t)
-    x0_hat = torch.tanh(alpha_bar.sqrt() * pixel / (1 - alpha_bar))  # see 1.3
+    x0_hat = best_guess(pixel, t)
     z = noise_like(pixel, rng)
-    runs.append(x0_hat)
+    runs.append((x0_hat, pixel, z))
     pixel = schedule.step(pixel, x0_hat, t, t_prev, z)
+still = start = noise_like(pixel, generators(range(8)))
+smooth = []
+for t, t_prev in pairwise(times):
+    x0_hat = best_guess(still, t)
+    smooth.append(x0_hat)
+    eps = (still - schedule.at(t).sqrt() * x0_hat) / (1 - schedule.at(t)).sqrt()
+    still = schedule.forward(x0_hat, t_prev, eps)
 
-fig, ax = plt.subplots(figsize=(5, 2.3), layout="constrained")
-ax.plot(times[:-1], torch.cat(runs, 1).T, lw=1.2)
-ax.axhline(0, color="grey", ls="--")
-ax.set(xlim=(1000, 0), xlabel="$t$", ylabel=r"guess $\hat x_0$")
-ax.set_yticks([-1, 0, 1], ["black, $-1$", "0", "white, $1$"])
+fig, axes = plt.subplots(
+    1, 2, figsize=(7, 2.3), layout="constrained", sharex=True, sharey=True
+)
+titles = ["with fresh noise", "DDIM, random starts"]
+guesses = [[x0_hat for x0_hat, *_ in runs], smooth]
+for ax, title, lines in zip(axes, titles, guesses, strict=True):
+    ax.plot(times[:-1], torch.cat(lines, 1).T, lw=1.2)
+    ax.axhline(0, color="grey", ls="--")
+    ax.set(xlim=(1000, 0), xlabel="$t$", title=title)
+axes[0].set_ylabel(r"guess $\hat x_0$")
+axes[0].set_yticks([-1, 0, 1], ["black, $-1$", "0", "white, $1$"])
 plt.show()
 
 # %% tags=["remove-cell"]
-assert (pixel.abs() - 1).abs().max() < 0.1
+for end in pixel, still:
+    assert (end.abs() - 1).abs().max() < 0.1
+assert torch.equal(still.sign(), start.sign())
 
 # %% [markdown]
-# Each run ends at black or white, as the fresh noise decides.
+# Each run ends at black or white. On the left the fresh noise decides which. On the right the start does: what begins above 0 ends white.
 #
 # ## One step of the loop
 #
 # The loops of Part A mostly visit every 30th timestep: 990, 960, .., 30, 0. A step from $t$ to the next, $t'$ (in code `t_prev`), adds up three pictures {cite:p}`ho2020`: the guess $\hat x_0$ from (N.2), the noisy picture $x_t$, and fresh noise $z \sim \mathcal N(0, I)$.
 
-# %% mystnb={"figure": {"caption": "One step, from $t = 390$ to $t' = 360$. $x_t$ is the given mushroom with the noise of $t$; seed 0, \"a mushroom\".", "name": "fig-a14-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a clean, soft mushroom, a noisy mushroom, noise, and the sum, a mushroom with a little less noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step, from $t = 390$ to $t' = 360$. Each picture is shown before it is multiplied by the number above it. $x_t$ is the given mushroom with the noise of $t$; seed 0, \"a mushroom\".", "name": "fig-a14-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a clean, soft mushroom, a noisy mushroom, noise, and the sum, a mushroom with a little less noise."}} tags=["remove-input"]
 unit = torch.eye(3).double()  # a step is linear: one factor at a time
 i = by_profile(full=20, fast=5)
 t, t_prev = timesteps[i : i + 2]
@@ -160,6 +182,18 @@ table(
     rows,
     ["t → t'", "a, of x̂₀", "b, of x_t", "√β̃, of z"],
     "The three factors at four steps of the loop.",
+)
+
+# %% tags=["remove-input"]
+x0_hat, x_t, z = (part[0].item() for part in runs[times.index(690)])
+a, b, c = schedule.step(unit[1], unit[0], 690, 660, unit[2]).tolist()
+following = runs[times.index(660)][1][0].item()
+assert abs(a * x0_hat + b * x_t + c * z - following) < 1e-4
+Markdown(
+    f"For the one pixel of {{numref}}`fig-a14-pixel`, seed 0: $x_{{690}} = {x_t:.2f}$, "
+    f"the guess is ${x0_hat:.2f}$, and $z = {z:.2f}$. So $x_{{660}} = {a:.2f} \\cdot "
+    f"({x0_hat:.2f}) + {b:.2f} \\cdot ({x_t:.2f}) + {c:.2f} \\cdot ({z:.2f}) = "
+    f"{following:.2f}$."
 )
 
 # %% [markdown]
@@ -250,7 +284,7 @@ grid(
 )
 
 # %% [markdown]
-# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps the mast and more of the spots. So what many steps bring here is sharpness. From pure noise ([1.5](a1_5_sampling.ipynb)) they bring more: there one step gives only the mean of all pictures that fit the prompt.
+# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps the mast and more of the spots. So what (N.3) brings here is sharpness, not closeness. From pure noise ([1.5](a1_5_sampling.ipynb)) they bring more: there one step gives only the mean of all pictures that fit the prompt.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. **Named right** is the share that a network for names ([1.5](a1_5_sampling.ipynb)) calls by the right name.
 
@@ -292,13 +326,13 @@ for t in starts:
     assert max(known, key=known.get) == "one step"
 
 # %% [markdown]
-# * **Closer.** On known drawings one step is closest, as a mean should be. On our five new ones it is DDIM; five are too few to say more.
+# * **Closer.** On known drawings one step is closest, as a mean should be. On our five new ones DDIM is closer. The network only approximates the mean, and five drawings are too few to say more.
 # * **Sharper.** All three loops are sharper than one step. DDIM is about as sharp as (N.3), so sharp edges need no fresh noise.
 # * **Named right.** No loop has a higher mean than one step.
 #
 # ## Where it fails
 #
-# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. (The white ones of {numref}`fig-a14-many` are invented.) Counted over 64 seeds, it keeps less of them than one step and DDIM. With its own noise in place of a part of the fresh one (a dial $\eta$, see the end) it keeps more:
+# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. Counted over 64 seeds, it keeps less of them than one step and DDIM. It keeps more where a part of the fresh noise is replaced by the noise that the network found in $x_t$ (a dial $\eta$, see the end):
 
 # %% mystnb={"code_prompt_show": "Show how much of the spots is left"} tags=["remove-input", "hide-output"]
 spots, dial = stored["spots"], stored["dial"]

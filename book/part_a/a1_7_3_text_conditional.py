@@ -15,7 +15,7 @@
 # # 1.7.3 Text-conditional image to image
 #
 # Can a text turn a picture into another thing? **Yes. Two forces act: the picture, through what the noise leaves of
-# it, and the prompt, in every step. In between, the two things often mix.**
+# it, and the prompt, in every step. In between, the two things sometimes mix.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -103,7 +103,7 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # * **The picture** enters once, through what can still be seen of it in the first $x_t$.
 # * **The prompt** acts in every step, and guidance (N.6) with $\gamma > 1$ exaggerates it.
 #
-# Noise is as strong in fine patterns as in wide ones; a picture is strongest in wide ones ([1.1](a1_1_forward.ipynb)). So its details drown first. At $t = 570$ areas of colour and an outline still show, and the result stays near them.
+# Noise is as strong in fine patterns as in wide ones; a picture is strongest in wide ones ([1.1](a1_1_forward.ipynb)). So its details drown first. At $t = 570$ areas of colour and an outline still show, and the result keeps much of both.
 #
 # Five seeds, and the same prompt without a picture:
 
@@ -187,7 +187,7 @@ picture, prompt, both = shares[0]  # of the last gamma, 15, at t = 330
 assert 0.45 < 1 - picture - prompt + both < 0.55 and shares[:, 2].max() < 0.21
 
 # %% [markdown]
-# With a larger $\gamma$ the curves cross at a smaller $t$. With $\gamma = 15$ half of the results at $t = 330$ show neither thing: so strong a guidance spoils the picture before the prompt's thing is there. Both things are seen in a fifth of the results at most, near the crossing.
+# With a larger $\gamma$ the curves cross at a smaller $t$. With $\gamma = 15$ half of the results at $t = 330$ show neither thing: so strong a guidance spoils the picture before the prompt's thing is there. Both things are among its first five names in a fifth of the results at most, at the crossing or a little below it. A part of these may be guesses: five names are many.
 #
 # **A rule of thumb** for a mixture: begin near the crossing, with $\gamma = 7$ at $t = 540$ (`i_start` = 15), and try several seeds. If the prompt's thing is missing, raise $t$ by 60; if the picture is lost, lower it.
 #
@@ -216,16 +216,17 @@ grid(
 #
 # **The broccoli** is worse at 900 and 960 than at 780: its yellow stalk is like an arm with a hand. The white sheet gives the arm too, so it needs no mushroom.
 #
-# **The rocket** and the ninja are others from the white sheet. So even at $t = 960$ the picture matters. How can that be?
+# **From the white sheet** come another rocket and another ninja. So even at $t = 960$ the picture matters. How can that be?
 
 # %% tags=["remove-input"]
 boat, last = images[:1], six[-1]
 factor = model.schedule.at(timesteps[last]).sqrt().item()
 sea = boat[0, 0, 48:]  # the red channel of the lowest quarter
-darker, noise = factor * (1 - sea).mean().item(), sea.numel() ** -0.5
+contrast, noise = (1 - sea).mean().item(), sea.numel() ** -0.5
+darker = factor * contrast
 Markdown(
-    f"In $x_t$ the picture has only the factor {factor:.3f}, beside noise of standard deviation 1: a single pixel drowns. But the sea is wide. The mean red of its {sea.numel():,} pixels is {darker:.3f} below that of the white sheet. The mean of as many noises has a standard deviation of only $1/\\sqrt{{{sea.numel()}}} = {noise:.3f}$. "
-    "If the network sees such wide areas, sixteen blocks of colour should do as well as the rocket's sailboat:"
+    f"In $x_t$ the picture has only the factor {factor:.3f}, beside noise of standard deviation 1: a single pixel drowns. But the sea is wide. In the picture, the mean red of its {sea.numel():,} pixels is {contrast:.2f} below that of the white sheet, so in $x_t$ it is ${factor:.3f} \\cdot {contrast:.2f} = {darker:.3f}$ below. The mean of as many noises has a standard deviation of only $1/\\sqrt{{{sea.numel()}}} = {noise:.3f}$. "
+    "If the network sees such coarse colours, sixteen blocks should do as well as the rocket's sailboat:"
 )
 
 # %% mystnb={"figure": {"caption": "Above: the sailboat, its mean colours in sixteen blocks, a white sheet. Below: \"a rocket ship\" from each, $t = 960$, $\\gamma = 7$, seed 0.", "name": "fig-a173-blocks"}, "image": {"alt": "Above a sailboat, sixteen blocks of colour with blue ones at the bottom, and a white square. Below the first two the same light blue rocket, below the third a white one with a round window."}} tags=["hide-input"]
