@@ -198,7 +198,7 @@ table(
 #
 # Large models sometimes copy {cite:p}`somepalli2023,carlini2023`. For each picture we look for the nearest training drawing. The **distance** of two pictures is the root mean square of the differences of their values; black and white are 2 apart. We take it at half size, for the best of nine small shifts.
 
-# %% mystnb={"figure": {"caption": "Above: eight of the 102 pictures of every fifth name ($\\gamma = 4$, seed 0), from the smallest distance to the largest, in even steps of rank. Below: the nearest training drawing. Numbers: distances.", "name": "fig-e64-copies"}, "image": {"alt": "Eight pairs: candle, turtle, baby bottle, cow face, bicycle, owl, red apple, clown face. In each pair both show the thing in the same form; the drawn one is rougher, and some colours and details differ."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above: eight of the 102 pictures of every fifth name ($\\gamma = 4$, seed 0), from the smallest distance to the largest, in even steps of rank. Below: the nearest training drawing. Numbers: distances.", "name": "fig-e64-copies"}, "image": {"alt": "Eight pairs: candle, turtle, baby bottle, cow face, bicycle, owl, red apple, clown face. In each pair both show the same thing; the drawn one is rougher, and some colours and details differ. The drawn clown has no outline of the head."}} tags=["remove-input"]
 sheet = Image.open(FOLDER / "unselected.png")  # every fifth name, 20 a row
 things = data.names[::5]
 corners = [(2 + 66 * (i % 20), 2 + 66 * (i // 20)) for i in range(len(things))]
