@@ -16,7 +16,7 @@
 #
 # Most models that turn a sentence into a picture are too large to train at home. One that a single processor core can train may know little: 508 things, drawn as emoji. Does it draw what it is asked for?
 #
-# **Mostly, if it is asked for one thing that it has learned. It imitates: most of its pictures are nearer to a training drawing than a new drawing would be, but none is an exact copy. Asked with a new word, it seldom draws the thing. It failed at our three prompts with a number of things, letters or two things together.**
+# **Mostly, if it is asked for one thing that it has learned. It imitates: most of its pictures are nearer to a training drawing than a drawing of another style is, and several are rough copies of one. Asked with a new word, it seldom draws the thing. It failed at our three prompts with a number of things, letters or two things together.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -217,7 +217,7 @@ grid(
 # %% [markdown]
 # Seven of the eight have the form of the drawing below; the clown has lost its outline. All eight are rougher, and the turtle has no lines on its shell.
 #
-# Is that near? We treat the drawings of the style twemoji as new. How far are they from the six other styles? To be fair, our pictures are measured to the same six. Ours are soft, and a blur makes distances smaller. So we also blur twemoji:
+# Is that near? For a yardstick we take one style, twemoji: how far are its drawings from the six other styles? We measure our pictures to the same six. Ours are soft, and a blur makes distances smaller. So we also blur twemoji:
 
 # %% tags=["remove-input"]
 others = data.style_index != data.styles.index(HELD_OUT)
@@ -248,8 +248,8 @@ copying = stored("emoji64_copying")
 closest = min(min(x) for x in copying["gamma 4"]["nearest"].values())
 assert nearer > 0.5 and closest > 0.05
 Markdown(
-    f"**It imitates: most of its pictures are nearer to a training drawing than a new drawing would be, but none is an exact copy.** {nearer:.0%} of ours are nearer than "
-    "the blurred drawing of the same thing. A model trained without one style would be a better test; we have not trained one."
+    f"**It imitates.** {nearer:.0%} of ours are nearer to a training drawing than the blurred twemoji drawing of the same thing is. "
+    "Several, as the candle and the turtle above, are rough copies of one drawing. A model trained without one style would be a better test; we have not trained one."
 )
 
 # %% mystnb={"code_prompt_show": "Show what guidance changes"} tags=["remove-input", "hide-output"]
@@ -386,7 +386,7 @@ for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# In $x'$ each pixel is the mean of four in $x_t$. That keeps the picture and halves the noise, as at a smaller timestep $t'$. Printed as large as $x_t$, it shows the penguin better at $t = 800$. From it the base draws a coarse penguin, and the refiner gives it smooth edges.
+# In $x'$ each pixel is the mean of four in $x_t$. That keeps all but the finest detail and halves the noise, as at a smaller timestep $t'$. Printed as large as $x_t$, it shows the penguin better at $t = 800$. From it the base draws a coarse penguin, and the refiner gives it smooth edges.
 #
 # ## What both predict
 #
@@ -484,7 +484,7 @@ draw(boxes, arrows)
 # %% [markdown]
 # ## How it was trained
 #
-# As in Part B: noise a drawing, ask for $v$, correct the weights. First the base learned, then the refiner:
+# The training goes as in Part B, with $v$ in place of the noise: noise a drawing, ask for $v$, correct the weights. First the base learned, then the refiner:
 
 # %% tags=["remove-input"]
 parts = {"base": unet.base, "refiner": unet.refiner}
@@ -523,7 +523,7 @@ axes[0].tick_params(length=0, labeltop=True, labelbottom=False)
 plt.show()
 
 # %% [markdown]
-# After 1,000 steps rocket, dog and house are fragments. After 6,000 the rocket and the dog's head are unclear. After 18,000 the rocket has a window; the broccoli and the dog are no better.
+# After 1,000 steps rocket, dog and house are fragments. After 6,000 the rocket and the dog's head are unclear. After 18,000 the rocket has a window; the broccoli is no better.
 #
 # ````{dropdown} The recipe, as the code has it now
 # The loss is the mean squared error of $v$, the optimiser Muon {cite:p}`jordan2024`.
@@ -536,7 +536,7 @@ plt.show()
 # ```
 # `drop_text`, `anything`: how often the caption is left out, or is "a picture" or the like. `paint`, `background`: how often a drawing is shown in another colour, or on one. `text_noise`: the most noise that a prompt is shown with, as a share of its own numbers.
 #
-# The README has the commands (section Train); `--hours 6` and `--hours 1.5` give both networks the time of the table. We have not repeated the run. It had other numbers at times, so one run does not give the same weights. The {download}`model card <../../models/emoji64/README.md>` has the changes, and the short runs that the recipe was chosen by.
+# The README has the commands (section Train); `--hours 6` and `--hours 1.5` give both networks the time of the table. We have not repeated the run. Its recipe was changed on the way, so a run of the recipe below does not give the same weights. The {download}`model card <../../models/emoji64/README.md>` has the changes, and the short runs that the recipe was chosen by.
 # ````
 
 # %% [markdown]

@@ -267,7 +267,7 @@ plt.show()
 # %% [markdown]
 # **On the list, the exact mean is the best guess.** Up to $t = 900$ almost only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too. The error of the mean is below the network's at each timestep.
 #
-# **Not on the list, it is often far off.** With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. There the network is much closer to new drawings. At $t = 950$ the network is barely ahead. At $t = 990$ the noise hides almost everything, and nearly each drawing of the list fits. Their mean is a brownish spot on white. It is nobody's picture, but it is not far from any, and so the mean is ahead.
+# **Not on the list, it is often far off.** With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. There the network is much closer to new drawings. At $t = 950$ the network is barely ahead. At $t = 990$ the noise hides almost everything, and nearly each drawing of the list fits. Their mean, a brownish spot on white, is no closer than before, but the network is worse.
 #
 # ## Does the network copy?
 #
@@ -318,7 +318,7 @@ for name, way in ways.items():
 grid([unit_range(x) for x in rows], labels=labels, size=1.1)
 
 # %% [markdown]
-# With the exact mean each picture is a copy of a drawing. The network copies none. Without a name it draws shapes that are hard to name. With a name it draws soft versions of one training drawing.
+# With the exact mean each picture is a copy of a drawing. None of the network's is an exact copy. Without a name they are shapes that are hard to name. With "a sailboat" they are soft versions of one training drawing.
 
 # %% tags=["remove-input"]
 some = nearest(drawings[::30], k=2)[0]  # the nearest is the drawing itself
@@ -328,7 +328,8 @@ lower = (some < boats.min()).float().mean()
 Markdown(
     f"How near is that? Between a training drawing and the nearest other one, "
     f"the distance is {some.median():.2f} (the median of every thirtieth). "
-    f"{lower:.0%} of them are nearer to another one than these boats are."
+    f"Only {lower:.0%} of them are nearer to another one than the boats are. "
+    "(Soft pictures are nearer to others, see [1.5](a1_5_sampling.ipynb).)"
 )
 
 # %% [markdown]

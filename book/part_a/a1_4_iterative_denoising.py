@@ -190,9 +190,9 @@ a, b, c = schedule.step(unit[1], unit[0], 690, 660, unit[2]).tolist()
 following = runs[times.index(660)][1][0].item()
 assert abs(a * x0_hat + b * x_t + c * z - following) < 1e-4
 Markdown(
-    f"For the one pixel of {{numref}}`fig-a14-pixel`, seed 0: $x_{{690}} = {x_t:.2f}$, "
-    f"the guess is ${x0_hat:.2f}$, and $z = {z:.2f}$. So $x_{{660}} = {a:.2f} \\cdot "
-    f"({x0_hat:.2f}) + {b:.2f} \\cdot ({x_t:.2f}) + {c:.2f} \\cdot ({z:.2f}) = "
+    f"For the one pixel of {{numref}}`fig-a14-pixel`, seed 0: $x_{{690}} = {x_t:.3f}$, "
+    f"the guess is ${x0_hat:.3f}$, and $z = {z:.3f}$. So $x_{{660}} = {a:.3f} \\cdot "
+    f"({x0_hat:.3f}) + {b:.3f} \\cdot ({x_t:.3f}) + {c:.3f} \\cdot ({z:.3f}) = "
     f"{following:.2f}$."
 )
 
@@ -208,6 +208,8 @@ Markdown(
 # **Without fresh noise:** *DDIM* {cite:p}`song2021` noises the guess to $t'$ with the noise that the network has just found in $x_t$:
 #
 # $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}}\;\epsilon_\theta(x_t, t) $$
+#
+# It too has the amount of picture and of noise that belongs to $t'$.
 #
 # (N.3) in code (`nu`: see the end of the page):
 #
@@ -284,7 +286,7 @@ grid(
 )
 
 # %% [markdown]
-# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps the mast and more of the spots. So what (N.3) brings here is sharpness, not closeness. From pure noise ([1.5](a1_5_sampling.ipynb)) they bring more: there one step gives only the mean of all pictures that fit the prompt.
+# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps the mast and more of the spots. So what (N.3) brings here is sharpness, not closeness. From pure noise ([1.5](a1_5_sampling.ipynb)) many steps bring more: there one step gives only the mean of all pictures that fit the prompt.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. **Named right** is the share that a network for names ([1.5](a1_5_sampling.ipynb)) calls by the right name.
 
@@ -326,9 +328,11 @@ for t in starts:
     assert max(known, key=known.get) == "one step"
 
 # %% [markdown]
-# * **Closer.** On known drawings one step is closest, as a mean should be. On our five new ones DDIM is closer. The network only approximates the mean, and five drawings are too few to say more.
+# * **Closer.** On known drawings one step is closest, as a mean should be. On our five new ones DDIM is closer. The network only approximates the mean, which may be why. Five drawings are too few to say more.
 # * **Sharper.** All three loops are sharper than one step. DDIM is about as sharp as (N.3), so sharp edges need no fresh noise.
 # * **Named right.** No loop has a higher mean than one step.
+#
+# So many steps buy sharpness here, and cost 23 calls of the network in place of one. Of the loops DDIM does best. This book still takes (N.3), as the coursework does.
 #
 # ## Where it fails
 #
@@ -365,7 +369,7 @@ table(
 )
 
 # %% [markdown]
-# We have not found out why. Part A takes (N.3), as the coursework does.
+# We have not found out why.
 #
 # ## Try it
 #

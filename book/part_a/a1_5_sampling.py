@@ -160,11 +160,11 @@ plt.show()
 #
 # ## What you see
 #
-# In {numref}`fig-a15-prompts` the snake of seed 2 has no clear form. The penguins can all be recognised.
+# In {numref}`fig-a15-prompts` some snakes have no clear form, as those of seeds 2 and 7. The penguins can all be recognised.
 #
-# **Is it copying?** In part. The network learned from seven styles of drawings. We leave out one, Twemoji, and look for the nearest drawing in the other six. The **distance** is the root mean square difference of the values, at half size and the best of nine small shifts.
+# **Is it copying?** In part. The network learned from seven styles of drawings. For a yardstick we take one, Twemoji: how near are its drawings to the other six styles? A new drawing might be as near. Then we look for the drawing of these six that is nearest to each of our pictures.
 #
-# Twemoji's penguin stands for a new drawing. Our pictures are soft, which makes distances smaller. So we blur it too:
+# The **distance** here is the root mean square difference of the values, at half size and the best of nine small shifts. Our pictures are soft, which makes it smaller. So we blur Twemoji's drawing too:
 
 # %% mystnb={"figure": {"caption": "Penguins of {numref}`fig-a15-prompts` (seeds 0 to 4) and that of Twemoji, as it is and blurred by $\\sigma = 2$ pixels. Below: the nearest drawing in the six other styles. Numbers: distances.", "name": "fig-a15-copies"}, "image": {"alt": "Above, five soft penguins, a sharp one and the same blurred; below, a sharp purple penguin each time, but for seed 2 a grey one turned to the side. The distances of the five are 0.48, 0.33, 0.26, 0.23 and 0.38, that of Twemoji 0.52, blurred 0.45."}} tags=["hide-input"]
 data = emoji()
@@ -210,7 +210,7 @@ median, same = ([float(row[k].strip("%")) for row in rows] for k in (1, 2))
 assert median[0] < min(median[1:]) and same[0] > 90 > 55 > max(same[1:])
 
 # %% [markdown]
-# By the median, the network's pictures are nearer than even the blurred Twemoji drawings. So they imitate training drawings ([more](../appendix/emoji64.ipynb)). In the figure, seed 0 is farther: it resembles Twemoji's penguin.
+# By the median, the network's pictures are nearer than even the blurred Twemoji drawings. So most seem to imitate training drawings ([more](../appendix/emoji64.ipynb)). In the figure, seed 0 is farther, as it resembles the penguin that is left out: Twemoji's.
 
 # %% [markdown]
 # ## From noise to an apple
@@ -243,7 +243,7 @@ grid(
 # * the **colour**: the mean of all pixels that are not white (red, green or blue below 0.8, where 1 is white);
 # * the **silhouette**: for each pixel 0 where white, else 1.
 #
-# Let $m$ be one of the two, $m_1$ that of the apple drawn with its prompt alone, and $m_2$ that of the rocket. How far has $m$ come on the straight way from $m_2$ to $m_1$? We project it onto that way. The share of the way,
+# Let $m$ be one of the two, $m_1$ that of the apple drawn with its prompt alone, and $m_2$ that of the rocket. The colour is three numbers, the silhouette one for each pixel. How far has $m$ come on the straight way from $m_2$ to $m_1$? We project it onto that way. The share of the way,
 #
 # $$ \frac{(m - m_2) \cdot (m_1 - m_2)}{\lVert m_1 - m_2 \rVert^2} $$
 #
@@ -307,7 +307,7 @@ plt.show()
 assert (switched[-1][0] - xs[-1][0].cpu().clamp(-1, 1)).abs().mean() < 0.01
 
 # %% [markdown]
-# The numbers are rough: at 930 the second row shows a penguin, but its silhouette is past one half, as part of its belly has a colour.
+# The numbers are rough: at 930 the second row shows a penguin, but its silhouette is past one half.
 #
 # We did this with 508 pairs of prompts. **The judge**, a network trained to name drawings, says what came out.
 

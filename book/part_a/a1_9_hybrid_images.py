@@ -96,7 +96,7 @@ strip = torch.cat([small(skull, scale) for scale in sizes.values()])
 grid([unit_range(strip)], titles=list(sizes), size=1.7)
 
 # %% [markdown]
-# At full size lines draw a skull. As the picture shrinks, the lines fade, and the areas look like a red mushroom with white spots. Step back, or squint: do you see it in the large picture?
+# At full size lines draw a skull, as we and two readers (below) see it. At a quarter the lines fade, and the areas look like a red mushroom with white spots. Step back, or squint: do you see it in the large picture?
 #
 # ## How often does that work?
 #
@@ -145,7 +145,7 @@ grid(
 )
 
 # %% [markdown]
-# The fish has stripes; blurred, it is a yellow lump like a lemon. The other lines draw a head each time, in some without clear eye holes and teeth.
+# The fish has stripes or waves; blurred, it is a yellow lump like a lemon. The other lines draw a head each time, in some without clear eye holes and teeth.
 #
 # The judge calls all five of the last row mushrooms, though seed 4 is only a red and yellow blot. So its share for far may be too high. It names no skull, though readers named that of seed 0. So its share for near may be too low.
 #
@@ -307,4 +307,4 @@ assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 #   mine = generate(model, hybrid(model, pair), range(8), timesteps)
 #   grid([unit_range(mine), unit_range(blurred(mine))])
 #   ```
-#   Choose two things of one outline; that for near needs lines inside.
+#   We would choose two things of one outline, the near one with lines inside.

@@ -204,14 +204,28 @@ plt.show()
 
 # %% tags=["remove-input"]
 rungs = [*ladder.values()]
-sure = min(-by / error for by, error in (change(a, b) for a, b in pairwise(rungs)))
-alone = found["b2", "last", "anew", "noise"]["fid"]
-assert 0.75 < (fids[0] - fids[-1]) / (fids[0] - real) < 0.85 and sure > 4
+steps = [change(a, b) for a, b in pairwise(rungs)]
+assert 0.75 < (fids[0] - fids[-1]) / (fids[0] - real) < 0.85
+assert min(-by / error for by, error in steps) > 4
+
+
+def shares(place, old, new):
+    """What a repair leaves of the distance, from the least to the most."""
+    rest = [key for key in found if key[0] == "b2" and key[place] == old]
+    left = sorted(
+        found[*key[:place], new, *key[place + 1 :]]["fid"] / found[key]["fid"]
+        for key in rest
+    )
+    assert len(left) == 4
+    return f"{1 - left[-1]:.0%} to {1 - left[0]:.0%}"
+
+
 Markdown(
-    f"All three repairs together go about four fifths of the way from B2 to real digits. Each fall is more than {int(sure)} times its standard deviation, "
-    "so chance in the samples hardly explains it. The last two bars overlap, but both rows start from the same noise, so their difference is surer than each of them.\n\n"
-    f"The order matters: new statistics alone lower the distance from {fids[0]:.0f} to {alone:.0f}, but as the last repair from {fids[2]:.0f} to {fids[3]:.0f}. "
-    "Here each repair lowers the distance, with or without the other two:"
+    "All three repairs together go about four fifths of the way from B2 to real digits. The falls are "
+    + ", ".join(f"{-by:.0f} ± {error:.0f}" for by, error in steps)
+    + " (one standard deviation), so chance in the samples hardly explains them.\n\n"
+    "Each repair also lowers the distance without the other two, or with one of them: the average of the weights by "
+    f"{shares(1, 'last', 'average')}, the new start by {shares(3, 'noise', 'mean digit')}, new statistics by {shares(2, 'noted', 'anew')}."
 )
 
 # %% mystnb={"code_prompt_show": "Show all combinations, in a plot", "figure": {"caption": "Each panel makes one repair: its left end is without, its right end with it. A line's colours name the other repairs that are made at both its ends; black: neither. Bars: ± two standard deviations. Grey: real digits.", "name": "fig-limits-changes"}, "image": {"alt": "Three panels with four lines each. All twelve lines go down from left to right. In each panel the topmost line is black and the lowest, dashed in two colours, stands for both other repairs."}} tags=["remove-input", "hide-output"]
