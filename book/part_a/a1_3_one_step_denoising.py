@@ -58,9 +58,7 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from IPython.display import Markdown
 
-from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
 from diffusion_utils.files import ROOT
@@ -68,12 +66,10 @@ from diffusion_utils.filters import (
     best_linear,
     exact_mean,
     non_local_means,
-    posterior,
 )
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.show import grid, table, unit_range
-from diffusion_utils.tasks import TIMESTEPS, generate
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.views import low_pass
 
@@ -269,77 +265,18 @@ plt.show()
 #
 # **Not on the list, it is often far off.** With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. There the network is much closer to new drawings. At $t = 950$ the network is barely ahead. At $t = 990$ the noise hides almost everything, and nearly each drawing of the list fits. Their mean, a brownish spot on white, is no closer than before, but the network is worse.
 #
-# ## Does the network copy?
+# ## Why doesn't the network answer with the exact mean?
 #
-# At $t = 900$ another noise mostly makes another drawing fit best:
-
-# %% mystnb={"figure": {"caption": "The training drawing with the largest weight $w$ for the test image at $t = 900$, for five noises (seeds 0 to 4).", "name": "fig-a13-weights"}, "image": {"alt": "The sailboat, and for each seed a drawing with its weight: a hospital 92%, a cupcake 39%, the same cupcake 97%, another sailboat 77%, a mountain 86%."}} tags=["hide-input"]
-several = unit_noise(model.shape, generators(range(5)))
-x, N = brightened(schedule.forward(clean, 900, several), 900)
-largest, places = posterior(x, N, drawings).max(1)
-grid(
-    [unit_range(torch.cat([clean, drawings[places]]))],
-    titles=["$x_0$\n", *(f"seed {s}\n$w$ = {w:.0%}" for s, w in enumerate(largest))],
-    size=1.2,
-)
-
-# %% [markdown]
-# A network that always gave the exact mean would draw the list:
-
-
-# %% mystnb={"figure": {"caption": "Pictures drawn from noise as in [1.5](a1_5_sampling.ipynb), in 11 steps (seeds 0 to 3): by the network with \"a high quality photo\" and with \"a sailboat\", and by the exact mean in its place. Below each row, the nearest training drawings, and the smallest and largest of their distances: the root of the mean squared difference of the values (black and white are 2 apart).", "name": "fig-a13-loop"}, "image": {"alt": "Six rows of four. The network without a name: soft, blotchy shapes that are hard to name. Nearest to them: a biscuit, a gravestone twice, a dumpling. With the prompt a sailboat: four soft orange boats on blue water. Nearest to them: each time the same boat with two yellow sails and a red hull. The exact mean: a biscuit, a crystal ball, a rice ball and a dodo, all clear; the drawings below them are the same."}} tags=["hide-input"]
-def listed(x_t, t):
-    """The exact mean as a denoiser: it guesses the noise that leads to the mean."""
-    x, N = brightened(x_t.cpu(), t)
-    return NoiseEstimate(((x - exact_mean(x, N, drawings)) / N**0.5).to(x_t))
-
-
-few = TIMESTEPS[::3]  # 990, 900, .., 0
-
-
-def nearest(pictures, k=1):
-    """The k-th nearest training drawing to each picture: distance and place."""
-    found = torch.cdist(pictures.flatten(1), drawings.flatten(1)).kthvalue(k)
-    return found.values / pictures[0].numel() ** 0.5, found.indices
-
-
-ways = {
-    "network,\nno name": photo,
-    'network,\n"a sailboat"': model.denoiser("a sailboat"),
-    "exact mean": listed,
-}
-rows, labels, gaps = [], [], []
-for name, way in ways.items():
-    drawn = generate(model, way, [0, 1, 2, 3], few).cpu()
-    gap, place = nearest(drawn)
-    gaps.append(gap)
-    rows += [drawn, drawings[place]]
-    labels += [name, f"nearest, at\n{gap.min():.2f} to {gap.max():.2f}"]
-grid([unit_range(x) for x in rows], labels=labels, size=1.1)
-
-# %% [markdown]
-# With the exact mean each picture is a copy of a drawing. None of the network's is an exact copy. Without a name they are shapes that are hard to name. With "a sailboat" they are soft versions of one training drawing.
-
-# %% tags=["remove-input"]
-some = nearest(drawings[::30], k=2)[0]  # the nearest is the drawing itself
-_, boats, copies = gaps
-assert boats.min() > 0.1 and copies.max() < 0.01
-lower = (some < boats.min()).float().mean()
-Markdown(
-    f"How near is that? Between a training drawing and the nearest other one, "
-    f"the distance is {some.median():.2f} (the median of every thirtieth). "
-    f"Only {lower:.0%} of them are nearer to another one than the boats are. "
-    "(Soft pictures are nearer to others, see [1.5](a1_5_sampling.ipynb).)"
-)
-
-# %% [markdown]
-# Why does it not copy? We have not tested it. It may be too small, or trained too briefly. And its main building block, the **convolution**, compares small pieces of pictures, hardly a whole one with 3,060 others.
+# The exact mean knows its list by heart, and nothing else. A network that always gave it would only draw the list again, as [1.5](a1_5_sampling.ipynb) shows.
+#
+# Why is the network different? We have not tested it. It may be too small, or trained too briefly. And its main building block, the **convolution**, compares small pieces of pictures, hardly a whole one with 3,060 others. How far it copies all the same is measured with [Emoji-64](../appendix/emoji64.ipynb).
 #
 # ## Where it fails
 #
 # The network's guess, too, depends on the noise:
 
 # %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
+several = unit_noise(model.shape, generators(range(5)))
 answers = one_step(schedule.forward(clean, 750, several), 750)
 grid(
     [unit_range(torch.cat([clean, answers]))],

@@ -384,7 +384,7 @@ table(
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
 #
-# A doubled squared error costs 3 dB. The loop here loses about 2 dB (known drawings). So its one step is not exactly $\mu$, or its result or the original is no such draw.
+# A doubled squared error costs 3 dB. The loop here loses about 2 dB (known drawings; a mean of decibels, so a rough comparison). So its one step is not exactly $\mu$, or the loop does not draw exactly from what fits.
 # ```
 #
 # ```{dropdown} A dial from DDIM to fresh noise
@@ -419,5 +419,5 @@ table(
 # ```
 #
 # ```{dropdown} Networks that learn the variance
-# Some networks, as the coursework's own, also answer with a variance, `nu`, in the place of $\tilde\beta$: (N.5) of the [notation](../notation.md). Emoji-64 does not.
+# Some networks, as the coursework's own, also answer with a number `nu` for each value. It says where the variance of $z$ lies between $\tilde\beta$ and $\beta$: (N.5) of the [notation](../notation.md). Emoji-64 does not.
 # ```

@@ -58,23 +58,19 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from IPython.display import Markdown
-from PIL import Image
 
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64.dataset import emoji
-from diffusion_utils.emoji64.judge import held_out, plain
-from diffusion_utils.emoji64.model import FOLDER
+from diffusion_utils.emoji64.judge import plain
 from diffusion_utils.files import ROOT
 from diffusion_utils.filters import exact_mean
 from diffusion_utils.metrics import distances
-from diffusion_utils.pictures import to_unit
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, trajectory, unit_noise
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, table, unit_range
+from diffusion_utils.show import grid, unit_range
 from diffusion_utils.tasks import enlarged, generate
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import low_pass
 
 model = load_pretrained()
 schedule = model.schedule
@@ -162,57 +158,8 @@ plt.show()
 #
 # In {numref}`fig-a15-prompts` some snakes have no clear form, as those of seeds 2 and 7. The penguins can all be recognised.
 #
-# **Is it copying?** In part. The network learned from seven styles of drawings. For a yardstick we take one, Twemoji: how near are its drawings to the other six styles? A new drawing might be as near. Then we look for the drawing of these six that is nearest to each of our pictures.
+# Does the network copy its training drawings? In part: see [Emoji-64](../appendix/emoji64.ipynb).
 #
-# The **distance** here is the root mean square difference of the values, at half size and the best of nine small shifts. Our pictures are soft, which makes it smaller. So we blur Twemoji's drawing too:
-
-# %% mystnb={"figure": {"caption": "Penguins of {numref}`fig-a15-prompts` (seeds 0 to 4) and that of Twemoji, as it is and blurred by $\\sigma = 2$ pixels. Below: the nearest drawing in the six other styles. Numbers: distances.", "name": "fig-a15-copies"}, "image": {"alt": "Above, five soft penguins, a sharp one and the same blurred; below, a sharp purple penguin each time, but for seed 2 a grey one turned to the side. The distances of the five are 0.48, 0.33, 0.26, 0.23 and 0.38, that of Twemoji 0.52, blurred 0.45."}} tags=["hide-input"]
-data = emoji()
-drawings = plain(data, torch.arange(len(data.images)))
-six = data.style_index != data.styles.index("twemoji")
-others = drawings[six]
-twemoji = held_out(data)[0]
-new = twemoji[[data.names.index("penguin")]]
-above = torch.cat([pictures[0][:5].clamp(-1, 1).cpu(), new, low_pass(2)(new)])
-far, nearest = distances(above, others).min(1)
-columns = [*(f"seed {s}" for s in seeds[:5]), "Twemoji", "blurred"]
-grid(
-    [unit_range(above), unit_range(others[nearest])],
-    titles=[f"{s}\n{d:.2f}" for s, d in zip(columns, far, strict=True)],
-    labels=["picture", "nearest\ndrawing"],
-    size=0.85,
-)
-
-# %% tags=["remove-input"]
-sheet = Image.open(FOLDER / "unselected.png")  # every fifth name, 20 a row
-things = data.names[::5]
-corners = [(2 + 66 * (i % 20), 2 + 66 * (i // 20)) for i in range(len(things))]
-pixels = np.stack([sheet.crop((x, y, x + 64, y + 64)) for x, y in corners])
-compared = {
-    "the network": 2 * to_unit(torch.tensor(pixels).permute(0, 3, 1, 2)) - 1,
-    "Twemoji": twemoji[::5],
-    "Twemoji, blurred": low_pass(2)(twemoji[::5]),
-}
-six_names = np.array(data.names)[data.name_index[six]]
-rows = []
-for name, x in compared.items():
-    far, nearest = distances(x, others).min(1)
-    same = (six_names[nearest] == np.array(things)).mean()
-    rows.append([name, f"{far.median():.2f}", f"{same:.0%}"])
-table(
-    rows,
-    ["pictures", "median distance", "nearest shows the same thing"],
-    f"The same with {len(things)} things. The network drew them with seed 0 and guidance (1.6), γ = 4.",
-)
-
-# %% tags=["remove-cell"]
-median, same = ([float(row[k].strip("%")) for row in rows] for k in (1, 2))
-assert median[0] < min(median[1:]) and same[0] > 90 > 55 > max(same[1:])
-
-# %% [markdown]
-# By the median, the network's pictures are nearer than even the blurred Twemoji drawings. So most seem to imitate training drawings ([more](../appendix/emoji64.ipynb)). In the figure, seed 0 is farther, as it resembles the penguin that is left out: Twemoji's.
-
-# %% [markdown]
 # ## From noise to an apple
 
 # %% mystnb={"figure": {"caption": "The noisy picture $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0, no guidance.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
@@ -340,7 +287,7 @@ early, late = (as_first[at.index(t)] for t in (810, 540))
 half = strided_timesteps(990, 30).index(540)
 Markdown(
     "**Mostly the first half of the steps decides.** At 810 both medians (left) are past one half, but the judge "
-    f"names the first thing in only {early:.0%}. At 540, after {half} of 33 steps, it does so in {late:.0%}. "
+    f"names the first thing in only {early:.0%}. At 540, after {half} of 33 steps, it does so in {late:.0%}, and where the prompt never changes in {as_first[-1]:.0%}. "
     f"From 870 to 690 it names neither in {min(between):.0%} to {max(between):.0%}."
 )
 
@@ -353,6 +300,8 @@ Markdown(
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
 unprompted = generate(model, model.denoiser(""), range(5), timesteps)
+data = emoji()
+drawings = plain(data, torch.arange(len(data.images)))
 copies = generate(model, exact_guesses(drawings), range(5), timesteps)
 grid(
     [unit_range(row) for row in (samples, unprompted, copies)],
@@ -370,7 +319,7 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# The phrase names no thing: the empty prompt gives nearly the same. The exact mean gives training drawings, so the blobs come from inexact guesses.
+# The phrase names no thing: the empty prompt gives nearly the same. With exact guesses the loop draws training drawings, and nothing new. The network's guesses are inexact. With a name, new penguins come of that; without one, where very many pictures fit, only blobs.
 #
 # ## Try it
 #

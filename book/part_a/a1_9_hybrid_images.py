@@ -147,7 +147,7 @@ grid(
 # %% [markdown]
 # The fish has stripes or waves; blurred, it is a yellow lump like a lemon. The other lines draw a head each time, in some without clear eye holes and teeth.
 #
-# The judge calls all five of the last row mushrooms, though seed 4 is only a red and yellow blot. So its share for far may be too high. It names no skull, though readers named that of seed 0. So its share for near may be too low.
+# The judge calls all five of the last row mushrooms, though blurred, seed 4 is only a red and yellow blot. So its share for far may be too high. It names no skull, though readers named that of seed 0. So its share for near may be too low.
 #
 # Three more pairs:
 
