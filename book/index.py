@@ -249,7 +249,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # Apart from settings such as $\gamma$, three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a teapot\", and turned upside down \"an elephant\"; \"a skull with black outlines\" (most came out red), and blurred by 3 pixels \"a mushroom\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 10, 0; the last two in 33 steps. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a grey teapot with its handle at the right, and the same turned upside down, a grey elephant with its trunk at the left; a skull in red and white, and the same blurred, a mushroom with pale spots."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a teapot\", and turned upside down \"an elephant\"; \"a frog with black outlines\", and blurred by 3 pixels \"a green apple\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 10, 0; the last two in 33 steps. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a grey teapot with its handle at the right, and the same turned upside down, a grey elephant with its trunk at the left; a frog's face in dark lines on green, and the same blurred, a green apple with a leaf."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -261,11 +261,11 @@ finer = by_profile(strided_timesteps(990, 30), timesteps)
 turn = VIEWS["half turn"]
 both = visual_anagram(model, ["a teapot", "an elephant"], [turn])
 teapot = generate(model, both, [10], finer)
-skull = hybrid(model, ["a mushroom", "a skull with black outlines"])
-skull = generate(model, skull, [0], finer).clamp(-1, 1)
+frog = hybrid(model, ["a green apple", "a frog with black outlines"])
+frog = generate(model, frog, [0], finer).clamp(-1, 1)
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), teapot, skull]
-below = [x[:1].cpu(), edited, filled, turn.apply(teapot), low_pass(3.0)(skull)]
+above += [mushroom[None] * (1 - mask), teapot, frog]
+below = [x[:1].cpu(), edited, filled, turn.apply(teapot), low_pass(3.0)(frog)]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],

@@ -205,7 +205,9 @@ Markdown(
 #
 # $$ b^2 (1-\bar\alpha_t) + \tilde\beta = 1-\bar\alpha_{t'} $$
 #
-# **Without fresh noise:** *DDIM* {cite:p}`song2021` noises the guess to $t'$ with the noise that the network has just found in $x_t$:
+# ### Without fresh noise: DDIM
+#
+# *DDIM* {cite:p}`song2021` noises the guess to $t'$ with the noise that the network has just found in $x_t$:
 #
 # $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}}\;\epsilon_\theta(x_t, t) $$
 #
@@ -286,7 +288,7 @@ grid(
 )
 
 # %% [markdown]
-# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. DDIM is sharp, and keeps the mast and more of the spots. So what (N.3) brings here is sharpness, not closeness. From pure noise ([1.5](a1_5_sampling.ipynb)) many steps bring more: there one step gives only the mean of all pictures that fit the prompt.
+# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM is sharp, and keeps the mast and more of the spots. From pure noise many steps bring more, as [1.5](a1_5_sampling.ipynb) shows: there one step gives only the mean of all pictures that fit the prompt.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. **Named right** is the share that a network for names ([1.5](a1_5_sampling.ipynb)) calls by the right name.
 
@@ -332,7 +334,7 @@ for t in starts:
 # * **Sharper.** All three loops are sharper than one step. DDIM is about as sharp as (N.3), so sharp edges need no fresh noise.
 # * **Named right.** No loop has a higher mean than one step.
 #
-# So many steps buy sharpness here, and cost 23 calls of the network in place of one. Of the loops DDIM does best. This book still takes (N.3), as the coursework does.
+# So from these starts (N.3) buys sharpness alone, and costs 23 to 30 calls of the network in place of one. DDIM costs as much, and is closer than (N.3) from each start. Part A still takes (N.3), as the coursework does.
 #
 # ## Where it fails
 #
@@ -384,7 +386,7 @@ table(
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
 #
-# A doubled squared error costs 3 dB. The loop here loses about 2 dB (known drawings; a mean of decibels, so a rough comparison). So its one step is not exactly $\mu$, or the loop does not draw exactly from what fits.
+# A doubled squared error costs 3 dB. The loop here loses about 2 dB (known drawings; a mean of decibels, so a rough comparison). Perhaps its one step is not exactly $\mu$, or the loop does not draw exactly from what fits.
 # ```
 #
 # ```{dropdown} A dial from DDIM to fresh noise

@@ -75,14 +75,14 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
-# %% mystnb={"figure": {"caption": "One hybrid at four sizes: \"a skull with black outlines\" for near, \"a mushroom\" for far. $\\gamma = 7$, seed 0, bands split at $\\sigma = 2$ pixels, as explained below. Pair and seed were chosen by eye.", "name": "fig-a19-strip"}, "image": {"alt": "The same red and white picture four times, each half as large as the one before. The largest is a skull in dark lines with red eye holes and a jaw. The smaller ones look like a red mushroom with white spots."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One hybrid at four sizes: \"a frog with black outlines\" for near, \"a green apple\" for far. $\\gamma = 7$, seed 0, bands split at $\\sigma = 2$ pixels, as explained below. Pair and seed were chosen by eye.", "name": "fig-a19-strip"}, "image": {"alt": "The same green picture four times, each half as large as the one before. The largest is a frog's face in dark lines, with two round eyes and a wide mouth, and a leaf above. The smaller ones look like a green apple with a leaf."}} tags=["hide-input"]
 ending = " with black outlines"
-far, near = "a mushroom", "a skull" + ending
+far, near = "a green apple", "a frog" + ending
 noise = generators([0])
 x_T = unit_noise(model.shape, noise).to(model.device)
 denoise = hybrid(model, [far, near], (2.0,))
 steps = [*trajectory(denoise, x_T, timesteps, model.schedule, generators=noise)]
-skull = steps[-1].x.clamp(-1, 1)
+frog = steps[-1].x.clamp(-1, 1)
 
 
 def small(x, scale):
@@ -92,82 +92,11 @@ def small(x, scale):
 
 
 sizes = {"full size": 1, "1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8}
-strip = torch.cat([small(skull, scale) for scale in sizes.values()])
+strip = torch.cat([small(frog, scale) for scale in sizes.values()])
 grid([unit_range(strip)], titles=list(sizes), size=1.7)
 
 # %% [markdown]
-# At full size lines draw a skull, as we and two readers (below) see it. At a quarter the lines fade, and the areas look like a red mushroom with white spots. Step back, or squint: do you see it in the large picture?
-#
-# ## How often does that work?
-#
-# The **judge** of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the near thing in the picture as it is, and the far thing in the blurred picture.
-
-
-# %% tags=["hide-input"]
-def named(ranks):
-    """How often the judge puts the right name first: near, far and both."""
-    hits = [[b == 1, a == 1, a == b == 1] for a, b in ranks]
-    columns = zip(*hits, strict=True)
-    return [f"{sum(x)} of {len(x)} ({sum(x) / len(x):.0%})" for x in columns]
-
-
-outlines = {tuple(row["pair"]): row["ranks"] for row in search["hybrid in outlines"]}
-counted = {
-    "tropical fish, lemon": outlines["lemon", "tropical fish"],
-    "skull, mushroom": outlines["mushroom", "skull"],
-    f"all {len(outlines)} pairs": [ranks for row in outlines.values() for ranks in row],
-}
-table(
-    [[name, *named(ranks)] for name, ranks in counted.items()],
-    ["pair: near, far", "near", "far, blurred", "both"],
-    "How many hybrids the judge names right, with its first guess of 508 names. 16 seeds a pair, not selected; the pairs were chosen by hand. Blurred by σ = 3 pixels. From python -m benchmarks.pairs.",
-)
-
-# %% tags=["remove-cell"]
-both = [a == b == 1 for ranks in outlines.values() for a, b in ranks]
-assert len(both) == 960 and round(100 * sum(both) / 960) == 8  # the page's first answer
-
-# %% [markdown]
-# The judge finds the far thing often, the near thing seldom. Do you agree?
-
-# %% mystnb={"figure": {"caption": "The first two pairs of the table, seeds 0 to 4, as they are and blurred by $\\sigma = 3$ pixels. The fish is from a pair that the judge names well; no seed was selected. Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Four rows of five. First, yellow bodies with dark stripes and a pointed end on the left, like fish. Blurred, yellow lumps with some green on the left. Then red and white heads in dark outlines; seed 4 has yellow below. Blurred, four of them are mushrooms with white spots; that of seed 4 is a red and yellow blot."}} tags=["hide-input"]
-blurred = low_pass(3.0)
-pairs = [["a lemon", "a tropical fish" + ending], [far, near]]
-rows = []
-for pair in pairs:
-    five = generate(model, hybrid(model, pair, (2.0,)), range(5), timesteps)
-    rows += [five.clamp(-1, 1), blurred(five.clamp(-1, 1))]
-grid(
-    [unit_range(row) for row in rows],
-    titles=[f"seed {seed}" for seed in range(5)],
-    labels=["fish", "blurred", "skull", "blurred"],
-    size=1.0,
-)
-
-# %% [markdown]
-# The fish has stripes or waves; blurred, it is a yellow lump like a lemon. The other lines draw a head each time, in some without clear eye holes and teeth.
-#
-# The judge calls all five of the last row mushrooms, though blurred, seed 4 is only a red and yellow blot. So its share for far may be too high. It names no skull, though readers named that of seed 0. So its share for near may be too low.
-#
-# Three more pairs:
-
-# %% mystnb={"figure": {"caption": "Three more hybrids, at full size (above) and at a quarter of it (below). $\\sigma = 2$, $\\gamma = 7$, seeds 6, 0 and 0; pairs and seeds chosen by eye. The prompts for near end with \"with black outlines\", to ask for lines.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above: a grey and white skull; a green frog face with a leaf and a wide mouth; a frog face in green and red. Below, the same pictures small: a panda's face, a green apple with a leaf, a slice of watermelon."}} tags=["hide-input"]
-fars = ["a panda", "a green apple", "a watermelon"]
-nears = [f"a {thing}{ending}" for thing in ("skull", "frog", "frog")]
-hybrids = generate(model, hybrid(model, [fars, nears], (2.0,)), [6, 0, 0], timesteps)
-hybrids = hybrids.clamp(-1, 1)
-grid(
-    [unit_range(hybrids), unit_range(small(hybrids, 1 / 4))],
-    titles=[
-        f"near: {b.removesuffix(ending)}\nfar: {a}"
-        for a, b in zip(fars, nears, strict=True)
-    ],
-    labels=["full size", "1/4"],
-    size=1.7,
-)
-
-# %% [markdown]
-# A **reader** is a vision-language model, asked afresh each time. Two readers saw these three and the first one at full size. Their first guesses were the things for near. Two others saw them at a quarter. Their first guesses were those for far. But at full size the first of the three looks like a panda too.
+# At full size lines draw a frog's face. In the smaller pictures the lines fade, until an apple with a leaf is left. Step back, or squint: do you see it in the large picture?
 #
 # ```{live} hybrid
 # ```
@@ -176,7 +105,7 @@ grid(
 #
 # *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph, its large areas, with the fine parts of another, its lines. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`. In each step we ask it about both prompts. We take the coarse part of one answer and the fine part of the other, and add them:
 
-# %% mystnb={"figure": {"caption": "One step of the hybrid of {numref}`fig-a19-strip`, $t = 660$. Above, the clean picture guessed for far and its coarse band; below, that for near and its fine band, around grey. Their sum is the $\\hat x_0$ of this step. $\\sigma = 2$, $\\gamma = 7$, seed 0.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a red mushroom with white spots, an arrow named blur, the same mushroom blurred. Below: a white skull with dark outlines, an arrow named minus its blur, its lines on grey. Both lead to the sum on the right, a skull in red and white."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One step of the hybrid of {numref}`fig-a19-strip`, $t = 660$. Above, the clean picture guessed for far and its coarse band; below, that for near and its fine band, around grey. Their sum is the $\\hat x_0$ of this step. $\\sigma = 2$, $\\gamma = 7$, seed 0.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a green apple with a leaf and two pale eyes, an arrow named blur, the same apple blurred. Below: a green frog's face with white eyes in dark outlines, an arrow named minus its blur, its lines on grey. Both lead to the sum on the right, a green apple with the face of a frog."}} tags=["hide-input"]
 k = by_profile(full=11, fast=1)
 t = timesteps[k]
 x_t = steps[k - 1].x  # what the step at t gets
@@ -211,9 +140,9 @@ assert torch.allclose(coarse(x_t) + fine(x_t), x_t, atol=1e-3)
 assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.01)
 
 # %% [markdown]
-# The coarse band is a mushroom without edges. The fine band has the lines of a skull.
+# The coarse band is an apple without edges. The fine band has the lines of a frog.
 #
-# Each clean picture follows from an estimate $\epsilon$ of the noise. The code adds the bands of these estimates. As the filters are linear, that gives the same sum:
+# Each clean picture follows from an estimate $\epsilon$ of the noise. The code adds the bands of these estimates. As the filters are linear and the two bands of $x_t$ add up to $x_t$, that gives the same sum:
 #
 # $$ \epsilon_c = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2), \qquad f_{\text{high}}(\epsilon) = \epsilon - f_{\text{low}}(\epsilon) \tag{A.3} $$
 #
@@ -234,7 +163,7 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 #
-# **Why does that work?** Each prompt mostly decides one band. Only mostly, as each estimate sees both bands of $x_t$: in {numref}`fig-a19-bands` the guess for a mushroom has a mouth on its stem.
+# **Why does that work?** Each prompt mostly decides one band. Only mostly, as each estimate sees both bands of $x_t$: in {numref}`fig-a19-bands` the guess for an apple has the eyes of a frog.
 #
 # ```{dropdown} When the sum would be exact
 # **Pictures or noise?** An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides both estimates and then adds their bands; the code adds the bands and guides the sum. Both give the same, as (N.6) is linear and the two bands of the estimate without a prompt add up to it.
@@ -249,18 +178,87 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 # A blur breaks the first condition: a second blur changes more. `grey` and `colour` below fulfil it. Pictures break the second one: lines lie where areas end.
 # ```
 #
+# ## How often does that work?
+#
+# The **judge** of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the near thing in the picture as it is, and the far thing in the blurred picture.
+
+
+# %% tags=["hide-input"]
+def named(ranks):
+    """How often the judge puts the right name first: near, far and both."""
+    hits = [[b == 1, a == 1, a == b == 1] for a, b in ranks]
+    columns = zip(*hits, strict=True)
+    return [f"{sum(x)} of {len(x)} ({sum(x) / len(x):.0%})" for x in columns]
+
+
+outlines = {tuple(row["pair"]): row["ranks"] for row in search["hybrid in outlines"]}
+counted = {
+    "tropical fish, lemon": outlines["lemon", "tropical fish"],
+    "frog, green apple": outlines["green apple", "frog"],
+    f"all {len(outlines)} pairs": [ranks for row in outlines.values() for ranks in row],
+}
+table(
+    [[name, *named(ranks)] for name, ranks in counted.items()],
+    ["pair: near, far", "near", "far, blurred", "both"],
+    "How many hybrids the judge names right, with its first guess of 508 names. 16 seeds a pair, not selected; the pairs were chosen by hand. Blurred by σ = 3 pixels. From python -m benchmarks.pairs.",
+)
+
+# %% tags=["remove-cell"]
+both = [a == b == 1 for ranks in outlines.values() for a, b in ranks]
+assert len(both) == 960 and round(100 * sum(both) / 960) == 8  # the page's first answer
+
+# %% [markdown]
+# The judge finds the far thing often, the near thing seldom. Do you agree?
+
+# %% mystnb={"figure": {"caption": "The first two pairs of the table, seeds 0 to 4, as they are and blurred by $\\sigma = 3$ pixels. The fish is from a pair that the judge names well; no seed was selected. Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Four rows of five. First, yellow bodies with dark stripes and a pointed end on the left, like fish. Blurred, yellow lumps with some green on the left. Then green faces in dark outlines, with two eyes and a wide mouth. Blurred, they are green apples with a leaf."}} tags=["hide-input"]
+blurred = low_pass(3.0)
+pairs = [["a lemon", "a tropical fish" + ending], [far, near]]
+rows = []
+for pair in pairs:
+    five = generate(model, hybrid(model, pair, (2.0,)), range(5), timesteps)
+    rows += [five.clamp(-1, 1), blurred(five.clamp(-1, 1))]
+grid(
+    [unit_range(row) for row in rows],
+    titles=[f"seed {seed}" for seed in range(5)],
+    labels=["fish", "blurred", "frog", "blurred"],
+    size=1.0,
+)
+
+# %% [markdown]
+# The fish has stripes or waves; blurred, it is a yellow lump like a lemon. The frog has two eyes and a wide mouth each time, and each blurred one is a green apple. The judge names no frog, though readers named that of seed 0 (see below). So its share for near may be too low.
+#
+# Three more pairs:
+
+# %% mystnb={"figure": {"caption": "Three more hybrids, at full size (above) and at a quarter of it (below). $\\sigma = 2$, $\\gamma = 7$, seeds 6, 0 and 0; pairs and seeds chosen by eye. The prompts for near end with \"with black outlines\", to ask for lines.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above: a grey and white skull; a skull in red and white; a frog face in green and red. Below, the same pictures small: a panda's face, a red mushroom with white spots, a slice of watermelon."}} tags=["hide-input"]
+fars = ["a panda", "a mushroom", "a watermelon"]
+nears = [f"a {thing}{ending}" for thing in ("skull", "skull", "frog")]
+hybrids = generate(model, hybrid(model, [fars, nears], (2.0,)), [6, 0, 0], timesteps)
+hybrids = hybrids.clamp(-1, 1)
+grid(
+    [unit_range(hybrids), unit_range(small(hybrids, 1 / 4))],
+    titles=[
+        f"near: {b.removesuffix(ending)}\nfar: {a}"
+        for a, b in zip(fars, nears, strict=True)
+    ],
+    labels=["full size", "1/4"],
+    size=1.7,
+)
+
+# %% [markdown]
+# A **reader** is a vision-language model, asked afresh each time. Two readers saw these three and the frog of {numref}`fig-a19-strip` at full size. Their first guesses were the things for near. Two others saw the four at a quarter. Their first guesses were those for far. But at full size the first of the three looks like a panda too, and the second still looks like a skull at a quarter.
+#
 # ## Where it fails
 #
 # The width $\sigma$ says where the bands are split. The same prompts and seed, with other widths:
 
 
-# %% mystnb={"figure": {"caption": "A skull (near) and a mushroom (far), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain red mushroom with white spots; in the middle the hybrid of skull and mushroom; on the right a skull filled with orange. Blurred, the first two are mushrooms, the last is still an orange head with a pale edge and a dark eye."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A frog (near) and a green apple (far), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain green apple with a leaf; in the middle the hybrid of frog and apple; on the right a frog's face. Blurred, the first two are apples, the last is still a frog's face."}} tags=["hide-input"]
 def split_at(width):
     """The hybrid of the same two prompts and seed, split at another width."""
     return generate(model, hybrid(model, [far, near], (width,)), [0], timesteps)
 
 
-split = torch.cat([split_at(0.5), skull.cpu(), split_at(8.0)]).clamp(-1, 1)
+split = torch.cat([split_at(0.5), frog.cpu(), split_at(8.0)]).clamp(-1, 1)
 grid(
     [unit_range(split), unit_range(blurred(split))],
     titles=[rf"$\sigma = {width}$" for width in (0.5, 2, 8)],
@@ -269,7 +267,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\sigma = 0.5$ nearly everything lies in the coarse band, and there is only a mushroom. At $\sigma = 8$ the coarse band has only broad areas of colour, and much of the skull stays when blurred.
+# At $\sigma = 0.5$ nearly everything lies in the coarse band, and there is only an apple. At $\sigma = 8$ the coarse band has only broad areas of colour, and the frog stays when blurred.
 #
 # ## Grey and colour
 #
@@ -296,7 +294,7 @@ assert torch.allclose(grey(painted) + colour(painted), painted, atol=1e-3)
 assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 
 # %% [markdown]
-# The first prompt draws the thing, though of the ball only a part is in the frame. The second paints it. We did not count how often that works.
+# In these three, which we chose, the first prompt draws the thing, though of the ball only a part is in the frame. The second paints it. We did not count how often that works.
 #
 # ## Try it
 #
