@@ -81,7 +81,7 @@ from diffusion_utils.tasks import (
     visual_anagram,
 )
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import VIEWS, low_pass
+from diffusion_utils.views import FLIP, low_pass
 
 model = load_pretrained("emoji64")
 schedule = model.schedule
@@ -249,7 +249,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # Apart from settings such as $\gamma$, three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a teapot\", and turned upside down \"an elephant\"; \"a frog with black outlines\", and blurred by 3 pixels \"a green apple\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 10, 0; the last two in 33 steps. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a grey teapot with its handle at the right, and the same turned upside down, a grey elephant with its trunk at the left; a frog's face in dark lines on green, and the same blurred, a green apple with a leaf."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a frog with black outlines\", and blurred by 3 pixels \"a green apple\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; the last two in 33 steps. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; a frog's face in dark lines on green, and the same blurred, a green apple with a leaf."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -258,14 +258,13 @@ edited = sdedit(model, asked, drawing, i_start, [0], timesteps=timesteps)
 asked = prompted(model, "a mushroom", 3)
 filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 finer = by_profile(strided_timesteps(990, 30), timesteps)
-turn = VIEWS["half turn"]
-both = visual_anagram(model, ["a teapot", "an elephant"], [turn])
-teapot = generate(model, both, [10], finer)
+both = visual_anagram(model, ["a strawberry", "a watermelon"])
+fruit = generate(model, both, [1], finer)
 frog = hybrid(model, ["a green apple", "a frog with black outlines"])
 frog = generate(model, frog, [0], finer).clamp(-1, 1)
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), teapot, frog]
-below = [x[:1].cpu(), edited, filled, turn.apply(teapot), low_pass(3.0)(frog)]
+above += [mushroom[None] * (1 - mask), fruit, frog]
+below = [x[:1].cpu(), edited, filled, FLIP.apply(fruit), low_pass(3.0)(frog)]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],
