@@ -211,7 +211,7 @@ Markdown(
 #
 # $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}}\;\epsilon_\theta(x_t, t) $$
 #
-# It too has the amount of picture and of noise that belongs to $t'$.
+# If the guess is right, it too has the amount of picture and of noise that belongs to $t'$.
 #
 # (N.3) in code (`nu`: see the end of the page):
 #
@@ -331,7 +331,7 @@ for t in starts:
 
 # %% [markdown]
 # * **Closer.** On known drawings one step is closest, as a mean should be. On our five new ones DDIM is closer. The network only approximates the mean, which may be why. Five drawings are too few to say more.
-# * **Sharper.** All three loops are sharper than one step. DDIM is about as sharp as (N.3), so sharp edges need no fresh noise.
+# * **Sharper.** By this measure, which sees only the strongest edges, all three loops are sharper than one step. DDIM is about as sharp as (N.3), so sharp edges need no fresh noise.
 # * **Named right.** No loop has a higher mean than one step.
 #
 # So from these starts (N.3) buys sharpness alone, and costs 23 to 30 calls of the network in place of one. DDIM costs as much, and is closer than (N.3) from each start. Part A still takes (N.3), as the coursework does.
@@ -371,7 +371,7 @@ table(
 )
 
 # %% [markdown]
-# We have not found out why.
+# With exact guesses and small steps it could not lose spots: the guess can change in each step, but on average it stays what it was, so on average (N.3) keeps as much as one step. So we take the loss for a fault of the network's guesses. DDIM has no such law.
 #
 # ## Try it
 #
@@ -381,7 +381,7 @@ table(
 # ## More
 #
 # ```{dropdown} Why a perfect loop loses 3 dB
-# To be close and to look natural are at odds {cite:p}`blau2018`. Let $\mu$ be the mean of all pictures that fit. A perfect loop draws one of them, $x$. If the original $x_0$ is
+# To be close and to look natural are at odds {cite:p}`blau2018`. Let $\mu$ be the mean of all pictures that fit. With exact guesses and small steps, (N.3) draws one of them, $x$. If the original $x_0$ is
 # another such draw, independent of $x$, given $x_t$, it is on average as far from $\mu$:
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
@@ -421,5 +421,5 @@ table(
 # ```
 #
 # ```{dropdown} Networks that learn the variance
-# Some networks, as the coursework's own, also answer with a number `nu` for each value. It says where the variance of $z$ lies between $\tilde\beta$ and $\beta$: (N.5) of the [notation](../notation.md). Emoji-64 does not.
+# Some networks, as the coursework's own, also answer with a number `nu` for each value. It says where the variance of the fresh noise lies between $\tilde\beta$ and $\beta$: (N.5) of the [notation](../notation.md). Emoji-64 does not.
 # ```

@@ -165,7 +165,7 @@ plt.show()
 #
 # ## What you see
 #
-# In {numref}`fig-a15-prompts` one step gives nearly the same soft picture for each seed: the mean of all that fit the prompt. With 33 steps the pictures are sharper, and differ. The penguins can all be recognised; about half of the snakes have no clear form.
+# In {numref}`fig-a15-prompts` one step gives nearly the same soft penguin for each seed, and snakes that differ a little: about the mean of all that fit the prompt. With 33 steps the pictures are sharper, and differ. The penguins can all be recognised; about half of the snakes have no clear form.
 
 # %% tags=["remove-input"]
 one, many = (f"{sum(right[k::2])} of {2 * len(seeds)}" for k in (0, 1))

@@ -140,7 +140,7 @@ assert torch.allclose(coarse(x_t) + fine(x_t), x_t, atol=1e-3)
 assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.01)
 
 # %% [markdown]
-# The coarse band is an apple without edges. The fine band has the lines of a frog.
+# The coarse band is a soft apple, in which the frog's eyes show already. The fine band has the lines of a frog.
 #
 # Each clean picture follows from an estimate $\epsilon$ of the noise. The code adds the bands of these estimates. As the filters are linear and the two bands of $x_t$ add up to $x_t$, that gives the same sum:
 #
@@ -225,7 +225,7 @@ grid(
 )
 
 # %% [markdown]
-# The fish has stripes or waves; blurred, it is a yellow lump like a lemon. The frog has two eyes and a wide mouth each time, and each blurred one is a green apple. The judge names no frog, though readers named that of seed 0 (see below). So its share for near may be too low.
+# The fish has stripes or waves; blurred, it is a yellow lump like a lemon. The frog has two eyes each time, but hardly a mouth in seeds 1, 3 and 4; each blurred one is a green apple. The judge names no frog, while two readers named that of seed 0 (see below). So its share for near may be too low; we have not asked readers about the other seeds.
 #
 # Three more pairs:
 
