@@ -15,7 +15,7 @@
 # # 1.4 Iterative denoising
 #
 # Why take many small steps, when one large step already removes the noise? **One step aims at the
-# mean of all pictures that fit. This mean is closer to the original than any other answer, on average, but where many pictures fit it is soft. Many small steps end at one picture, a sharper one.**
+# mean of all pictures that fit. This mean is closer to the original than any other answer, on average, but where many pictures fit it is soft. Many small steps end at one picture, a sharper one. The less is left of the original, the more that brings.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -163,7 +163,7 @@ grid([unit_range(torch.cat(parts))], titles, size=1.5)
 # %% [markdown]
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
-# From $t'$ to $t$ the forward process multiplies $x_{t'}$ by $\sqrt\alpha$, with $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and adds noise of variance $\beta = 1 - \alpha$. This gives the factors (derived at the page's end):
+# Think of the same two timesteps forward: on its way from $t'$ to $t$, a noisy picture is multiplied by $\sqrt\alpha$, with $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and gets noise of variance $\beta = 1 - \alpha$. So $\beta$ says how much noise the step has to undo. The factors are (derived at the page's end):
 #
 # $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
 #
@@ -334,11 +334,11 @@ for t in starts:
 # * **Sharper.** By this measure, which sees only the strongest edges, all three loops are sharper than one step. DDIM is about as sharp as (N.3), so sharp edges need no fresh noise.
 # * **Named right.** No loop has a higher mean than one step.
 #
-# So from these starts (N.3) buys sharpness alone, and costs 23 to 30 calls of the network in place of one. DDIM costs as much, and is closer than (N.3) from each start. Part A still takes (N.3), as the coursework does.
+# So from these starts (N.3) buys sharpness alone, and costs 23 to 30 calls of the network in place of one. DDIM costs as much, and is closer than (N.3) from each start. Part A still takes (N.3), as the coursework does: from one $x_t$ it draws another picture with each seed, where DDIM draws always the same.
 #
 # ## Where it fails
 #
-# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. Counted over 64 seeds, it keeps less of them than one step and DDIM. It keeps more where a part of the fresh noise is replaced by the noise that the network found in $x_t$ (a dial $\eta$, see the end):
+# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. Measured over 64 seeds, it keeps less of them than one step and DDIM. It keeps more where a part of the fresh noise is replaced by the noise that the network found in $x_t$ (a dial $\eta$, see the end):
 
 # %% mystnb={"code_prompt_show": "Show how much of the spots is left"} tags=["remove-input", "hide-output"]
 spots, dial = stored["spots"], stored["dial"]

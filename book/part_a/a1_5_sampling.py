@@ -117,7 +117,7 @@ grid(
 # To check it, let each drawing be one pixel, three of four white (1), one black (−1). The guess is the exact mean of [1.3](a1_3_one_step_denoising.ipynb).
 
 
-# %% mystnb={"figure": {"caption": "The loop with exact guesses, 99 steps. Left: 40 runs. Right: 1,000 ends (seeds 0 to 999; bars: one standard error around 250 and 750).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The loop with exact guesses, 99 steps. Left: 40 runs. Right: 1,000 ends, counted (seeds 0 to 999; bars: one standard error around the expected 250 and 750).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
 def exact_guesses(pictures):
     """The denoiser whose clean guess is the exact mean of 1.3 over pictures (K, ...)."""
 
@@ -168,10 +168,11 @@ plt.show()
 # In {numref}`fig-a15-prompts` one step gives nearly the same soft penguin for each seed, and snakes that differ a little: about the mean of all that fit the prompt. With 33 steps the pictures are sharper, and differ. The penguins can all be recognised; about half of the snakes have no clear form.
 
 # %% tags=["remove-input"]
-one, many = (f"{sum(right[k::2])} of {2 * len(seeds)}" for k in (0, 1))
+penguin_one, penguin, snake_one, snake = right
 Markdown(
     "**The judge**, a network trained to name drawings, chooses from 508 names. "
-    f"It names {many} of these pictures right, and of the guesses of one step {one}."
+    f"Of {len(seeds)} each, it names {penguin} penguins right ({penguin_one} after one step), "
+    f"and {snake} snakes ({snake_one})."
 )
 
 # %% [markdown]
@@ -207,11 +208,11 @@ grid(
 # * the **colour**: the mean of all pixels that are not white (red, green or blue below 0.8, where 1 is white);
 # * the **silhouette**: for each pixel 0 where white, else 1.
 #
-# Let $m$ be one of the two, $m_1$ that of the apple drawn with its prompt alone, and $m_2$ that of the rocket. The colour is three numbers, the silhouette one for each pixel. How far has $m$ come on the straight way from $m_2$ to $m_1$? We project it onto that way. The share of the way,
+# Let $m$ be one of the two, $m_1$ that of the apple drawn with its prompt alone, and $m_2$ that of the rocket. The colour is three numbers, the silhouette one for each pixel. The **share of the first prompt** says where $m$ lies between both, 0 for the second prompt alone and 1 for the first alone:
 #
 # $$ \frac{(m - m_2) \cdot (m_1 - m_2)}{\lVert m_1 - m_2 \rVert^2} $$
 #
-# is 0 at the rocket and 1 at the apple.
+# It is the length of the shadow of $m - m_2$ on the line from $m_2$ to $m_1$, in units of that line.
 
 # %% mystnb={"figure": {"caption": "The prompt changes at the $t$ above each column. Seed 0, no guidance.", "name": "fig-a15-switch"}, "image": {"alt": "Two rows. On the left the prompt changes at once, on the right never. In between, the first row has two rockets, the second of them redder, then red lumps, and an apple at 690; the second row brown shapes like penguins, and a sunflower at 690. Below each picture two numbers, colour and silhouette; they rise from 0 to 1."}} tags=["hide-input"]
 things = [("red apple", "rocket ship"), ("sunflower", "penguin")]
@@ -292,7 +293,7 @@ as_first, as_second = np.transpose(
 axes[1].plot(at, as_second, "s--", label="second")
 axes[1].plot(at, 1 - as_first - as_second, "^:", color="grey", label="neither")
 axes[1].plot(at, as_first, "o-", label="first")
-for ax, title in zip(axes, ["from second to first", "named as"], strict=True):
+for ax, title in zip(axes, ["share of the first prompt", "named as"], strict=True):
     ax.set(title=title, xlabel="$t$ of the change", xlim=(1030, -20), ylim=(-0.05, 1.1))
     ax.legend(loc="center right", fontsize=9)
 plt.show()
