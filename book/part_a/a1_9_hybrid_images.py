@@ -96,7 +96,7 @@ strip = torch.cat([small(frog, scale) for scale in sizes.values()])
 grid([unit_range(strip)], titles=list(sizes), size=1.7)
 
 # %% [markdown]
-# At full size lines draw a face, to two readers (below) a frog's. From a quarter on the lines fade, and an apple with a leaf is left. Step back, or squint: do you see it in the large picture?
+# At full size lines draw a face, to two vision-language models (below) a frog's. From a quarter on the lines fade, and an apple with a leaf is left. Step back, or squint: do you see it in the large picture?
 #
 # ```{live} hybrid
 # ```
