@@ -16,7 +16,7 @@
 #
 # How much closer than filters does a network come in one step?
 #
-# **Here, 1 to 3 decibels closer than the best of three filters. A blur is an average of pixels. The guess with the smallest mean squared error is an average of pictures: of all that may be under the noise. The network does not find the average of its training drawings. On new drawings it is much closer for that, up to $t = 900$.**
+# **Here, 1 to 3 decibels closer than the best of three filters. A blur is an average of pixels. The guess with the smallest mean squared error is an average of pictures: of all that may be under the noise. The network's guess differs from the average of its training drawings. On new drawings it is much closer than that average, up to $t = 900$.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.

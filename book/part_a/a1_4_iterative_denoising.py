@@ -15,7 +15,7 @@
 # # 1.4 Iterative denoising
 #
 # Why take many small steps, when one large step already removes the noise? **One step aims at the
-# mean of all pictures that fit. This mean is closer to the original than any other answer, on average, but where many pictures fit it is soft. Many small steps end at one picture, a sharper one. The less is left of the original, the more that brings.**
+# mean of all pictures that fit. This mean is closer to the original than any other answer, on average, but where many pictures fit it is soft. Many small steps end at one picture, a sharper one. That matters most from pure noise ([1.5](a1_5_sampling.ipynb)).**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.

@@ -78,7 +78,7 @@ timesteps = by_profile(
     full=strided_timesteps(990, 30), fast=strided_timesteps(990, 330)
 )
 
-# %% mystnb={"figure": {"caption": "From pure noise, eight seeds of each prompt: the guess of one step, $\\hat x_0$ at $t = 990$, and what 33 steps draw. No guidance: the network is asked with the prompt alone.", "name": "fig-a15-prompts"}, "image": {"alt": "Four rows of eight. The rows of one step: nearly the same soft penguin, and the same green blur, eight times. The rows of 33 steps are soft drawings on white. Penguins: those of seeds 2 and 5 are turned to the side, the others face us; those of seeds 3 and 6 have a red spot on the chest, that of seed 7 a red cap. Green snakes: those of seeds 1, 3, 4 and 5 lie in a coil, the others in other curves, and that of seed 2 is hard to recognise."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From pure noise, eight seeds of each prompt: the guess of one step, $\\hat x_0$ at $t = 990$, and what 33 steps draw. No guidance: the network is asked with the prompt alone.", "name": "fig-a15-prompts"}, "image": {"alt": "Four rows of eight. The rows of one step: nearly the same soft penguin eight times, and eight soft green coils that differ a little. The rows of 33 steps are soft drawings on white. Penguins: those of seeds 2 and 5 are turned to the side, the others face us; those of seeds 3 and 6 have a red spot on the chest, that of seed 7 a red cap. Green snakes: those of seeds 1, 3, 4 and 5 lie in a coil, the others in other curves, and that of seed 2 is hard to recognise."}} tags=["hide-input"]
 prompts = ["a penguin", "a snake"]
 seeds = by_profile(full=range(8), fast=range(2))
 noise = unit_noise(model.shape, generators(seeds)).to(model.device)

@@ -210,7 +210,7 @@ assert len(both) == 960 and round(100 * sum(both) / 960) == 8  # the page's firs
 # %% [markdown]
 # The judge finds the far thing often, the near thing seldom. Do you agree?
 
-# %% mystnb={"figure": {"caption": "The first two pairs of the table, seeds 0 to 4, as they are and blurred by $\\sigma = 3$ pixels. The fish is from a pair that the judge names well; no seed was selected. Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Four rows of five. First, yellow bodies with dark stripes and a pointed end on the left, like fish. Blurred, yellow lumps with some green on the left. Then green faces in dark outlines, with two eyes and a wide mouth. Blurred, they are green apples with a leaf."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first two pairs of the table, seeds 0 to 4, as they are and blurred by $\\sigma = 3$ pixels. The fish is from a pair that the judge names well; no seed was selected. Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Four rows of five. First, yellow bodies with dark stripes and a pointed end on the left, like fish. Blurred, yellow lumps with some green on the left. Then green faces in dark outlines, with two eyes, some with a wide mouth. Blurred, they are green apples with a leaf."}} tags=["hide-input"]
 blurred = low_pass(3.0)
 pairs = [["a lemon", "a tropical fish" + ending], [far, near]]
 rows = []

@@ -211,7 +211,7 @@ assert all(by > 4 * error for by, error in zip(falls, errors, strict=True))
 
 
 def shares(place, old, new):
-    """What a repair leaves of the distance, from the least to the most."""
+    """By how much a repair lowers the distance, from the least to the most."""
     rest = [key for key in found if key[0] == "b2" and key[place] == old]
     left = sorted(
         found[*key[:place], new, *key[place + 1 :]]["fid"] / found[key]["fid"]
