@@ -191,6 +191,22 @@ def test_an_environment_that_does_not_work_is_made_anew(ready):
     assert "-m venv --clear .venv" in make(ready)
 
 
+@pytest.mark.parametrize("uv_exits", [0, 1])
+def test_where_uv_cannot_install_pip_does(clone, uv_exits):
+    """Programs that only write down what they were asked for."""
+    (clone / ".venv").mkdir()
+    (clone / "bin").mkdir()
+    for name, code in (("uv", uv_exits), ("python", 0)):
+        program = clone / "bin" / name
+        program.write_text(f'#!/bin/sh\necho {name} "$@" >> asked\nexit {code}\n')
+        program.chmod(0o755)
+    subprocess.run(["make", "setup", "BIN=bin"], cwd=clone, check=True, capture_output=True)
+    asked = (clone / "asked").read_text().splitlines()
+    for wanted in ("--require-hashes -r .venv/requirements.txt", "--editable ."):
+        tools = [line.split()[0] for line in asked if line.endswith(wanted)]
+        assert tools == (["uv"] if uv_exits == 0 else ["uv", "python"])
+
+
 def test_an_environment_that_is_a_link_is_used_as_it_is(ready, clone):
     (clone / ".venv").symlink_to(ready / ".venv")
     (ready / ".venv/installed").unlink()
