@@ -88,16 +88,16 @@ schedule = model.schedule
 timesteps = by_profile(strided_timesteps(990, 45), strided_timesteps(990, 330))
 columns = by_profile([0, 180, 360, 540, 720, 855, 990], [0, 330, 660, 990])
 picture = shipped_image("sailboat")[None]
-eps = unit_noise(model.shape, generators([0]))
+rng = generators([0])
+eps = unit_noise(model.shape, rng)
 there = [picture] + [schedule.forward(picture, t, eps) for t in columns[1:]]
-rng = generators([1])
-x_T = unit_noise(model.shape, rng)
+x_T = there[-1]  # the way back starts here
 denoise = prompted(model, "a sailboat", gamma=4)
 steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generators=rng)
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels gets more and more noise (seed 0). Below: noise alone (seed 1) becomes a picture in 22 small steps, by a network that is told \"a sailboat\" and never sees the upper one.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with pure noise, out of which another sailboat comes towards the right."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels gets more and more noise (seed 0). Below: its last one becomes a picture again in 22 small steps, by a network that is told \"a sailboat\" and sees nothing else of the upper row.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with the last picture above, out of which another sailboat comes towards the right: with orange sails."}} tags=["remove-input"]
 rows = {
     "add noise": ([0, *columns[1:]], there),
     "remove noise": (columns[::-1], back[::-1]),
@@ -116,7 +116,7 @@ plt.show()
 # The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. For the lower row, a network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, and asks again. Network and loop together are a **diffusion model**.
 #
-# The noise decides which boat comes out. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji. Told the name of one, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
+# The lower row starts where the upper one ends. Hardly anything of the first boat is left there, so the loop ends at another boat. The noise decides which boat comes out. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji. Told the name of one, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
 #
 # ## What the alphas do
 #
@@ -138,8 +138,11 @@ ax.set(xlabel="$t$", ylabel="factor")
 ax.legend()
 plt.show()
 assert schedule.alpha_bar[0] > 0.999 and schedule.alpha_bar[-1] < 0.001
+assert schedule.alpha_bar[490] > 0.5 > schedule.alpha_bar[500]
 
 # %% [markdown]
+# The curves cross near $t = 500$. At 540 the noise has the larger factor, but the boat of {numref}`fig-index-strip` can still be seen. At 990 the factor of the picture is nearly 0.
+#
 # ## What the network learns
 #
 # Given $x_t$, $t$ and a prompt $p$, the network's answer gives a guess of the noise, $\epsilon_\theta(x_t, t, p)$. In training, a picture $x_0$ gets noise at a random timestep by (N.1), and the weights $\theta$ are changed so that the squared error of the guess becomes smaller:
@@ -152,7 +155,7 @@ assert schedule.alpha_bar[0] > 0.999 and schedule.alpha_bar[-1] < 0.001
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
-# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: $x_t$, and below it $\\hat x_0$. No guidance (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two pairs of rows, each with noise in which a flower appears from left to right, and below it the guesses. Both first guesses are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: $x_t$, the guess of its noise $\\epsilon_\\theta$, and $\\hat x_0$. No guidance (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two groups of three rows. In each, noise in which a flower appears from left to right; below it nothing but noise; below that soft flowers. Both first ones are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
 looks = by_profile([990, 945, 900, 720, 315], [990, 660, 330])
 rng = generators([0, 1])
 x_T = unit_noise(model.shape, rng).to(model.device)
@@ -161,19 +164,23 @@ steps = list(trajectory(ask, x_T, timesteps, schedule, generators=rng))
 pictures = [x_T] + [step.x for step in steps]
 places = [timesteps.index(t) for t in looks]
 rows = []
+guesses = [ask(pictures[k], t).eps for k, t in zip(places, looks, strict=True)]
 for i in (0, 1):
     rows.append([pictures[k][i] for k in [*places, -1]])
+    rows.append([eps[i] for eps in guesses])
     rows.append([steps[k].x0_hat[i] for k in places])
 grid(
     [unit_range(torch.stack(row)) for row in rows],
     titles=[*(f"$t={t}$" for t in looks), "end"],
-    labels=["$x_t$", r"$\hat x_0$"] * 2,
+    labels=["$x_t$", r"$\epsilon_\theta$", r"$\hat x_0$"] * 2,
     size=1.1,
 )
 
 # %% [markdown]
-# **Why is the first guess a blur?** Many clean pictures can lead to the same $x_t$. The guess with the smallest mean squared error is their average, weighted by how probable each is ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
-# At $t = 990$ both guesses are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ one has red petals on top.
+# The guess of the noise, $\epsilon_\theta$, looks like noise in each column, even at $t = 315$, where $x_t$ shows the flower. (N.2) takes it out of $x_t$.
+#
+# **Why is the first $\hat x_0$ a blur?** Many clean pictures can lead to the same $x_t$. The guess with the smallest mean squared error is their average, weighted by how probable each is ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
+# At $t = 990$ both $\hat x_0$ are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ one has red petals on top.
 #
 # ## One loop
 #
@@ -234,6 +241,8 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
+# All eight can be recognised. Details are wrong: the penguin has no eyes, and the sail does not touch the boat.
+#
 # The same loop with another network draws digits:
 
 # %% mystnb={"figure": {"caption": "Part B: a sample of each digit from a network trained on handwritten ones, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 9, 30 steps. Not selected: the five is broken.", "name": "fig-index"}, "image": {"alt": "A row of ten generated handwritten digits, zero to nine; the five is small and broken."}} tags=["remove-input"]
@@ -301,3 +310,5 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # * **Laptop**: clone the repository and type `make book`, or open a chapter's notebook after `make setup` with `.venv` as its Python.
 # * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on.
 # * **Binder**: enter the address of the book's repository at mybinder.org; it reads `requirements.txt`.
+#
+# All noise comes from generators on the CPU. So the same seed starts from the same noise on each device. The results may differ slightly, in the last digits.

@@ -1,7 +1,7 @@
 """What the book's build adds to Jupyter Book: one Sphinx extension, one job a file.
 
-Extensions of a page: equations, gallery, live (with forms), pictures, social, accessible, address. What is executed:
-stale (what has to be), execute (in parallel). Commands, each `python -m _ext.NAME`: execute, pairs, address,
+Extensions of a page: equations, gallery, live (with forms), pictures, social, timings, accessible, address. What is
+executed: stale (what has to be), execute (in parallel). Commands, each `python -m _ext.NAME`: execute, pairs, address,
 check_site, pdf. `toc` lists the pages, `sources` what `make serve` watches.
 """
 
@@ -14,6 +14,7 @@ PARTS = (
     "pictures",
     "social",
     "stale",
+    "timings",
 )
 
 

@@ -162,7 +162,7 @@ assert torch.allclose(guided(dog, without, 4)(x, t).eps, noises[2], atol=0.01)
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# `guided` makes a new denoiser of two. (`nu` is a variance that Emoji-64 does not guess.)
+# `guided` makes a new denoiser of two. The variance, `nu`, is that of the conditional branch, the answer with the prompt. (Emoji-64 does not guess it.)
 #
 # ## Why does this work?
 #

@@ -249,7 +249,7 @@ print(f"control, alike without (A.1): {toy(1, given=False)}")
 # :dedent:
 # ```
 #
-# Let $n$ be how often each step is taken. With $n = 1$ the timesteps only fall; with larger $n$ they zigzag:
+# Let $n$ be how often each step is taken. The single pass, $n = 1$, is the failing case of the ablation in RePaint's own paper {cite:p}`lugmayr2022`. With $n = 1$ the timesteps only fall; with larger $n$ they zigzag:
 
 # %% mystnb={"figure": {"caption": "The timesteps of the first four steps, each taken once, twice and four times. Blue: a step of the loop. Orange: noise is added (N.7).", "name": "fig-a172-zigzag"}, "image": {"alt": "Three panels of t. On the left it falls in four steps; in the other two it falls, rises and falls again before each further step."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 3, figsize=(7, 2.2), sharey=True, layout="constrained")

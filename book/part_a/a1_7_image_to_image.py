@@ -243,7 +243,7 @@ assert 0.73 < share[starts.index(780)] < 0.75
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
-# A program drew the house and the fish in the manner of felt pen (how: `data/images/README.md`). The model was trained on none of the three.
+# The house and the fish are not drawn by hand. They are strokes of a felt pen, stored as SVG paths and drawn by a program (how: `data/images/README.md`). You can put in a drawing of your own: in the box at the top of this page, or as in "Try it". The model was trained on none of the three.
 
 # %% mystnb={"figure": {"caption": "Three pictures (left) from `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])

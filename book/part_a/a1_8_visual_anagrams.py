@@ -95,7 +95,7 @@ grid(
 )
 
 # %% [markdown]
-# The leaves of the strawberry are the rind of the watermelon. Four more, flipped or turned:
+# The leaves of the strawberry are the rind of the watermelon. Not all of it fits: the stalk of the strawberry hangs below the rind, and its tip is a bent horn on the slice. Four more, flipped or turned:
 
 # %% mystnb={"figure": {"caption": "Four anagrams as they are (above) and in their view (below). A half turn also swaps left and right. $\\gamma = 7$, seeds 12, 11, 10 and 6; pairs and seeds were chosen.", "name": "fig-a18-turn"}, "image": {"alt": "Four pictures above, the same flipped or turned below: a violet barrel with a dark rim, for a top hat and a bucket; a light blue water drop that becomes a balloon; a grey teapot with a loop for a handle at the right, which becomes the curled trunk of a grey elephant at the left; a blue penguin with a dark eye and a flipper that becomes a blue fish with an eye, a fin and a tail."}} tags=["hide-input"]
 more = {
