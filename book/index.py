@@ -311,4 +311,4 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on.
 # * **Binder**: enter the address of the book's repository at mybinder.org; it reads `requirements.txt`.
 #
-# All noise comes from generators on the CPU. So the same seed starts from the same noise on each device. The results may differ slightly, in the last digits.
+# The noise comes from a generator on the CPU. So the same seed starts from the same noise on each device. The results may differ slightly, in the last digits.
