@@ -5,7 +5,8 @@ of like outline and colours, or something in colour and something else with blac
 drawn from 8 or 16 seeds (see KINDS), guidance 7, 30 steps. The judge looks at each picture in both ways: at
 an anagram as it is and in its view, at a hybrid blurred and as it is. For each seed
 benchmarks/results/pairs.json has the rank of the right name in both, and how sure of it the judge is; and
-the ranks for training drawings, which show one thing only ("plain").
+the ranks for training drawings, which show one thing only ("plain"). For a hybrid it also has the ranks for
+pictures of each prompt alone, looked at in the same way ("alone").
 
 A sheet of each kind, for the eye, is written to runs/: a row for each pair, the surest first, with
 its surest seeds from left to right, each in both ways.
@@ -27,7 +28,7 @@ from diffusion_utils.emoji64.judge import load_evaluator, name_ranks, plain
 from diffusion_utils.emoji64.model import WEIGHTS
 from diffusion_utils.metrics import in_batches
 from diffusion_utils.pictures import save_sheet
-from diffusion_utils.tasks import generate, hybrid, visual_anagram
+from diffusion_utils.tasks import generate, hybrid, prompted, visual_anagram
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import FLIP, VIEWS, low_pass, same
@@ -112,6 +113,7 @@ IN_VIEWS = {
 FEW = ("jigsaw", "negative")  # with fewer pairs and seeds
 
 AT_ONCE = 96  # pictures
+ALONE = range(4)  # seeds
 
 
 class Kind(NamedTuple):
@@ -187,6 +189,17 @@ def control(judge, data, pair, kind):
     return judged(judge, pair, drawings, kind.looks)["ranks"]
 
 
+def alone(model, judge, name, pair):
+    """Ranks of both names, each in four pictures of its prompt alone, looked at as in a hybrid."""
+    asked = [prompt for prompt in prompts(name, pair) for _ in ALONE]
+    pictures = generate(model, prompted(model, asked, gamma=7), [*ALONE] * 2)
+    looked = zip(pair, pictures.split(len(ALONE)), KINDS[name].looks, strict=True)
+    return [
+        name_ranks(judge, look(some.clamp(-1, 1)).clamp(-1, 1), [thing] * len(some))
+        for thing, some, look in looked
+    ]
+
+
 def surest(sure):
     """Places of a row's seeds; first the one whose less sure way to look is the surest."""
     return sorted(range(len(sure)), key=lambda i: -min(sure[i]))
@@ -211,6 +224,8 @@ def measured(model, judge, data, name, sheets, most):
         for pair, pictures in pictures_of(model, name, kind.pairs[i : i + at_once], seeds):
             row = {"pair": pair, **judged(judge, pair, pictures, kind.looks)}
             row["plain"] = control(judge, data, pair, kind)
+            if not kind.back:
+                row["alone"] = alone(model, judge, name, pair)
             order = surest(row["sure"])
             rows.append(row | {"best": seeds[order[0]]})
             drawn[pair] = pictures[order[:6]]

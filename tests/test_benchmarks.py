@@ -208,6 +208,26 @@ def test_each_way_to_look_at_a_picture_has_its_own_right_name():
     ]  # fmt: skip
 
 
+def test_a_thing_alone_is_looked_at_as_in_a_hybrid(monkeypatch):
+    """A chequered picture for each prompt, of its own brightness: a blur leaves no squares."""
+    squares = (torch.arange(64)[:, None] + torch.arange(64)).fmod(2) - 0.5
+    light = {"an owl": 0.25, "a sun with black outlines": -0.25}
+
+    def generate(model, asked, seeds):
+        assert seeds == [0, 1, 2, 3] * 2
+        return torch.stack([(light[prompt] + squares).expand(3, -1, -1) for prompt in asked])
+
+    def name_ranks(judge, pictures, names):
+        found = zip(pictures.mean((1, 2, 3)), pictures.std((1, 2, 3)), names, strict=True)
+        return [(round(mean.item(), 2), bool(std > 0.1), name) for mean, std, name in found]
+
+    monkeypatch.setattr(pairs, "generate", generate)
+    monkeypatch.setattr(pairs, "prompted", lambda model, prompts, gamma: prompts)
+    monkeypatch.setattr(pairs, "name_ranks", name_ranks)
+    far, near = pairs.alone(None, None, "hybrid in outlines", ("owl", "sun"))
+    assert far == [(0.25, False, "owl")] * 4 and near == [(-0.25, True, "sun")] * 4
+
+
 def test_pictures_that_are_alike_are_not_apart():
     one = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     judge = load_evaluator()

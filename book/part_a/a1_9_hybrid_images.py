@@ -14,9 +14,9 @@
 # %% [markdown]
 # # 1.9 Hybrid images
 #
-# Can one picture show two things, one from close by and the other from afar?
+# Can one picture show two things, one from afar and the other from close by?
 #
-# **Yes, for some pairs and seeds.** A network that names drawings finds both things in 8 % of 960 pictures. The aim: thin lines show one thing, large areas the other. From afar the lines are lost.
+# **Yes, for some pairs and seeds.** Large areas show one thing, thin lines the other, and from afar the lines are lost. In 8 % of 960 hybrids a network that names drawings finds both things.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -75,14 +75,14 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
-# %% mystnb={"figure": {"caption": "One hybrid at four sizes: \"a frog with black outlines\" for near, \"a green apple\" for far. $\\gamma = 7$, seed 0, bands split at $\\sigma = 2$ pixels, as explained below. Pair and seed were chosen by eye.", "name": "fig-a19-strip"}, "image": {"alt": "The same green picture four times, each half as large as the one before. The largest is a frog's face in dark lines, with two round eyes and a wide mouth, and a leaf above. The smaller ones look like a green apple with a leaf."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One hybrid at four sizes: \"a panda\" for far, \"a skull with black outlines\" for near. $\\gamma = 7$, seed 10, bands split at $\\sigma = 2$ pixels, as explained below. Chosen among 960.", "name": "fig-a19-strip"}, "image": {"alt": "The same grey picture four times, each half as large as the one before. The largest is a skull in dark lines, with two round eye sockets and a hole for the nose. The smaller ones look like a panda's face with dark eyes."}} tags=["hide-input"]
 ending = " with black outlines"
-far, near = "a green apple", "a frog" + ending
-noise = generators([0])
+far, near = "a panda", "a skull" + ending
+noise = generators([10])
 x_T = unit_noise(model.shape, noise).to(model.device)
 denoise = hybrid(model, [far, near], (2.0,))
 steps = [*trajectory(denoise, x_T, timesteps, model.schedule, generators=noise)]
-frog = steps[-1].x.clamp(-1, 1)
+skull = steps[-1].x.clamp(-1, 1)
 
 
 def small(x, scale):
@@ -92,11 +92,11 @@ def small(x, scale):
 
 
 sizes = {"full size": 1, "1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8}
-strip = torch.cat([small(frog, scale) for scale in sizes.values()])
+strip = torch.cat([small(skull, scale) for scale in sizes.values()])
 grid([unit_range(strip)], titles=list(sizes), size=1.7)
 
 # %% [markdown]
-# At full size lines draw a face, to two vision-language models (below) a frog's. From a quarter on the lines fade, and an apple with a leaf is left. Step back, or squint: do you see it in the large picture?
+# At full size lines draw a skull. At a quarter they fade, and a panda is left. Step back, or squint: do you see it in the large picture? The network that names drawings finds both. So did four vision-language models, each asked once: two called the large picture a skull, two others called the picture at a quarter a panda.
 #
 # ```{live} hybrid
 # ```
@@ -105,7 +105,7 @@ grid([unit_range(strip)], titles=list(sizes), size=1.7)
 #
 # *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph, its large areas, with the fine parts of another, its lines. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`. In each step we ask it about both prompts. We take the coarse part of one answer and the fine part of the other, and add them:
 
-# %% mystnb={"figure": {"caption": "One step of the hybrid of {numref}`fig-a19-strip`, $t = 660$. Above, the clean picture guessed for far and its coarse band; below, that for near and its fine band, around grey. Their sum is the $\\hat x_0$ of this step. $\\sigma = 2$, $\\gamma = 7$, seed 0.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a green apple with a leaf and two pale eyes, an arrow named blur, the same apple blurred. Below: a green frog's face with white eyes in dark outlines, an arrow named minus its blur, its lines on grey. Both lead to the sum on the right, a green apple with the face of a frog."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One step of the hybrid of {numref}`fig-a19-strip`, $t = 660$. Above, the clean picture guessed for far and its coarse band; below, that for near and its fine band, around grey. Their sum is the $\\hat x_0$ of this step. $\\sigma = 2$, $\\gamma = 7$, seed 10.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a panda's face, an arrow named blur, the same face blurred. Below: a skull in dark outlines, an arrow named minus its blur, its lines on grey. Both lead to the sum on the right, a panda's face with the lines of a skull."}} tags=["hide-input"]
 k = by_profile(full=11, fast=1)
 t = timesteps[k]
 x_t = steps[k - 1].x  # what the step at t gets
@@ -140,7 +140,7 @@ assert torch.allclose(coarse(x_t) + fine(x_t), x_t, atol=1e-3)
 assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.01)
 
 # %% [markdown]
-# The coarse band is a soft apple, in which the frog's eyes show already. The fine band has the lines of a frog.
+# The coarse band is a soft panda. The fine band has the lines of a skull.
 #
 # Each clean picture follows from an estimate $\epsilon$ of the noise. The code adds the bands of these estimates. As the filters are linear and the two bands of $x_t$ add up to $x_t$, that gives the same sum:
 #
@@ -149,7 +149,7 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 # * $\epsilon_1$ is the estimate for the far prompt, $\epsilon_2$ that for the near prompt.
 # * $f_{\text{low}}$ is a blur by a Gaussian of width $\sigma = 2$ pixels. It keeps the **coarse band**.
 # * $f_{\text{high}}$ keeps the rest, the **fine band**.
-# * $\epsilon_c$ is guided by (N.6), like the estimate with one prompt.
+# * $\epsilon_c$ takes the place of the estimate with a prompt in guidance, (N.6) of [1.6](a1_6_guidance.ipynb), with $\gamma = 7$.
 #
 # ```{literalinclude} ../../diffusion_utils/views.py
 # :pyobject: low_pass
@@ -163,7 +163,7 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 #
-# **Why does that work?** Each prompt mostly decides one band. Only mostly, as each estimate sees both bands of $x_t$: in {numref}`fig-a19-bands` the guess for an apple has the eyes of a frog.
+# **Why does that work?** Each prompt mostly decides one band. Only mostly, as each estimate sees both bands of $x_t$.
 #
 # ```{dropdown} When the sum would be exact
 # **Pictures or noise?** An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides both estimates and then adds their bands; the code adds the bands and guides the sum. Both give the same, as (N.6) is linear and the two bands of the estimate without a prompt add up to it.
@@ -180,64 +180,78 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 #
 # ## How often does that work?
 #
-# The **judge** of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the near thing in the picture as it is, and the far thing in the blurred picture.
+# The **judge** of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the far thing in the blurred picture, and the near thing in the picture as it is. (We blur by $\sigma = 3$, a little more than the split, to be sure that the lines are gone.)
 
 
 # %% tags=["hide-input"]
 def named(ranks):
-    """How often the judge puts the right name first: near, far and both."""
-    hits = [[b == 1, a == 1, a == b == 1] for a, b in ranks]
+    """How often the judge puts the right name first: far, near and both."""
+    hits = [[a == 1, b == 1, a == b == 1] for a, b in ranks]
     columns = zip(*hits, strict=True)
     return [f"{sum(x)} of {len(x)} ({sum(x) / len(x):.0%})" for x in columns]
 
 
-outlines = {tuple(row["pair"]): row["ranks"] for row in search["hybrid in outlines"]}
+pairs = {tuple(row["pair"]): row for row in search["hybrid in outlines"]}
+hybrids = [ranks for row in pairs.values() for ranks in row["ranks"]]
+alone = [both for row in pairs.values() for both in zip(*row["alone"], strict=True)]
 counted = {
-    "tropical fish, lemon": outlines["lemon", "tropical fish"],
-    "frog, green apple": outlines["green apple", "frog"],
-    f"all {len(outlines)} pairs": [ranks for row in outlines.values() for ranks in row],
+    "panda, skull": pairs["panda", "skull"]["ranks"],
+    "lemon, tropical fish": pairs["lemon", "tropical fish"]["ranks"],
+    "green apple, frog": pairs["green apple", "frog"]["ranks"],
+    f"all {len(pairs)} pairs": hybrids,
 }
 table(
-    [[name, *named(ranks)] for name, ranks in counted.items()],
-    ["pair: near, far", "near", "far, blurred", "both"],
-    "How many hybrids the judge names right, with its first guess of 508 names. 16 seeds a pair, not selected; the pairs were chosen by hand. Blurred by σ = 3 pixels. From python -m benchmarks.pairs.",
+    [
+        *([name, *named(ranks)] for name, ranks in counted.items()),
+        ["control: each prompt alone", *named(alone)[:2], ""],
+    ],
+    ["pair: far, near", "far, blurred", "near", "both"],
+    "How many hybrids the judge names right, with its first guess of 508 names. 16 seeds a pair, not selected; the pairs were chosen by hand. Below, pictures of the same prompts without a partner, 4 seeds each. Blurred by σ = 3 pixels. From python -m benchmarks.pairs.",
 )
 
 # %% tags=["remove-cell"]
-both = [a == b == 1 for ranks in outlines.values() for a, b in ranks]
+both = [a == b == 1 for a, b in hybrids]
 assert len(both) == 960 and round(100 * sum(both) / 960) == 8  # the page's first answer
+shares = [
+    round(100 * sum(r == 1 for r in x) / len(x)) for x in zip(*alone, strict=True)
+]
+horse = next(r["ranks"] for r in search["hybrid"] if r["pair"] == ["horse", "zebra"])
+skulls = [rank for _, rank in pairs["panda", "skull"]["ranks"]]
+assert skulls[10] == 1 and set(skulls[:5]) == {2, 3, 4} and horse == [[1, 1]] * 8
+three = ("green apple", "frog"), ("mushroom", "skull"), ("watermelon", "frog")
+assert all(pairs[pair]["ranks"][0][1] > 1 for pair in three)
+assert shares == [90, 67] and round(100 * sum(b == 1 for _, b in hybrids) / 960) == 11
 
 # %% [markdown]
-# The judge finds the far thing often, the near thing seldom. Do you agree?
+# The control says what the mixing costs. Alone, the judge names 90 % of the far things, blurred, and 67 % of the near things. In the hybrids the near thing loses most: 11 % are left.
 
-# %% mystnb={"figure": {"caption": "The first two pairs of the table, seeds 0 to 4, as they are and blurred by $\\sigma = 3$ pixels. The fish is from a pair that the judge names well; no seed was selected. Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Four rows of five. First, yellow bodies with dark stripes and a pointed end on the left, like fish. Blurred, yellow lumps with some green on the left. Then green faces in dark outlines, with two eyes, some with a wide mouth. Blurred, they are green apples with a leaf."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first two pairs of the table, seeds 0 to 4, as they are and blurred by $\\sigma = 3$ pixels. No seed was selected. Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Four rows of five. First, pale heads in dark outlines with two dark eyes and a nose, between a skull and a panda. Blurred, they are pandas. Then yellow bodies with dark stripes and a pointed end on the left. Blurred, they are yellow lumps with some green on the left."}} tags=["hide-input"]
 blurred = low_pass(3.0)
-pairs = [["a lemon", "a tropical fish" + ending], [far, near]]
 rows = []
-for pair in pairs:
+for pair in [far, near], ["a lemon", "a tropical fish" + ending]:
     five = generate(model, hybrid(model, pair, (2.0,)), range(5), timesteps)
     rows += [five.clamp(-1, 1), blurred(five.clamp(-1, 1))]
 grid(
     [unit_range(row) for row in rows],
     titles=[f"seed {seed}" for seed in range(5)],
-    labels=["fish", "blurred", "frog", "blurred"],
+    labels=["skull", "blurred", "fish", "blurred"],
     size=1.0,
 )
 
 # %% [markdown]
-# The fish has stripes or waves; blurred, it is a yellow lump like a lemon. The frog has two eyes each time, but hardly a mouth in seeds 1, 3 and 4; each blurred one is a green apple. The judge names no frog, while two readers named that of seed 0 (see below). So its share for near may be too low; we have not asked readers about the other seeds.
+# Blurred, the first row is a panda five times. As it is, each has the lines of a skull, but a panda can still be seen in it. The judge puts the skull second to fourth in its list. It names most of the fish right, though to us they are hard to see. Blurred, they are yellow lumps like a lemon.
 #
 # Three more pairs:
 
-# %% mystnb={"figure": {"caption": "Three more hybrids, at full size (above) and at a quarter of it (below). $\\sigma = 2$, $\\gamma = 7$, seeds 6, 0 and 0; pairs and seeds chosen by eye. The prompts for near end with \"with black outlines\", to ask for lines.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above: a grey and white skull; a skull in red and white; a frog face in green and red. Below, the same pictures small: a panda's face, a red mushroom with white spots, a slice of watermelon."}} tags=["hide-input"]
-fars = ["a panda", "a mushroom", "a watermelon"]
-nears = [f"a {thing}{ending}" for thing in ("skull", "skull", "frog")]
-hybrids = generate(model, hybrid(model, [fars, nears], (2.0,)), [6, 0, 0], timesteps)
-hybrids = hybrids.clamp(-1, 1)
+# %% mystnb={"figure": {"caption": "Three more hybrids, at full size (above) and at a quarter of it (below). $\\sigma = 2$, $\\gamma = 7$, seed 0; pairs chosen by eye. The prompts for near end with \"with black outlines\", to ask for lines.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above: a green frog face with two round eyes and a wide mouth; a skull in red and white; a frog face in green and red. Below, the same pictures small: a green apple with a leaf, a red mushroom with white spots, a slice of watermelon."}} tags=["hide-input"]
+fars = ["a green apple", "a mushroom", "a watermelon"]
+nears = [f"a {thing}{ending}" for thing in ("frog", "skull", "frog")]
+three = generate(model, hybrid(model, [fars, nears], (2.0,)), [0] * 3, timesteps)
+three = three.clamp(-1, 1)
 grid(
-    [unit_range(hybrids), unit_range(small(hybrids, 1 / 4))],
+    [unit_range(three), unit_range(small(three, 1 / 4))],
     titles=[
-        f"near: {b.removesuffix(ending)}\nfar: {a}"
+        f"far: {a}\nnear: {b.removesuffix(ending)}"
         for a, b in zip(fars, nears, strict=True)
     ],
     labels=["full size", "1/4"],
@@ -245,20 +259,20 @@ grid(
 )
 
 # %% [markdown]
-# A **reader** is a vision-language model, asked afresh each time. Two readers saw these three and the frog of {numref}`fig-a19-strip` at full size. Their first guesses were the things for near. Two others saw the four at a quarter. Their first guesses were those for far. But at full size the first of the three looks like a panda too, and the second still looks like a skull at a quarter.
+# The judge names none of the three near things. But two vision-language models that saw these pictures at full size named the near things first, and two others that saw them at a quarter named the far things first. So the judge is no final word on hybrids.
 #
 # ## Where it fails
 #
 # The width $\sigma$ says where the bands are split. The same prompts and seed, with other widths:
 
 
-# %% mystnb={"figure": {"caption": "A frog (near) and a green apple (far), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain green apple with a leaf; in the middle the hybrid of frog and apple; on the right a frog's face. Blurred, the first two are apples, the last is still a frog's face."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A panda (far) and a skull (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 10.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain panda; in the middle the hybrid of panda and skull; on the right a skull. Blurred, the first two are pandas, the last is still a skull."}} tags=["hide-input"]
 def split_at(width):
     """The hybrid of the same two prompts and seed, split at another width."""
-    return generate(model, hybrid(model, [far, near], (width,)), [0], timesteps)
+    return generate(model, hybrid(model, [far, near], (width,)), [10], timesteps)
 
 
-split = torch.cat([split_at(0.5), frog.cpu(), split_at(8.0)]).clamp(-1, 1)
+split = torch.cat([split_at(0.5), skull.cpu(), split_at(8.0)]).clamp(-1, 1)
 grid(
     [unit_range(split), unit_range(blurred(split))],
     titles=[rf"$\sigma = {width}$" for width in (0.5, 2, 8)],
@@ -267,7 +281,19 @@ grid(
 )
 
 # %% [markdown]
-# At $\sigma = 0.5$ nearly everything lies in the coarse band, and there is only an apple. At $\sigma = 8$ the coarse band has only broad areas of colour, and the frog stays when blurred.
+# At $\sigma = 0.5$ nearly everything lies in the coarse band, and there is only a panda. At $\sigma = 8$ the coarse band has only broad areas of colour, and the skull stays when blurred.
+#
+# Two blurs make three bands, for three prompts. Here the second of the three things is hard to see:
+
+# %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid, \"a mushroom\" (coarse), \"a panda\" (middle) and \"a skull with black outlines\" (fine), and the same picture blurred by 1.5 and by 4 pixels, the widths at which the bands are split. $\\gamma = 7$, seed 1.", "name": "fig-a19-triple"}, "image": {"alt": "A red and white skull; blurred a little, still a skull's face; blurred much, red blotches on white."}} tags=["hide-output", "remove-input"]
+things = ["a mushroom", "a panda", "a skull" + ending]
+triple = generate(model, hybrid(model, things, (4.0, 1.5)), [1], timesteps)
+triple = triple.clamp(-1, 1)
+views = torch.cat([triple, low_pass(1.5)(triple), low_pass(4.0)(triple)])
+grid([unit_range(views)], titles=["as it is", "blurred by 1.5", "by 4"], size=1.6)
+
+# %% [markdown]
+# The skull is plain to see, and the red and white of a mushroom are left in the last picture.
 #
 # ## Grey and colour
 #
@@ -299,10 +325,10 @@ assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 # ## Try it
 #
 # * **Swap** `far` and `near` in the call of `hybrid` for {numref}`fig-a19-strip`.
-# * **A pair of your own.** Add a cell with
+# * **A pair of your own.** The judge names both things of a horse and a zebra, without black outlines, from each of eight seeds; two vision-language models saw only the horse. Which do you see? Add a cell with
 #   ```python
-#   pair = ["a cookie", "a turtle with black outlines"]  # far, near
+#   pair = ["a horse", "a zebra"]  # far, near
 #   mine = generate(model, hybrid(model, pair), range(8), timesteps)
 #   grid([unit_range(mine), unit_range(blurred(mine))])
 #   ```
-#   We would choose two things of one outline, the near one with lines inside.
+#   Then take two other things of one outline, the near one with lines inside.
