@@ -1,6 +1,6 @@
 """Many small steps against one large one: python -m benchmarks.denoising.
 
-Noises pictures to three timesteps and brings them back, with the name of the picture as the prompt: with
+Noises pictures to four timesteps and brings them back, with the name of the picture as the prompt: with
 a blur, in one step, in many steps, in many without their fresh noise, and by DDIM; from the lowest
 timestep in ten times as many steps, too. benchmarks/results/denoising.json has, for each way and each
 picture, how close it is to the original (PSNR), its sharpness, and the rank of the right name in the
@@ -34,7 +34,7 @@ from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
 from diffusion_utils.views import low_pass
 
-STARTS = (10, 6, 3)  # i_start: t = 690 as in chapter 1.4, 810, 900
+STARTS = (10, 6, 3, 0)  # i_start: t = 690 as in chapter 1.4, 810, 900, 990
 WIDTHS = (2, 3, 4, 6, 8)  # of the blur, in pixels
 DIAL = (0.25, 0.5, 0.75)  # eta
 UNSEEN = ("sailboat", "mushroom", "cactus", "drawn-fish", "drawn-house")

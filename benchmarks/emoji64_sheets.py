@@ -97,7 +97,7 @@ def prompt_sheets(model):
 def right(answer, name, synonyms):
     """Whether an answer is the name or a synonym; case and a leading article do not matter."""
     words = answer.lower().strip().removeprefix("a ").removeprefix("an ")
-    return words in (name, *synonyms[name])
+    return words in (name, *synonyms.get(name, ()))
 
 
 def count(path, names):

@@ -15,7 +15,7 @@
 # # 1.4 Iterative denoising
 #
 # Why take many small steps, when one large step already removes the noise? **One step aims at the
-# mean of all pictures that fit. This mean is closer to the original than any other answer, on average, but where many pictures fit it is soft. Many small steps end at one picture, a sharper one. That matters most from pure noise ([1.5](a1_5_sampling.ipynb)).**
+# mean of all pictures that fit. No answer is closer to the original, on average. But the more noise there is, the more pictures fit, and the softer is their mean. Many small steps end at one picture, a sharp one.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -163,7 +163,12 @@ grid([unit_range(torch.cat(parts))], titles, size=1.5)
 # %% [markdown]
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
 #
-# Think of the same two timesteps forward: on its way from $t'$ to $t$, a noisy picture is multiplied by $\sqrt\alpha$, with $\alpha = \bar\alpha_t / \bar\alpha_{t'}$, and gets noise of variance $\beta = 1 - \alpha$. So $\beta$ says how much noise the step has to undo. The factors are (derived at the page's end):
+# Two numbers say what the forward process does between the two timesteps, on its way from $t'$ to $t$:
+#
+# * $\alpha = \bar\alpha_t / \bar\alpha_{t'}$: it multiplies the noisy picture by $\sqrt\alpha$.
+# * $\beta = 1 - \alpha$: it adds noise of this variance. The step back has to undo this noise.
+#
+# With them the factors are (derived at the page's end):
 #
 # $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
 #
@@ -288,13 +293,13 @@ grid(
 )
 
 # %% [markdown]
-# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM is sharp, and keeps the mast and more of the spots. From pure noise many steps bring more, as [1.5](a1_5_sampling.ipynb) shows: there one step gives only the mean of all pictures that fit the prompt.
+# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM is sharp, and keeps the mast and more of the spots.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. **Named right** is the share that a network for names ([1.5](a1_5_sampling.ipynb)) calls by the right name.
 
-# %% mystnb={"figure": {"caption": "Four ways to denoise, against the start: means. Top: 254 drawings that the network was trained on, one seed each. Bottom: the five of {numref}`fig-a14-many`, 16 seeds each. Prompts: their names. From `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Six plots over t. PSNR falls with t. On known drawings one step is highest, then DDIM, z = 0, and (N.3); on new ones DDIM is highest, then one step, and (N.3) and z = 0 lie close together below. Sharpness: (N.3) and DDIM are highest, then z = 0, and one step is lowest. Named right: one step is highest, z = 0 lowest."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Four ways to denoise, against the start: means. Top: 254 drawings that the network was trained on, one seed each. Bottom: the five of {numref}`fig-a14-many`, 16 seeds each. Prompts: their names. From `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Six plots over t. PSNR falls with t. On known drawings one step is highest, then DDIM, and (N.3) and z = 0 are lowest; on new ones DDIM is highest up to 900, and one step at 990. Sharpness: the loops stay about level, and one step is lowest and falls, most at 990. Named right: one step is highest, z = 0 lowest; from 990 all are high on known drawings."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
-starts = ["690", "810", "900"]  # the timesteps, as JSON has them
+starts = ["690", "810", "900", "990"]  # the timesteps, as JSON has them
 
 
 def mean(kind, t, way, measure):
@@ -328,17 +333,68 @@ plt.show()
 for t in starts:
     known = {way: mean("drawings", t, way, "psnr") for way in styles}
     assert max(known, key=known.get) == "one step"
+    for kind in sets:
+        right = {way: mean(kind, t, way, "rank") for way in styles}
+        assert max(right, key=right.get) == "one step"
+        assert mean(kind, t, "DDIM", "psnr") > mean(kind, t, "many steps", "psnr")
+    new = {way: mean("unseen", t, way, "psnr") for way in styles}
+    assert max(new, key=new.get) == ("one step" if t == "990" else "DDIM")
+
+# %% tags=["remove-input"]
+one, many = (
+    {
+        (t, kind): mean("drawings", t, way, kind)
+        for t in starts
+        for kind in ("psnr", "sharpness")
+    }
+    for way in ("one step", "many steps")
+)
+kept = [many[t, "sharpness"] for t in starts]
+Markdown(
+    f"* **Sharper.** On known drawings one step has {one['690', 'sharpness']:.0%} of the original's "
+    f"sharpness from $t = 690$, and only {one['990', 'sharpness']:.0%} from 990. (N.3) has "
+    f"{min(kept):.0%} to {max(kept):.0%} from each start. So the loop matters most where there is "
+    "much noise. DDIM is about as sharp, so sharp edges need no fresh noise. (The measure sees "
+    "only the strongest edges, not what is lost.)\n"
+    f"* **Closer.** On known drawings one step is closest, as a mean should be: from $t = 690$ "
+    f"{one['690', 'psnr']:.1f} dB, and (N.3) {many['690', 'psnr']:.1f}. On our five new ones DDIM "
+    "is closer up to $t = 900$. The network only approximates the mean, which may be why. Five "
+    "drawings are too few to say more.\n"
+    "* **Named right.** No loop has a higher mean than one step: a soft picture can be named, too."
+)
 
 # %% [markdown]
-# * **Closer.** On known drawings one step is closest, as a mean should be. On our five new ones DDIM is closer. The network only approximates the mean, which may be why. Five drawings are too few to say more.
-# * **Sharper.** By this measure, which sees only the strongest edges, all three loops are sharper than one step. DDIM is about as sharp as (N.3), so sharp edges need no fresh noise.
-# * **Named right.** No loop has a higher mean than one step.
-#
-# So from these starts (N.3) buys sharpness alone, and costs 23 to 30 calls of the network in place of one. DDIM costs as much, and is closer than (N.3) from each start. Part A still takes (N.3), as the coursework does: from one $x_t$ it draws another picture with each seed, where DDIM draws always the same.
+# So many steps buy sharpness, the more the more noise there is, and cost up to 33 calls of the network in place of one. A picture from pure noise, as in [1.5](a1_5_sampling.ipynb), needs them. DDIM costs as much as (N.3), and is closer. Part A still takes (N.3), as the coursework does: from one $x_t$ it draws another picture with each seed, where DDIM draws always the same.
 #
 # ## Where it fails
 #
-# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. Measured over 64 seeds, it keeps less of them than one step and DDIM. It keeps more where a part of the fresh noise is replaced by the noise that the network found in $x_t$ (a dial $\eta$, see the end):
+# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. Measured over 64 seeds, it keeps less of them than one step and DDIM (table at the end of the page).
+#
+# With exact guesses and small steps it could not lose spots: the guess can change in each step, but on average it stays what it was, so on average (N.3) keeps as much as one step. So we take the loss for a fault of the network's guesses. DDIM has no such law.
+#
+# ## Try it
+#
+# * In the code of {numref}`fig-a14-many`, replace the start `1` by `10` ($t = 690$). Are many steps still sharper?
+# * In the loop, replace the last two lines by `x = schedule.forward(x0_hat, t_prev, eps)`. That is DDIM. Do the spots stay?
+#
+# ## More
+#
+# ```{dropdown} Why a perfect loop loses 3 dB
+# To be close and to look natural are at odds {cite:p}`blau2018`. Let $\mu$ be the mean of all pictures that fit. With exact guesses and small steps, (N.3) draws one of them, $x$. If the original $x_0$ is
+# another such draw, independent of $x$, given $x_t$, it is on average as far from $\mu$:
+#
+# $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
+#
+# A doubled squared error costs 3 dB. The loop here loses about 2 dB (known drawings; a mean of decibels, so a rough comparison). Perhaps its one step is not exactly $\mu$, or the loop does not draw exactly from what fits.
+# ```
+#
+# ```{dropdown} A dial from DDIM to fresh noise
+# With $\eta$ from 0 to 1 {cite:p}`song2021`, a part of the noise is fresh:
+#
+# $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}-\eta^2\tilde\beta}\;\epsilon_\theta(x_t, t) + \eta\sqrt{\tilde\beta}\,z. $$
+#
+# With $\eta = 0$ this is DDIM. With $\eta = 1$ the factor of $\epsilon_\theta$ is $b\sqrt{1-\bar\alpha_t}$, since the noise adds up as above. By (N.2) $\sqrt{1-\bar\alpha_t}\,\epsilon_\theta = x_t - \sqrt{\bar\alpha_t}\,\hat x_0$. So $\hat x_0$ has the factor $\sqrt{\bar\alpha_{t'}} - b\sqrt{\bar\alpha_t} = a$ and $x_t$ the factor $b$: that is (N.3).
+# ```
 
 # %% mystnb={"code_prompt_show": "Show how much of the spots is left"} tags=["remove-input", "hide-output"]
 spots, dial = stored["spots"], stored["dial"]
@@ -371,32 +427,6 @@ table(
 )
 
 # %% [markdown]
-# With exact guesses and small steps it could not lose spots: the guess can change in each step, but on average it stays what it was, so on average (N.3) keeps as much as one step. So we take the loss for a fault of the network's guesses. DDIM has no such law.
-#
-# ## Try it
-#
-# * In the code of {numref}`fig-a14-many`, replace the start `1` by `10` ($t = 690$). Are many steps still sharper?
-# * In the loop, replace the last two lines by `x = schedule.forward(x0_hat, t_prev, eps)`. That is DDIM. Do the spots stay?
-#
-# ## More
-#
-# ```{dropdown} Why a perfect loop loses 3 dB
-# To be close and to look natural are at odds {cite:p}`blau2018`. Let $\mu$ be the mean of all pictures that fit. With exact guesses and small steps, (N.3) draws one of them, $x$. If the original $x_0$ is
-# another such draw, independent of $x$, given $x_t$, it is on average as far from $\mu$:
-#
-# $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
-#
-# A doubled squared error costs 3 dB. The loop here loses about 2 dB (known drawings; a mean of decibels, so a rough comparison). Perhaps its one step is not exactly $\mu$, or the loop does not draw exactly from what fits.
-# ```
-#
-# ```{dropdown} A dial from DDIM to fresh noise
-# With $\eta$ from 0 to 1 {cite:p}`song2021`, a part of the noise is fresh:
-#
-# $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}-\eta^2\tilde\beta}\;\epsilon_\theta(x_t, t) + \eta\sqrt{\tilde\beta}\,z. $$
-#
-# With $\eta = 0$ this is DDIM. With $\eta = 1$ the factor of $\epsilon_\theta$ is $b\sqrt{1-\bar\alpha_t}$, since the noise adds up as above. By (N.2) $\sqrt{1-\bar\alpha_t}\,\epsilon_\theta = x_t - \sqrt{\bar\alpha_t}\,\hat x_0$. So $\hat x_0$ has the factor $\sqrt{\bar\alpha_{t'}} - b\sqrt{\bar\alpha_t} = a$ and $x_t$ the factor $b$: that is (N.3).
-# ```
-#
 # ```{dropdown} Where the step comes from: the product of two Gaussians
 # By Bayes' rule
 #

@@ -16,7 +16,8 @@
 #
 # Can one picture show two things, one from afar and the other from close by?
 #
-# **Yes, for some pairs and seeds.** Large areas show one thing, thin lines the other, and from afar the lines are lost. In 8 % of 960 hybrids a network that names drawings finds both things.
+# **Yes, but not often.** Large areas show one thing, thin lines the other, and from afar the lines are lost. With our model it works for a few pairs; in most hybrids the near thing cannot be seen.
+
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -75,14 +76,14 @@ timesteps = by_profile(
 )
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
-# %% mystnb={"figure": {"caption": "One hybrid at four sizes: \"a panda\" for far, \"a skull with black outlines\" for near. $\\gamma = 7$, seed 10, bands split at $\\sigma = 2$ pixels, as explained below. Chosen among 960.", "name": "fig-a19-strip"}, "image": {"alt": "The same grey picture four times, each half as large as the one before. The largest is a skull in dark lines, with two round eye sockets and a hole for the nose. The smaller ones look like a panda's face with dark eyes."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two hybrids at four sizes. Far \"a green apple\", near \"a frog with black outlines\", seed 0; far \"a panda\", near \"a skull with black outlines\", seed 10. $\\gamma = 7$, bands split at $\\sigma = 2$ pixels, as explained below. Pairs and seeds were chosen.", "name": "fig-a19-strip"}, "image": {"alt": "Two rows of one picture four times, each half as large as the one before. Above, the largest is a green frog's face in dark lines, with two round eyes and a wide mouth, and a leaf on top; the small ones look like a green apple. Below, the largest is a pale skull in dark lines; the small ones look like a panda's face with dark eyes."}} tags=["hide-input"]
 ending = " with black outlines"
-far, near = "a panda", "a skull" + ending
-noise = generators([10])
+fars, nears = ["a green apple", "a panda"], ["a frog" + ending, "a skull" + ending]
+noise = generators([0, 10])
 x_T = unit_noise(model.shape, noise).to(model.device)
-denoise = hybrid(model, [far, near], (2.0,))
+denoise = hybrid(model, [fars, nears], (2.0,))
 steps = [*trajectory(denoise, x_T, timesteps, model.schedule, generators=noise)]
-skull = steps[-1].x.clamp(-1, 1)
+shown = steps[-1].x.clamp(-1, 1)
 
 
 def small(x, scale):
@@ -92,11 +93,13 @@ def small(x, scale):
 
 
 sizes = {"full size": 1, "1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8}
-strip = torch.cat([small(skull, scale) for scale in sizes.values()])
-grid([unit_range(strip)], titles=list(sizes), size=1.7)
+both = torch.stack([small(shown, scale) for scale in sizes.values()], 1)
+grid([unit_range(row) for row in both], titles=list(sizes), size=1.7)
 
 # %% [markdown]
-# At full size lines draw a skull. At a quarter they fade, and a panda is left. Step back, or squint: do you see it in the large picture? The network that names drawings finds both. So did four vision-language models, each asked once: two called the large picture a skull, two others called the picture at a quarter a panda.
+# Large, a frog; small, a green apple. Large, a skull; small, a panda. Step back, or squint: do you see both in the large pictures?
+#
+# We asked vision-language models, each once. Two that saw the large pictures named a frog and a skull. Two others that saw those at a quarter named a green apple and a panda.
 #
 # ```{live} hybrid
 # ```
@@ -105,10 +108,11 @@ grid([unit_range(strip)], titles=list(sizes), size=1.7)
 #
 # *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph, its large areas, with the fine parts of another, its lines. A diffusion model can draw such a mixture, as in *Factorized Diffusion* {cite:p}`geng2024b`. In each step we ask it about both prompts. We take the coarse part of one answer and the fine part of the other, and add them:
 
-# %% mystnb={"figure": {"caption": "One step of the hybrid of {numref}`fig-a19-strip`, $t = 660$. Above, the clean picture guessed for far and its coarse band; below, that for near and its fine band, around grey. Their sum is the $\\hat x_0$ of this step. $\\sigma = 2$, $\\gamma = 7$, seed 10.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a panda's face, an arrow named blur, the same face blurred. Below: a skull in dark outlines, an arrow named minus its blur, its lines on grey. Both lead to the sum on the right, a panda's face with the lines of a skull."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One step of the second hybrid of {numref}`fig-a19-strip`, $t = 660$. Above, the clean picture guessed for far and its coarse band; below, that for near and its fine band, around grey. Their sum is the $\\hat x_0$ of this step. $\\sigma = 2$, $\\gamma = 7$, seed 10.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of five pictures with arrows. Above: a panda's face, an arrow named blur, the same face blurred. Below: a skull in dark outlines, an arrow named minus its blur, its lines on grey. Both lead to the sum on the right, a panda's face with the lines of a skull."}} tags=["hide-input"]
+far, near = fars[1], nears[1]
 k = by_profile(full=11, fast=1)
 t = timesteps[k]
-x_t = steps[k - 1].x  # what the step at t gets
+x_t = steps[k - 1].x[1:]  # what the step at t gets
 
 
 def seen(prompt):
@@ -137,12 +141,12 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 
 # %% tags=["remove-cell"]
 assert torch.allclose(coarse(x_t) + fine(x_t), x_t, atol=1e-3)
-assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.01)
+assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat[1:].cpu(), atol=0.01)
 
 # %% [markdown]
 # The coarse band is a soft panda. The fine band has the lines of a skull.
 #
-# Each clean picture follows from an estimate $\epsilon$ of the noise. The code adds the bands of these estimates. As the filters are linear and the two bands of $x_t$ add up to $x_t$, that gives the same sum:
+# Each clean picture follows from an estimate $\epsilon$ of the noise by (N.2). The code adds the bands of these estimates; that gives the same sum, as the box below shows:
 #
 # $$ \epsilon_c = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2), \qquad f_{\text{high}}(\epsilon) = \epsilon - f_{\text{low}}(\epsilon) \tag{A.3} $$
 #
@@ -163,7 +167,9 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 # denoise = guided(blend, model.denoiser(""), gamma=7)
 # ```
 #
-# **Why does that work?** Each prompt mostly decides one band. Only mostly, as each estimate sees both bands of $x_t$.
+# `hybrid(model, [far, near], (2.0,))` does these three lines at once.
+#
+# **Why does that work?** In each step the coarse band moves towards a panda, and the fine band towards the lines of a skull. The next step starts from this mixture. So the loop looks for a picture in which both are at home. It need not find one: the estimate for near sees the coarse band of far in $x_t$, too, and may draw lines that fit a panda.
 #
 # ```{dropdown} When the sum would be exact
 # **Pictures or noise?** An estimate of noise looks like noise, so {numref}`fig-a19-bands` filters clean pictures. The step is the same: $\hat x_0 = (x_t - \sqrt{1 - \bar\alpha_t}\,\epsilon) / \sqrt{\bar\alpha_t}$, the filters are linear, and the two bands of $x_t$ add up to $x_t$. The figure guides both estimates and then adds their bands; the code adds the bands and guides the sum. Both give the same, as (N.6) is linear and the two bands of the estimate without a prompt add up to it.
@@ -180,7 +186,7 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 #
 # ## How often does that work?
 #
-# The **judge** of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the far thing in the blurred picture, and the near thing in the picture as it is. (We blur by $\sigma = 3$, a little more than the split, to be sure that the lines are gone.)
+# The **judge** of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the far thing in the blurred picture, and the near thing in the picture as it is. We also showed one hybrid of each pair to vision-language models: two named the pictures as they are, two others the blurred ones.
 
 
 # %% tags=["hide-input"]
@@ -194,76 +200,93 @@ def named(ranks):
 pairs = {tuple(row["pair"]): row for row in search["hybrid in outlines"]}
 hybrids = [ranks for row in pairs.values() for ranks in row["ranks"]]
 alone = [both for row in pairs.values() for both in zip(*row["alone"], strict=True)]
+fitting = sum([1, 1] in row["ranks"] for row in pairs.values())
+others = json.loads((ROOT / "benchmarks/results/hybrid_naming.json").read_text())
+saw = [list(others[sees].values()) for sees in ("far", "near")]
+saw.append(
+    [[a and b for a, b in zip(*two, strict=True)] for two in zip(*saw, strict=True)]
+)
+first = [row["ranks"][0] for row in pairs.values()]
 counted = {
-    "panda, skull": pairs["panda", "skull"]["ranks"],
-    "lemon, tropical fish": pairs["lemon", "tropical fish"]["ranks"],
     "green apple, frog": pairs["green apple", "frog"]["ranks"],
+    "panda, skull": pairs["panda", "skull"]["ranks"],
     f"all {len(pairs)} pairs": hybrids,
+    "the same, seed 0 only": first,
 }
 table(
     [
         *([name, *named(ranks)] for name, ranks in counted.items()),
-        ["control: each prompt alone", *named(alone)[:2], ""],
+        [
+            "seed 0, two models each",
+            *(
+                " and ".join(f"{sum(x)}" for x in two) + f" of {len(first)}"
+                for two in saw
+            ),
+        ],
+        ["judge, each prompt alone", *named(alone)[:2], ""],
     ],
     ["pair: far, near", "far, blurred", "near", "both"],
-    "How many hybrids the judge names right, with its first guess of 508 names. 16 seeds a pair, not selected; the pairs were chosen by hand. Below, pictures of the same prompts without a partner, 4 seeds each. Blurred by σ = 3 pixels. From python -m benchmarks.pairs.",
+    "How many hybrids the judge names right, with its first guess of 508 names; 16 seeds a pair, not selected. Fifth row: what vision-language models named. Last row: pictures of the same prompts without a partner, 4 seeds each. The pairs were chosen by hand. Blurred by σ = 3 pixels. "
+    f"The judge's hits of both come from {fitting} of the {len(pairs)} pairs. From python -m benchmarks.pairs and python -m benchmarks.hybrid_naming.",
 )
 
 # %% tags=["remove-cell"]
 both = [a == b == 1 for a, b in hybrids]
-assert len(both) == 960 and round(100 * sum(both) / 960) == 8  # the page's first answer
+assert len(both) == 960 and round(100 * sum(both) / 960) == 8
 shares = [
     round(100 * sum(r == 1 for r in x) / len(x)) for x in zip(*alone, strict=True)
 ]
 horse = next(r["ranks"] for r in search["hybrid"] if r["pair"] == ["horse", "zebra"])
-skulls = [rank for _, rank in pairs["panda", "skull"]["ranks"]]
-assert skulls[10] == 1 and set(skulls[:5]) == {2, 3, 4} and horse == [[1, 1]] * 8
-three = ("green apple", "frog"), ("mushroom", "skull"), ("watermelon", "frog")
-assert all(pairs[pair]["ranks"][0][1] > 1 for pair in three)
+assert pairs["panda", "skull"]["ranks"][10] == [1, 1] and horse == [[1, 1]] * 8
+frogs = [rank for _, rank in pairs["green apple", "frog"]["ranks"]]
+assert min(frogs[:5]) > 1 and pairs["lemon", "tropical fish"]["ranks"][0] == [1, 1]
+mushroom, no_skull = pairs["mushroom", "skull"]["ranks"][0]
+assert mushroom == 1 and no_skull > 1
 assert shares == [90, 67] and round(100 * sum(b == 1 for _, b in hybrids) / 960) == 11
 
 # %% [markdown]
-# The control says what the mixing costs. Alone, the judge names 90 % of the far things, blurred, and 67 % of the near things. In the hybrids the near thing loses most: 11 % are left.
+# The far thing is mostly seen, the near thing seldom. Its prompt is not to blame: alone, with nothing mixed in, the judge names 67 % of the near things, in the hybrids 11 %. The vision-language models see even fewer.
 
-# %% mystnb={"figure": {"caption": "The first two pairs of the table, seeds 0 to 4, as they are and blurred by $\\sigma = 3$ pixels. No seed was selected. Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Four rows of five. First, pale heads in dark outlines with two dark eyes and a nose, between a skull and a panda. Blurred, they are pandas. Then yellow bodies with dark stripes and a pointed end on the left. Blurred, they are yellow lumps with some green on the left."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first two pairs of the table, seeds 0 to 4, as they are and blurred by $\\sigma = 3$ pixels. No seed was selected. Bands split at $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-seeds"}, "image": {"alt": "Four rows of five. First, green faces in dark outlines, with two eyes, some with a wide mouth. Blurred, they are green apples with a leaf. Then pale heads in dark outlines with two dark eyes and a nose, between a skull and a panda. Blurred, they are pandas."}} tags=["hide-input"]
 blurred = low_pass(3.0)
 rows = []
-for pair in [far, near], ["a lemon", "a tropical fish" + ending]:
-    five = generate(model, hybrid(model, pair, (2.0,)), range(5), timesteps)
+for pair in zip(fars, nears, strict=True):
+    five = generate(model, hybrid(model, [*pair], (2.0,)), range(5), timesteps)
     rows += [five.clamp(-1, 1), blurred(five.clamp(-1, 1))]
 grid(
     [unit_range(row) for row in rows],
     titles=[f"seed {seed}" for seed in range(5)],
-    labels=["skull", "blurred", "fish", "blurred"],
+    labels=["frog", "blurred", "skull", "blurred"],
     size=1.0,
 )
 
 # %% [markdown]
-# Blurred, the first row is a panda five times. As it is, each has the lines of a skull, but a panda can still be seen in it. The judge puts the skull second to fourth in its list. It names most of the fish right, though to us they are hard to see. Blurred, they are yellow lumps like a lemon.
+# Blurred, all are green apples and pandas. As they are, each frog has two eyes, but hardly a mouth in seeds 1, 3 and 4. Each skull has its lines, but a panda can still be seen in it. So one may disagree about what they show: the judge names none of these frogs, the two vision-language models that saw seed 0 did.
 #
-# Three more pairs:
+# Three more pairs, on which they disagree:
 
-# %% mystnb={"figure": {"caption": "Three more hybrids, at full size (above) and at a quarter of it (below). $\\sigma = 2$, $\\gamma = 7$, seed 0; pairs chosen by eye. The prompts for near end with \"with black outlines\", to ask for lines.", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above: a green frog face with two round eyes and a wide mouth; a skull in red and white; a frog face in green and red. Below, the same pictures small: a green apple with a leaf, a red mushroom with white spots, a slice of watermelon."}} tags=["hide-input"]
-fars = ["a green apple", "a mushroom", "a watermelon"]
-nears = [f"a {thing}{ending}" for thing in ("frog", "skull", "frog")]
-three = generate(model, hybrid(model, [fars, nears], (2.0,)), [0] * 3, timesteps)
+# %% mystnb={"figure": {"caption": "Three more hybrids, at full size (above) and at a quarter of it (below). $\\sigma = 2$, $\\gamma = 7$, seed 0; pairs chosen. The first two prompts for near end with \"with black outlines\".", "name": "fig-a19-hybrids"}, "image": {"alt": "Three columns. Above: a skull in red and white that has the spots of a toadstool; a yellow lump with dark stripes and green on the left; a brown horse with black stripes. Below, the same pictures small: a red mushroom with white spots, something like a lemon, a brown horse."}} tags=["hide-input"]
+more = [
+    ["a mushroom", "a skull" + ending],
+    ["a lemon", "a tropical fish" + ending],
+    ["a horse", "a zebra"],
+]
+prompts = [[*column] for column in zip(*more, strict=True)]  # for far, for near
+three = generate(model, hybrid(model, prompts, (2.0,)), [0] * 3, timesteps)
 three = three.clamp(-1, 1)
 grid(
     [unit_range(three), unit_range(small(three, 1 / 4))],
-    titles=[
-        f"far: {a}\nnear: {b.removesuffix(ending)}"
-        for a, b in zip(fars, nears, strict=True)
-    ],
+    titles=[f"far: {a}\nnear: {b.removesuffix(ending)}" for a, b in more],
     labels=["full size", "1/4"],
     size=1.7,
 )
 
 # %% [markdown]
-# The judge names none of the three near things. But two vision-language models that saw these pictures at full size named the near things first, and two others that saw them at a quarter named the far things first. So the judge is no final word on hybrids.
+# The judge finds a mushroom and no skull, but both of lemon and fish, and both of horse and zebra. The vision-language models found no fish and no zebra. Of four that saw the first picture at full size two named a skull, the others the mushroom.
 #
 # ## Where it fails
 #
-# The width $\sigma$ says where the bands are split. The same prompts and seed, with other widths:
+# The width $\sigma$ says where the bands are split. Panda and skull with other widths:
 
 
 # %% mystnb={"figure": {"caption": "A panda (far) and a skull (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 10.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain panda; in the middle the hybrid of panda and skull; on the right a skull. Blurred, the first two are pandas, the last is still a skull."}} tags=["hide-input"]
@@ -272,7 +295,7 @@ def split_at(width):
     return generate(model, hybrid(model, [far, near], (width,)), [10], timesteps)
 
 
-split = torch.cat([split_at(0.5), skull.cpu(), split_at(8.0)]).clamp(-1, 1)
+split = torch.cat([split_at(0.5), shown[1:].cpu(), split_at(8.0)]).clamp(-1, 1)
 grid(
     [unit_range(split), unit_range(blurred(split))],
     titles=[rf"$\sigma = {width}$" for width in (0.5, 2, 8)],
@@ -293,7 +316,7 @@ views = torch.cat([triple, low_pass(1.5)(triple), low_pass(4.0)(triple)])
 grid([unit_range(views)], titles=["as it is", "blurred by 1.5", "by 4"], size=1.6)
 
 # %% [markdown]
-# The skull is plain to see, and the red and white of a mushroom are left in the last picture.
+# One can guess a skull, and the red and white of a mushroom are left in the last picture.
 #
 # ## Grey and colour
 #
@@ -325,10 +348,10 @@ assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 # ## Try it
 #
 # * **Swap** `far` and `near` in the call of `hybrid` for {numref}`fig-a19-strip`.
-# * **A pair of your own.** The judge names both things of a horse and a zebra, without black outlines, from each of eight seeds; two vision-language models saw only the horse. Which do you see? Add a cell with
+# * **A pair of your own.** Add a cell with
 #   ```python
-#   pair = ["a horse", "a zebra"]  # far, near
+#   pair = ["a cookie", "a turtle with black outlines"]  # far, near
 #   mine = generate(model, hybrid(model, pair), range(8), timesteps)
 #   grid([unit_range(mine), unit_range(blurred(mine))])
 #   ```
-#   Then take two other things of one outline, the near one with lines inside.
+#   We would choose two things of one outline, the near one with lines inside.
