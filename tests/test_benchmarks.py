@@ -16,7 +16,9 @@ from accelerate import Accelerator
 from benchmarks import (
     copying,
     emoji64_quality,
+    emoji64_sheets,
     guidance,
+    hybrid_naming,
     inpainting,
     mnist_limits,
     mnist_quality,
@@ -206,6 +208,16 @@ def test_each_way_to_look_at_a_picture_has_its_own_right_name():
     assert pairs.prompts("hybrid in outlines", ("owl", "sun")) == [
         "an owl", "a sun with black outlines",
     ]  # fmt: skip
+
+
+def test_answers_are_counted_for_the_pairs_in_shuffled_order():
+    """The 1st number stands below the picture of the name that is shuffled to the first place."""
+    names = ["frog", "halloween pumpkin", "owl"]
+    order = emoji64_sheets.shuffled(3)
+    said = {"frog": "A frog", "halloween pumpkin": "jack-o-lantern", "owl": "cat"}
+    lines = [f"{i + 1}: {said[names[k]]}" for i, k in enumerate(order)]
+    assert hybrid_naming.counted("\n".join(lines), names) == [True, True, False]
+    assert hybrid_naming.counted("\n".join(lines[1:]), names).count(True) == 2 - (order[0] != 2)
 
 
 def test_a_thing_alone_is_looked_at_as_in_a_hybrid(monkeypatch):
