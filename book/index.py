@@ -155,7 +155,7 @@ assert schedule.alpha_bar[490] > 0.5 > schedule.alpha_bar[500]
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
-# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: $x_t$, the guess of its noise $\\epsilon_\\theta$, and $\\hat x_0$. No guidance (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Two groups of three rows. In each, noise in which a flower appears from left to right; below it nothing but noise; below that soft flowers. Both first ones are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Two ways from noise to \"a flower\", seeds 0 and 1: $x_t$ and $\\hat x_0$; of the first also the guess of the noise, $\\epsilon_\\theta$. No guidance (see below).", "name": "fig-index-predicts"}, "image": {"alt": "Five rows. Noise in which a flower appears from left to right; below it nothing but noise; below that soft flowers. Then another noise in which a flower appears, and its soft flowers. Both first soft ones are nearly the same pale, blurred flower. Then the first one gets red petals on top, and the second one becomes a white flower with a yellow middle."}} tags=["remove-input"]
 looks = by_profile([990, 945, 900, 720, 315], [990, 660, 330])
 rng = generators([0, 1])
 x_T = unit_noise(model.shape, rng).to(model.device)
@@ -164,20 +164,20 @@ steps = list(trajectory(ask, x_T, timesteps, schedule, generators=rng))
 pictures = [x_T] + [step.x for step in steps]
 places = [timesteps.index(t) for t in looks]
 rows = []
-guesses = [ask(pictures[k], t).eps for k, t in zip(places, looks, strict=True)]
 for i in (0, 1):
     rows.append([pictures[k][i] for k in [*places, -1]])
-    rows.append([eps[i] for eps in guesses])
     rows.append([steps[k].x0_hat[i] for k in places])
+guesses = [ask(pictures[k], t).eps[0] for k, t in zip(places, looks, strict=True)]
+rows.insert(1, guesses)
 grid(
     [unit_range(torch.stack(row)) for row in rows],
     titles=[*(f"$t={t}$" for t in looks), "end"],
-    labels=["$x_t$", r"$\epsilon_\theta$", r"$\hat x_0$"] * 2,
+    labels=["$x_t$", r"$\epsilon_\theta$", r"$\hat x_0$", "$x_t$", r"$\hat x_0$"],
     size=1.1,
 )
 
 # %% [markdown]
-# The guess of the noise, $\epsilon_\theta$, looks like noise in each column, even at $t = 315$, where $x_t$ shows the flower. (N.2) takes it out of $x_t$.
+# The guess of the noise, $\epsilon_\theta$, looks like noise in each column, even at $t = 315$, where $x_t$ shows the flower. (N.2) takes this noise out of $x_t$.
 #
 # **Why is the first $\hat x_0$ a blur?** Many clean pictures can lead to the same $x_t$. The guess with the smallest mean squared error is their average, weighted by how probable each is ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
 # At $t = 990$ both $\hat x_0$ are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ one has red petals on top.
