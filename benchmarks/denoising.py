@@ -7,8 +7,9 @@ picture, how close it is to the original (PSNR), its sharpness, and the rank of 
 evaluator's list. Two sets: five pictures that neither the network nor the evaluator has seen, each from
 sixteen seeds, and every second drawing of the style that the evaluator has not seen (the network has).
 
-Under "spots" it has how much of the spots of the shipped mushroom each way leaves, for 64 seeds; under
-"dial" the same for the steps between DDIM (eta = 0) and that with all its fresh noise (eta = 1), for
+Under "counts" it has the same for the loops from t = 960 in 1, 2, 4, .., 32 steps, of every second of these
+drawings. Under "spots" it has how much of the spots of the shipped mushroom each way leaves, for 64 seeds;
+under "dial" the same for the steps between DDIM (eta = 0) and that with all its fresh noise (eta = 1), for
 the first 16 of these seeds.
 """
 
@@ -37,6 +38,7 @@ from diffusion_utils.views import low_pass
 STARTS = (10, 6, 3, 0)  # i_start: t = 690 as in chapter 1.4, 810, 900, 990
 WIDTHS = (2, 3, 4, 6, 8)  # of the blur, in pixels
 DIAL = (0.25, 0.5, 0.75)  # eta
+COUNTS = (1, 2, 4, 8, 16, 32)  # steps from t = 960
 UNSEEN = ("sailboat", "mushroom", "cactus", "drawn-fish", "drawn-house")
 
 
@@ -67,6 +69,11 @@ def loop(denoise, x, timesteps, schedule, step):
     return x
 
 
+def ddim(schedule):
+    """The step of Song et al. 2021, https://arxiv.org/abs/2010.02502, eq. 12, without fresh noise."""
+    return lambda x, x0_hat, eps, t, t_prev: schedule.forward(x0_hat, t_prev, eps)
+
+
 def brought_back(model, clean, prompts, i_start, seeds):
     """{way: images in [-1, 1]} of clean images (B, 3, 64, 64), all from the same noisy ones."""
     schedule, later = model.schedule, TIMESTEPS[i_start:]
@@ -80,9 +87,6 @@ def brought_back(model, clean, prompts, i_start, seeds):
     def without(x, x0_hat, eps, t, t_prev):
         return schedule.step(x, x0_hat, t, t_prev, torch.zeros_like(x))
 
-    def ddim(x, x0_hat, eps, t, t_prev):
-        return schedule.forward(x0_hat, t_prev, eps)
-
     bright = x_t.cpu() / schedule.at(later[0]).sqrt()
     blurs = [low_pass(width)(bright) for width in WIDTHS]
     with torch.no_grad():
@@ -92,7 +96,7 @@ def brought_back(model, clean, prompts, i_start, seeds):
         "one step": one_step,
         "many steps": fresh(later, noise),
         "no fresh noise": loop(denoise, x_t, later, schedule, without),
-        "DDIM": loop(denoise, x_t, later, schedule, ddim),
+        "DDIM": loop(denoise, x_t, later, schedule, ddim(schedule)),
     }
     if i_start == STARTS[0]:
         ways["steps of 3"] = fresh(strided_timesteps(later[0], 3), generators(seeds))
@@ -158,6 +162,23 @@ def compared(model, judge, clean, names, seeds, batch=64):
     return found
 
 
+def by_count(model, judge, clean, names, batch=64):
+    """{way: {steps: measured}} of pictures noised to t = 960, picture i with seed i; and "original"."""
+    found = {"original": {"sharpness": rounded(sharpness(clean))}, "many steps": {}, "DDIM": {}}
+    batches = [range(len(clean))[i : i + batch] for i in range(0, len(clean), batch)]
+    for count in tqdm(COUNTS, desc="from t = 960"):
+        times, parts = strided_timesteps(960, 960 // count), []
+        for some in batches:
+            denoise = model.denoiser([called(names[i]) for i in some])
+            x_t, noise = noised(model, clean[list(some)], 0, list(some), times)
+            *_, end = trajectory(denoise, x_t, times, model.schedule, generators=noise)
+            same = loop(denoise, x_t, times, model.schedule, ddim(model.schedule))
+            parts.append((end.x.clamp(-1, 1).cpu(), same.clamp(-1, 1).cpu()))
+        for way, pictures in zip(("many steps", "DDIM"), zip(*parts, strict=True), strict=True):
+            found[way][count] = measured(judge, torch.cat(pictures), clean, names)
+    return found
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=2, help="only each n-th drawing")
@@ -177,6 +198,7 @@ def main():
     record["drawings"] = compared(
         model, judge, drawings, judge[1][:: args.every], range(len(drawings))
     )
+    record["counts"] = by_count(model, judge, drawings[::2], judge[1][:: 2 * args.every])
     mushroom = shipped_image("mushroom").expand(args.spots, -1, -1, -1)
     prompts = ["a mushroom"] * args.spots
     ways = brought_back(model, mushroom, prompts, STARTS[0], range(args.spots))

@@ -6,7 +6,8 @@ drawn from 8 or 16 seeds (see KINDS), guidance 7, 30 steps. The judge looks at e
 an anagram as it is and in its view, at a hybrid blurred and as it is. For each seed
 benchmarks/results/pairs.json has the rank of the right name in both, and how sure of it the judge is; and
 the ranks for training drawings, which show one thing only ("plain"). For a hybrid it also has the ranks for
-pictures of each prompt alone, looked at in the same way ("alone").
+pictures of each prompt alone, looked at in the same way, and those of the second name in the pictures of
+the first prompt alone ("alone").
 
 A sheet of each kind, for the eye, is written to runs/: a row for each pair, the surest first, with
 its surest seeds from left to right, each in both ways.
@@ -190,14 +191,16 @@ def control(judge, data, pair, kind):
 
 
 def alone(model, judge, name, pair):
-    """Ranks of both names, each in four pictures of its prompt alone, looked at as in a hybrid."""
+    """Ranks of both names, each in four pictures of its prompt alone, looked at as in a hybrid.
+
+    And of the second name in the pictures of the first prompt: how often it is seen where it is not.
+    """
     asked = [prompt for prompt in prompts(name, pair) for _ in ALONE]
-    pictures = generate(model, prompted(model, asked, gamma=7), [*ALONE] * 2)
-    looked = zip(pair, pictures.split(len(ALONE)), KINDS[name].looks, strict=True)
-    return [
-        name_ranks(judge, look(some.clamp(-1, 1)).clamp(-1, 1), [thing] * len(some))
-        for thing, some, look in looked
-    ]
+    pictures = generate(model, prompted(model, asked, gamma=7), [*ALONE] * 2).clamp(-1, 1)
+    far, near = pictures.split(len(ALONE))
+    from_afar, from_close = KINDS[name].looks
+    looked = (pair[0], from_afar(far)), (pair[1], from_close(near)), (pair[1], from_close(far))
+    return [name_ranks(judge, seen.clamp(-1, 1), [thing] * len(ALONE)) for thing, seen in looked]
 
 
 def surest(sure):

@@ -236,8 +236,9 @@ def test_a_thing_alone_is_looked_at_as_in_a_hybrid(monkeypatch):
     monkeypatch.setattr(pairs, "generate", generate)
     monkeypatch.setattr(pairs, "prompted", lambda model, prompts, gamma: prompts)
     monkeypatch.setattr(pairs, "name_ranks", name_ranks)
-    far, near = pairs.alone(None, None, "hybrid in outlines", ("owl", "sun"))
+    far, near, elsewhere = pairs.alone(None, None, "hybrid in outlines", ("owl", "sun"))
     assert far == [(0.25, False, "owl")] * 4 and near == [(-0.25, True, "sun")] * 4
+    assert elsewhere == [(0.25, True, "sun")] * 4
 
 
 def test_pictures_that_are_alike_are_not_apart():
