@@ -116,7 +116,7 @@ plt.show()
 # The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. For the lower row, a network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, and asks again. Network and loop together are a **diffusion model**.
 #
-# The lower row starts where the upper one ends. Hardly anything of the first boat is left there, so the loop ends at another boat. The noise decides which boat comes out. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji. Told the name of one, it mostly draws a form that it has seen, with other details ([appendix](appendix/emoji64.ipynb)).
+# The lower row starts where the upper one ends. Hardly anything of the first boat is left there, so the loop ends at another boat. The noise decides which boat comes out. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji ([appendix](appendix/emoji64.ipynb)).
 #
 # ## What the alphas do
 #
@@ -124,7 +124,7 @@ plt.show()
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# Here $x_0$ is the clean picture, with values from $-1$ (black) to 1 (white), and $\epsilon$ the noise: for each value an independent random number with mean 0 and variance 1. [1.1](part_a/a1_1_forward.ipynb) explains the square roots and the bar.
+# Here $x_0$ is the clean picture. In Part A each pixel has three values, for red, green and blue, from $-1$ (dark) to 1 (bright); in Part B it has one, from 0 (black) to 1 (white). $\epsilon$ is the noise: for each value an independent random number with mean 0 and variance 1. [1.1](part_a/a1_1_forward.ipynb) explains the square roots and the bar.
 
 # %% mystnb={"figure": {"caption": "The two factors of (N.1), for Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
@@ -139,9 +139,12 @@ ax.legend()
 plt.show()
 assert schedule.alpha_bar[0] > 0.999 and schedule.alpha_bar[-1] < 0.001
 assert schedule.alpha_bar[490] > 0.5 > schedule.alpha_bar[500]
+assert 0.005 < (1 - schedule.alpha_bar[0]).sqrt() < 0.01
 
 # %% [markdown]
 # The curves cross near $t = 500$. At 540 the noise has the larger factor, but the boat of {numref}`fig-index-strip` can still be seen. At 990 the factor of the picture is nearly 0.
+#
+# Part A's loop ends at $t = 0$ ("end" in the figures). There the factor of the noise is less than 0.01, too little to see. Part B's loop takes one more step, to the clean image.
 #
 # ## What the network learns
 #
@@ -179,30 +182,40 @@ grid(
 # %% [markdown]
 # The guess of the noise, $\epsilon_\theta$, looks like noise in each column, even at $t = 315$, where $x_t$ shows the flower. (N.2) takes this noise out of $x_t$.
 #
-# **Why is the first $\hat x_0$ a blur?** Many clean pictures can lead to the same $x_t$. The guess with the smallest mean squared error is their average, weighted by how probable each is ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
+# **Why is the first $\hat x_0$ a blur?** Many clean pictures can lead to the same $x_t$, each with its own noise. The guess of the noise with the smallest mean squared error is the average of these noises, weighted by how probable each is ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
+# For a given $x_t$, (N.2) is linear in the noise. So the average noise gives the average picture.
+#
 # At $t = 990$ both $\hat x_0$ are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ one has red petals on top.
 #
 # ## One loop
 #
-# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$, with fresh noise $z$:
+# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$. The mixture of $\hat x_0$ and $x_t$ has less noise than belongs to $t'$, so the step also adds fresh noise $z$:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
 # The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). With them, picture and noise get the factors that belong to $t'$, if $\hat x_0$ is right.
 
-# %% tags=["remove-input"]
-t, t_prev = timesteps[len(timesteps) // 2 :][:2]
+# %% mystnb={"figure": {"caption": "One step, from $t = 495$ to $t' = 450$, of the first flower in {numref}`fig-index-predicts` (seed 0). Each picture is shown before it is multiplied by the number above it.", "name": "fig-index-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a soft red and white flower without noise; the same flower under noise; noise alone; and the sum, the flower under a little less noise."}} tags=["remove-input"]
+k = len(timesteps) // 2
+t, t_prev = timesteps[k : k + 2]
 one, none = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
 a, b, rest = (
     schedule.step(x_t, x0_hat, t, t_prev, z).item()
     for x_t, x0_hat, z in ((none, one, none), (one, none, none), (none, none, one))
 )
+x0_hat, x_t, following = steps[k].x0_hat[:1], pictures[k][:1], pictures[k + 1][:1]
+z = (following - a * x0_hat - b * x_t) / rest  # the noise that the loop drew
+assert abs(z.mean()) < 0.05 and abs(z.std() - 1) < 0.05
+titles = [rf"{a:.3f} $\hat x_0$", f"+ {b:.3f} $x_t$", f"+ {rest:.3f} $z$", "= $x_{t'}$"]
+grid([unit_range(torch.cat([x0_hat, x_t, z, following]))], titles, size=1.5)
+
+# %% tags=["remove-input"]
 before, after = ((1 - schedule.at(s)).sqrt().item() for s in (t, t_prev))
 assert abs((b * before) ** 2 + rest**2 - after**2) < 1e-5
 seen, later = (schedule.at(s).sqrt().item() for s in (t, t_prev))
 assert abs(a + b * seen - later) < 1e-5
 Markdown(
-    f"From $t = {t}$ to {t_prev}, for example, $a$ is {a:.3f}, $b$ is {b:.3f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.3f}.\n\n"
+    f"From $t = {t}$ to {t_prev} ({{numref}}`fig-index-step`) $a$ is {a:.3f}, $b$ is {b:.3f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.3f}.\n\n"
     f"* **Picture.** In $x_t$ its factor is {seen:.3f}. The first two terms add up to ${a:.3f} + {b:.3f} \\cdot {seen:.3f} = {later:.3f}$, which is $\\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$.\n"
     f"* **Noise.** In $x_t$ its factor is {before:.3f}, so in $b\\,x_t$ it is ${b:.3f} \\cdot {before:.3f} = {b * before:.3f}$. At {t_prev} it should be {after:.3f}. Fresh noise fills the gap, as the variances of independent noises add up: ${b * before:.3f}^2 + {rest:.3f}^2 \\approx {after:.3f}^2$."
 )
@@ -241,7 +254,7 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# All eight can be recognised. Details are wrong: the penguin has no eyes, and the sail does not touch the boat.
+# With the names above them, all eight can be recognised. Details are wrong: the penguin has no eyes, and the sail does not touch the boat. The network imitates: in a test, most of its pictures were nearer to a training drawing than a blurred drawing of the same thing in another style was ([appendix](appendix/emoji64.ipynb)).
 #
 # The same loop with another network draws digits:
 
@@ -258,7 +271,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # Apart from settings such as $\gamma$, three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. The first three: what is given (above) and the result (below), for \"a red apple\", \"a house\" and \"a mushroom\". The last two show one result in two ways: \"a strawberry\", and upside down \"a watermelon\"; \"a frog with black outlines\", and blurred by 3 pixels \"a green apple\". $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; the last two in 33 steps. The prompts and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; a frog's face in dark lines on green, and the same blurred, a green apple with a leaf."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. Above: what is given; below: the result. The last two show one result in two ways: upright and upside down; sharp and blurred by 3 pixels. $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; the last two in 33 steps. Prompts (see the table) and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; a frog's face in dark lines on green, and the same blurred, a green apple with a leaf."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -284,11 +297,13 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # %% [markdown]
 # | task | where you start | what you ask | what you enforce |
 # |---|---|---|---|
-# | a prompt ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)) | noise | about the prompt | nothing |
-# | an edit ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)) | a picture with noise | about the prompt | nothing |
-# | a hole ([1.7.2](part_a/a1_7_2_inpainting.ipynb)) | noise | about the prompt | the picture outside the hole, with the noise that belongs to $t'$ |
-# | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about two prompts, the second with the picture turned; turn that answer back, and take the mean | nothing |
-# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | noise | about two prompts; take the large shapes of one answer and the details of the other | nothing |
+# | a prompt ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)) | noise | about "a red apple" | nothing |
+# | an edit ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)) | a picture with noise | about "a house" | nothing |
+# | a hole ([1.7.2](part_a/a1_7_2_inpainting.ipynb)) | noise | about "a mushroom" | the picture outside the hole, with the noise that belongs to $t'$ |
+# | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about "a strawberry"; with the picture turned, about "a watermelon"; turn that answer back, and take the mean | nothing |
+# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | noise | about "a green apple" and "a frog with black outlines"; take the large shapes of the first answer and the details of the second | nothing |
+#
+# The green apple of the hybrid is little more than a pale green shape with a leaf.
 #
 # ## The two parts
 #
@@ -296,7 +311,7 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 #
 # **Part A takes a pretrained model apart.** What does noise [take away](part_a/a1_1_forward.ipynb)? How much of it comes back with a
 # [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in [many](part_a/a1_4_iterative_denoising.ipynb)? Then come the five tasks above. The coursework uses DeepFloyd IF, whose weights need an account and a GPU. This book comes with
-# a small model, [Emoji-64](appendix/emoji64.ipynb). (It answers with a mixture of picture and noise that gives the guess. [DeepFloyd can be used instead](appendix/deepfloyd.md).)
+# a small model, [Emoji-64](appendix/emoji64.ipynb). [DeepFloyd can be used instead](appendix/deepfloyd.md).
 #
 # **Part B trains from scratch, on digits.** [B1](part_b/b1_one_step_denoiser.ipynb): can a network remove noise in a single step? [B2](part_b/b2_time_conditioned.ipynb): can many small steps make a digit out of nothing, and [what limits](part_b/b2_limits.ipynb) its digits?
 # [B3](part_b/b3_class_conditioned.ipynb): can we ask for a digit, and how hard should we insist?
@@ -311,4 +326,4 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on.
 # * **Binder**: enter the address of the book's repository at mybinder.org; it reads `requirements.txt`.
 #
-# The noise comes from a generator on the CPU. So the same seed starts from the same noise on each device. The results may differ slightly, in the last digits.
+# The noise comes from a generator on the CPU. So the same seed starts from the same noise on each device. Devices round differently, so the results need not agree to the last digit.

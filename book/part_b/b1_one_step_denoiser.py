@@ -123,8 +123,8 @@ grid(rows, titles=titles, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 # ```
 
 # %% [markdown]
-# **Mostly yes. But where several digits could be behind the noise, the answer with the smallest squared error is an average of them.** In the last row of {numref}`fig-b1-denoised` most of the noise is gone.
-# The first three answers are clear. In the sixth, between an 8 and a 2, the lower loop is closed in grey. The fourth is between a 4 and a 9. In both the handwriting is odd, too: of the clean 9 the classifier is only 83% sure, and the clean 8 it takes for a 2. The fifth, a plain 3, comes out sharp, but between an 8 and a 2.
+# **Mostly yes. But where several digits could be behind the noise, the answer with the smallest squared error is an average of them (see below).** In the last row of {numref}`fig-b1-denoised` most of the noise is gone.
+# The first three answers are clear. In the sixth the lower loop is closed in grey: for the classifier it is between an 8 and a 2. The fourth is between a 4 and a 9. In both the handwriting is odd, too: even without noise the classifier is in doubt. The fifth shows that an answer can also be sharp and wrong: the digit is a plain 3, and the answer looks like an 8.
 #
 # ## Adding noise
 #
@@ -224,7 +224,7 @@ table(
 # In {numref}`fig-b1-average` the 1 shows how an average comes about: several training digits share the weight, and their strokes lie in slightly different places. For the 4, a 9 has most of the weight, and the mean is that 9 with a faint trace of the 4's tip.
 # For the 3 one training digit has nearly all the weight, and (B1.4) merely copies it. The median in the table shows that this is common. So for new digits (B1.4) is a poor stand-in for (B1.3): 60,000 digits are few.
 #
-# **Why does the network do better on test digits?** No answer has a smaller training loss than (B1.4), which mostly finds the training digit behind $z$ (last column). A network at this minimum would copy, too. Ours is not there. Why, we do not know.
+# **The network does not copy.** No answer has a smaller training loss than (B1.4), which mostly finds the training digit behind $z$ (last column). A network at this minimum would copy, too. Ours is not there: its error is about the same on training and on test digits. A possible reason is that convolutions look at small neighbourhoods. The best guess that may use only these joins pieces of many training pictures, and it predicts well what some convolutional networks draw {cite:p}`kamb2025` ([1.3](../part_a/a1_3_one_step_denoising.ipynb)). For our network this has not been tested.
 #
 # But a smaller error can be the wrong digit: in the last row of the figure the network's answer reads as an 8, and the copied digit is a 3.
 #
@@ -347,7 +347,7 @@ table(
 # %% [markdown]
 # ## The network
 #
-# A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions. Read {numref}`fig-b1-unet` from the upper left. The way goes down to 14 and 7 pixels a side, through
+# A U-Net {cite:p}`ronneberger2015` looks at the image at three resolutions, and once as a single vector. Read {numref}`fig-b1-unet` from the upper left. The way goes down to 14 and 7 pixels a side, through
 # a single vector that can describe the whole digit (`flatten`), and back up. The vector is an average over all places, which loses much of where the strokes are. So on the way up the features of the way down are joined in.
 
 # %% mystnb={"figure": {"caption": "The U-Net of this page, drawn from its modules. Each box names a shape, channels × height × width, for $D = 128$. \"join\" takes the channels of both maps together.", "name": "fig-b1-unet"}, "image": {"alt": "Two columns of boxes. Left, downwards: z, conv_in, down1, down2, flatten. Right, upwards: unflatten, join, up1, join, up2, join, conv_out, out. Arrows lead across from conv_in, down1 and down2 to the joins."}} tags=["remove-input"]
@@ -421,7 +421,7 @@ plt.show()
 #
 # ## Where it fails: nothing but noise
 #
-# To draw new digits, a network has to start from noise alone. Then $z$ says nothing about $x$, and (B1.3) is the plain mean of all digits. To see this, we train a small network on noise alone. `visible=0` takes the digit away: the network gets $z = 0.5\,\epsilon$, and should still answer $x$. Expect a last loss of about 0.066:
+# Can a network draw new digits if it is trained with the loss (B1.2), but given noise alone? The noise is drawn independently of $x$. So $z$ says nothing about $x$, and (B1.3) is the plain mean of all digits. To see this, we train a small network on noise alone. `visible=0` takes the digit away: the network gets $z = 0.5\,\epsilon$, and should still answer $x$. Expect a last loss of about 0.066:
 
 # %%
 blind = train_small(60, visible=0)
@@ -442,7 +442,7 @@ grid([pure, *answers, plain], labels=labels)
 # %% [markdown]
 # The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with traces of strokes.
 #
-# For the small network the noise says nothing about the digit. So its best answer is the mean, and it cannot draw a digit in one step. [Many steps](b2_time_conditioned.ipynb) can. Each takes away a little of the noise, so that fewer digits are possible.
+# So with this loss the best answer to noise alone is the mean, and a network that learns it cannot draw a digit in one step. [Many steps](b2_time_conditioned.ipynb) can. Each takes away a little of the noise, so that fewer digits are possible.
 #
 # ## Try it
 #
