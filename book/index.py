@@ -254,7 +254,7 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# With the names above them, all eight can be recognised. Details are wrong: the penguin has no eyes, and the sail does not touch the boat. The network imitates: in a test, most of its pictures were nearer to a training drawing than a blurred drawing of the same thing in another style was ([appendix](appendix/emoji64.ipynb)).
+# With the names above them, all eight can be recognised. Details are wrong: the penguin has no eyes, and the sail does not touch the boat. How much the network imitates its drawings is measured in the [appendix](appendix/emoji64.ipynb).
 #
 # The same loop with another network draws digits:
 
