@@ -476,7 +476,7 @@ assert end == 0 and beta_50["spread"] > tilde_50["spread"]
 Markdown(
     f"**With 10 steps the pixels vary even less from sample to sample than with 300.** With β̃ the spread falls from {many['spread']:.3f} to {ten['spread']:.3f}; real digits have {real['spread']:.3f}. "
     f"The distance shows it less clearly ({change(many, ten)}). "
-    f"β̃ is one reason: a test of another variance brings back about {share:.0%} of the fall (in the box below). Where the rest comes from is open, and so is why 300 steps have too little.\n\n"
+    f"β̃ is one reason: a test of another variance brings back about {share:.0%} of the fall (in the box below). Where the rest comes from is open, and so is why even 300 steps have too little.\n\n"
     f"The DDPM paper also names the larger variance $\\beta$. At 50 steps its spread is nearer to that of real digits, {beta_50['spread']:.3f} against {tilde_50['spread']:.3f}, and its distance a little larger ({change(tilde_50, beta_50)}). "
     "At 10 steps it is too large, because grains of noise stay (last row of {numref}`fig-b2-steps`). "
     f"The step to $t = {end}$ adds noise with the factor $\\sqrt\\beta = {added:.2f}$, but at $t = {end}$ the network expects {told:.2f} by (N.1), so it takes only a little of it away."

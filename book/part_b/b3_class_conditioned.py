@@ -148,12 +148,12 @@ table(
         for name, row in named.items()
     ],
     ["γ", "accuracy", "diversity", "Fréchet distance"],
-    f"{trials:,} images in each row. Accuracy: the share that the judge reads as asked. Diversity: how far apart two samples of one class are, in % of real digits. Fréchet distance: of the whole set from real digits, ± standard error; smaller is nearer.",
+    f"{trials:,} images in each row, {stored['steps']} steps. Accuracy: the share that the judge reads as asked. Diversity: how far apart two samples of one class are, in % of real digits. Fréchet distance: of the whole set from real digits, ± standard error; smaller is nearer.",
 )
 
 # %% tags=["remove-input"]
 Markdown(
-    f"Of real digits the judge reads {real['accuracy']:.1%} as what they are. So the 100% of the samples does not mean that they are better than real digits, only that the judge finds them easier. "
+    f"Of real digits the judge reads {real['accuracy']:.1%} as what they are. So the 100% at γ = {sure:g} does not mean that these are better than real digits, only that the judge finds them easier. "
     "And a diversity above 100% need not mean more variety: broken or wrong digits lie far from the others, too."
 )
 
@@ -280,7 +280,7 @@ blocks = {
 grid([tile(block, 10) for block in blocks.values()], labels=list(blocks), size=5)
 
 # %% [markdown]
-# With $\gamma = 0.5$ the columns of {numref}`fig-b3-epochs` mix digits, and some shapes are none. None of the fives is a clear 5, after five epochs or after twenty. With $\gamma = 5$ each column holds its digit after five epochs already. But two of the fives are in pieces then and the first 6 has a loose stroke beside it. After twenty one five is in pieces.
+# With $\gamma = 0.5$ the columns of {numref}`fig-b3-epochs` mix digits, and some shapes are none. None of the fives is a clear 5, after five epochs or after twenty. With $\gamma = 5$ each column holds its digit after five epochs already. But then two of the fives are in pieces, and the first 6 has a loose stroke beside it. After twenty epochs one of the fives is in pieces.
 #
 # ## What guidance does to the gradient
 #
@@ -360,7 +360,7 @@ more, error = change(rows_of[1.5])
 assert rows_of[0]["fid"] > far["beta tilde"]
 Markdown(
     f"The distance is least at γ = {best:g}; at 1.5 it is larger by only {more:.0f} ± {error:.0f} (standard error). "
-    f'Diversity falls to {different[5]} at γ = 5. At 0 it is {different[0]}: the samples of "one class" are any digits, some of them broken.\n\n'
+    f'Diversity falls to {different[5]} at γ = 5. At 0 it is {different[0]}: the samples of "one class" are any digits.\n\n'
     f"Not told the class (γ = 0), this network is at a distance of {rows_of[0]['fid']:.0f}, and B2's network at {far['beta tilde']:.0f}. Perhaps that is because this one saw only a tenth as many examples without a class."
 )
 
