@@ -57,7 +57,7 @@ from itertools import pairwise
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.diagrams import draw, unet_plan
@@ -214,7 +214,7 @@ largest, count, *for_time = (
 )
 plain = count - sum(for_time)
 Markdown(
-    f"One layer, `unflatten`, holds {largest / count:.0%} of the {count:,} parameters, or {largest / plain:.0%} of the {plain:,} without the two blocks for the time."
+    f"Without the two blocks for the time the network has {plain:,} parameters. One layer, `unflatten`, holds {largest / plain:.0%} of them."
 )
 
 # %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
@@ -246,7 +246,8 @@ table(
 mixed = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
 some = to_unit(mnist(train=False)[0][mixed[:1000]])  # as in the stored results
 mean_digit = to_unit(mnist(train=True)[0]).mean(0)
-mean_error = (some - mean_digit).square().mean().item()
+of_mean = (some - mean_digit).square().mean((1, 2, 3))
+mean_error = of_mean.mean().item()
 shown = [row for row in stored["errors"] if row["t"] in (0, 10, 40, 110, 200, 299)]
 for row in shown:
     alpha_bar = schedule.at(row["t"]).item()
@@ -271,9 +272,20 @@ table(
 # %% [markdown]
 # From row to row the loss falls, but the error of the digit grows. At $t = 299$ the image is nearly all noise, so the noise is easy to guess.
 # By (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$.
-#
-# At $t = 299$ the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is probably not the best guess.
-#
+
+# %% tags=["remove-input"]
+few = some[:100]
+x_t = schedule.forward(few, T - 1, unit_noise((1, 28, 28), generators(range(100))))
+with torch.no_grad():
+    guess = unet_denoiser(network, T)(x_t, T - 1).eps
+guess = schedule.predict_x0(x_t, T - 1, guess)
+worse = (guess - few).square().mean((1, 2, 3)) - of_mean[:100]
+Markdown(
+    f"At $t = {T - 1}$ the network's digit is even worse than the mean digit: for the first 100 of these digits by {worse.mean():.4f} ± {worse.std() / 10:.4f} (standard error). "
+    "So the first cloud of {numref}`fig-b2-trajectory` is probably not the best guess."
+)
+
+# %% [markdown]
 # ## Sampling: take a little of the noise away
 #
 # From pure noise the best estimate is a cloud. So we go a short way towards it, and look again: with less noise fewer digits are possible, and it is mostly sharper.
@@ -354,7 +366,7 @@ samples = {
 grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty the third, the fifth and the last.
+# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty the third, the fifth and the last. The fourth and the eighth have loose pieces, but can be read.
 #
 # The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
@@ -373,7 +385,7 @@ table(
         for name, row in names.items()
     ],
     ["", "Fréchet distance"],
-    f"{stored['images']:,} images each, seeds 0 to 999, 50 sampling steps; ± standard error. From python -m benchmarks.mnist_quality b2.",
+    f"{stored['images']:,} images each, seeds 0 to 999, 50 sampling steps (the figure above has 300); ± standard error. From python -m benchmarks.mnist_quality b2.",
 )
 
 
@@ -386,12 +398,14 @@ def change(before, after):
 
 
 Markdown(
-    f"**Twenty epochs draw nearer to real digits than five** (the distance changes by {change(names['epoch 5'], names['epoch 20'])}; same seeds and test digits, so their errors partly cancel), "
-    f"but the samples remain far from them: other test digits are at {real['fid']:.0f}."
+    f"**In this run the samples are nearer to real digits after twenty epochs than after five** (the distance changes by {change(names['epoch 5'], names['epoch 20'])}; same seeds and test digits, so their errors partly cancel), "
+    f"but they remain far: other test digits are at {real['fid']:.0f}."
 )
 
 # %% [markdown]
-# Train mode, a common mistake, harms: BatchNorm then uses the statistics of the batch, here of a hundred samples at one $t$. In training each batch mixes all timesteps.
+# ```{admonition} A common mistake: train mode
+# When the network samples in train mode, the distance is much larger (third row). BatchNorm then uses the statistics of the batch, here of a hundred samples at one $t$. In training each batch mixes all timesteps.
+# ```
 #
 # ```{dropdown} The distance, and its error
 # For means $\mu, \mu'$ and covariances $C, C'$ of the 128 numbers, the distance is $\lVert\mu-\mu'\rVert^2 + \mathrm{tr}\big(C + C' - 2\,(C C')^{1/2}\big)$.
@@ -406,7 +420,7 @@ Markdown(
 # The step (N.3) may lead to any $t' < t$, so the loop can skip timesteps. What is lost?
 
 
-# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives mostly other digits. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives mostly other digits. With 300 steps the fourth and the eighth have loose pieces. With 50 the third is no digit and the fourth is in pieces. With 10 the first, the fifth and the sixth are in pieces. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
 def with_beta(x_t, t):
     """The same estimate, and the larger variance: (N.5) at nu = 1."""
     eps = denoise(x_t, t).eps
@@ -428,9 +442,9 @@ rows = {
 grid(list(rows.values()), labels=list(rows))
 
 # %% [markdown]
-# Each number of steps draws mostly other digits. With 50 steps the fourth is in pieces, with 10 the first, the fifth and the sixth. A thousand samples:
+# Each number of steps draws mostly other digits. With 300 steps the fourth and the eighth of {numref}`fig-b2-steps` have loose pieces. With 50 the third is no digit, and the fourth is in pieces. With 10 the first, the fifth and the sixth are. A thousand samples:
 
-# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 for way, label in {"beta tilde": r"$\tilde\beta$", "beta": r"$\beta$"}.items():
     rows = [row for row in drawn if row["way"] == way]
@@ -451,34 +465,45 @@ plt.show()
 
 # %% tags=["remove-input"]
 many, ten = (rows_of["beta tilde", steps] for steps in (300, 10))
-Markdown(
-    f"**With few steps and β̃ the pixels vary too little from sample to sample.** The spread falls from {many['spread']:.3f} at 300 steps to {ten['spread']:.3f} at 10; real digits have {real['spread']:.3f}. "
-    f"The distance shows it less clearly ({change(many, ten)})."
-)
-
-# %% [markdown]
-# Is $\tilde\beta$ the reason? It is the exact variance of $x_{t'}$ if $x_0$ is *known*. But several digits could be behind $x_t$, which adds to the variance of a pixel by the law of total variance:
-#
-# $$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]. \tag{B2.3} $$
-#
-# The first term is the variance for each $x_0$. The second is that of the mean in (N.3), where $c$ is the factor of $\hat x_0$ {cite:p}`bao2022`. As a test, the error of the digit in the table of timesteps stands in for $\mathrm{Var}[x_0 \mid x_t]$, for all pixels:
-
-# %% tags=["remove-input"]
 test = stored["total_variance"]
 growth = test["total variance"] - test["beta tilde"]
 share = growth / (many["spread"] - ten["spread"])
+tilde_50, beta_50 = (rows_of[way, 50] for way in ("beta tilde", "beta"))
+last, end = spaced_timesteps(T, 10)[-3:-1]  # the last two that the network is told
+added = (1 - schedule.at(last) / schedule.at(end)).sqrt()
+told = (1 - schedule.at(end)).sqrt()
+assert end == 0 and beta_50["spread"] > tilde_50["spread"]
 Markdown(
-    f"With (B2.3) the spread grows from {test['beta tilde']:.3f} to {test['total variance']:.3f} "
-    f"({growth:+.4f} ± {test['standard_error']:.4f}; {test['images']} samples, the same seeds, {test['steps']} steps). "
-    f"**Added as equal, independent noise, the missing variance brings back about {share:.0%} of what is lost between 300 steps and 10.** A part of that may be grains. The true one lies at the strokes, and neighbours share it."
+    f"**With 10 steps the pixels vary even less from sample to sample than with 300.** With β̃ the spread falls from {many['spread']:.3f} to {ten['spread']:.3f}; real digits have {real['spread']:.3f}. "
+    f"The distance shows it less clearly ({change(many, ten)}). "
+    f"β̃ is one reason: a test of another variance brings back about {share:.0%} of the fall (in the box below). Where the rest comes from is open, and so is why even 300 steps have too little.\n\n"
+    f"The DDPM paper also names the larger variance $\\beta$. At 50 steps its spread is nearer to that of real digits, {beta_50['spread']:.3f} against {tilde_50['spread']:.3f}, and its distance a little larger ({change(tilde_50, beta_50)}). "
+    "At 10 steps it is too large, because grains of noise stay (last row of {numref}`fig-b2-steps`). "
+    f"The step to $t = {end}$ adds noise with the factor $\\sqrt\\beta = {added:.2f}$, but at $t = {end}$ the network expects {told:.2f} by (N.1), so it takes only a little of it away."
 )
 
-# %% [markdown]
-# The DDPM paper also names the larger $\beta$. (B2.3) gives it if the digits are noise as well, $x_0 \sim \mathcal N(0, I)$: then $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$. At $t = 200$ that is $0.86^2 = 0.74$, but the error of the digit only 0.040. So in a long step $\beta$ is far too much, and grains of noise stay (last row of {numref}`fig-b2-steps`).
-#
-# Is it only our network that loses spread? No: in the box below each answer is exact, and long steps lose spread, too.
+# %% mystnb={"code_prompt_show": "What we know of the lost spread"} tags=["remove-input", "hide-output"]
+at_200 = next(row for row in stored["errors"] if row["t"] == 200)
+display(
+    Markdown(
+        r"""
+$\tilde\beta$ is the exact variance of $x_{t'}$ if $x_0$ is *known*. But several digits could be behind $x_t$. This adds to the variance of a pixel, by the law of total variance:
 
-# %% mystnb={"code_prompt_show": "The spread with an exact denoiser"} tags=["remove-input", "hide-output"]
+$$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]. \tag{B2.3} $$
+
+The first term is the variance for each $x_0$. The second is that of the mean in (N.3), where $c$ is the factor of $\hat x_0$ {cite:p}`bao2022`.
+
+As a test we took the error of the digit from the table of timesteps in the place of $\mathrm{Var}[x_0 \mid x_t]$, the same for all pixels."""
+        f" The spread of {test['images']} samples with {test['steps']} steps then grows from {test['beta tilde']:.3f} to {test['total variance']:.3f} "
+        f"({growth:+.4f} ± {test['standard_error']:.4f}, the same seeds). That is about {share:.0%} of what is lost between 300 steps and 10. "
+        "A part of it may be grains: we added the missing variance to each pixel on its own. Really it lies at the strokes, and neighbours share it."
+        r"""
+
+(B2.3) gives $\beta$ if the digits are noise as well, $x_0 \sim \mathcal N(0, I)$: then $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$."""
+        f" At $t = 200$ that is {1 - schedule.at(200):.2f}, but the error of the digit is only {at_200['digit']:.3f}. So in a long step $\\beta$ is far too much."
+        "\n\nLong steps lose spread even where no network errs:"
+    )
+)
 longer = Schedule.linear(1e-4, 0.02, T=1000)
 mean, std = 0.3, 0.5
 
@@ -499,17 +524,15 @@ for stride, times in (1, range(999, -2, -1)), (30, strided_timesteps(990, 30)):
 table(
     rows,
     ["", "spread of the pixels"],
-    "The data are pixels from N(0.3, 0.5²), for which the best guess of the noise is a formula, so no network errs here. "
-    "With β̃ a stride of 30 timesteps still loses a part of the spread, and a stride of 1 very little. "
+    "The data are pixels from N(0.3, 0.5²), for which the best guess of the noise is a formula. "
+    "With β̃ a stride of 30 timesteps loses a part of the spread, and a stride of 1 very little. "
     f"The schedule of this page over T = 1000 timesteps; {pixels.numel():,} pixels, seed 0; ± standard error.",
 )
 
 # %% [markdown]
-# Even with 300 steps the spread stays below that of real digits. Why, we do not know.
-#
 # ## Try it
 #
 # 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
-# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. In the row of epoch 5 all ten squares turn black: less noise is left than (N.1) asks for. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
+# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. In the row of epoch 5 all ten squares turn black, probably because less noise is left than (N.1) asks for. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
 #
 # Next: [What limits B2](b2_limits.ipynb) makes such samples better.
