@@ -27,7 +27,7 @@ SEES = ("far", "near")  # the order of a pair, and of how the judge looks
 def draw():
     """Both sheets, and what the judge names right -> {"far", "near": one bool for each pair}"""
     model, judge = load_pretrained("emoji64"), load_evaluator()
-    pictures = dict(pictures_of(model, KIND, IN_OUTLINES, range(1)))
+    pictures = dict(pictures_of(model, KINDS[KIND], KIND, IN_OUTLINES, range(1)))
     order = shuffled(len(IN_OUTLINES))
     numbers = [str(i + 1) for i in range(len(order))]
     for sees, look in zip(SEES, KINDS[KIND].looks, strict=True):

@@ -9,6 +9,9 @@ the ranks for training drawings, which show one thing only ("plain"). For a hybr
 pictures of each prompt alone, looked at in the same way, and those of the second name in the pictures of
 the first prompt alone ("alone").
 
+Under "widths" there are the ranks for the pairs with outlines from the first two seeds, with bands split at
+other widths.
+
 A sheet of each kind, for the eye, is written to runs/: a row for each pair, the surest first, with
 its surest seeds from left to right, each in both ways.
 """
@@ -115,6 +118,7 @@ FEW = ("jigsaw", "negative")  # with fewer pairs and seeds
 
 AT_ONCE = 96  # pictures
 ALONE = range(4)  # seeds
+WIDTHS = (1, 2, 3, 4, 6)  # where the bands are split, in pixels; 2 elsewhere
 
 
 class Kind(NamedTuple):
@@ -203,16 +207,33 @@ def alone(model, judge, name, pair):
     return [name_ranks(judge, seen.clamp(-1, 1), [thing] * len(ALONE)) for thing, seen in looked]
 
 
+def by_width(model, judge, seeds=range(2)):
+    """{width: {"far, near": ranks of both for each seed}} of the pairs with outlines."""
+    kind = KINDS["hybrid in outlines"]
+    found = {}
+    for width in tqdm(WIDTHS, desc="widths"):
+        split = kind._replace(
+            denoiser=lambda model, asked, width=width: hybrid(model, asked, (width,))
+        )
+        found[width] = {}
+        for i in range(0, len(kind.pairs), AT_ONCE // len(seeds)):
+            some = kind.pairs[i : i + AT_ONCE // len(seeds)]
+            for pair, pictures in pictures_of(model, split, "hybrid in outlines", some, seeds):
+                ranks = judged(judge, pair, pictures, kind.looks)["ranks"]
+                found[width][", ".join(pair)] = ranks
+    return found
+
+
 def surest(sure):
     """Places of a row's seeds; first the one whose less sure way to look is the surest."""
     return sorted(range(len(sure)), key=lambda i: -min(sure[i]))
 
 
-def pictures_of(model, name, pairs, seeds):
-    """Some pairs of a kind, each with its pictures, one for each seed, all drawn at once."""
+def pictures_of(model, kind, name, pairs, seeds):
+    """Some pairs of a `Kind`, each with its pictures, one for each seed, all drawn at once."""
     both = zip(*(prompts(name, pair) for pair in pairs), strict=True)
     both = [[prompt for prompt in column for _ in seeds] for column in both]
-    denoise = KINDS[name].denoiser(model, both)
+    denoise = kind.denoiser(model, both)
     pictures = generate(model, denoise, [*seeds] * len(pairs)).clamp(-1, 1)
     return zip(pairs, pictures.split(len(seeds)), strict=True)
 
@@ -224,7 +245,7 @@ def measured(model, judge, data, name, sheets, most):
     rows, drawn = [], {}
     at_once = max(1, AT_ONCE // len(seeds))  # pairs
     for i in tqdm(range(0, len(kind.pairs), at_once), desc=name):
-        for pair, pictures in pictures_of(model, name, kind.pairs[i : i + at_once], seeds):
+        for pair, pictures in pictures_of(model, kind, name, kind.pairs[i : i + at_once], seeds):
             row = {"pair": pair, **judged(judge, pair, pictures, kind.looks)}
             row["plain"] = control(judge, data, pair, kind)
             if not kind.back:
@@ -262,6 +283,8 @@ def main():
     record = json.loads(FILE.read_text()) if FILE.exists() else {}
     if record.get("sha256") != sha256:
         record = {"sha256": sha256}
+    if not args.kinds:
+        record["widths"] = by_width(model, judge)
     for name in args.kinds or KINDS:
         record[name] = measured(model, judge, data, name, args.sheets, args.seeds)
         for row in record[name]:

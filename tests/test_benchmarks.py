@@ -220,6 +220,27 @@ def test_answers_are_counted_for_the_pairs_in_shuffled_order():
     assert hybrid_naming.counted("\n".join(lines[1:]), names).count(True) == 2 - (order[0] != 2)
 
 
+def test_each_width_splits_the_bands_of_all_pairs(monkeypatch):
+    """Pictures as bright as a tenth of the width, which the judge reads off them."""
+    monkeypatch.setattr(pairs, "hybrid", lambda model, asked, widths: (len(asked[0]), *widths))
+
+    def generate(model, denoise, seeds):
+        count, width = denoise
+        assert count == len(seeds) and seeds[:2] == [0, 1]
+        return torch.full((count, 3, 8, 8), width / 10)
+
+    def judged(judge, pair, pictures, looks):
+        return {"ranks": [round(10 * p.mean().item()) for p in pictures]}
+
+    monkeypatch.setattr(pairs, "generate", generate)
+    monkeypatch.setattr(pairs, "judged", judged)
+    found = pairs.by_width(None, None)
+    names = {", ".join(pair) for pair in pairs.IN_OUTLINES}
+    assert list(found) == list(pairs.WIDTHS)
+    for width, ranks in found.items():
+        assert set(ranks) == names and set(map(tuple, ranks.values())) == {(width, width)}
+
+
 def test_a_thing_alone_is_looked_at_as_in_a_hybrid(monkeypatch):
     """A chequered picture for each prompt, of its own brightness: a blur leaves no squares."""
     squares = (torch.arange(64)[:, None] + torch.arange(64)).fmod(2) - 0.5
@@ -310,8 +331,8 @@ def test_pairs_drawn_at_once_keep_their_own_pictures(monkeypatch):
 
     kind = pairs.Kind([], lambda model, prompts: prompts, looks=())
     monkeypatch.setattr(pairs, "generate", generate)
-    monkeypatch.setitem(pairs.KINDS, "jigsaw", kind)
-    drawn = dict(pairs.pictures_of(None, "jigsaw", [("owl", "sun"), ("fish", "whale")], range(2)))
+    both = [("owl", "sun"), ("fish", "whale")]
+    drawn = dict(pairs.pictures_of(None, kind, "jigsaw", both, range(2)))
     assert (100 * drawn["owl", "sun"]).flatten().tolist() == pytest.approx([5, 5.1])
     assert (100 * drawn["fish", "whale"]).flatten().tolist() == pytest.approx([7, 7.1])
 

@@ -99,55 +99,72 @@ grid(
 #
 # The loop mixes the guess $\hat x_0$ of one step ([1.3](a1_3_one_step_denoising.ipynb)) into the noisy picture: at first a little, at the end most. It adds some fresh noise, and asks the network again.
 #
-# The smallest example is the one pixel of 1.3, black ($-1$) or white ($1$), with its exact mean as the guess:
+# The smallest example is the one pixel of 1.3, black ($-1$) or white ($1$), with its exact mean as the guess. We start at $t = 690$ with a pixel that is a little brighter than grey, so that the first guess, the answer of one step, is 0.4:
 
 
-# %% mystnb={"figure": {"caption": "The guess $\\hat x_0$ for the one pixel in eight runs of a loop (seeds 0 to 7). Left: all start at $x_{990} = 0$, and each step adds fresh noise; black: the mean of 1,000 such runs (seeds 0 to 999). Right: DDIM (see below), a loop without fresh noise, from eight random $x_{990}$.", "name": "fig-a14-pixel"}, "image": {"alt": "Left, eight lines that begin together at 0, zigzag, and end at 1 or at -1; some cross 0 late; a black line stays at 0. Right, eight smooth lines that begin near 0 and bend to 1 or -1; none crosses 0."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The guess $\\hat x_0$ for the one pixel from $t = 690$ on. Left: eight runs with fresh noise in each step (seeds 0 to 7), all from the same $x_{690}$; black: the mean of 1,000 such runs (seeds 0 to 999). Right: DDIM (see below), a loop without fresh noise. Black: from the same $x_{690}$; thin: from others.", "name": "fig-a14-pixel"}, "image": {"alt": "Left, eight lines that begin together at 0.4, zigzag, and end at 1 or at -1, some after crossing 0; a black line stays near 0.4. Right, smooth lines: those that begin above 0 bend to 1, the black one among them, those that begin below 0 bend to -1."}} tags=["hide-input"]
 def best_guess(x, t):
     """The exact mean of the pixel, see 1.3."""
     alpha_bar = schedule.at(t)
     return torch.tanh(alpha_bar.sqrt() * x / (1 - alpha_bar))
 
 
-number = by_profile(full=1000, fast=100)  # runs; the first eight are shown
-times, rng = strided_timesteps(990, 30), generators(range(number))
-pixel, runs = torch.zeros(number, 1), []
+def with_guess(guesses, t):
+    """Pixels at t for which these are the best guesses."""
+    alpha_bar = schedule.at(t)
+    return (
+        torch.atanh(torch.tensor(guesses)[:, None]) * (1 - alpha_bar) / alpha_bar.sqrt()
+    )
+
+
+number = by_profile(full=1000, fast=200)  # of runs; the first eight are shown
+times, rng = strided_timesteps(690, 30), generators(range(number))
+pixel, runs = with_guess([0.4] * number, 690), []
 for t, t_prev in pairwise(times):
     x0_hat = best_guess(pixel, t)
     z = noise_like(pixel, rng)
     runs.append((x0_hat, pixel, z))
     pixel = schedule.step(pixel, x0_hat, t, t_prev, z)
-still = start = noise_like(pixel[:8], generators(range(8)))
-smooth = []
+still, smooth = with_guess([0.4, 0.7, 0.1, -0.1, -0.4, -0.7], 690), []
 for t, t_prev in pairwise(times):
     x0_hat = best_guess(still, t)
     smooth.append(x0_hat)
     eps = (still - schedule.at(t).sqrt() * x0_hat) / (1 - schedule.at(t)).sqrt()
     still = schedule.forward(x0_hat, t_prev, eps)
+random, smooth = torch.cat([x0_hat for x0_hat, *_ in runs], 1), torch.cat(smooth, 1)
 
 fig, axes = plt.subplots(
     1, 2, figsize=(7, 2.3), layout="constrained", sharex=True, sharey=True
 )
-titles = ["with fresh noise", "DDIM, random starts"]
-guesses = [[x0_hat for x0_hat, *_ in runs], smooth]
-for ax, title, lines in zip(axes, titles, guesses, strict=True):
-    ax.plot(times[:-1], torch.cat(lines, 1)[:8].T, lw=1.2)
-    ax.set(xlim=(1000, 0), xlabel="$t$", title=title)
-mean_guess = torch.cat(guesses[0], 1).mean(0)
-axes[0].plot(times[:-1], mean_guess, color="black", lw=3)
+axes[0].plot(times[:-1], random[:8].T, lw=1.2)
+axes[0].plot(times[:-1], random.mean(0), color="black", lw=3)
+axes[1].plot(times[:-1], smooth[1:].T, lw=1.2)
+axes[1].plot(times[:-1], smooth[0], color="black", lw=3)
+for ax, title in zip(axes, ["with fresh noise", "DDIM"], strict=True):
+    ax.set(xlim=(700, 0), xlabel="$t$", title=title)
 axes[0].set_ylabel(r"guess $\hat x_0$")
-axes[0].set_yticks([-1, 0, 1], ["black, $-1$", "0", "white, $1$"])
+axes[0].set_yticks([-1, 0, 0.4, 1], ["black, $-1$", "0", "0.4", "white, $1$"])
 plt.show()
 
 # %% tags=["remove-cell"]
 for end in pixel, still:
     assert (end.abs() - 1).abs().max() < 0.2
-assert mean_guess.abs().max() < 4 / number**0.5
-assert torch.equal(still.sign(), start.sign())
+assert (random.mean(0) - 0.4).abs().max() < by_profile(full=0.1, fast=0.3)
+assert torch.equal(still.sign(), smooth[:, :1].sign())
+
+# %% tags=["remove-input"]
+white = int((pixel > 0).sum())
+Markdown(
+    f"Each run ends at black or white. With fresh noise {white} of the {number:,} runs end white, which makes "
+    f"a mean of {pixel.sign().mean():.2f}. That is near 0.4, where the first guess was, and no accident. Each "
+    "guess is the mean over all ends that are still possible. A step rules some of them out, now black "
+    "ones, now white ones, so the next guess is higher or lower; on average it is the same. This law holds "
+    "for exact guesses and small steps. So one step and the loop do not disagree: one step gives the mean at "
+    "once, and each run of the loop gives one of the pictures that make up the mean.\n\n"
+    "DDIM obeys no such law. From one start it ends always at the same picture, here at white."
+)
 
 # %% [markdown]
-# Each run ends at black or white. On the left the fresh noise decides which, on the right the start. But the mean of many runs stays at 0, where the first guess was. That is a law for exact guesses and small steps: with fresh noise the guess may go up or down at each step, and on average it stays. So one step and the loop do not disagree. One step gives the mean at once; each run of the loop gives one of the pictures that make up the mean.
-#
 # ## One step of the loop
 #
 # The loops of Part A mostly visit every 30th timestep: 990, 960, .., 30, 0. A step from $t$ to the next, $t'$ (in code `t_prev`), adds up three pictures {cite:p}`ho2020`: the guess $\hat x_0$ from (N.2), the noisy picture $x_t$, and fresh noise $z \sim \mathcal N(0, I)$.
@@ -195,9 +212,9 @@ table(
 )
 
 # %% tags=["remove-input"]
-x0_hat, x_t, z = (part[0].item() for part in runs[times.index(690)])
+x0_hat, x_t, z = (part[0].item() for part in runs[0])
 a, b, c = schedule.step(unit[1], unit[0], 690, 660, unit[2]).tolist()
-following = runs[times.index(660)][1][0].item()
+following = runs[1][1][0].item()
 assert abs(a * x0_hat + b * x_t + c * z - following) < 1e-4
 Markdown(
     f"For the one pixel of {{numref}}`fig-a14-pixel`, seed 0: $x_{{690}} = {x_t:.3f}$, "
@@ -298,9 +315,9 @@ grid(
 )
 
 # %% [markdown]
-# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM is sharp, and keeps the mast and more of the spots. It needs no fresh noise to end at one picture, as with the pixel.
+# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM has hard edges, too, some of them ragged, and it keeps the mast and more of the spots.
 #
-# PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. First, how many steps are enough?
+# PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. A drawing is **known** here if the network was trained on it. First, how many steps are enough?
 
 # %% mystnb={"figure": {"caption": "Known drawings (127, one seed each) noised to $t = 960$ and brought back in 1, 2, 4, .., 32 steps: means. Prompts: their names. From `python -m benchmarks.denoising`.", "name": "fig-a14-counts"}, "image": {"alt": "Two plots over the number of steps. PSNR falls from 16.5 dB to 14.8 with (N.3) and to 15.7 with DDIM. Sharpness rises for both, most with the first eight steps, and less and less from then on."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
@@ -343,7 +360,8 @@ eight = round(100 * by_count["many steps", "sharpness"][3])
 Markdown(
     f"Each doubling of the number of steps makes the pictures sharper: (N.3) goes from {few} % of the "
     f"original's sharpness after one step to {eight} % after 8 and {most} % after 32. And each takes them "
-    "farther from the original. DDIM pays less for its sharpness.\n\n"
+    "farther from the original. Eight steps bring most of the sharpness; from then on each doubling "
+    "brings less. DDIM stays closer.\n\n"
     "Now from other starts, with steps of 30 as in all of Part A:"
 )
 
@@ -398,9 +416,9 @@ Markdown(
     f"{one['690', 'psnr']:.1f} dB, and (N.3) {many['690', 'psnr']:.1f}. On our five new ones DDIM "
     "is closer up to $t = 900$. The network only approximates the mean, which may be why. Five "
     "drawings are too few to say more.\n"
-    "* **Named.** The judge, a network for names ([1.5](a1_5_sampling.ipynb)), names no loop more often "
-    f"than one step, from any start; from $t = 690$ {named['one step']} % and with (N.3) "
-    f"{named['many steps']} % of the known drawings. So soft pictures need not be hard to name."
+    "* **Named.** The judge, a network for names ([1.5](a1_5_sampling.ipynb)), gives the right name to "
+    f"{named['one step']} % of the known drawings after one step from $t = 690$, and to "
+    f"{named['many steps']} % after (N.3). So soft pictures need not be hard to name."
 )
 
 # %% [markdown]
@@ -434,7 +452,7 @@ table(
 )
 
 # %% [markdown]
-# By the law of the one pixel, exact guesses and small steps keep on average as much of the spots as one step. (N.3) keeps less, even in ten times as many steps. So we take the loss for a fault of the network's guesses. DDIM has no fresh noise, so that law does not hold for it.
+# By the law of the one pixel, exact guesses and small steps would keep on average as much of the spots as one step. (N.3) keeps less, even in ten times as many steps. So we take most of the loss for a fault of the network's guesses. DDIM may keep more than one step: with the pixel it made 1 of 0.4.
 #
 # ## Try it
 #
