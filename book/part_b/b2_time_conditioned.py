@@ -246,8 +246,7 @@ table(
 mixed = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
 some = to_unit(mnist(train=False)[0][mixed[:1000]])  # as in the stored results
 mean_digit = to_unit(mnist(train=True)[0]).mean(0)
-of_mean = (some - mean_digit).square().mean((1, 2, 3))
-mean_error = of_mean.mean().item()
+mean_error = (some - mean_digit).square().mean().item()
 shown = [row for row in stored["errors"] if row["t"] in (0, 10, 40, 110, 200, 299)]
 for row in shown:
     alpha_bar = schedule.at(row["t"]).item()
@@ -311,7 +310,7 @@ assert torch.isclose(kept, schedule.at(t_prev).sqrt())
 # Here $\alpha$ and $\beta$ belong to the opposite step, from $t'$ to the noisier $t$. That step leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$.
 
 # %% tags=["remove-input"]
-at_t, at_prev = schedule.at(t), schedule.at(t_prev)
+at_t = schedule.at(t)
 before, stays = (1 - at_t).sqrt(), of_x * (1 - at_t).sqrt()
 Markdown(
     f"In the figure the three factors are {of_x0:.2f}, {of_x:.2f} and {of_z:.2f}. They bring both parts of the image to what (N.1) asks for at $t' = {t_prev}$:\n\n"
@@ -499,17 +498,11 @@ table(
     f"The schedule of this page over T = 1000 timesteps, fresh noise of variance β̃; {pixels.numel():,} pixels, seed 0; ± standard error.",
 )
 
-# %% tags=["remove-input"]
-last, end = spaced_timesteps(T, 10)[-3:-1]  # the last two that the network is told
-added = (1 - schedule.at(last) / schedule.at(end)).sqrt()
-told = (1 - schedule.at(end)).sqrt()
-assert end == 0
-Markdown(
-    "The reason is that $\\tilde\\beta$ is the variance of $x_{t'}$ when $x_0$ is known. But several $x_0$ could be behind $x_t$. (N.3) takes their mean, so it loses how they differ. In steps of one timestep that is little, in long steps it is more. "
-    "How much of our digits' lost spread comes from this is open, and so is why even 300 steps have too little.\n\n"
-    "The DDPM paper also names a larger variance, $\\beta$. With 10 steps it is too large: grains of noise stay (last row of {numref}`fig-b2-steps`). "
-    f"The step to $t = {end}$ adds noise with the factor $\\sqrt\\beta = {added:.2f}$, but at $t = {end}$ the network expects {told:.2f} by (N.1), so it takes only a little of it away."
-)
+# %% [markdown]
+# The reason is that $\tilde\beta$ is the variance of $x_{t'}$ when $x_0$ is known. But several $x_0$ could be behind $x_t$. (N.3) takes their mean, so it loses how they differ. In steps of one timestep that is little, in long steps it is more.
+# How much of our digits' lost spread comes from this is open, and so is why even 300 steps have too little.
+#
+# The DDPM paper also names a larger variance, $\beta$ (orange). With 10 steps it is too large: grains of noise stay in the image (last row of {numref}`fig-b2-steps`).
 
 # %% mystnb={"code_prompt_show": "What is missing in the variance, and a test"} tags=["remove-input", "hide-output"]
 test = stored["total_variance"]
@@ -525,25 +518,30 @@ def variances(t, t_prev):
     return f"{beta:.3f}", f"{z**2 + c**2 * np.interp(t, *known):.3f}"
 
 
-middle = spaced_timesteps(T, 10)[3:5]
+ten_times = spaced_timesteps(T, 10)
+middle, (last, end) = ten_times[3:5], ten_times[-3:-1]  # end: the last it is told
+assert end == 0
+told = (1 - schedule.at(end)).sqrt()
+added = (1 - schedule.at(last) / schedule.at(end)).sqrt()
 (much, enough), (too_much, little) = variances(*middle), variances(last, end)
 Markdown(
     r"""
-Several digits could be behind $x_t$. This adds to the variance of a pixel, by the law of total variance:
+By the law of total variance, what (N.3) leaves out is the second term here:
 
 $$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]. $$
 
-The first term is the variance for each $x_0$. The second is that of the mean in (N.3), where $c$ is the factor of $\hat x_0$ {cite:p}`bao2022`.
+The first term is the variance for each $x_0$. The second is that of the mean in (N.3) over all $x_0$ that could be behind $x_t$; $c$ is the factor of $\hat x_0$ {cite:p}`bao2022`.
 
 As a test we took the error of the digit from the table of timesteps in the place of $\mathrm{Var}[x_0 \mid x_t]$, the same for all pixels."""
     f" The spread of {test['images']} samples with {test['steps']} steps then grows from {test['beta tilde']:.3f} to {test['total variance']:.3f} "
-    f"({growth:+.4f} ± {test['standard_error']:.4f}, the same seeds). So it brings back at most about {share:.0%} of what is lost between 300 steps and 10. "
+    f"({growth:+.4f} ± {test['standard_error']:.4f}, the same seeds). So this variance brings back at most about {share:.0%} of what is lost between 300 steps and 10. "
     "A part of that may be grains: we added the missing variance to each pixel on its own. Probably it lies at the strokes, and neighbours share it."
     r"""
 
 The sum is $\beta$ if the digits are noise as well, $x_0 \sim \mathcal N(0, I)$: then $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$."""
     f" For our digits the sum is smaller. With 10 steps, the one from $t = {middle[0]}$ to {middle[1]} has $\\beta = {much}$, and the sum is {enough}. "
-    f"In the one from {last} to {end} they differ much more: $\\beta = {too_much}$, and the sum is {little}."
+    f"In the one from {last} to {end} they differ much more: $\\beta = {too_much}$, and the sum is {little}. "
+    f"So $\\beta$ adds noise with the factor {added:.2f}. But at $t = {end}$ the network expects {told:.2f} by (N.1), so it takes only a little of it away, and grains stay."
 )
 
 # %% [markdown]
