@@ -97,13 +97,35 @@ def test_each_number_is_of_its_picture_and_timestep(monkeypatch):
     names, seeds = ["ant", "bee", "cow", "dog", "elk"], [4, 3, 2, 1, 0]
     found = denoising.compared(None, None, clean, names, seeds, batch=2)
     prompts = ["an ant", "a bee", "a cow", "a dog", "an elk"]
-    assert asked == [(i, *both) for i in (10, 6, 3) for both in zip(prompts, seeds, strict=True)]
-    assert [*found] == ["original", 690, 810, 900]
-    for t in 690, 900:
+    assert asked == [(i, *both) for i in (10, 6, 3, 0) for both in zip(prompts, seeds, strict=True)]
+    assert [*found] == ["original", 690, 810, 900, 990]
+    for t in 690, 900, 990:
         assert min(found[t]["way"]["psnr"]) > 99
         assert found[t]["way"]["sharpness"] == found["original"]["sharpness"]
     assert min(found[810]["way"]["psnr"][:4]) > 99
     assert found[810]["way"]["psnr"][4] < 10
+
+
+def test_each_count_is_of_so_many_steps_from_960(monkeypatch):
+    """A model that knows the first of two pictures, and always answers with it."""
+    picture = torch.linspace(-0.9, 0.9, 64).expand(1, 3, 64, 64)
+    asked = []
+
+    class Asked(Knows):
+        def denoiser(self, prompts):
+            inner = super().denoiser(prompts)
+            return lambda x_t, t: asked.append(t) or inner(x_t, t)
+
+    monkeypatch.setattr(denoising, "COUNTS", (1, 4))
+    monkeypatch.setattr(denoising, "name_ranks", lambda judge, x, names: [1] * len(x))
+    clean = torch.cat([picture, -picture])
+    found = denoising.by_count(Asked(picture), None, clean, ["sun", "moon"])
+    assert asked == [960] * 2 + [960, 720, 480, 240] * 2  # with fresh noise, then DDIM
+    for way in "many steps", "DDIM":
+        assert list(found[way]) == [1, 4]
+        for measured in found[way].values():
+            known, other = measured["psnr"]
+            assert known > 30 and other < 10
 
 
 def test_the_dial_goes_from_ddim_to_the_step_with_fresh_noise():

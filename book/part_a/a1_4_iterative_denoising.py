@@ -154,10 +154,11 @@ assert torch.equal(still.sign(), smooth[:, :1].sign())
 
 # %% tags=["remove-input"]
 white = int((pixel > 0).sum())
+error = pixel.sign().std() / number**0.5
 Markdown(
     f"Each run ends at black or white. With fresh noise {white} of the {number:,} runs end white, which makes "
-    f"a mean of {pixel.sign().mean():.2f}. That is near 0.4, where the first guess was, and no accident. Each "
-    "guess is the mean over all ends that are still possible. A step rules some of them out, now black "
+    f"a mean of {pixel.sign().mean():.2f} ± {2 * error:.2f} (two standard errors). That is near 0.4, where the first guess was, and no accident. Each "
+    "guess is the mean over all ends that are still possible. A step makes some of them less likely, now black "
     "ones, now white ones, so the next guess is higher or lower; on average it is the same. This law holds "
     "for exact guesses and small steps. So one step and the loop do not disagree: one step gives the mean at "
     "once, and each run of the loop gives one of the pictures that make up the mean.\n\n"
@@ -360,8 +361,8 @@ eight = round(100 * by_count["many steps", "sharpness"][3])
 Markdown(
     f"Each doubling of the number of steps makes the pictures sharper: (N.3) goes from {few} % of the "
     f"original's sharpness after one step to {eight} % after 8 and {most} % after 32. And each takes them "
-    "farther from the original. Eight steps bring most of the sharpness; from then on each doubling "
-    "brings less. DDIM stays closer.\n\n"
+    "farther from the original. Each doubling brings less than the one before. "
+    "DDIM gets as sharp, and stays closer.\n\n"
     "Now from other starts, with steps of 30 as in all of Part A:"
 )
 
@@ -414,7 +415,7 @@ Markdown(
     "there is much noise. (The measure sees only the strongest edges, not what is lost.)\n"
     f"* **Closer.** On known drawings one step is closest, as a mean should be: from $t = 690$ "
     f"{one['690', 'psnr']:.1f} dB, and (N.3) {many['690', 'psnr']:.1f}. On our five new ones DDIM "
-    "is closer up to $t = 900$. The network only approximates the mean, which may be why. Five "
+    "is closer at 690 and 810. The network only approximates the mean, which may be why. Five "
     "drawings are too few to say more.\n"
     "* **Named.** The judge, a network for names ([1.5](a1_5_sampling.ipynb)), gives the right name to "
     f"{named['one step']} % of the known drawings after one step from $t = 690$, and to "
@@ -422,7 +423,7 @@ Markdown(
 )
 
 # %% [markdown]
-# So many steps buy sharpness. They cost up to 33 calls of the network in place of one, and a part of the closeness. With much noise that pays: a picture from pure noise, as in [1.5](a1_5_sampling.ipynb), would stay soft without them. DDIM costs as many calls as (N.3), and is closer. Part A still takes (N.3), as the coursework does.
+# So many steps buy sharpness. They cost up to 33 calls of the network in place of one, and a part of the closeness. With much noise that pays: a picture from pure noise, as in [1.5](a1_5_sampling.ipynb), would stay soft without them. DDIM costs as many calls, gets as sharp, and is closer. So why does Part A take (N.3)? It is the step of the coursework, and it draws: several results from one noisy picture differ where many pictures fit, while DDIM has one result.
 #
 # ## Where it fails
 #
@@ -452,7 +453,7 @@ table(
 )
 
 # %% [markdown]
-# By the law of the one pixel, exact guesses and small steps would keep on average as much of the spots as one step. (N.3) keeps less, even in ten times as many steps. So we take most of the loss for a fault of the network's guesses. DDIM may keep more than one step: with the pixel it made 1 of 0.4.
+# By the law of the one pixel, exact guesses and small steps would keep on average as much of the spots as one step. (N.3) keeps less, even in ten times as many steps. So we take most of the difference for a fault of the network's guesses. That DDIM keeps more than one step breaks no law: with the pixel it made 1 of 0.4.
 #
 # ## Try it
 #

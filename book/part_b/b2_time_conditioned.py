@@ -271,7 +271,7 @@ table(
 # %% [markdown]
 # From row to row the loss falls, but the error of the digit grows. At $t = 299$ the image is nearly all noise, so the noise is easy to guess, and the digit is not.
 #
-# At $t = 0$ the loss is largest, because nearly no noise is there to see. This does no harm: by (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$, and at $t = 0$ that factor is about $\beta_0 = 10^{-4}$. So the guess of the digit hardly depends on that of the noise.
+# At $t = 0$ the loss is largest, probably because nearly no noise is there to see. This does no harm: by (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$, and at $t = 0$ that factor is about $\beta_0 = 10^{-4}$. So the guess of the digit hardly depends on that of the noise.
 #
 # In the last row the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is probably not the best guess.
 #
@@ -317,7 +317,7 @@ Markdown(
     f"- **The digit.** In $x_{{{t}}}$ it has the factor {at_t.sqrt():.2f}. If $\\hat x_0$ is right, the mixture has ${of_x0:.2f} + {of_x:.2f} \\cdot {at_t.sqrt():.2f} = {kept:.2f} = \\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$ of it.\n"
     f"- **The noise.** In $x_{{{t}}}$ it has the factor {before:.2f}. Of this the mixture keeps ${of_x:.2f} \\cdot {before:.2f} = {stays:.2f}$, which is too little. "
     f"The fresh noise brings it to $\\sqrt{{{stays:.2f}^2 + {of_z:.2f}^2}} = {left.sqrt():.2f} = \\sqrt{{1 - \\bar\\alpha_{{{t_prev}}}}}$.\n\n"
-    f"So at $t' = {t_prev}$ the network sees an image like those of its training."
+    f"If the guess is right, the network sees at $t' = {t_prev}$ an image like those of its training."
 )
 
 # %% [markdown]
@@ -404,7 +404,7 @@ Markdown(
 
 # %% [markdown]
 # ```{admonition} A common mistake: train mode
-# When the network samples in train mode, the distance is much larger (third row). BatchNorm then uses the statistics of the batch, here of a hundred samples at one $t$. In training each batch mixes timesteps from the whole range.
+# When the network samples in train mode, the distance is much larger (third row). Probably that is because BatchNorm then uses the statistics of the batch, here of a hundred samples at one $t$, while in training each batch mixes timesteps from the whole range.
 # ```
 #
 # ```{dropdown} The distance, and its error
@@ -466,13 +466,19 @@ plt.show()
 # %% tags=["remove-input"]
 many, ten = (rows_of["beta tilde", steps] for steps in (300, 10))
 Markdown(
-    f"**By the distance (left), 10 steps with $\\tilde\\beta$ are little worse than 300, and both are far from real digits:** {ten['fid']:.0f} and {many['fid']:.0f} (a difference of {change(many, ten)}), where other test digits have {real['fid']:.0f}. "
+    f"**By the distance (left), 10 steps with $\\tilde\\beta$ are only somewhat worse than 300, and both are far from real digits:** {ten['fid']:.0f} and {many['fid']:.0f} (a difference of {change(many, ten)}), where other test digits have {real['fid']:.0f}. "
     "So the number of steps is not what keeps the samples of this network far from real digits. [What limits B2](b2_limits.ipynb) makes them better by other means.\n\n"
     f"**But with 10 steps the pixels vary less from sample to sample (right).** With $\\tilde\\beta$ the spread is {many['spread']:.3f} at 300 steps and {ten['spread']:.3f} at 10; real digits have {real['spread']:.3f}. "
-    "Long steps lose spread even where every guess is exact. To see this, we take data for which the best guess of the noise is a formula:"
+    "Long steps lose spread even where every guess is exact (first box below)."
 )
 
-# %% tags=["remove-input"]
+# %% [markdown]
+# The reason is that $\tilde\beta$ is the variance of $x_{t'}$ when $x_0$ is known. But several $x_0$ could be behind $x_t$. (N.3) takes their mean, so it loses how they differ. In steps of one timestep that is little, in long steps it is more.
+# How much of our digits' lost spread comes from this is open, and so is why even 300 steps have too little.
+#
+# The DDPM paper also names a larger variance, $\beta$ (orange). With 10 steps it is too large: grains of noise stay in the image (last row of {numref}`fig-b2-steps`).
+
+# %% mystnb={"code_prompt_show": "The spread where every guess is exact"} tags=["remove-input", "hide-output"]
 longer = Schedule.linear(1e-4, 0.02, T=1000)
 mean, std = 0.3, 0.5
 
@@ -498,12 +504,6 @@ table(
     f"The schedule of this page over T = 1000 timesteps, fresh noise of variance β̃; {pixels.numel():,} pixels, seed 0; ± standard error.",
 )
 
-# %% [markdown]
-# The reason is that $\tilde\beta$ is the variance of $x_{t'}$ when $x_0$ is known. But several $x_0$ could be behind $x_t$. (N.3) takes their mean, so it loses how they differ. In steps of one timestep that is little, in long steps it is more.
-# How much of our digits' lost spread comes from this is open, and so is why even 300 steps have too little.
-#
-# The DDPM paper also names a larger variance, $\beta$ (orange). With 10 steps it is too large: grains of noise stay in the image (last row of {numref}`fig-b2-steps`).
-
 # %% mystnb={"code_prompt_show": "What is missing in the variance, and a test"} tags=["remove-input", "hide-output"]
 test = stored["total_variance"]
 growth = test["total variance"] - test["beta tilde"]
@@ -513,9 +513,9 @@ known = [[row[name] for row in stored["errors"]] for name in ("t", "digit")]
 
 def variances(t, t_prev):
     """The variance beta of a step, and the total variance with the error of the digit in it."""
-    c, _, z = schedule.step(x_part, x0_part, t, t_prev, z_part)
+    a, _, z = schedule.step(x_part, x0_part, t, t_prev, z_part)
     beta = 1 - schedule.at(t) / schedule.at(t_prev)
-    return f"{beta:.3f}", f"{z**2 + c**2 * np.interp(t, *known):.3f}"
+    return f"{beta:.3f}", f"{z**2 + a**2 * np.interp(t, *known):.3f}"
 
 
 ten_times = spaced_timesteps(T, 10)
@@ -528,13 +528,13 @@ Markdown(
     r"""
 By the law of total variance, what (N.3) leaves out is the second term here:
 
-$$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + c^2\, \mathrm{Var}[x_0 \mid x_t]. $$
+$$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + a^2\, \mathrm{Var}[x_0 \mid x_t]. $$
 
-The first term is the variance for each $x_0$. The second is that of the mean in (N.3) over all $x_0$ that could be behind $x_t$; $c$ is the factor of $\hat x_0$ {cite:p}`bao2022`.
+The first term is the variance for each $x_0$. The second is that of the mean in (N.3) over all $x_0$ that could be behind $x_t$; $a$ is the factor of $\hat x_0$ {cite:p}`bao2022`.
 
 As a test we took the error of the digit from the table of timesteps in the place of $\mathrm{Var}[x_0 \mid x_t]$, the same for all pixels."""
     f" The spread of {test['images']} samples with {test['steps']} steps then grows from {test['beta tilde']:.3f} to {test['total variance']:.3f} "
-    f"({growth:+.4f} ± {test['standard_error']:.4f}, the same seeds). So this variance brings back at most about {share:.0%} of what is lost between 300 steps and 10. "
+    f"({growth:+.4f} ± {test['standard_error']:.4f}, the same seeds). So this variance brings back about {share:.0%} of what is lost between 300 steps and 10. "
     "A part of that may be grains: we added the missing variance to each pixel on its own. Probably it lies at the strokes, and neighbours share it."
     r"""
 
