@@ -219,9 +219,9 @@ following = runs[1][1][0].item()
 assert abs(a * x0_hat + b * x_t + c * z - following) < 1e-4
 Markdown(
     f"For the one pixel of {{numref}}`fig-a14-pixel`, seed 0: $x_{{690}} = {x_t:.3f}$, "
-    f"the guess is ${x0_hat:.3f}$, and $z = {z:.3f}$. So $x_{{660}} = {a:.3f} \\cdot "
-    f"({x0_hat:.3f}) + {b:.3f} \\cdot ({x_t:.3f}) + {c:.3f} \\cdot ({z:.3f}) = "
-    f"{following:.2f}$."
+    f"the guess is ${x0_hat:.3f}$, and $z = {z:.3f}$. So $x_{{660}}$ is "
+    f"${a:.3f} \\cdot {x0_hat:.3f}$ $+ {b:.3f} \\cdot {x_t:.3f}$ $+ {c:.3f} \\cdot {z:.3f}$ "
+    f"$= {following:.2f}$."
 )
 
 # %% [markdown]
