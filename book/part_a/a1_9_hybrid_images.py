@@ -97,7 +97,7 @@ strip = torch.stack([small(lead.clamp(-1, 1), scale) for scale in sizes.values()
 grid([unit_range(row) for row in strip], titles=list(sizes), size=1.9)
 
 # %% [markdown]
-# Large, a frog's face; small, a green apple. Large, a skull; small, a mushroom. ("With black outlines" names a style of our training drawings: things drawn as lines.) Step back, or squint: do you see the small ones in the large pictures? Not everyone sees the large ones. We showed each to four vision-language models: all four named the frog, two the skull (the others a mushroom). Four others that saw the pictures small or blurred named apple and mushroom.
+# Large, a frog's face; small, a green apple. Large, a skull; small, a mushroom. ("With black outlines" names a style of our training drawings: things drawn as lines.) Step back, or squint: do you see the small ones in the large pictures? Not everyone sees the large ones. We asked vision-language models what the pictures show. Two saw the large ones among a few pictures: they named a frog and a skull. Two saw them among 60 hybrids (see below): they named a frog and a mushroom. Four others that saw them small or blurred named apple and mushroom.
 #
 # ```{live} hybrid
 # ```
@@ -189,7 +189,7 @@ assert torch.allclose(coarse(one) + fine(other), steps[k].x0_hat.cpu(), atol=0.0
 #
 # ## How often does that work?
 #
-# The **judge** of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the far thing in the picture blurred by $\sigma = 3$, which takes away most of the lines, and the near thing in the picture as it is. We also asked four vision-language models what each picture shows, in one or two words. Two saw the pictures as they are, two others the blurred ones.
+# The **judge** of [1.5](a1_5_sampling.ipynb) is a network that names drawings. It should name the far thing in the picture blurred by $\sigma = 3$, which takes away most of the lines, and the near thing in the picture as it is. We also showed one hybrid of each pair to vision-language models, 60 at a time, and asked for one or two words a picture. Two saw the pictures as they are, two others the blurred ones.
 
 
 # %% tags=["hide-input"]
@@ -234,7 +234,7 @@ table(
     ["", "far, blurred", "near", "both"],
     "How many things were named right at first guess. Of hybrids the judge saw 16 seeds a pair, not selected; of each prompt alone 4. "
     "The fourth row looks for the near name in pictures of the far prompt. The pairs were chosen by hand. "
-    f"The judge's 81 hits of both come from {fitting} of them. From python -m benchmarks.pairs and benchmarks.hybrid_naming.",
+    f"The judge's 81 hybrids with both are of {fitting} pairs. From python -m benchmarks.pairs and benchmarks.hybrid_naming.",
 )
 
 # %% tags=["remove-cell"]
@@ -257,7 +257,7 @@ assert round(100 * near_alone.count(1) / len(near_alone)) == 67
 assert round(100 * sum(b == 1 for _, b in hybrids) / 960) == 11
 
 # %% [markdown]
-# The far thing is mostly named, the near thing seldom. The prompts for near explain only a part of that: in pictures of these prompts alone, the judge names 67 % of the things, in the hybrids 11 %. Still, these 11 % most likely come from the near prompt: in pictures of the far prompt alone, the judge never names the near thing. The vision-language models name even fewer near things: both the frog from the top of the page, which the judge never names, and one the skull in a panda. So what is seen depends on who looks, and with all of them it is little.
+# The far thing is mostly named, the near thing seldom. The prompts for near explain only a part of that: in pictures of these prompts alone, the judge names 67 % of the things, in the hybrids 11 %. Still, these 11 % may well come from the near prompt: in pictures of the far prompt alone, the judge never names the near thing. The vision-language models name even fewer near things: both the frog from the top of the page, which the judge never names, and one the skull in a panda. So what is seen depends on who looks, and with all of them it is little.
 #
 # In these six the judge names both things:
 
@@ -285,7 +285,7 @@ assert all(row["ranks"][row["best"]] == [1, 1] for row in surest)
 assert [row["best"] for row in surest] == [1, 7, 0, 11, 6, 10]  # as the caption says
 
 # %% [markdown]
-# With the name in hand one finds the near things: a face in the lemon, the stripes of a fish, a mane of lines round the sun, petals, a chick's head. We do not find the ghost. Sun and sunflower look much alike anyway.
+# With the name in hand one finds the near things: a face in the lemon, the stripes of a fish, lines that may be a mane round the sun, petals, a chick's head. We do not find the ghost. Sun and sunflower look much alike anyway.
 #
 # ## Where it fails
 #
@@ -307,7 +307,7 @@ labels = ["near alone", "near,\nin the hybrid", "hybrid", "blurred"]
 grid([unit_range(row) for row in rows], titles, labels, size=1.1)
 
 # %% [markdown]
-# Where a near prompt draws alone, its guess is on the way to its thing (first row; hardly so for the butterfly). In the hybrid the guess takes on the shape of the far thing (second row): the owl becomes a fire. The estimate for near sees the coarse band of the far thing in $x_t$, and seems to follow it. We still see the two skulls, perhaps because a skull fits into a panda's head and a mushroom's cap. But the baseball is as round as a cookie, and is lost.
+# Where a near prompt draws alone, its guess is on the way to its thing (first row; hardly so for the baseball and the butterfly). In the hybrid the guess may take on the shape of the far thing (second row): the owl becomes a fire, and the butterfly has the outline of the blossom. The skulls and the sunflower stay. The estimate for near sees the coarse band of the far thing in $x_t$, and seems to follow it. A skull fits into a panda's head and a mushroom's cap; perhaps that is why we still see the two. But the baseball is as round as a cookie, and is lost.
 #
 # **Would another width $\sigma$ help?** Panda and skull, and all pairs:
 

@@ -123,7 +123,7 @@ animation(
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ the noise. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
+# $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ the noise. At $t = 0$ there is already a little noise; the clean digit itself stands at $t = -1$. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
 # $1 - \beta_s$ over all $s \le t$.
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
@@ -277,7 +277,7 @@ table(
 #
 # ## Sampling: take a little of the noise away
 #
-# From pure noise the best estimate is a cloud. So we go a short way towards it, and look again: with less noise fewer digits are possible, and the estimate is mostly sharper.
+# From pure noise the best estimate is near the mean digit, a cloud. So we go a short way towards it, and look again: with less noise fewer digits are likely, and the estimate is mostly sharper.
 
 # %% mystnb={"figure": {"caption": "One step, from $t = 149$ to $t' = 99$ so that it can be seen: the image; the estimate; the two mixed; and the mixture with fresh noise. Seed 0.", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
 i = len(path) // 2
@@ -444,7 +444,7 @@ grid(list(rows.values()), labels=list(rows))
 # %% [markdown]
 # In {numref}`fig-b2-steps` all rows begin with the same noise. But the steps and their fresh noise differ, so each number of steps gives mostly other digits. In each of the first three rows some are no clear digit: among others the third and the fifth with 300 steps, the third and the fourth with 50, and the first, the fifth and the sixth with 10. For a better comparison we drew a thousand for each number of steps:
 
-# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. $\\beta$ at 10, 50 and 300 steps only. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 for way, label in {"beta tilde": r"$\tilde\beta$", "beta": r"$\beta$"}.items():
     rows = [row for row in drawn if row["way"] == way]
@@ -469,16 +469,16 @@ Markdown(
     f"**By the distance (left), 10 steps with $\\tilde\\beta$ are only somewhat worse than 300, and both are far from real digits:** {ten['fid']:.0f} and {many['fid']:.0f} (a difference of {change(many, ten)}), where other test digits have {real['fid']:.0f}. "
     "So the number of steps is not what keeps the samples of this network far from real digits. [What limits B2](b2_limits.ipynb) makes them better by other means.\n\n"
     f"**But with 10 steps the pixels vary less from sample to sample (right).** With $\\tilde\\beta$ the spread is {many['spread']:.3f} at 300 steps and {ten['spread']:.3f} at 10; real digits have {real['spread']:.3f}. "
-    "Long steps lose spread even where every guess is exact (first box below)."
+    "Long steps lose spread even where every guess is exactly the mean of all digits that fit (first box below)."
 )
 
 # %% [markdown]
-# The reason is that $\tilde\beta$ is the variance of $x_{t'}$ when $x_0$ is known. But several $x_0$ could be behind $x_t$. (N.3) takes their mean, so it loses how they differ. In steps of one timestep that is little, in long steps it is more.
+# The reason is that $\tilde\beta$ is the variance of $x_{t'}$ when $x_0$ is known. But several $x_0$ could be behind $x_t$. With an ideal network, (N.3) takes their mean, so it loses how they differ. In steps of one timestep that is little, in long steps it is more.
 # How much of our digits' lost spread comes from this is open, and so is why even 300 steps have too little.
 #
 # The DDPM paper also names a larger variance, $\beta$ (orange). With 10 steps it is too large: grains of noise stay in the image (last row of {numref}`fig-b2-steps`).
 
-# %% mystnb={"code_prompt_show": "The spread where every guess is exact"} tags=["remove-input", "hide-output"]
+# %% mystnb={"code_prompt_show": "The spread where every guess is exactly the mean"} tags=["remove-input", "hide-output"]
 longer = Schedule.linear(1e-4, 0.02, T=1000)
 mean, std = 0.3, 0.5
 
@@ -501,7 +501,7 @@ table(
     rows,
     ["", "spread of the pixels"],
     "The data are pixels from N(0.3, 0.5²), each drawn on its own. "
-    f"The schedule of this page over T = 1000 timesteps, fresh noise of variance β̃; {pixels.numel():,} pixels, seed 0; ± standard error.",
+    f"β from 0.0001 to 0.02, as on this page, but over T = 1000 timesteps; fresh noise of variance β̃; {pixels.numel():,} pixels, seed 0; ± standard error.",
 )
 
 # %% mystnb={"code_prompt_show": "What is missing in the variance, and a test"} tags=["remove-input", "hide-output"]
