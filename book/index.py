@@ -207,7 +207,7 @@ x0_hat, x_t, following = steps[k].x0_hat[:1], pictures[k][:1], pictures[k + 1][:
 z = (following - a * x0_hat - b * x_t) / rest  # the noise that the loop drew
 assert abs(z.mean()) < 0.05 and abs(z.std() - 1) < 0.05
 titles = [rf"{a:.3f} $\hat x_0$", f"+ {b:.3f} $x_t$", f"+ {rest:.3f} $z$", "= $x_{t'}$"]
-grid([unit_range(torch.cat([x0_hat, x_t, z, following]))], titles, size=1.5)
+grid([unit_range(torch.cat([x0_hat, x_t, z, following]))], titles, size=1.2)
 
 # %% tags=["remove-input"]
 before, after = ((1 - schedule.at(s)).sqrt().item() for s in (t, t_prev))

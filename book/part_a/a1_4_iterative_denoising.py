@@ -89,7 +89,7 @@ grid(
     [unit_range(row) for row in (clean, noisy, first.x0_hat, end.x)],
     titles=things,
     labels=["original", "noisy", "one step", "many steps"],
-    size=1.15,
+    size=1.0,
 )
 
 # %% [markdown]

@@ -94,7 +94,7 @@ def small(x, scale):
 
 sizes = {"full size": 1, "1/2": 1 / 2, "1/4": 1 / 4, "1/8": 1 / 8}
 strip = torch.stack([small(lead.clamp(-1, 1), scale) for scale in sizes.values()], 1)
-grid([unit_range(row) for row in strip], titles=list(sizes), size=1.9)
+grid([unit_range(row) for row in strip], titles=list(sizes), size=1.6)
 
 # %% [markdown]
 # Large, a frog's face; small, a green apple. Large, a skull; small, a mushroom. ("With black outlines" names a style of our training drawings: things drawn as lines.) Step back, or squint: do you see the small ones in the large pictures? Not everyone sees the large ones. We asked vision-language models what the pictures show. Two saw the large ones among a few pictures: they named a frog and a skull. Two saw them among 60 hybrids (see below): they named a frog and a mushroom. Four others that saw them small or blurred named apple and mushroom.
