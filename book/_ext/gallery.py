@@ -60,7 +60,7 @@ def small(app, docname, image):
     with Image.open(source) as picture:
         picture = picture.convert("RGB")
         picture.thumbnail((448, 288))
-        picture.save(thumbnail, quality=80)
+        picture.save(thumbnail, quality=70)
     copy, uri = image.deepcopy(), os.path.relpath(thumbnail, app.srcdir)
     copy["uri"], copy["candidates"] = uri, {"*": uri}
     app.env.images.add_file(docname, uri)
