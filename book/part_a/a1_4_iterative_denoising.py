@@ -360,8 +360,8 @@ few, most = (round(100 * by_count["many steps", "sharpness"][i]) for i in (0, -1
 eight = round(100 * by_count["many steps", "sharpness"][3])
 Markdown(
     f"Each doubling of the number of steps makes the pictures sharper: (N.3) goes from {few} % of the "
-    f"original's sharpness after one step to {eight} % after 8 and {most} % after 32. And each takes them "
-    "farther from the original. Each doubling brings less than the one before. "
+    f"original's sharpness after one step to {eight} % after 8 and {most} % after 32. Each doubling "
+    "adds less than the one before, and each takes the pictures farther from the original. "
     "DDIM gets as sharp, and stays closer.\n\n"
     "Now from other starts, with steps of 30 as in all of Part A:"
 )

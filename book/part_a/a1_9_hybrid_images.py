@@ -257,7 +257,7 @@ assert round(100 * near_alone.count(1) / len(near_alone)) == 67
 assert round(100 * sum(b == 1 for _, b in hybrids) / 960) == 11
 
 # %% [markdown]
-# The far thing is mostly named, the near thing seldom. The prompts for near explain only a part of that: in pictures of these prompts alone, the judge names 67 % of the things, in the hybrids 11 %. Still, these 11 % may well come from the near prompt: in pictures of the far prompt alone, the judge never names the near thing. The vision-language models name even fewer near things: both the frog from the top of the page, which the judge never names, and one the skull in a panda. So what is seen depends on who looks, and with all of them it is little.
+# The far thing is mostly named, the near thing seldom. The prompts for near explain only a part of that: in pictures of these prompts alone, the judge names 67 % of the things, in the hybrids 11 %. Still, these 11 % may well come from the near prompt: in pictures of the far prompt alone, the judge never names the near thing. The vision-language models name even fewer near things: both the frog from the top of the page, which the judge never names, and one the skull in a panda. So it depends on who looks which near things are seen, but all see few.
 #
 # In these six the judge names both things:
 
@@ -312,7 +312,7 @@ grid([unit_range(row) for row in rows], titles, labels, size=1.1)
 # **Would another width $\sigma$ help?** Panda and skull, and all pairs:
 
 
-# %% mystnb={"figure": {"caption": "A panda (far) and a skull (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 10.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain panda; in the middle the hybrid of panda and skull; on the right a skull. Blurred, the first two are pandas, the last is still a skull."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A panda (far) and a skull (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). $\\gamma = 7$, seed 10.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain panda; in the middle the hybrid of panda and skull; on the right a skull. Blurred, the first two are pandas, the last is a pale oval with two dark spots."}} tags=["hide-input"]
 def split_at(width):
     """The hybrid of the same two prompts and seed, split at another width."""
     return generate(model, hybrid(model, [far, near], (width,)), [10], timesteps)

@@ -442,7 +442,7 @@ grid([pure, *answers, plain], labels=labels)
 # %% [markdown]
 # The network trained on noise alone answers each noise with nearly the same grey blob, close to the mean of all digits. The one trained on noisy digits has never met a $z$ without a digit; it answers with traces of strokes.
 #
-# So with this loss the best answer to noise alone is the mean, and a network that learns it cannot draw a digit in one step. [Many steps](b2_time_conditioned.ipynb) can. Each takes away a little of the noise, so that fewer digits are possible.
+# So with this loss the best answer to noise alone is the mean, and a network that learns it cannot draw a digit in one step. [Many steps](b2_time_conditioned.ipynb) can. Each takes away a little of the noise, so that fewer digits are likely.
 #
 # ## Try it
 #
