@@ -2,9 +2,9 @@
 
 Draws sheets into models/emoji64/naming: every fifth name in shuffled order, numbered, without names, and
 sheets of colours, backgrounds, other words, words that training never shows, styles and the chapters'
-prompts. `--count` counts the answers in naming/answers-*.txt, one "NUMBER: thing" a line: an answer is
+prompts. `--count` counts the answers in naming/blind-answers-*.txt, one "NUMBER: thing" a line: an answer is
 right if it is the name or one of its synonyms in benchmarks/naming.json. Each file holds the answers of a
-vision-language model, asked afresh, that saw only the numbered pictures.
+vision-language model, asked afresh, that saw only the numbered pictures; see `read_answers`.
 """
 
 import argparse
@@ -20,12 +20,13 @@ from benchmarks.unseen_words import unseen_words
 from diffusion_utils.emoji64.captions import COLOURS, STYLES, called, coloured, on_background
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.model import FOLDER, WEIGHTS
-from diffusion_utils.files import ROOT, atomic
+from diffusion_utils.files import ROOT, atomic, digest, read_lines
 from diffusion_utils.tasks import TIMESTEPS
 from diffusion_utils.text_to_image import load_pretrained
 from diffusion_utils.training.runtime import keep_freed_memory
 
 GAMMA = 4
+FILE = RESULTS / "emoji64_naming.json"
 OUT = FOLDER / "naming"
 SYNONYMS = ROOT / "benchmarks" / "naming.json"
 THINGS = "car, apple, t-shirt, cat, flower, house, umbrella, fish".split(", ")
@@ -94,6 +95,33 @@ def prompt_sheets(model):
         sheet(OUT / f"{name}.png", pictures, prompts, columns)
 
 
+def read_answers(path):
+    """A file of answers -> {number: answer}.
+
+    It begins with a line for each sheet that was seen, as `sha256sum` writes it, so that no answer counts
+    for other pictures than those it is about.
+
+    Raises:
+        ValueError: a line is neither, or there is no sheet, or it is another one now.
+    """
+    answers, sheets = {}, 0
+    for line in read_lines(path):
+        number, colon, answer = line.partition(":")
+        if colon and number.isdecimal():
+            answers[int(number)] = answer.strip()
+            continue
+        sha256, _, name = line.partition("  ")
+        sheets += 1
+        if not (path.parent / name).is_file() or digest(path.parent / name) != sha256:
+            raise ValueError(
+                f"{path} says {line!r}, which is neither `NUMBER: thing` nor the `sha256sum` of a sheet "
+                "as it is now; have the sheets that are there named again"
+            )
+    if not sheets:
+        raise ValueError(f"{path} does not say which sheet was seen; begin it with its `sha256sum`")
+    return answers
+
+
 def right(answer, name, synonyms):
     """Whether an answer is the name or a synonym; case and a leading article do not matter."""
     words = answer.lower().strip().removeprefix("a ").removeprefix("an ")
@@ -103,10 +131,9 @@ def right(answer, name, synonyms):
 def count(path, names):
     """How many answers of a file are right -> (count, {name: wrong answer})."""
     synonyms, order = json.loads(SYNONYMS.read_text()), shuffled(len(names))
-    answers = dict(line.split(":", 1) for line in path.read_text().splitlines() if line)
-    wrong = {}
+    answers, wrong = read_answers(path), {}
     for number, index in enumerate(order, 1):
-        answer = answers.get(str(number), "").strip()
+        answer = answers.get(number, "")
         if not right(answer, names[index], synonyms):
             wrong[names[index]] = answer
     return len(order) - len(wrong), wrong
@@ -118,20 +145,19 @@ def main():
     args = parser.parse_args()
     names = emoji().names[::5]
     if args.count:
-        found = {path.name: count(path, names) for path in OUT.glob("answers-*.txt")}
-        result = {
-            "sha256": digests(WEIGHTS),
-            "pictures": len(names),
-            "right": {name: number for name, (number, _) in found.items()},
-            "wrong": {name: wrong for name, (_, wrong) in found.items()},
-        }
-        store(RESULTS / "emoji64_naming.json", result)
+        result = json.loads(FILE.read_text())  # of the sheets
+        found = {path.name: count(path, names) for path in sorted(OUT.glob("blind-answers-*.txt"))}
+        result["right"] = {name: number for name, (number, _) in found.items()}
+        result["wrong"] = {name: wrong for name, (_, wrong) in found.items()}
+        store(FILE, result)
         print(json.dumps(result, indent=1))
         return
     keep_freed_memory()
     OUT.mkdir(exist_ok=True)
     model = load_pretrained("emoji64")
+    sha256 = digests(WEIGHTS)
     naming_sheets(model, names)
+    store(FILE, {"sha256": sha256, "pictures": len(names), "right": {}, "wrong": {}})
     prompt_sheets(model)
 
 

@@ -73,8 +73,9 @@ from diffusion_utils.sampling import (
 from diffusion_utils.schedule import spaced_timesteps, strided_timesteps
 from diffusion_utils.show import grid, to_pixels, unit_range
 from diffusion_utils.tasks import (
+    MERGE,
     generate,
-    hybrid,
+    hybrid_image,
     inpaint,
     prompted,
     sdedit,
@@ -282,8 +283,9 @@ filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 finer = by_profile(strided_timesteps(990, 30), timesteps)
 both = visual_anagram(model, ["a strawberry", "a watermelon"])
 fruit = generate(model, both, [1], finer)
-frog = hybrid(model, ["a green apple", "a frog with black outlines"])
-frog = generate(model, frog, [0], finer).clamp(-1, 1)
+asked = ["a green apple", "a frog with black outlines"]
+late = by_profile(full=MERGE, fast=2)
+frog = hybrid_image(model, asked, [0], i_start=late, timesteps=finer).clamp(-1, 1)
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
 above += [mushroom[None] * (1 - mask), fruit, frog]
 below = [x[:1].cpu(), edited, filled, FLIP.apply(fruit), low_pass(3.0)(frog)]
@@ -301,9 +303,7 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # | an edit ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)) | a picture with noise | about "a house" | nothing |
 # | a hole ([1.7.2](part_a/a1_7_2_inpainting.ipynb)) | noise | about "a mushroom" | the picture outside the hole, with the noise that belongs to $t'$ |
 # | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about "a strawberry"; with the picture turned, about "a watermelon"; turn that answer back, and take the mean | nothing |
-# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | noise | about "a green apple" and "a frog with black outlines"; take the large shapes of the first answer and the details of the second | nothing |
-#
-# The green apple of the hybrid is little more than a pale green shape with a leaf.
+# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | pictures of both prompts, mixed, with a little noise | about "a green apple" and "a frog with black outlines"; take the large shapes of the first answer and the details of the second | nothing |
 #
 # ## The two parts
 #

@@ -19,7 +19,7 @@ from diffusion_utils.files import check_output
 from diffusion_utils.pictures import hole, load_image, save_sheet
 from diffusion_utils.sampling import generators
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import FLIP, bands
+from diffusion_utils.views import FLIP, bands, mixed
 
 STEPS = len(tasks.TIMESTEPS) - 1
 
@@ -39,10 +39,13 @@ def anagram(model, args):
 
 
 def hybrid(model, args):
-    """One prompt from afar, the other from close by."""
+    """One prompt from afar, the other from close by: each drawn alone, then mixed and merged."""
     prompts = [args.prompt, args.other]
+    both = (watched(tasks.prompted(model, prompt, args.gamma)) for prompt in prompts)
+    alone = [tasks.generate(model, denoise, args.seed) for denoise in both]
     denoise = tasks.hybrid(model, prompts, (args.blur,), args.gamma)
-    return tasks.generate(model, watched(denoise), args.seed)
+    denoise = watched(denoise, STEPS - tasks.MERGE)
+    return tasks.sdedit(model, denoise, mixed(alone, args.blur), tasks.MERGE, args.seed)
 
 
 def sdedit(model, args):
@@ -90,7 +93,7 @@ def parsed(arguments):
     verb(sample, prompt)
     verb(anagram, prompt, pair)
     verb(hybrid, prompt, pair).add_argument(
-        "--blur", type=float, default=5.0, help="where afar begins, in pixels of 64"
+        "--blur", type=float, default=2.0, help="where afar begins, in pixels of 64"
     )
     verb(sdedit, picture, prompt).add_argument(
         "--start", type=int, default=7, choices=range(STEPS), metavar="START",

@@ -17,9 +17,10 @@ from diffusion_utils.sampling import (
     unit_noise,
 )
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.views import FLIP, bands
+from diffusion_utils.views import FLIP, bands, mixed
 
 TIMESTEPS = strided_timesteps(990, 30)  # 990, 960, .., 0
+MERGE = 26  # where `hybrid_image` begins in them: t = 210
 
 
 def prompted(model, prompts, gamma=7.0):
@@ -143,6 +144,23 @@ def hybrid(model, prompts, sigmas=(2.0,), gamma=7.0):
     # the bands add up to 1, so guiding their blend is blending what is guided, for fewer estimates
     blend = blended(parts, bands(*sigmas))
     return guided(blend, model.denoiser(""), finite(gamma))
+
+
+def hybrid_image(
+    model, prompts, seeds, sigmas=(2.0,), gamma=7.0, i_start=MERGE, timesteps=TIMESTEPS
+):
+    """Hybrid images: draw each prompt alone, mix their bands, and let `hybrid` merge the mixture.
+
+    Args:
+        prompts: from afar to close by; each may be a list with a prompt for each seed.
+        i_start: the mixture is noised to timesteps[i_start], and denoised from there.
+
+    Raises:
+        ValueError: as `hybrid` and `noised`.
+    """
+    denoise = hybrid(model, prompts, sigmas, gamma)
+    alone = [generate(model, prompted(model, one, gamma), seeds, timesteps) for one in prompts]
+    return sdedit(model, denoise, mixed(alone, *sigmas), i_start, seeds, timesteps)
 
 
 def finite(gamma):

@@ -117,6 +117,14 @@ def bands(*sigmas):
     return [blurs[0], *inner, between(same, blurs[-1])]
 
 
+def mixed(pictures, *sigmas):
+    """One band of each picture, the coarsest first: (B, C, H, W) each -> same, clipped to [-1, 1].
+
+    sigmas: as for `bands`. Source: Oliva, Torralba & Schyns 2006, https://doi.org/10.1145/1141911.1141919.
+    """
+    return sum(band(x) for band, x in zip(bands(*sigmas), pictures, strict=True)).clamp(-1, 1)
+
+
 def pattern_strength(image):
     """How strong an image's patterns of 1, 2, .. stripes across are: (C, H, H) -> (H / 2,).
 

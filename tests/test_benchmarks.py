@@ -18,7 +18,7 @@ from benchmarks import (
     emoji64_quality,
     emoji64_sheets,
     guidance,
-    hybrid_naming,
+    hybrids,
     inpainting,
     mnist_limits,
     mnist_quality,
@@ -32,7 +32,7 @@ from benchmarks._results import RESULTS, digests
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import load_evaluator, plain
-from diffusion_utils.files import ROOT
+from diffusion_utils.files import ROOT, digest
 from diffusion_utils.metrics import seam
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.objectives import noise_objective
@@ -205,61 +205,78 @@ def test_each_way_to_look_at_a_picture_has_its_own_right_name():
     assert pairs.prompts("negative", ("owl", "sun")) == [
         "an owl", "a sun on a black background",
     ]  # fmt: skip
-    assert pairs.prompts("hybrid in outlines", ("owl", "sun")) == [
-        "an owl", "a sun with black outlines",
-    ]  # fmt: skip
 
 
 def test_answers_are_counted_for_the_pairs_in_shuffled_order():
-    """The 1st number stands below the picture of the name that is shuffled to the first place."""
-    names = ["frog", "halloween pumpkin", "owl"]
+    """The 1st number stands below the picture of the pair that is shuffled to the first place."""
+    both = [("frog", "owl"), ("halloween pumpkin", "owl"), ("sun", "owl")]
     order = emoji64_sheets.shuffled(3)
-    said = {"frog": "A frog", "halloween pumpkin": "jack-o-lantern", "owl": "cat"}
-    lines = [f"{i + 1}: {said[names[k]]}" for i, k in enumerate(order)]
-    assert hybrid_naming.counted("\n".join(lines), names) == [True, True, False]
-    assert hybrid_naming.counted("\n".join(lines[1:]), names).count(True) == 2 - (order[0] != 2)
+    said = ["A frog", "jack-o-lantern; an owl", "cat; owl; sun"]
+    answers = {i + 1: said[k] for i, k in enumerate(order)}
+    assert hybrids.seen(answers, both) == [[True, False], [True, True], [True, True]]
+    del answers[1 + order.index(1)]
+    assert hybrids.seen(answers, both)[1] == [False, False]
 
 
-def test_each_width_splits_the_bands_of_all_pairs(monkeypatch):
-    """Pictures as bright as a tenth of the width, which the judge reads off them."""
-    monkeypatch.setattr(pairs, "hybrid", lambda model, asked, widths: (len(asked[0]), *widths))
+def test_answers_count_only_for_the_sheet_that_was_seen(tmp_path):
+    sheet, answers = tmp_path / "blind-1.png", tmp_path / "answers.txt"
+    sheet.write_bytes(b"some pictures")
+    line = f"{digest(sheet)}  blind-1.png\n"
+    answers.write_text(f"{line}1: an owl\n\n12:clock: tower\n")
+    assert emoji64_sheets.read_answers(answers) == {1: "an owl", 12: "clock: tower"}
+    for text, fault in {
+        "1: an owl\n": "does not say which sheet",
+        f"{line}an owl\n": "says 'an owl'",
+        f"{line}one: an owl\n": "says 'one: an owl'",
+        line.replace("-1", "-2"): "blind-2.png",
+    }.items():
+        answers.write_text(text)
+        with pytest.raises(ValueError, match=fault):
+            emoji64_sheets.read_answers(answers)
+    answers.write_text(line)
+    sheet.write_bytes(b"other pictures")
+    with pytest.raises(ValueError, match="named again"):
+        emoji64_sheets.read_answers(answers)
 
-    def generate(model, denoise, seeds):
-        count, width = denoise
-        assert count == len(seeds) and seeds[:2] == [0, 1]
-        return torch.full((count, 3, 8, 8), width / 10)
 
-    def judged(judge, pair, pictures, looks):
-        return {"ranks": [round(10 * p.mean().item()) for p in pictures]}
-
-    monkeypatch.setattr(pairs, "generate", generate)
-    monkeypatch.setattr(pairs, "judged", judged)
-    found = pairs.by_width(None, None)
-    names = {", ".join(pair) for pair in pairs.IN_OUTLINES}
-    assert list(found) == list(pairs.WIDTHS)
-    for width, ranks in found.items():
-        assert set(ranks) == names and set(map(tuple, ranks.values())) == {(width, width)}
+def test_what_was_named_is_about_the_sheets_that_are_there():
+    for path in sorted(emoji64_sheets.OUT.glob("*-*.txt")):
+        assert len(emoji64_sheets.read_answers(path)) in (60, 102), path.name
 
 
-def test_a_thing_alone_is_looked_at_as_in_a_hybrid(monkeypatch):
-    """A chequered picture for each prompt, of its own brightness: a blur leaves no squares."""
-    squares = (torch.arange(64)[:, None] + torch.arange(64)).fmod(2) - 0.5
-    light = {"an owl": 0.25, "a sun with black outlines": -0.25}
+def test_hybrids_are_drawn_from_each_start(monkeypatch):
+    """Pictures that are as bright as the thing, and as the start where both are drawn."""
+    light = {"an owl": 0.5, "a sun with black outlines": -0.25}
+    monkeypatch.setattr(hybrids, "prompted", lambda model, prompts, gamma: prompts)
+    monkeypatch.setattr(hybrids, "hybrid", lambda model, prompts, sigmas, gamma: prompts)
 
     def generate(model, asked, seeds):
-        assert seeds == [0, 1, 2, 3] * 2
-        return torch.stack([(light[prompt] + squares).expand(3, -1, -1) for prompt in asked])
+        if len(asked) == 2:  # both
+            return torch.full((1, 3, 64, 64), 0.99)
+        return torch.full((1, 3, 64, 64), light[asked[0]])
+
+    def sdedit(model, asked, image, i_start, seeds):
+        assert torch.allclose(image, torch.tensor(0.5), atol=1e-5)  # of one colour: no fine band
+        return image * 0 + hybrids.TIMESTEPS[i_start] / 1000
+
+    monkeypatch.setattr(hybrids, "generate", generate)
+    monkeypatch.setattr(hybrids, "sdedit", sdedit)
+    found = hybrids.drawn(None, [("owl", "sun")], [3])
+    mean = {name: round(x.mean().item(), 3) for name, x in found.items()}
+    starts = {str(t): t / 1000 for t in hybrids.STARTS}
+    assert mean == {"far": 0.5, "near": -0.25, "mixture": 0.5} | starts
+    assert set(hybrids.SHEETS) <= set(mean)
+
+
+def test_the_far_thing_of_a_hybrid_is_looked_for_in_the_blurred_picture(monkeypatch):
+    squares = ((torch.arange(64)[:, None] + torch.arange(64)).fmod(2) - 0.5).expand(1, 3, -1, -1)
 
     def name_ranks(judge, pictures, names):
-        found = zip(pictures.mean((1, 2, 3)), pictures.std((1, 2, 3)), names, strict=True)
-        return [(round(mean.item(), 2), bool(std > 0.1), name) for mean, std, name in found]
+        return [(bool(x.std() > 0.1), name) for x, name in zip(pictures, names, strict=True)]
 
-    monkeypatch.setattr(pairs, "generate", generate)
-    monkeypatch.setattr(pairs, "prompted", lambda model, prompts, gamma: prompts)
-    monkeypatch.setattr(pairs, "name_ranks", name_ranks)
-    far, near, elsewhere = pairs.alone(None, None, "hybrid in outlines", ("owl", "sun"))
-    assert far == [(0.25, False, "owl")] * 4 and near == [(-0.25, True, "sun")] * 4
-    assert elsewhere == [(0.25, True, "sun")] * 4
+    monkeypatch.setattr(hybrids, "name_ranks", name_ranks)
+    found = hybrids.ranks(None, [("owl", "sun")], squares)
+    assert found == [((False, "owl"), (True, "sun"))]
 
 
 def test_pictures_that_are_alike_are_not_apart():
@@ -329,8 +346,9 @@ def test_pairs_drawn_at_once_keep_their_own_pictures(monkeypatch):
         values = [len(text) + seed / 10 for text, seed in zip(denoise[1], seeds, strict=True)]
         return torch.tensor(values)[:, None, None, None] / 100
 
-    kind = pairs.Kind([], lambda model, prompts: prompts, looks=())
+    kind = pairs.Kind([], "a view", seeds=())
     monkeypatch.setattr(pairs, "generate", generate)
+    monkeypatch.setattr(pairs, "visual_anagram", lambda model, prompts, views: prompts)
     both = [("owl", "sun"), ("fish", "whale")]
     drawn = dict(pairs.pictures_of(None, kind, "jigsaw", both, range(2)))
     assert (100 * drawn["owl", "sun"]).flatten().tolist() == pytest.approx([5, 5.1])

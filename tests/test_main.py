@@ -59,10 +59,12 @@ def test_anagram_shows_both_ways(tmp_path):
     assert np.allclose(x[:, 64:], x[::-1, :64])
 
 
-def test_hybrid_is_the_first_prompt_from_afar(tmp_path):
+def test_hybrid_is_the_first_prompt_from_afar(tmp_path, capsys):
     x = drawn(tmp_path, "hybrid", "a dog", "a locomotive", "--gamma", "1")
     assert x.shape == (64, 64, 3)
     assert abs(x.mean() - 0.25) < 0.02  # 5 / 20: one grey has no fine band
+    bars = capsys.readouterr().err
+    assert bars.count("33/33") == 2 and bars.count("7/7") == 1
 
 
 def test_sdedit_from_the_start_forgets_the_picture(tmp_path):

@@ -19,7 +19,7 @@ from diffusion_utils.sampling import (
 )
 from diffusion_utils.schedule import CLEAN, Schedule
 from diffusion_utils.text_to_image import TextToImage
-from diffusion_utils.views import FLIP, NEGATIVE, bands
+from diffusion_utils.views import FLIP, NEGATIVE, bands, mixed
 
 SCHEDULE = Schedule.linear(1e-4, 0.02, T=1000)
 COLOURS = {"red": (0.8, -0.6, -0.6), "blue": (-0.6, -0.6, 0.8), "": (0.0, 0.0, 0.0)}
@@ -242,6 +242,43 @@ def test_the_coarse_band_of_a_hybrid_is_that_of_the_first_prompt(model):
     assert_close(eps, model.denoiser("red")(x_t, 500).eps)  # these colours have no fine band
 
 
+def test_a_hybrid_image_starts_from_the_mixture_of_what_is_drawn_alone(model, monkeypatch):
+    """Pictures of one colour but for the far one's left half; its edge is blurred, and white noise is not."""
+    drawn = {"red": torch.full((2, 3, 64, 64), -0.5), "blue": torch.full((2, 3, 64, 64), 0.25)}
+    drawn["red"][..., :32] = 0.5
+    calls, edits = [], []
+
+    def generate(model, prompt, seeds, timesteps):
+        calls.append((prompt, seeds, timesteps))
+        return drawn[prompt[0]]
+
+    def sdedit(model, denoise, image, i_start, seeds, timesteps):
+        edits.append((denoise, image, i_start, seeds, timesteps))
+        return "merged"
+
+    monkeypatch.setattr(tasks, "prompted", lambda model, prompt, gamma: (prompt, gamma))
+    monkeypatch.setattr(tasks, "generate", generate)
+    monkeypatch.setattr(tasks, "sdedit", sdedit)
+    both, times = ["red", "blue"], [990, 500, 0]
+    assert tasks.hybrid_image(model, both, [3, 4], (2.0,), 1.0, 1, times) == "merged"
+    assert calls == [(("red", 1.0), [3, 4], times), (("blue", 1.0), [3, 4], times)]
+    [(denoise, mixture, *rest)] = edits
+    assert rest == [1, [3, 4], times]
+    # far from the edge the picture is red's; across it the error function of the blur: Phi(d / sigma)
+    place = torch.arange(64) - 31.5
+    edge = -0.5 + torch.special.ndtr(-place / 2.0)
+    assert_close(mixture, edge.expand_as(mixture), atol=0.02, rtol=0)
+    x_t = torch.randn(1, 3, 64, 64)
+    assert_close(denoise(x_t, 500), tasks.hybrid(model, both, (2.0,), 1.0)(x_t, 500))
+
+
+def test_a_mixture_has_the_coarse_band_of_the_first_and_the_fine_band_of_the_last():
+    stripes = (torch.arange(64) % 2 - 0.5).expand(1, 3, 64, 64)  # one pixel wide: fine
+    x = mixed([stripes + 0.2, 0.7 * stripes - 0.3], 2.0)
+    assert_close(x, 0.2 + 0.7 * stripes, atol=1e-3, rtol=0)
+    assert mixed([3 * stripes + 0.5] * 2, 2.0).abs().max() == 1
+
+
 def test_denoisers_without_variance(model):
     def fixed(x_t, t):
         return NoiseEstimate(x_t)
@@ -292,6 +329,7 @@ def test_what_is_drawn_on_a_gpu_comes_back_to_the_cpu(monkeypatch):
             tasks.generate(gpu, tasks.visual_anagram(gpu, ["red", "blue"]), [0]),
             tasks.sdedit(gpu, red, image, 20, [0]),
             tasks.inpaint(gpu, red, image, mask, [0], times=2),
+            tasks.hybrid_image(gpu, ["red", "blue"], [0], i_start=30),
         ]
         assert red(torch.zeros(1, 3, 64, 64, device="cuda"), 9).eps.is_cuda
     assert {x.device.type for x in drawn} == {"cpu"}

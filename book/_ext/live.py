@@ -31,7 +31,10 @@ WIDGETS = {
     "sdedit": ("Draw or open a picture and change it.", [*EMOJI64, "pictures.bin"]),
     "inpaint": ("Paint a hole into a picture and fill it.", [*EMOJI64, "pictures.bin"]),
     "anagram": ("Make a visual anagram.", EMOJI64),
-    "hybrid": ("Make a hybrid image.", EMOJI64),
+    "hybrid": (
+        "Make a hybrid image: first each thing alone, then both in one.",
+        EMOJI64,
+    ),
 }
 BOX = """<div class="live" data-live="{name}" data-files="{files}">
 <p>{title} <button type="button" hidden>Run it here, {megabytes} MB</button>

@@ -77,7 +77,8 @@ const RUNS = {
   generate: () => generate(guide),
   anagram: () => anagram("quarter turn"),
   flip: () => anagram("upside down"),
-  hybrid: () => generate(sampling.hybrid([one, two], none, 2, 3)),
+  hybrid: () => sampling.hybridImage(
+    [one, two], none, 2, 3, 1, image.length, timesteps, schedule, 3),
   inpaint: () => sampling.inpaint(guide, image, mask, 2, timesteps, schedule, 3),
   sdedit: () => sampling.sdedit(guide, image, 1, timesteps, schedule, 3),
 };

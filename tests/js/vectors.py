@@ -17,7 +17,7 @@ from diffusion_utils.sampling import (
     unit_noise,
 )
 from diffusion_utils.schedule import Schedule, spaced_timesteps, strided_timesteps
-from diffusion_utils.views import FLIP, VIEWS, bands
+from diffusion_utils.views import FLIP, VIEWS, bands, mixed
 
 PATH = Path(__file__).with_name("vectors.json")
 PROMPTS = [
@@ -79,13 +79,18 @@ def runs(schedule):
     edit = generators([3])
     x_t = schedule.forward(image, timesteps[1], unit_noise(shape, edit))
     *_, edited = trajectory(guide, x_t, timesteps[1:], schedule, generators=edit)
+    alone = [sample(guided(x, none, 3), shape, timesteps, schedule, seeds=[3]) for x in (one, two)]
+    merge = generators([3])
+    x_t = schedule.forward(mixed(alone, 2.0), timesteps[1], unit_noise(shape, merge))
+    both = guided(blended([one, two], bands(2.0)), none, 3)
+    *_, merged = trajectory(both, x_t, timesteps[1:], schedule, generators=merge)
     turned = viewed(guided(two, none, 3), view)
     flipped = viewed(guided(two, none, 3), FLIP)
     return {
         "generate": end(guide),
         "anagram": end(averaged(guide, turned)),
         "flip": end(averaged(guide, flipped)),
-        "hybrid": end(guided(blended([one, two], bands(2.0)), none, 3)),
+        "hybrid": few(merged.x),
         "inpaint": few(inpainted.x),
         "sdedit": few(edited.x),
         "x0_hat": few(edited.x0_hat),

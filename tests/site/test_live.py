@@ -28,7 +28,7 @@ from diffusion_utils.mnist.unet import unet_denoiser
 from diffusion_utils.pictures import HOLES, hole, shipped_image, to_unit
 from diffusion_utils.sampling import generators, sample, unit_noise
 from diffusion_utils.schedule import Schedule, spaced_timesteps, strided_timesteps
-from diffusion_utils.tasks import generate, hybrid, inpaint, prompted, sdedit, visual_anagram
+from diffusion_utils.tasks import generate, hybrid_image, inpaint, prompted, sdedit, visual_anagram
 from diffusion_utils.text_to_image import load_pretrained
 
 # a fixture is named where it is used
@@ -361,7 +361,7 @@ def drawn(model, task):
         "sdedit": lambda: sdedit(model, guide, image, 4, seeds, ELEVEN),
         "inpaint": lambda: inpaint(model, guide, image, hole(*HOLES["sailboat"]), seeds, 2, ELEVEN),
         "anagram": lambda: generate(model, visual_anagram(model, PROMPTS), seeds, ELEVEN),
-        "hybrid": lambda: generate(model, hybrid(model, PROMPTS, (2.0,)), seeds, ELEVEN),
+        "hybrid": lambda: hybrid_image(model, PROMPTS, seeds, i_start=9, timesteps=ELEVEN),
     }[task]()[0]
 
 

@@ -1,7 +1,7 @@
 // The networks as denoisers, and the steps of what a page asks for.
 import { guided, VIEWS } from "./denoisers.mjs";
 import { about, file, halves } from "./files.mjs";
-import { generate, hybrid, inpaint, sdedit, visualAnagram } from "./sampling.mjs";
+import { generate, hybridImage, inpaint, sdedit, visualAnagram } from "./sampling.mjs";
 import { Schedule, spacedTimesteps, stridedTimesteps } from "./schedule.mjs";
 import { tokenize } from "./tokenizer.mjs";
 
@@ -57,25 +57,35 @@ export function digitSteps({ task, digit, gamma, steps, seed }) {
   return generate(denoise, 784, spacedTimesteps(schedule.T, steps), schedule, seed);
 }
 
+const timestepsOf = (steps) => stridedTimesteps(990, 990 / steps);
+
+// Which of them begins to merge a hybrid's mixture
+const merge = (steps) => timestepsOf(steps).findIndex((t) => t <= 210);
+
+// How many steps a page's fields ask for
+export const count = ({ task, steps, iStart = 0, times = 1 }) =>
+  task === "hybrid" ? 3 * steps - merge(steps) : (steps - iStart - 1) * times + 1;
+
 // The steps of Emoji-64
 export async function pictureSteps(
   { task, prompts, gamma, steps, seed, image, mask, iStart, times, view, sigma },
 ) {
   const schedule = new Schedule(about.schedules.emoji64);
-  const timesteps = stridedTimesteps(990, 990 / steps);
+  const timesteps = timestepsOf(steps);
   const towards = (condition) => async (x, t) => {
     const { out } = await run("emoji64", { x, t: [t], ...condition });
     return schedule.noiseFromVelocity(x, t, out);
   };
   const [none, ...each] = (await Promise.all(["", ...prompts].map(condition))).map(towards);
   const guide = guided(each[0], none, gamma);
-  const drawn = (denoise) => generate(denoise, 12288, timesteps, schedule, seed);
+  const onTheWay = [12288, timesteps, schedule, seed];
+  const drawn = (denoise) => generate(denoise, ...onTheWay);
   return {
     generate: () => drawn(guide),
     sdedit: () => sdedit(guide, image, iStart, timesteps, schedule, seed),
     inpaint: () => inpaint(guide, image, mask, times, timesteps, schedule, seed),
     anagram: () => drawn(visualAnagram(each, none, VIEWS[view], gamma)),
-    hybrid: () => drawn(hybrid(each, none, sigma, gamma)),
+    hybrid: () => hybridImage(each, none, sigma, gamma, merge(steps), ...onTheWay),
   }[task]();
 }
 

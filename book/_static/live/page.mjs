@@ -34,9 +34,8 @@ function sampler(form, task, say) {
     const asked = { task, prompts: prompts.map(({ value }) => value), ...sketched(), ...read(form) };
     const cut = await understood(asked.prompts, say);
     const computed = await (prompt ? models.pictureSteps : models.digitSteps)(asked);
-    const total = (asked.steps - (asked.iStart ?? 0) - 1) * (asked.times ?? 1) + 1;
     const more = () => ` Computed by the ${models.where}.${cut}`;
-    await player.begin(computed, total, say, more);
+    await player.begin(computed, models.count(asked), say, more);
   };
 }
 

@@ -62,6 +62,20 @@ export function visualAnagram([first, second], unconditional, view, gamma) {
   return averaged(guided(first, unconditional, gamma), turned);
 }
 
-// The denoiser of a picture that shows the first prompt from afar, the second from close by
-export const hybrid = (conditionals, unconditional, sigma, gamma) =>
-  guided(blended(conditionals, bands(sigma)), unconditional, gamma);
+// Each prompt drawn alone, then their mixture, merged from timesteps[iStart] on: the first prompt is
+// what it shows from afar, the second from close by
+export async function* hybridImage(
+  conditionals, unconditional, sigma, gamma, iStart, size, timesteps, schedule, seed,
+) {
+  const alone = [];
+  for (const conditional of conditionals) {
+    const denoise = guided(conditional, unconditional, gamma);
+    let step;
+    for await (step of generate(denoise, size, timesteps, schedule, seed)) yield step;
+    alone.push(step.x);
+  }
+  const [coarse, fine] = bands(sigma).map((band, i) => band(alone[i]));
+  const mixture = mix(1, coarse, 1, fine).map((value) => Math.min(1, Math.max(-1, value)));
+  const both = guided(blended(conditionals, bands(sigma)), unconditional, gamma);
+  yield* sdedit(both, mixture, iStart, timesteps, schedule, seed);
+}
