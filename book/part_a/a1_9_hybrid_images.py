@@ -59,6 +59,7 @@ from textwrap import fill
 
 import torch
 import torch.nn.functional as F
+from IPython.display import Markdown
 
 from diffusion_utils.denoisers import blended, guided
 from diffusion_utils.diagrams import storyboard
@@ -116,8 +117,7 @@ grid([unit_range(row) for row in strip], titles=list(sizes), size=1.6)
 # %% mystnb={"figure": {"caption": "How the second hybrid of {numref}`fig-a19-strip` is made. Each thing is drawn alone; its coarse or fine band is kept (the fine one is shown around grey); their sum is the mixture; noised to $t = 210$ and denoised, the mixture becomes one picture. $\\sigma = 2$, $\\gamma = 7$, seed 0.", "name": "fig-a19-bands"}, "image": {"alt": "ALT"}} tags=["hide-input"]
 far, near = "a mushroom", "a skull" + ending
 one, other = (
-    generate(model, prompted(model, prompt), [0], timesteps)
-    for prompt in (far, near)
+    generate(model, prompted(model, prompt), [0], timesteps) for prompt in (far, near)
 )
 coarse, fine = bands(2.0)
 mixture = mixed([one, other], 2.0)
@@ -151,14 +151,14 @@ assert torch.allclose((coarse(one) + fine(other)).clamp(-1, 1), mixture, atol=1e
 # :pyobject: low_pass
 # ```
 #
-# **Merge.** The mixture is two pictures, one laid over the other: its colours end in a soft haze. So we add noise to it, up to $t = 210$, and denoise it, as in [1.7](a1_7_image_to_image.ipynb). In each step we ask the model about both prompts, and take one band of each answer. That is *Factorized Diffusion* {cite:p}`geng2024b`:
+# **Merge.** The mixture is still two pictures, one laid over the other: its colours end in a haze, across the lines. So we add noise to it, up to $t = 210$, and denoise it, as in [1.7](a1_7_image_to_image.ipynb). In each step we ask the model about both prompts, and take one band of each answer. That is *Factorized Diffusion* {cite:p}`geng2024b`:
 #
 # $$ \epsilon_c = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2) \tag{A.3} $$
 #
 # * $\epsilon_1$ is the estimate of the noise for the far prompt, $\epsilon_2$ that for the near prompt.
 # * $\epsilon_c$ takes the place of the estimate with a prompt in guidance, (N.6) of [1.6](a1_6_guidance.ipynb), with $\gamma = 7$.
 #
-# The colours then end at lines. In code, with `alone` for the two pictures:
+# Of the haze, areas of colour with edges are left. In code, with `alone` for the two pictures:
 #
 # ```python
 # parts = [model.denoiser(far), model.denoiser(near)]
@@ -185,9 +185,9 @@ assert torch.allclose((coarse(one) + fine(other)).clamp(-1, 1), mixture, atol=1e
 #
 # ## From the mixture, or from noise?
 #
-# The coursework that this book follows draws no picture beforehand. It starts from pure noise, and uses (A.3) in all steps. We drew 60 pairs both ways. Here is every tenth of them:
+# The coursework that this book follows draws no pictures beforehand. It starts from pure noise, and uses (A.3) in all steps. We drew 60 pairs in both ways. Here is every tenth of them:
 
-# %% mystnb={"figure": {"caption": "Every tenth pair (far / near) of the list in `benchmarks/hybrids.py`, seed 0. From above: each thing alone, their mixture, the mixture merged from $t = 210$ on, and (A.3) from noise. Near: with black outlines. $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-starts"}, "image": {"alt": "ALT"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Every tenth pair (far / near) of the list in `benchmarks/hybrids.py`, seed 0. From above: each thing alone, their mixture, the mixture merged from $t = 210$ on, (A.3) from noise, and the same blurred by 3 pixels. Near: with black outlines. $\\sigma = 2$, $\\gamma = 7$.", "name": "fig-a19-starts"}, "image": {"alt": "ALT"}} tags=["hide-input"]
 some = measured["pairs"][::10]
 fars = [called(a) for a, _ in some]
 nears = [called(b) + ending for _, b in some]
@@ -199,15 +199,16 @@ mixtures = mixed(alone, 2.0)
 denoise = hybrid(model, [fars, nears])
 merged = sdedit(model, denoise, mixtures, i_start, seeds, timesteps)
 from_noise = generate(model, denoise, seeds, timesteps)
-rows = [*alone, mixtures, merged, from_noise]
-labels = ["far, alone", "near, alone", "mixture", "merged", "from noise"]
+blurred = low_pass(3.0)
+rows = [*alone, mixtures, merged, from_noise, blurred(from_noise)]
+labels = ["far, alone", "near, alone", "mixture", "merged", "from noise", "blurred"]
 titles = [f"{fill(a, 13)} /\n{fill(b, 13)}" for a, b in some]
 grid([unit_range(row.clamp(-1, 1)) for row in rows], titles, labels, size=1.1)
 
 # %% [markdown]
-# Merged, the colours end at lines, and the near thing keeps its own outline. From noise the lines follow the far thing instead: the sunflower's lines have become petals of the sun, and the owl's follow the flames. At first nothing of the near thing is there; its estimate sees the coarse band of the far thing in $x_t$, and seems to draw lines that fit to it.
+# Merged, the near thing keeps the lines that it has alone. From noise, the lines follow the far thing instead: the owl becomes a flame, the butterfly a blossom. At first nothing of the near thing is there. Its estimate sees the coarse band of the far thing in $x_t$, and seems to draw lines that fit to it. Two skulls stay; they have about the outline of the panda and of the mushroom's cap.
 #
-# We showed seed 0 of all 60 pairs to vision-language models, one sheet each, and asked for one or two things a picture:
+# We showed seed 0 of all 60 pairs, unselected, to vision-language models. Each saw one sheet and named one thing or two in each picture:
 
 # %% tags=["hide-input"]
 seen = measured["seen"]
@@ -235,20 +236,41 @@ table(
 )
 
 # %% tags=["remove-cell"]
-PLACEHOLDER
+near_seen = {
+    start: [sum(near for _, near in pairs) for pairs in seen[start]] for start in names
+}
+means = [sum(both) / len(both) for both in near_seen.values()]
+assert means == sorted(means, reverse=True)
+assert min(near_seen["210"]) > len(measured["pairs"]) / 2
+assert max(near_seen["990"]) < min(near_seen["390"])
 
 # %% [markdown]
-# TEXT2
+# The plain mixture is read most often. Merging from $t = 210$ on costs a little of that, and still more than half of the near things are seen. The earlier the merging begins, the fewer are seen, and from noise the fewest. The more the model may change the mixture, the more it becomes one drawing, and the less it shows two things.
 #
 # ## Where it fails
-#
-# TEXT3
-#
+
+# %% tags=["remove-input"]
+first_seed = measured["ranks"]
+clear = [near == 1 for _, near in first_seed["near"]["0"]]
+merged_near = [[near for _, near in pairs] for pairs in seen["210"]]
+found = {
+    named: [
+        sum(x for x, c in zip(row, clear, strict=True) if c is named)
+        for row in merged_near
+    ]
+    for named in (True, False)
+}
+text = {named: " and ".join(map(str, some)) for named, some in found.items()}
+Markdown(
+    f"**A thing that cannot be read from its lines is lost.** In {{numref}}`fig-a19-starts` the owl and the baseball are hard to name even alone. The *judge* of [1.5](a1_5_sampling.ipynb), a network that names drawings, names {sum(clear)} of the 60 near things where they are drawn alone. "
+    f"Of these, the two models see {text[True]} in the merged pictures; of the other {len(clear) - sum(clear)} they see {text[False]}."
+)
+
+# %% [markdown]
 # **Would another width $\sigma$ help?** A panda (far) and a skull (near):
 
 
 # %% mystnb={"figure": {"caption": "A panda (far) and a skull (near), bands split at three widths $\\sigma$: as it is (above) and blurred by $\\sigma = 3$ pixels (below). Merged from $t = 210$ on, $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "ALT"}} tags=["hide-input"]
-blurred = low_pass(3.0)
 pair = ["a panda", "a skull" + ending]
 split = [
     hybrid_image(model, pair, [0], **both | {"sigmas": (width,)})
@@ -263,7 +285,7 @@ grid(
 )
 
 # %% [markdown]
-# TEXT4
+# At $\sigma = 0.5$ nearly everything lies in the coarse band, and there is only a panda. At $\sigma = 8$ the coarse band holds only broad areas of colour, and the skull is left when blurred, too. In between, $\sigma = 2$ is the coursework's width.
 #
 # Two blurs make three bands, for three prompts. Three things in one picture are hard to see:
 
@@ -275,7 +297,7 @@ views = torch.cat([triple, low_pass(1.5)(triple), low_pass(4.0)(triple)])
 grid([unit_range(views)], titles=["as it is", "blurred by 1.5", "by 4"], size=1.6)
 
 # %% [markdown]
-# TEXT5
+# One sees a skull, then a blurred skull, and in the last picture only the red and white of a mushroom.
 #
 # ## Grey and colour
 #

@@ -62,6 +62,7 @@ from IPython.display import Markdown
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.diagrams import draw, unet_plan
 from diffusion_utils.files import ROOT
+from diffusion_utils.filters import posterior
 from diffusion_utils.metrics import jackknife
 from diffusion_utils.mnist.data import mnist
 from diffusion_utils.mnist.objectives import MNIST_SCHEDULE as schedule
@@ -188,12 +189,6 @@ grid(
 #
 # $$ L(\theta) = \tfrac{1}{784}\, \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
-# Any guess of the noise gives one of the digit, by solving (N.1) for $x_0$:
-#
-# $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
-#
-# In the last row of {numref}`fig-b2-sees` the guess of the noise looks right, but $\hat x_0$ is no 7. Several digits could be behind so much noise, so $\epsilon$ cannot be guessed exactly, and (N.2) divides its small error by a small $\sqrt{\bar\alpha_t}$.
-#
 # In code, points 2, 3 and the target of 4 are:
 #
 # ```{literalinclude} ../../diffusion_utils/mnist/objectives.py
@@ -201,6 +196,10 @@ grid(
 # :start-at: t = torch.randint
 # :dedent:
 # ```
+#
+# Any guess of the noise gives one of the digit, by solving (N.1) for $x_0$:
+#
+# $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
 # The network is the U-Net of B1 with $D = 64$ and two more blocks for the time ({numref}`fig-b2-unet`).
 
@@ -240,12 +239,14 @@ table(
 )
 
 # %% [markdown]
-# The loss in {numref}`fig-b2-loss` falls steeply for some hundred steps, and slowly from then on. Single batches scatter around their mean to the end, so compare means of many steps. Within the error, new digits are no harder than those of the training. But not all timesteps are equally hard:
+# The loss in {numref}`fig-b2-loss` falls steeply for some hundred steps, and slowly from then on. Within the error, new digits are no harder than those of the training. But not all timesteps are equally hard:
 
 # %% tags=["remove-input"]
 mixed = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
 some = to_unit(mnist(train=False)[0][mixed[:1000]])  # as in the stored results
-mean_digit = to_unit(mnist(train=True)[0]).mean(0)
+train_digits, labels = mnist(train=True)
+train_digits = to_unit(train_digits)
+mean_digit = train_digits.mean(0)
 mean_error = (some - mean_digit).square().mean().item()
 shown = [row for row in stored["errors"] if row["t"] in (0, 10, 40, 110, 200, 299)]
 for row in shown:
@@ -269,17 +270,44 @@ table(
 )
 
 # %% [markdown]
-# From row to row the loss falls, but the error of the digit grows. At $t = 299$ the image is nearly all noise, so the noise is easy to guess, and the digit is not.
-#
-# At $t = 0$ the loss is largest, probably because nearly no noise is there to see. This does no harm: by (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$, and at $t = 0$ that factor is about $\beta_0 = 10^{-4}$. So the guess of the digit hardly depends on that of the noise.
+# From row to row the loss falls, but the error of the digit grows. By (N.2) it is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$. At $t = 299$ the image is nearly all noise, so the noise is easy to guess. But the factor is about 20 there. At $t = 0$ it is about $\beta_0 = 10^{-4}$. So it does no harm that the loss is largest there, probably because nearly no noise is there to see.
 #
 # In the last row the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is probably not the best guess.
 #
+# ## Several digits fit
+#
+# {numref}`fig-b2-mean` looks for the digits that can be behind a noisy 9, among the 60,000 of the training. The weight of each is how probable it is, given $x_t$: (B1.4) with $x_t/\sqrt{\bar\alpha_t}$ for $z$ and $(1-\bar\alpha_t)/\bar\alpha_t$ for $\sigma^2$.
+
+# %% mystnb={"figure": {"caption": "A noisy test digit, chosen from the first ten because 4s and 9s share the weight; the three training digits with the largest weights; the mean of all 60,000; the network's guess; the clean digit. $t = 149$, noise of seed 0, weights of epoch 20.", "name": "fig-b2-mean"}, "image": {"alt": "Seven squares: noise in which no digit can be seen; a 4 with 45 percent, a 9 with 17, another 9 with 14; their mean, with one loop and two legs; the network's guess, soft, with two legs too; the clean 9, with one long slanted leg."}} tags=["remove-input"]
+nine, alpha_bar = to_unit(mnist(train=False)[0][7:8]), schedule.at(149).item()
+x_t = schedule.forward(nine, 149, eps)  # the noise of seed 0, as above
+guess = unet_denoiser(network, T)(x_t, 149).eps.detach()
+N = (1 - alpha_bar) / alpha_bar
+weights = posterior(x_t / alpha_bar**0.5, N, train_digits)[0]
+largest, likely = weights.topk(3)
+mean = torch.tensordot(weights, train_digits, 1)[None]
+answers = [mean, schedule.predict_x0(x_t, 149, guess)]
+percent = [f"{weight:.0%}" for weight in largest]
+grid(
+    [torch.cat([x_t, train_digits[likely], *answers, nine])],
+    titles=["$x_{149}$", *percent, "mean", r"guess $\hat x_0$", "$x_0$"],
+    size=1.0,
+)
+
+# %% tags=["remove-input"]
+fours, nines = (weights[labels == digit].sum() for digit in (4, 9))
+Markdown(
+    f"All 4s together have {fours:.0%} of the weight, all 9s {nines:.0%}. The mean has the legs of both, and so has the network's guess."
+)
+
+# %% [markdown]
+# **The best guess is the mean of the digits that fit, each with its weight: $\mathbb E[x_0 \mid x_t]$.** It has the smallest expected squared error, and 60,000 digits give it only roughly ([B1](b1_one_step_denoiser.ipynb)). The loss (B2.1) asks for the mean of the noise, and (N.2) makes that of the digit from it. In the last row of {numref}`fig-b2-sees` many digits fit, so $\epsilon$ cannot be guessed exactly: its guess looks right, but $\hat x_0$ is no 7.
+#
 # ## Sampling: take a little of the noise away
 #
-# From pure noise the best estimate is near the mean digit, a cloud. So we go a short way towards it, and look again: with less noise fewer digits are likely, and the estimate is mostly sharper.
+# Very many digits fit pure noise, and their mean is a cloud. So we go a short way towards it, and look again. Then fewer digits fit, and the guess is mostly sharper.
 
-# %% mystnb={"figure": {"caption": "One step, from $t = 149$ to $t' = 99$ so that it can be seen: the image; the estimate; the two mixed; and the mixture with fresh noise. Seed 0.", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step, from $t = 149$ to $t' = 99$ so that it can be seen: the image; the guess; the two mixed; and the mixture with fresh noise. Seed 0.", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
 i = len(path) // 2
 t, t_prev = timesteps[i], max(timesteps[i] - 50, 0)
 x0_part, x_part, z_part = torch.eye(3)  # a step is linear: one factor at a time
@@ -289,7 +317,7 @@ mixed = of_x0 * x0_hat + of_x * x_t
 z = unit_noise((1, 28, 28), generators([0]))
 titles = [
     f"$x_{{{t}}}$",
-    r"estimate $\hat x_0$",
+    r"guess $\hat x_0$",
     rf"${of_x0:.2f}\,\hat x_0 + {of_x:.2f}\,x_{{{t}}}$",
     rf"$x_{{{t_prev}}}$: add ${of_z:.2f}\,z$",
 ]
@@ -300,25 +328,25 @@ assert torch.isclose(left, 1 - schedule.at(t_prev))
 kept = of_x0 + of_x * schedule.at(t).sqrt()
 assert torch.isclose(kept, schedule.at(t_prev).sqrt())
 
-# %% [markdown]
-# Such a step leads from $t$ to a timestep $t'$ with less noise. It mixes $\hat x_0$ and $x_t$, and adds fresh noise $z \sim \mathcal N(0, I)$:
-#
-# $$ x_{t'} = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}\,\hat x_0 + \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t}\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
-#
-# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
-#
-# Here $\alpha$ and $\beta$ belong to the opposite step, from $t'$ to the noisier $t$. That step leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$.
-
 # %% tags=["remove-input"]
 at_t = schedule.at(t)
 before, stays = (1 - at_t).sqrt(), of_x * (1 - at_t).sqrt()
 Markdown(
-    f"In the figure the three factors are {of_x0:.2f}, {of_x:.2f} and {of_z:.2f}. They bring both parts of the image to what (N.1) asks for at $t' = {t_prev}$:\n\n"
-    f"- **The digit.** In $x_{{{t}}}$ it has the factor {at_t.sqrt():.2f}. If $\\hat x_0$ is right, the mixture has ${of_x0:.2f} + {of_x:.2f} \\cdot {at_t.sqrt():.2f} = {kept:.2f} = \\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$ of it.\n"
-    f"- **The noise.** In $x_{{{t}}}$ it has the factor {before:.2f}. Of this the mixture keeps ${of_x:.2f} \\cdot {before:.2f} = {stays:.2f}$, which is too little. "
-    f"The fresh noise brings it to $\\sqrt{{{stays:.2f}^2 + {of_z:.2f}^2}} = {left.sqrt():.2f} = \\sqrt{{1 - \\bar\\alpha_{{{t_prev}}}}}$.\n\n"
-    f"If the guess is right, the network sees at $t' = {t_prev}$ an image like those of its training."
+    f"A step leads from $t$ to a timestep $t'$ with less noise. It adds up three pictures, in {{numref}}`fig-b2-step` with these factors:\n\n"
+    f"- **The guess** $\\hat x_0$, times $a = {of_x0:.2f}$, brings more of the digit. In $x_{{{t}}}$ the digit has the factor {at_t.sqrt():.2f}. If the guess is right, the sum has ${of_x0:.2f} + {of_x:.2f} \\cdot {at_t.sqrt():.2f} = {kept:.2f} = \\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$ of it.\n"
+    f"- **The image** $x_t$, times $b = {of_x:.2f}$, keeps a part of what is there. Its noise has the factor {before:.2f}, and then only ${of_x:.2f} \\cdot {before:.2f} = {stays:.2f}$.\n"
+    f"- **Fresh noise** $z \\sim \\mathcal N(0, I)$, times $\\sqrt{{\\tilde\\beta}} = {of_z:.2f}$, adds what is missing: $\\sqrt{{{stays:.2f}^2 + {of_z:.2f}^2}} = {left.sqrt():.2f} = \\sqrt{{1 - \\bar\\alpha_{{{t_prev}}}}}$.\n\n"
+    f"So $x_{{{t_prev}}}$ has what (N.1) asks for, like the images of the training."
 )
+
+# %% [markdown]
+# $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
+#
+# $$ a = \frac{\sqrt{\bar\alpha_{t'}}\,\beta}{1-\bar\alpha_t}, \qquad b = \frac{\sqrt{\alpha}\,(1-\bar\alpha_{t'})}{1-\bar\alpha_t} $$
+#
+# $$ \tilde\beta = \frac{1-\bar\alpha_{t'}}{1-\bar\alpha_t}\,\beta \tag{N.4} $$
+#
+# Here $\alpha$ and $\beta$ belong to the opposite step, from $t'$ to the noisier $t$. That step leaves the share $\alpha = \bar\alpha_t / \bar\alpha_{t'}$ of the digit's variance and adds noise of variance $\beta = 1 - \alpha$.
 
 # %% [markdown]
 # ```{admonition} Sampling (algorithm 2 of the DDPM paper)
@@ -366,7 +394,7 @@ samples = {
 grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty the third, the fifth and the last. The fourth and the eighth have loose pieces, but can be read.
+# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty the third, the fifth and the last.
 #
 # The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
@@ -442,9 +470,11 @@ rows = {
 grid(list(rows.values()), labels=list(rows))
 
 # %% [markdown]
-# In {numref}`fig-b2-steps` all rows begin with the same noise. But the steps and their fresh noise differ, so each number of steps gives mostly other digits. In each of the first three rows some are no clear digit: among others the third and the fifth with 300 steps, the third and the fourth with 50, and the first, the fifth and the sixth with 10. For a better comparison we drew a thousand for each number of steps:
+# All rows of {numref}`fig-b2-steps` begin with the same noise. The steps and their fresh noise differ, so each number of steps gives mostly other digits. In each of the first three rows some are no clear digit.
+#
+# For {numref}`fig-b2-fid` we drew a thousand for each number. Their **spread** is the standard deviation of each pixel over the samples, averaged over the pixels.
 
-# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: **spread**, the standard deviation of each pixel over the samples, averaged over the pixels. Dashed: real digits. $\\beta$ at 10, 50 and 300 steps only. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: spread. Dashed: real digits. $\\beta$ at 10, 50 and 300 steps only. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 for way, label in {"beta tilde": r"$\tilde\beta$", "beta": r"$\beta$"}.items():
     rows = [row for row in drawn if row["way"] == way]
@@ -466,17 +496,16 @@ plt.show()
 # %% tags=["remove-input"]
 many, ten = (rows_of["beta tilde", steps] for steps in (300, 10))
 Markdown(
-    f"**By the distance (left), 10 steps with $\\tilde\\beta$ are only somewhat worse than 300, and both are far from real digits:** {ten['fid']:.0f} and {many['fid']:.0f} (a difference of {change(many, ten)}), where other test digits have {real['fid']:.0f}. "
-    "So the number of steps is not what keeps the samples of this network far from real digits. [What limits B2](b2_limits.ipynb) makes them better by other means.\n\n"
-    f"**But with 10 steps the pixels vary less from sample to sample (right).** With $\\tilde\\beta$ the spread is {many['spread']:.3f} at 300 steps and {ten['spread']:.3f} at 10; real digits have {real['spread']:.3f}. "
-    "Long steps lose spread even where every guess is exactly the mean of all digits that fit (first box below)."
+    f"**By the distance (left), 10 steps with $\\tilde\\beta$ are only somewhat worse than 300:** {ten['fid']:.0f} and {many['fid']:.0f} (a difference of {change(many, ten)}). "
+    f"So the number of steps is not what keeps the samples far from real digits ({real['fid']:.0f}). [What limits B2](b2_limits.ipynb) makes them better by other means.\n\n"
+    f"**But with 10 steps the spread is smaller (right):** {ten['spread']:.3f}. With 300 it is {many['spread']:.3f}, and real digits have {real['spread']:.3f}.\n\n"
+    "One reason is that the guess is at best a mean. An exact step would draw one of the digits that fit, by their weights, and use it as $\\hat x_0$. With an ideal network (N.3) takes their mean, and so loses how they differ. "
+    "In steps of one timestep little is lost, in long ones more, even where every guess is exactly the mean (first box below).\n\n"
+    "How much of our digits' lost spread comes from this is open, and so is why even 300 steps have too little."
 )
 
 # %% [markdown]
-# The reason is that $\tilde\beta$ is the variance of $x_{t'}$ when $x_0$ is known. But several $x_0$ could be behind $x_t$. With an ideal network, (N.3) takes their mean, so it loses how they differ. In steps of one timestep that is little, in long steps it is more.
-# How much of our digits' lost spread comes from this is open, and so is why even 300 steps have too little.
-#
-# The DDPM paper also names a larger variance, $\beta$ (orange). With 10 steps it is too large: grains of noise stay in the image (last row of {numref}`fig-b2-steps`).
+# The DDPM paper also names the larger variance $\beta$ (orange). With 10 steps it is too large: grains of noise stay (last row of {numref}`fig-b2-steps`).
 
 # %% mystnb={"code_prompt_show": "The spread where every guess is exactly the mean"} tags=["remove-input", "hide-output"]
 longer = Schedule.linear(1e-4, 0.02, T=1000)
@@ -526,22 +555,21 @@ added = (1 - schedule.at(last) / schedule.at(end)).sqrt()
 (much, enough), (too_much, little) = variances(*middle), variances(last, end)
 Markdown(
     r"""
-By the law of total variance, what (N.3) leaves out is the second term here:
+For a given $x_t$, two variances add up to that of the exact $x_{t'}$ (law of total variance {cite:p}`bao2022`):
 
 $$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + a^2\, \mathrm{Var}[x_0 \mid x_t]. $$
 
-The first term is the variance for each $x_0$. The second is that of the mean in (N.3) over all $x_0$ that could be behind $x_t$; $a$ is the factor of $\hat x_0$ {cite:p}`bao2022`.
+- The first is the variance when $x_0$ is known, and that of the fresh noise.
+- The second comes from the several $x_0$ that fit. (N.3) leaves it out.
 
-As a test we took the error of the digit from the table of timesteps in the place of $\mathrm{Var}[x_0 \mid x_t]$, the same for all pixels."""
+**A test.** In the place of $\mathrm{Var}[x_0 \mid x_t]$ we took the error of the digit from the table of timesteps, the same for all pixels."""
     f" The spread of {test['images']} samples with {test['steps']} steps then grows from {test['beta tilde']:.3f} to {test['total variance']:.3f} "
     f"({growth:+.4f} ± {test['standard_error']:.4f}, the same seeds). So this variance brings back about {share:.0%} of what is lost between 300 steps and 10. "
-    "A part of that may be grains: we added the missing variance to each pixel on its own. Probably it lies at the strokes, and neighbours share it."
-    r"""
-
-The sum is $\beta$ if the digits are noise as well, $x_0 \sim \mathcal N(0, I)$: then $\mathrm{Var}[x_0 \mid x_t] = 1 - \bar\alpha_t$."""
-    f" For our digits the sum is smaller. With 10 steps, the one from $t = {middle[0]}$ to {middle[1]} has $\\beta = {much}$, and the sum is {enough}. "
-    f"In the one from {last} to {end} they differ much more: $\\beta = {too_much}$, and the sum is {little}. "
-    f"So $\\beta$ adds noise with the factor {added:.2f}. But at $t = {end}$ the network expects {told:.2f} by (N.1), so it takes only a little of it away, and grains stay."
+    "A part of that may be grains: we added the variance to each pixel on its own. Probably it lies at the strokes, and neighbours share it.\n\n"
+    "**Why $\\beta$ is too large.** The sum is $\\beta$ if the digits are noise as well, $x_0 \\sim \\mathcal N(0, I)$: then $\\mathrm{Var}[x_0 \\mid x_t] = 1 - \\bar\\alpha_t$. For our digits the sum is smaller. With 10 steps:\n\n"
+    f"- From $t = {middle[0]}$ to {middle[1]}, $\\beta = {much}$ and the sum is {enough}.\n"
+    f"- From {last} to {end}, $\\beta = {too_much}$ and the sum is {little}. There $\\beta$ adds noise with the factor {added:.2f}. "
+    f"At $t = {end}$ the network expects {told:.2f} by (N.1), so it takes only a little of the noise away, and grains stay."
 )
 
 # %% [markdown]
