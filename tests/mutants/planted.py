@@ -114,6 +114,8 @@ PLANTED = [
         ("a hybrid shows its prompts the other way round",
          "model.denoiser(checked(prompt)) for prompt in prompts]",
          "model.denoiser(checked(prompt)) for prompt in prompts[::-1]]"),
+        ("a hybrid image starts from the far picture alone", "mixed(alone, *sigmas), i_start",
+         "alone[0].clamp(-1, 1), i_start"),
         ("inpainting takes each step once, whatever is asked",
          "resampled(timesteps, times)", "resampled(timesteps, 1)"),
     ),
@@ -233,6 +235,11 @@ PLANTED = [
         "diffusion_utils/text_to_image.py", "tests/test_tasks.py",
         ("every prompt is read as the first one",
          "return self.conditions[prompt]", "return next(iter(self.conditions.values()))"),
+    ),
+    *of(
+        "diffusion_utils/views.py", "tests/test_tasks.py",
+        ("a mixture shows its pictures the other way round", "zip(bands(*sigmas), pictures, strict=True)",
+         "zip(bands(*sigmas), pictures[::-1], strict=True)"),
     ),
     *of(
         "diffusion_utils/prompts.py", "tests/test_prompts.py",
