@@ -126,6 +126,8 @@ animation(
 #
 # $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ the noise. At $t = 0$ there is already a little noise; the clean digit itself stands at $t = -1$. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
 # $1 - \beta_s$ over all $s \le t$.
+#
+# The DDPM paper counts its timesteps from 1, and has 1,000 of them with the same range of $\beta_t$. With 300, more of the digit is left at the end.
 
 # %% mystnb={"figure": {"caption": "What (N.1) mixes at each timestep: the factors of the clean image and of the noise. $T = 300$, linear $\\beta_t$.", "name": "fig-b2-schedule"}, "image": {"alt": "Two curves against t: the image's factor falls from one to about a fifth, the noise's rises from zero to nearly one. The end of the first curve is marked with its value."}} tags=["remove-input"]
 left = schedule.alpha_bar.sqrt()
@@ -146,20 +148,20 @@ Markdown(
 )
 
 # %% [markdown]
-# So a little of the digit is left. Sampling will start from pure noise; [What limits B2](b2_limits.ipynb) tests whether that matters.
+# Sampling will start from pure noise, as if nothing were left; [What limits B2](b2_limits.ipynb) tests whether that matters.
 #
 # ## Training: guess the noise
 #
-# The network $\epsilon_\theta$, with weights $\theta$, sees the noisy digit $x_t$ and the time, as a number $t/T$. It is asked for the noise $\epsilon$.
+# The network $\epsilon_\theta$, with weights $\theta$, sees the noisy digit $x_t$ and the time, as a number $t/T$, which says how strong the noise is. It is asked for the noise $\epsilon$. One could ask for the digit instead; the DDPM paper reports that this drew worse pictures early in its experiments.
 
-# %% mystnb={"figure": {"caption": "What the network sees and what it gives, at three timesteps, for one test digit. (N.2) below makes $\\hat x_0$ of the guess of the noise. Grey is zero in the pictures of noise. Noise of seed 0, weights of epoch 20.", "name": "fig-b2-sees"}, "image": {"alt": "Three rows: a 7 in a little noise, one in much noise, and one that cannot be seen. The guesses of the noise look like the noise in all rows. The guess of the digit is a sharp 7, then a soft 7, then a cloud that resembles a 9."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "What the network sees and what it gives, at three timesteps, for one test digit. (N.2) below makes $\\hat x_0$ of the guess of the noise. The fourth column enlarges the error of the guess, which lies at the strokes. Grey is zero in the pictures of noise. Noise of seed 0, weights of epoch 20.", "name": "fig-b2-sees"}, "image": {"alt": "Three rows: a 7 in a little noise, one in much noise, and one that cannot be seen. The guesses of the noise look like the noise in all rows; five times the difference shows the edges of the 7 in the first two rows and a faint whole 7 in the last. The guess of the digit is a sharp 7, then a soft 7, then a cloud that resembles a 9."}} tags=["remove-input"]
 digit = to_unit(mnist(train=False)[0][:1])
 eps = unit_noise((1, 28, 28), generators([0]))
 rows, three = [], (30, 120, 270)
 for t in three:
     x_t = schedule.forward(digit, t, eps)
     guess = unet_denoiser(network, T)(x_t, t).eps.detach()
-    noises = [0.5 + noise / 6 for noise in (eps, guess)]
+    noises = [0.5 + noise / 6 for noise in (eps, guess, 5 * (guess - eps))]
     pictures = [x_t, *noises, schedule.predict_x0(x_t, t, guess), digit]
     rows.append(torch.cat(pictures))
 grid(
@@ -168,11 +170,12 @@ grid(
         "sees $x_t$",
         r"noise $\epsilon$",
         r"guess $\epsilon_\theta$",
+        r"$5\,(\epsilon_\theta - \epsilon)$",
         r"guess $\hat x_0$",
         "digit $x_0$",
     ],
     labels=[f"$t={t}$" for t in three],
-    size=1.1,
+    size=0.95,
 )
 
 # %% [markdown]
@@ -246,14 +249,11 @@ mixed = torch.randperm(10_000, generator=torch.Generator().manual_seed(0))
 some = to_unit(mnist(train=False)[0][mixed[:1000]])  # as in the stored results
 train_digits, labels = mnist(train=True)
 train_digits = to_unit(train_digits)
-mean_digit = train_digits.mean(0)
-mean_error = (some - mean_digit).square().mean().item()
 shown = [row for row in stored["errors"] if row["t"] in (0, 10, 40, 110, 200, 299)]
 for row in shown:
     alpha_bar = schedule.at(row["t"]).item()
     expected = row["noise"] * (1 - alpha_bar) / alpha_bar
     assert np.isclose(row["digit"], expected, rtol=1e-3)
-assert shown[-1]["digit"] > mean_error
 table(
     [
         [
@@ -261,24 +261,23 @@ table(
             f"{(1 - schedule.at(row['t'])).sqrt():.2f}",
             f"{row['noise']:.4f}",
             f"{row['digit']:.5f}",
-            f"{mean_error:.3f}",
         ]
         for row in shown
     ],
-    ["t", "noise's factor", "loss", "error of the digit", "of the mean digit"],
-    "Mean squared errors, 1,000 test digits. Loss: of the guessed noise. Error of the digit: of the guess (N.2) made of it. Last: when the answer is always the mean of all training digits.",
+    ["t", "noise's factor", "loss", "error of the digit"],
+    "Mean squared errors, 1,000 test digits. Loss: of the guessed noise. Error of the digit: of the guess (N.2) made of it.",
 )
 
 # %% [markdown]
-# From row to row the loss falls, but the error of the digit grows. By (N.2) it is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$. At $t = 299$ the image is nearly all noise, so the noise is easy to guess. But the factor is about 20 there. At $t = 0$ it is about $\beta_0 = 10^{-4}$. So it does no harm that the loss is largest there, probably because nearly no noise is there to see.
-#
-# In the last row the network's digit is even worse than the mean digit. So the first cloud of {numref}`fig-b2-trajectory` is probably not the best guess.
+# From row to row the loss falls, but the error of the digit grows. By (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$. At $t = 299$ the image is nearly all noise, so the noise is easy to guess, but this factor is about 20. At $t = 0$ hardly any noise can be seen, and the loss is largest, but the factor is about $\beta_0 = 10^{-4}$.
 #
 # ## Several digits fit
 #
-# {numref}`fig-b2-mean` looks for the digits that can be behind a noisy 9, among the 60,000 of the training. The weight of each is how probable it is, given $x_t$: (B1.4) with $x_t/\sqrt{\bar\alpha_t}$ for $z$ and $(1-\bar\alpha_t)/\bar\alpha_t$ for $\sigma^2$.
+# Which digits can be behind a noisy image $x_t$? By Bayes' rule, as in [B1](b1_one_step_denoiser.ipynb), each training digit $x^{(i)}$ has a weight $w_i$, the probability that it is the one:
+#
+# $$ w_i \propto \exp\Big(-\frac{\lVert x_t - \sqrt{\bar\alpha_t}\, x^{(i)} \rVert^2}{2\,(1-\bar\alpha_t)}\Big). $$
 
-# %% mystnb={"figure": {"caption": "A noisy test digit, chosen from the first ten because 4s and 9s share the weight; the three training digits with the largest weights; the mean of all 60,000; the network's guess; the clean digit. $t = 149$, noise of seed 0, weights of epoch 20.", "name": "fig-b2-mean"}, "image": {"alt": "Seven squares: noise in which no digit can be seen; a 4 with 45 percent, a 9 with 17, another 9 with 14; their mean, with one loop and two legs; the network's guess, soft, with two legs too; the clean 9, with one long slanted leg."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "A noisy test digit, chosen from the first ten because 4s and 9s share the weight; the three training digits with the largest weights; the mean of all 60,000 by their weights; the network's guess; the clean digit. $t = 149$, noise of seed 0, weights of epoch 20.", "name": "fig-b2-mean"}, "image": {"alt": "Seven squares: noise in which no digit can be seen; a 4 with 45 percent, a 9 with 17, another 9 with 14; their mean, with one loop and two legs; the network's guess, soft, with two legs too; the clean 9, with one long slanted leg."}} tags=["remove-input"]
 nine, alpha_bar = to_unit(mnist(train=False)[0][7:8]), schedule.at(149).item()
 x_t = schedule.forward(nine, 149, eps)  # the noise of seed 0, as above
 guess = unet_denoiser(network, T)(x_t, 149).eps.detach()
@@ -301,11 +300,35 @@ Markdown(
 )
 
 # %% [markdown]
-# **The best guess is the mean of the digits that fit, each with its weight: $\mathbb E[x_0 \mid x_t]$.** It has the smallest expected squared error, and 60,000 digits give it only roughly ([B1](b1_one_step_denoiser.ipynb)). The loss (B2.1) asks for the mean of the noise, and (N.2) makes that of the digit from it. In the last row of {numref}`fig-b2-sees` many digits fit, so $\epsilon$ cannot be guessed exactly: its guess looks right, but $\hat x_0$ is no 7.
+# **The best guess is the mean of the digits that fit, each with its weight: $\mathbb E[x_0 \mid x_t]$.** It has the smallest expected squared error (B1); our 60,000 digits give it only roughly. The loss (B2.1) asks for the mean of the noise, and (N.2) turns one mean into the other:
+#
+# $$ \mathbb E[x_0 \mid x_t] = \frac{x_t - \sqrt{1-\bar\alpha_t}\;\mathbb E[\epsilon \mid x_t]}{\sqrt{\bar\alpha_t}}. $$
+#
+# In the last row of {numref}`fig-b2-sees` many digits fit. So the guess of the noise looks right, but $\hat x_0$ is no 7.
 #
 # ## Sampling: take a little of the noise away
 #
-# Very many digits fit pure noise, and their mean is a cloud. So we go a short way towards it, and look again. Then fewer digits fit, and the guess is mostly sharper.
+# Very many digits fit pure noise, and their mean is a cloud. So we go a short way towards it, and look again: the new image has less noise, so fewer digits fit it.
+
+# %% tags=["remove-input"]
+looked = [timesteps[i * len(path) // 4] for i in range(4)]
+counts = []
+for t in looked:
+    alpha_bar = schedule.at(t).item()
+    x = images[timesteps.index(t)][:1] / alpha_bar**0.5
+    sorted_weights = (
+        posterior(x, (1 - alpha_bar) / alpha_bar, train_digits)[0]
+        .sort(descending=True)
+        .values
+    )
+    counts.append(int((sorted_weights.cumsum(0) < 0.9).sum()) + 1)
+Markdown(
+    f"In {{numref}}`fig-b2-trajectory`, 90 % of the weight lies on {counts[0]:,} of the 60,000 digits at $t = {looked[0]}$, "
+    + ", ".join(
+        f"on {n:,} at $t = {t}$" for t, n in list(zip(looked, counts, strict=True))[1:]
+    )
+    + "."
+)
 
 # %% mystnb={"figure": {"caption": "One step, from $t = 149$ to $t' = 99$ so that it can be seen: the image; the guess; the two mixed; and the mixture with fresh noise. Seed 0.", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
 i = len(path) // 2
@@ -336,7 +359,8 @@ Markdown(
     f"- **The guess** $\\hat x_0$, times $a = {of_x0:.2f}$, brings more of the digit. In $x_{{{t}}}$ the digit has the factor {at_t.sqrt():.2f}. If the guess is right, the sum has ${of_x0:.2f} + {of_x:.2f} \\cdot {at_t.sqrt():.2f} = {kept:.2f} = \\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$ of it.\n"
     f"- **The image** $x_t$, times $b = {of_x:.2f}$, keeps a part of what is there. Its noise has the factor {before:.2f}, and then only ${of_x:.2f} \\cdot {before:.2f} = {stays:.2f}$.\n"
     f"- **Fresh noise** $z \\sim \\mathcal N(0, I)$, times $\\sqrt{{\\tilde\\beta}} = {of_z:.2f}$, adds what is missing: $\\sqrt{{{stays:.2f}^2 + {of_z:.2f}^2}} = {left.sqrt():.2f} = \\sqrt{{1 - \\bar\\alpha_{{{t_prev}}}}}$.\n\n"
-    f"So $x_{{{t_prev}}}$ has what (N.1) asks for, like the images of the training."
+    f"If the guess is right, $x_{{{t_prev}}}$ has what (N.1) asks for, like the images of the training. "
+    "That alone would leave one of the three factors free. The DDPM paper takes those by which the noise came in, as the box below derives; DDIM {cite:p}`song2021` takes others."
 )
 
 # %% [markdown]
@@ -474,7 +498,7 @@ grid(list(rows.values()), labels=list(rows))
 #
 # For {numref}`fig-b2-fid` we drew a thousand for each number. Their **spread** is the standard deviation of each pixel over the samples, averaged over the pixels.
 
-# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors. Right: spread. Dashed: real digits. $\\beta$ at 10, 50 and 300 steps only. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left, on a logarithmic axis: with beta tilde the distance is nearly flat, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and more than ten times as large at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors; an arrow marks a point above the plot. Right: spread. Dashed: real digits. $\\beta$ at 10, 50 and 300 steps only. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left: with beta tilde the distance falls a little from 10 steps to 300, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and far above the plot at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 for way, label in {"beta tilde": r"$\tilde\beta$", "beta": r"$\beta$"}.items():
     rows = [row for row in drawn if row["way"] == way]
@@ -488,7 +512,10 @@ for ax, name in (left, "fid"), (right, "spread"):
     ax.set(xscale="log", xlabel="sampling steps")
     ax.set_xticks([10, 25, 50, 100, 300], [10, 25, 50, 100, 300])
     ax.minorticks_off()
-left.set(ylabel="Fréchet distance", yscale="log", ylim=(10, 4000))
+top = 320  # one of beta's is far above
+highest = max(row["fid"] for row in drawn if row["way"] == "beta")
+left.annotate(f"↑ {highest:,.0f}", (10, top), (10.5, 0.93 * top), color="C1")
+left.set(ylabel="Fréchet distance", ylim=(0, top))
 right.set(ylabel="spread", ylim=(0.14, 0.21))
 left.legend()
 plt.show()
@@ -497,7 +524,7 @@ plt.show()
 many, ten = (rows_of["beta tilde", steps] for steps in (300, 10))
 Markdown(
     f"**By the distance (left), 10 steps with $\\tilde\\beta$ are only somewhat worse than 300:** {ten['fid']:.0f} and {many['fid']:.0f} (a difference of {change(many, ten)}). "
-    f"So the number of steps is not what keeps the samples far from real digits ({real['fid']:.0f}). [What limits B2](b2_limits.ipynb) makes them better by other means.\n\n"
+    f"So the number of steps is not what keeps the samples far from real digits ({real['fid']:.0f}). [What limits B2](b2_limits.ipynb) makes them better by other means. The ten digits of {{numref}}`fig-b2-steps` look worse with 10 steps than this says, but ten are few.\n\n"
     f"**But with 10 steps the spread is smaller (right):** {ten['spread']:.3f}. With 300 it is {many['spread']:.3f}, and real digits have {real['spread']:.3f}.\n\n"
     "One reason is that the guess is at best a mean. An exact step would draw one of the digits that fit, by their weights, and use it as $\\hat x_0$. With an ideal network (N.3) takes their mean, and so loses how they differ. "
     "In steps of one timestep little is lost, in long ones more, even where every guess is exactly the mean (first box below).\n\n"
@@ -505,7 +532,7 @@ Markdown(
 )
 
 # %% [markdown]
-# The DDPM paper also names the larger variance $\beta$ (orange). With 10 steps it is too large: grains of noise stay (last row of {numref}`fig-b2-steps`).
+# The DDPM paper also names the larger variance $\beta$ (orange). With 10 steps it is too large: grains of noise stay (last row of {numref}`fig-b2-steps`), and they count as spread too.
 
 # %% mystnb={"code_prompt_show": "The spread where every guess is exactly the mean"} tags=["remove-input", "hide-output"]
 longer = Schedule.linear(1e-4, 0.02, T=1000)
