@@ -5,13 +5,15 @@ thing alone, their mixture, what becomes of it from several timesteps on, and th
 judge looks for the far thing in the picture blurred by 3 pixels, and for the near one in the picture as it
 is; benchmarks/results/hybrids.json has the ranks of both right names.
 
-Seed 0 of all pairs becomes a sheet of numbered pictures for each start of SHEETS, in models/emoji64/naming.
-`--count` counts the answers in naming/hybrids-START-*.txt: those of vision-language models, asked afresh,
-that saw one sheet only and named one thing a picture, or two ("NUMBER: thing; thing").
+Seed 0 of all pairs becomes two sheets of numbered pictures for each way of SHEETS, in models/emoji64/naming:
+hybrids-WAY-near.png as they are, and hybrids-WAY-far.png blurred. `--count` counts the answers in
+hybrids-WAY-near-*.txt and hybrids-WAY-far-*.txt: those of vision-language models, asked afresh, that saw one
+sheet only and named one thing a picture, or near also two ("NUMBER: thing; thing").
 """
 
 import argparse
 import json
+from itertools import product
 
 from tqdm import tqdm
 
@@ -50,7 +52,7 @@ PAIRS = [
 SEEDS = range(4)
 SIGMA, GAMMA = 2.0, 7.0
 STARTS = (210, 390, 570, 780, 990)  # timesteps; at the last one nothing is left of the mixture
-SHEETS = ("mixture", "210", "390", "990")
+SHEETS = ("alone", "mixture", "210", "390", "990")
 blurred = low_pass(3.0)
 
 
@@ -86,22 +88,28 @@ def measured(model, judge):
         pictures = drawn(model, PAIRS, [seed] * len(PAIRS))
         for name, some in pictures.items():
             found.setdefault(name, {})[seed] = ranks(judge, PAIRS, some)
-            if seed == 0 and name in SHEETS:
-                order = shuffled(len(PAIRS))
-                numbers = [str(i + 1) for i in range(len(order))]
-                sheet(OUT / f"hybrids-{name}.png", some[order], numbers, columns=10)
+        if seed == SEEDS[0]:
+            draw_sheets(pictures)
     return found
 
 
-def seen(answers, pairs):
-    """Whether the far and the near thing of each pair are among what was named; answers in shuffled order."""
+def draw_sheets(pictures):
+    """Both sheets for each way of SHEETS, from what `drawn` returns; "alone" is each thing alone."""
+    order = shuffled(len(PAIRS))
+    numbers = [str(i + 1) for i in range(len(order))]
+    for way in SHEETS:
+        near, far = (pictures[thing if way == "alone" else way] for thing in ("near", "far"))
+        for name, some in {"near": near, "far": blurred(far).clamp(-1, 1)}.items():
+            sheet(OUT / f"hybrids-{way}-{name}.png", some[order], numbers, columns=10)
+
+
+def seen(answers, names):
+    """Whether each name is among what was named; the answers are in shuffled order."""
     synonyms = json.loads(SYNONYMS.read_text())
-    found = [None] * len(pairs)
-    for number, index in enumerate(shuffled(len(pairs)), 1):
+    found = [False] * len(names)
+    for number, index in enumerate(shuffled(len(names)), 1):
         things = answers.get(number, "").split(";")
-        found[index] = [
-            any(right(thing, name, synonyms) for thing in things) for name in pairs[index]
-        ]
+        found[index] = any(right(thing, names[index], synonyms) for thing in things)
     return found
 
 
@@ -116,11 +124,13 @@ def main():
         store(FILE, {"sha256": sha256, "pairs": PAIRS, "ranks": found}, indent=None)
         return
     record = json.loads(FILE.read_text())
-    record["seen"] = {}
-    for start in SHEETS:
-        for path in sorted(OUT.glob(f"hybrids-{start}-*.txt")):
-            record["seen"].setdefault(start, []).append(both := seen(read_answers(path), PAIRS))
-            print(path.name, "far, near:", *map(sum, zip(*both, strict=True)))
+    names = dict(zip(("far", "near"), zip(*PAIRS, strict=True), strict=True))
+    record["seen"] = {way: {} for way in SHEETS}
+    for way, thing in product(SHEETS, names):
+        paths = sorted(OUT.glob(f"hybrids-{way}-{thing}-*.txt"))
+        found = [seen(read_answers(path), names[thing]) for path in paths]
+        print(way, thing, *map(sum, found))
+        record["seen"][way][thing] = found
     store(FILE, record, indent=None)
 
 

@@ -186,7 +186,7 @@ grid(
 # **Why is the first $\hat x_0$ a blur?** Many clean pictures can lead to the same $x_t$, each with its own noise. The guess of the noise with the smallest mean squared error is the average of these noises, weighted by how probable each is ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
 # For a given $x_t$, (N.2) is linear in the noise. So the average noise gives the average picture.
 #
-# At $t = 990$ both $\hat x_0$ are nearly the same pale flower: the prompt is known, but the noise says hardly more. At $t = 945$ one has red petals on top.
+# At $t = 990$ both $\hat x_0$ are nearly the same pale flower: the prompt is known, but $x_t$ says hardly more. At $t = 945$ one has red petals on top.
 #
 # ## One loop
 #
@@ -194,10 +194,10 @@ grid(
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). With them, picture and noise get the factors that belong to $t'$, if $\hat x_0$ is right.
+# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$: they reverse a step in which noise came in ([1.4](part_a/a1_4_iterative_denoising.ipynb)). That step was random, so its reverse is random too; hence $z$. With them, picture and noise get the factors that belong to $t'$, if $\hat x_0$ is right. (There are loops without fresh noise, with other numbers: 1.4 shows DDIM.)
 
-# %% mystnb={"figure": {"caption": "One step, from $t = 495$ to $t' = 450$, of the first flower in {numref}`fig-index-predicts` (seed 0). Each picture is shown before it is multiplied by the number above it.", "name": "fig-index-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a soft red and white flower without noise; the same flower under noise; noise alone; and the sum, the flower under a little less noise."}} tags=["remove-input"]
-k = len(timesteps) // 2
+# %% mystnb={"figure": {"caption": "One step, from $t = 720$ to $t' = 675$, of the first flower in {numref}`fig-index-predicts` (seed 0). Each picture is shown before it is multiplied by the number above it.", "name": "fig-index-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a soft red and white flower without noise; noise in which it can hardly be seen; noise alone; and the sum, the flower under a little less noise."}} tags=["remove-input"]
+k = by_profile(6, 1)
 t, t_prev = timesteps[k : k + 2]
 one, none = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
 a, b, rest = (
@@ -272,7 +272,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # Apart from settings such as $\gamma$, three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. Above: what is given; below: the result. The last two show one result in two ways: upright and upside down; sharp and blurred by 3 pixels. $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; the last two in 33 steps. Prompts (see the table) and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; a frog's face in dark lines on green, and the same blurred, a green apple with a leaf."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop. Above: what is given; below: the result. The last two show one result in two ways: upright and upside down; sharp and blurred by 3 pixels. $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; the last two in 33 steps. Prompts (see the table) and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; a skull in dark lines on red and white, and the same blurred, a red mushroom with white spots."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -283,12 +283,12 @@ filled = inpaint(model, asked, mushroom, mask, [0], timesteps=timesteps)
 finer = by_profile(strided_timesteps(990, 30), timesteps)
 both = visual_anagram(model, ["a strawberry", "a watermelon"])
 fruit = generate(model, both, [1], finer)
-asked = ["a green apple", "a frog with black outlines"]
+asked = ["a mushroom", "a skull with black outlines"]
 late = by_profile(full=MERGE, fast=2)
-frog = hybrid_image(model, asked, [0], i_start=late, timesteps=finer).clamp(-1, 1)
+both = hybrid_image(model, asked, [0], i_start=late, timesteps=finer).clamp(-1, 1)
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), fruit, frog]
-below = [x[:1].cpu(), edited, filled, FLIP.apply(fruit), low_pass(3.0)(frog)]
+above += [mushroom[None] * (1 - mask), fruit, both]
+below = [x[:1].cpu(), edited, filled, FLIP.apply(fruit), low_pass(3.0)(both)]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],
@@ -303,7 +303,7 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # | an edit ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)) | a picture with noise | about "a house" | nothing |
 # | a hole ([1.7.2](part_a/a1_7_2_inpainting.ipynb)) | noise | about "a mushroom" | the picture outside the hole, with the noise that belongs to $t'$ |
 # | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about "a strawberry"; with the picture turned, about "a watermelon"; turn that answer back, and take the mean | nothing |
-# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | pictures of both prompts, mixed, with a little noise | about "a green apple" and "a frog with black outlines"; take the large shapes of the first answer and the details of the second | nothing |
+# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | pictures of both prompts, mixed, with a little noise | about "a mushroom" and "a skull with black outlines"; take the large shapes of the first answer and the details of the second | nothing |
 #
 # ## The two parts
 #

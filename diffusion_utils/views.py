@@ -122,7 +122,8 @@ def mixed(pictures, *sigmas):
 
     sigmas: as for `bands`. Source: Oliva, Torralba & Schyns 2006, https://doi.org/10.1145/1141911.1141919.
     """
-    return sum(band(x) for band, x in zip(bands(*sigmas), pictures, strict=True)).clamp(-1, 1)
+    parts = zip(bands(*sigmas), pictures, strict=True)
+    return sum(band(x) for band, x in parts).clamp(-1, 1)
 
 
 def pattern_strength(image):

@@ -209,13 +209,35 @@ def test_each_way_to_look_at_a_picture_has_its_own_right_name():
 
 def test_answers_are_counted_for_the_pairs_in_shuffled_order():
     """The 1st number stands below the picture of the pair that is shuffled to the first place."""
-    both = [("frog", "owl"), ("halloween pumpkin", "owl"), ("sun", "owl")]
+    names = ["frog", "halloween pumpkin", "sun"]
     order = emoji64_sheets.shuffled(3)
-    said = ["A frog", "jack-o-lantern; an owl", "cat; owl; sun"]
+    said = ["A frog", "owl; jack-o-lantern", "sunflower"]
     answers = {i + 1: said[k] for i, k in enumerate(order)}
-    assert hybrids.seen(answers, both) == [[True, False], [True, True], [True, True]]
+    assert hybrids.seen(answers, names) == [True, True, False]
     del answers[1 + order.index(1)]
-    assert hybrids.seen(answers, both)[1] == [False, False]
+    assert hybrids.seen(answers, names) == [True, False, False]
+
+
+def test_a_sheet_shows_a_near_thing_as_it_is_and_a_far_one_blurred(monkeypatch):
+    """Numbered pictures, each as bright as its pair, with a pattern that a blur takes away."""
+    n = len(hybrids.PAIRS)
+    stripes = (torch.arange(64) % 2 - 0.5).expand(n, 3, 64, 64)
+    light = torch.linspace(-0.5, 0.5, n)[:, None, None, None]
+    pictures = {way: light + stripes for way in (*hybrids.SHEETS, "far", "near")}
+    del pictures["alone"]
+    sheets = {}
+    monkeypatch.setattr(
+        hybrids, "sheet", lambda path, *rest, columns: sheets.update({path.name: rest})
+    )
+    hybrids.draw_sheets(pictures)
+    ways = [(way, thing) for way in hybrids.SHEETS for thing in ("far", "near")]
+    assert set(sheets) == {f"hybrids-{way}-{thing}.png" for way, thing in ways}
+    for name, (shown, numbers) in sheets.items():
+        assert numbers[:2] == ["1", "2"] and len(numbers) == n
+        middle = shown[..., 16:48, 16:48]
+        order = middle.mean((1, 2, 3)).argsort().argsort().tolist()
+        assert order == emoji64_sheets.shuffled(n)
+        assert (middle.std() > 0.5) == ("near" in name)
 
 
 def test_answers_count_only_for_the_sheet_that_was_seen(tmp_path):
@@ -265,7 +287,7 @@ def test_hybrids_are_drawn_from_each_start(monkeypatch):
     mean = {name: round(x.mean().item(), 3) for name, x in found.items()}
     starts = {str(t): t / 1000 for t in hybrids.STARTS}
     assert mean == {"far": 0.5, "near": -0.25, "mixture": 0.5} | starts
-    assert set(hybrids.SHEETS) <= set(mean)
+    assert set(hybrids.SHEETS) - {"alone"} <= set(mean)
 
 
 def test_the_far_thing_of_a_hybrid_is_looked_for_in_the_blurred_picture(monkeypatch):
