@@ -117,7 +117,7 @@ plt.show()
 # The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. For the lower row, a network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, and asks again. Network and loop together are a **diffusion model**.
 #
-# The lower row starts where the upper one ends. Hardly anything of the first boat is left there, so the loop ends at another boat. The noise decides which boat comes out. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji ([appendix](appendix/emoji64.ipynb)).
+# The lower row starts where the upper one ends. Hardly anything of the first boat is left there, so the loop ends at another boat. Which boat comes out depends on the noise. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji ([appendix](appendix/emoji64.ipynb)).
 #
 # ## What the alphas do
 #
@@ -153,7 +153,7 @@ assert 0.005 < (1 - schedule.alpha_bar[0]).sqrt() < 0.01
 #
 # $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
 #
-# on average over pictures, timesteps and noises. (Part A's network gives each timestep another weight, which leaves the best guess the same: [1.3](part_a/a1_3_one_step_denoising.ipynb).)
+# on average over pictures, timesteps and noises. (In the training of Part A's network each timestep has another weight in this mean, which leaves the best guess the same: [1.3](part_a/a1_3_one_step_denoising.ipynb).)
 #
 # Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result, $\hat x_0$ ("x zero hat"), is the clean picture that the network sees:
 #
@@ -190,7 +190,7 @@ grid(
 #
 # ## One loop
 #
-# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$. The mixture of $\hat x_0$ and $x_t$ has less noise than belongs to $t'$, so the step also adds fresh noise $z$:
+# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$. Each step makes $x_t$ fit fewer flowers. So the next average is over fewer, and sharper, as {numref}`fig-index-predicts` shows from left to right. The mixture of $\hat x_0$ and $x_t$ has less noise than belongs to $t'$, so the step also adds fresh noise $z$:
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
 #
@@ -217,8 +217,8 @@ seen, later = (schedule.at(s).sqrt().item() for s in (t, t_prev))
 assert abs(a + b * seen - later) < 1e-5
 Markdown(
     f"From $t = {t}$ to {t_prev} ({{numref}}`fig-index-step`) $a$ is {a:.3f}, $b$ is {b:.3f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.3f}.\n\n"
-    f"* **Picture.** In $x_t$ its factor is {seen:.3f}. The first two terms add up to ${a:.3f} + {b:.3f} \\cdot {seen:.3f} = {later:.3f}$, which is $\\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$.\n"
-    f"* **Noise.** In $x_t$ its factor is {before:.3f}, so in $b\\,x_t$ it is ${b:.3f} \\cdot {before:.3f} = {b * before:.3f}$. At {t_prev} it should be {after:.3f}. Fresh noise fills the gap, as the variances of independent noises add up: ${b * before:.3f}^2 + {rest:.3f}^2 \\approx {after:.3f}^2$."
+    f"* **Picture.** In $x_t$ its factor is {seen:.3f}. The first two terms add up to ${a:.3f} + {b:.3f} \\cdot {seen:.3f} \\approx {later:.3f}$, which is $\\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$.\n"
+    f"* **Noise.** In $x_t$ its factor is {before:.3f}, so in $b\\,x_t$ it is ${b:.3f} \\cdot {before:.3f} \\approx {b * before:.3f}$. At {t_prev} it should be {after:.3f}. Fresh noise fills the gap, as the variances of independent noises add up: ${b * before:.3f}^2 + {rest:.3f}^2 \\approx {after:.3f}^2$."
 )
 
 # %% [markdown]
@@ -259,7 +259,7 @@ grid([unit_range(x)], titles=names.split(", "), size=1.1)
 #
 # The same loop with another network draws digits:
 
-# %% mystnb={"figure": {"caption": "Part B: a sample of each digit from a network trained on handwritten ones, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 9, 30 steps. Not selected: the five is broken.", "name": "fig-index"}, "image": {"alt": "A row of ten generated handwritten digits, zero to nine; the five is small and broken."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Part B: a sample of each digit from a network trained on handwritten ones, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 9, 30 steps. Not selected: the five is broken, the six is open.", "name": "fig-index"}, "image": {"alt": "A row of ten generated handwritten digits, zero to nine; the five is small and broken."}} tags=["remove-input"]
 networks, _ = released("b3")
 net, digits = networks[max(networks)], torch.arange(10)
 T = MNIST_SCHEDULE.T

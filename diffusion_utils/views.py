@@ -118,10 +118,7 @@ def bands(*sigmas):
 
 
 def mixed(pictures, *sigmas):
-    """One band of each picture, the coarsest first: (B, C, H, W) each -> same, clipped to [-1, 1].
-
-    sigmas: as for `bands`. Source: Oliva, Torralba & Schyns 2006, https://doi.org/10.1145/1141911.1141919.
-    """
+    """One band of each picture (B, C, H, W), the coarsest first, clipped. Oliva et al. 2006."""
     parts = zip(bands(*sigmas), pictures, strict=True)
     return sum(band(x) for band, x in parts).clamp(-1, 1)
 

@@ -87,12 +87,12 @@ timesteps = by_profile(
 i_start = by_profile(full=MERGE, fast=2)  # t = 210
 measured = json.loads((ROOT / "benchmarks/results/hybrids.json").read_text())
 
-# %% mystnb={"figure": {"caption": "Three hybrids of 64x64 pixels at four sizes. From afar: \"a green apple\", \"a mushroom\" and \"a dog face\"; from close by: \"a frog\", \"a skull\" and \"a skull\", each \"with black outlines\". Seed 0, $\\gamma = 7$, bands split at $\\sigma = 2$ pixels and merged from $t = 210$ on, as explained below. The pairs were chosen.", "name": "fig-a19-strip"}, "image": {"alt": "Three rows of one picture four times, each half as large as the one before. Above, the largest is a frog's face in dark lines on green, with two round eyes and a wide mouth; the small ones look like a green apple with a leaf. In the middle, a skull in dark lines on red and white; small, a red mushroom with white spots. Below, a skull in dark lines on brown and white; small, a dog with brown ears."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three hybrids of 64x64 pixels at four sizes. From afar: \"a green apple\", \"a mushroom\" and \"a lemon\"; from close by: \"a frog\", \"a skull\" and \"a snail\", each \"with black outlines\". Seeds 0, 0 and 1, $\\gamma = 7$, bands split at $\\sigma = 2$ pixels and merged from $t = 210$ on, as explained below. Pairs and seeds were chosen.", "name": "fig-a19-strip"}, "image": {"alt": "Three rows of one picture four times, each half as large as the one before. Above, the largest is a frog's face in dark lines on green, with two round eyes and a wide mouth; the small ones look like a green apple with a leaf. In the middle, a skull in dark lines on red and white; small, a red mushroom with white spots. Below, a snail in dark lines on yellow, with two feelers; small, a lemon with a green leaf."}} tags=["hide-input"]
 ending = " with black outlines"
-fars = ["a green apple", "a mushroom", "a dog face"]
-nears = ["a frog" + ending, "a skull" + ending, "a skull" + ending]
+fars = ["a green apple", "a mushroom", "a lemon"]
+nears = ["a frog" + ending, "a skull" + ending, "a snail" + ending]
 both = {"sigmas": (2.0,), "i_start": i_start, "timesteps": timesteps}
-lead = hybrid_image(model, [fars, nears], [0] * 3, **both)
+lead = hybrid_image(model, [fars, nears], [0, 0, 1], **both)
 
 
 def small(x, scale):
@@ -106,14 +106,14 @@ strip = torch.stack([small(lead.clamp(-1, 1), scale) for scale in sizes.values()
 grid([unit_range(row) for row in strip], titles=list(sizes), size=1.6)
 
 # %% [markdown]
-# Large, the lines draw a frog's face and two skulls. Small, the lines are gone, and an apple, a mushroom and a dog are left. Step back, or squint: the large pictures change too. Thin lines are then smaller than what the eye can tell apart, as if the picture were blurred.
+# Large, the lines draw a frog's face, a skull and a snail. At an eighth of the size the lines are gone, and an apple, a mushroom and a lemon are left. Step back, or squint: the large pictures change too. Thin lines are then smaller than what the eye can tell apart, as if the picture were blurred.
 #
 # ```{live} hybrid
 # ```
 #
 # ## The idea
 #
-# *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph (its low frequencies) with the fine parts of another (its high frequencies). Our model draws both pictures itself. "With black outlines" names a style of its training drawings, in which lines say what the thing is:
+# *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph (its low frequencies) with the fine parts of another (its high frequencies). Our model draws both pictures itself, one from a **far prompt** and one from a **near prompt**. "With black outlines" names a style of its training drawings, in which lines say what the thing is:
 
 # %% mystnb={"figure": {"caption": "How the second hybrid of {numref}`fig-a19-strip` is made. Each thing is drawn alone; its coarse or fine band is kept (the fine one is shown around grey); their sum is the mixture; noised to $t = 210$ and denoised, the mixture becomes one picture. $\\sigma = 2$, $\\gamma = 7$, seed 0.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a red mushroom with white spots, an arrow named blur, the same blurred. Below: a skull in black lines, an arrow named minus blur, its lines on grey. Both lead to the mixture, the skull's lines on the blurred mushroom. An arrow named noise, then denoise, leads to nearly the same picture, in which the red haze has become areas with edges."}} tags=["hide-input"]
 far, near = "a mushroom", "a skull" + ending
@@ -150,8 +150,6 @@ assert torch.allclose((coarse(one) + fine(other)).clamp(-1, 1), mixture, atol=1e
 #
 # ```{literalinclude} ../../diffusion_utils/views.py
 # :pyobject: mixed
-# :start-at: parts =
-# :dedent:
 # ```
 #
 # **Merge.** The mixture is still two pictures, one laid over the other. So we add noise to it, up to $t = 210$, and denoise it, as in [1.7](a1_7_image_to_image.ipynb). In each step we ask the model about both prompts, and take one band of each answer. This sum is that of *Factorized Diffusion* {cite:p}`geng2024b`:
@@ -159,7 +157,9 @@ assert torch.allclose((coarse(one) + fine(other)).clamp(-1, 1), mixture, atol=1e
 # $$ \epsilon_c = f_{\text{low}}(\epsilon_1) + f_{\text{high}}(\epsilon_2) \tag{A.3} $$
 #
 # * $\epsilon_1$ is the estimate of the noise for the far prompt, $\epsilon_2$ that for the near prompt.
-# * $\epsilon_c$ takes the place of the estimate with a prompt in guidance, (N.6) of [1.6](a1_6_guidance.ipynb), with $\gamma = 7$.
+# * $\epsilon_c$ is guided as in [1.6](a1_6_guidance.ipynb): the loop uses $\epsilon_u + \gamma\,(\epsilon_c - \epsilon_u)$ with $\gamma = 7$, where $\epsilon_u$ belongs to the empty prompt.
+#
+# By (N.2), adding bands of noise adds the same bands of the clean pictures $\hat x_0$. So in each step the guess is a mixture again, of what the model sees with both prompts.
 #
 # In code, with `alone` for the two pictures, and with `low, high = bands(2.0)`:
 #
@@ -208,7 +208,7 @@ grid(
 )
 
 # %% [markdown]
-# The colours of the mixture end in a haze. From $t = 210$ on most of the haze is gone, and the lines are where they were; we chose this timestep by eye. From $t = 570$ on the lines follow the colours: the mushroom has an outline of its own, and the skull fades. From noise, this pair and the frog still work. But for most pairs the near thing is then lost. Why?
+# The colours of the mixture end in a haze. From $t = 210$ on most of the haze is gone, and the lines are where they were; we chose this timestep by eye. From $t = 570$ on the lines follow the colours: the mushroom gets an outline of its own, and the skull fades. From noise another skull comes, which the cap and its spots make up, and a frog with teeth. But for most pairs the near thing is then lost. Why?
 
 # %% mystnb={"figure": {"caption": "What the model sees on the way, $\\hat x_0$ for the far prompt \"a coconut\" (above) and for the near prompt \"a monkey face with black outlines\" (below), each guided with $\\gamma = 7$. (A.3) from noise, $\\sigma = 2$, seed 0.", "name": "fig-a19-why"}, "image": {"alt": "Two rows of six. Above: half a coconut at all timesteps, at the end with many lines. Below: a monkey's face in colours at the first three timesteps; then the face gets a brown rim, and from the fifth picture on it is a coconut with lines too."}} tags=["hide-input"]
 both_prompts = ["a coconut", "a monkey face" + ending]
@@ -237,9 +237,9 @@ grid(
 )
 
 # %% [markdown]
-# At first each prompt sees its own thing. But both look at the same image $x_t$, and its coarse band comes from the far prompt alone. So more and more, $x_t$ has the areas of a coconut. The near prompt sees them too: at $t = 570$ the monkey has a brown rim, and at 390 it is a coconut with lines. A mixture has the lines of the near thing before this can happen.
+# At first each prompt sees its own thing. But both look at the same image $x_t$, and its coarse band comes from the far prompt alone. So more and more, $x_t$ has the areas of a coconut. The near prompt sees them too: at $t = 570$ rings surround the monkey's face, and at 390 its guess is a coconut with lines. A mixture has the lines of the near thing from the start.
 #
-# **How often are both seen?** We drew 60 pairs, one picture each, not selected, and had vision-language models name them:
+# **How often are both seen?** We chose 60 pairs by hand, drew one picture of each, and had all of them named:
 
 # %% tags=["hide-input"]
 named = measured["seen"]
@@ -264,17 +264,25 @@ table(
     ["", "far", "near", "both"],
     "In how many of 60 pairs the right thing was named, by two readers each (a vision-language model, asked afresh for each sheet). "
     "Far: in the picture blurred by 3 pixels, one name. Near: in the picture as it is, one name or two. Both: the first readers together / the second ones. "
-    "The pairs were chosen by hand. From python -m benchmarks.hybrids.",
+    "No picture was selected. From python -m benchmarks.hybrids.",
 )
 
 # %% tags=["remove-input"]
 near_seen = {way: sum(map(sum, named[way]["near"])) for way in ways}
 assert sorted(near_seen.values(), reverse=True) == [*near_seen.values()]
+
+
+def judged_near(way):
+    """The share of near things that the judge names, of all pairs and seeds."""
+    ranks = sum(measured["ranks"][way].values(), [])
+    return f"{sum(near == 1 for _, near in ranks) / len(ranks):.0%}"
+
+
 both_seen = {way: counts(way)[2].replace(" / ", " and ") for way in ways}
 Markdown(
-    f"Merged from $t = 210$ on, both things are named in {both_seen['210']} of the 60 pairs; from noise, in {both_seen['990']}. "
-    "The far thing is mostly named. The more noise the mixture gets, the fewer near things are. "
-    "The *judge* of [1.5](a1_5_sampling.ipynb) sees it otherwise: it seldom names a near thing, in whatever way the hybrid was made."
+    f"Both things are named most often in the plain mixture, {both_seen['mixture']} times of 60. Merging from $t = 210$ on takes the haze away, and costs some of that: {both_seen['210']}. From noise, {both_seen['990']} are left. "
+    "The far thing is mostly named; the more noise the mixture gets, the fewer near things are. "
+    f"The *judge* of [1.5](a1_5_sampling.ipynb), a network that has learned drawings of a single thing, seldom names a near thing: in {judged_near('210')} of the merged pictures, and in {judged_near('990')} of those from noise."
 )
 
 # %% mystnb={"code_prompt_show": "What the judge names"} tags=["remove-input", "hide-output"]
@@ -328,13 +336,13 @@ for thing in ("owl", "wolf", "butterfly"):
     assert readings(thing, "210")[0] == 0
 assert readings("owl", "alone")[0] == readings("owl", "alone")[1]
 Markdown(
-    f"**It depends on the near thing.** In the merged pictures, both readers named the skull in all of its {readings('skull', '210')[1] // 2} pairs, and the turtle, the crab and the snail in all of their {readings('snail', '210')[1] // 2} pairs each. "
+    f"**It depends on the near thing.** In the merged pictures, both readers named the skull in all of its {readings('skull', '210')[1] // 2} pairs (it is the same drawing each time), and the turtle, the crab and the snail in all of their {readings('snail', '210')[1] // 2} pairs each. "
     f"Neither ever named the owl ({readings('owl', '210')[1] // 2} pairs), the wolf or the butterfly ({readings('wolf', '210')[1] // 2} pairs each). "
     "Both named every owl where it is drawn alone. But there it has its own colours. They lie in the coarse band, which the hybrid takes from the far thing, and the lines that are left do not say what it is."
 )
 
 # %% [markdown]
-# **The width must fit.** A panda (far) and a skull (near), the bands split at three widths $\sigma$:
+# **The width must fit.** Here are a panda (far) and a skull (near), with bands split at three widths:
 
 
 # %% mystnb={"figure": {"caption": "A panda (far) and a skull (near), bands split at three widths $\\sigma$: as it is (above) and blurred by 3 pixels (below). Merged from $t = 210$ on, $\\gamma = 7$, seed 0.", "name": "fig-a19-wide"}, "image": {"alt": "Three pictures above, blurred versions below. On the left a plain panda; in the middle a skull in lines with the panda's grey ears; on the right a skull. Blurred, the first two are pandas, the last is a pale oval with two dark spots."}} tags=["hide-input"]
@@ -354,6 +362,8 @@ grid(
 # %% [markdown]
 # At $\sigma = 0.5$ nearly everything lies in the coarse band, and there is only a panda. At $\sigma = 8$ the coarse band holds only broad areas of colour, and the blurred picture is no panda any more. At $\sigma = 2$, the coursework's width, one sees a skull with grey ears, and blurred a panda. We tried no other widths here.
 #
+# ## Other filters
+#
 # Two blurs make three bands, for three prompts:
 
 # %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid, \"a halloween pumpkin\" (coarse), \"a panda\" (middle) and \"a skull with black outlines\" (fine), and the same picture blurred by 1.5 and by 4 pixels, the widths at which the bands are split. The panda is hard to find. Merged from $t = 210$ on, $\\gamma = 7$, seed 0.", "name": "fig-a19-triple"}, "image": {"alt": "A skull in dark lines on orange; blurred a little, a face with dark eyes and a dark mouth; blurred much, an orange disc with three dark spots."}} tags=["hide-output", "remove-input"]
@@ -364,8 +374,6 @@ views = torch.cat([triple, low_pass(1.5)(triple), low_pass(4.0)(triple)])
 grid([unit_range(views)], titles=["as it is", "blurred by 1.5", "by 4"], size=1.6)
 
 # %% [markdown]
-# ## Grey and colour
-#
 # Other linear filters can take the place of the bands, if what they let through adds up to the picture {cite:p}`geng2024b`. Let one prompt decide `grey`, the mean of red, green and blue at each pixel, and another the rest, the `colour`:
 
 # %%
@@ -389,7 +397,7 @@ assert torch.allclose(grey(painted) + colour(painted), painted, atol=1e-3)
 assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 
 # %% [markdown]
-# In these three, which we chose, the first prompt draws the thing, though of the ball only a part is in the frame. The second paints it. We did not count how often that works. All start from noise: a colour needs no outline, so it can follow the shape that is there.
+# In these three, which we chose, the first prompt draws the thing, though of the ball only a part is in the frame. The second paints it. We did not count how often that works. They start from noise. That works here, perhaps since a colour can follow the outline that is there.
 #
 # ## Try it
 #
