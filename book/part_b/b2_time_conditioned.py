@@ -210,11 +210,13 @@ grid(
 draw(*unet_plan(network))
 
 # %% tags=["remove-input"]
-largest, count = (
-    sum(p.numel() for p in part.parameters()) for part in (network.unflatten, network)
+largest, count, *for_time = (
+    sum(p.numel() for p in part.parameters())
+    for part in (network.unflatten, network, network.time1, network.time2)
 )
+plain = count - sum(for_time)
 Markdown(
-    f"The network has {count:,} parameters. One layer, `unflatten`, holds {largest / count:.0%} of them."
+    f"The network has {count:,} parameters, {plain:,} without the two blocks for the time. Of these, one layer, `unflatten`, holds {largest / plain:.0%}."
 )
 
 # %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
@@ -310,22 +312,6 @@ Markdown(
 # ## Sampling: take a little of the noise away
 #
 # Very many digits fit pure noise, and their mean is a cloud. So we go a short way towards it, and look again: the new image has less noise, so fewer digits fit it.
-
-# %% tags=["remove-input"]
-looked = [timesteps[i * len(path) // 4] for i in range(4)]
-shares = []
-for t in looked:
-    alpha_bar = schedule.at(t).item()
-    x = images[timesteps.index(t)][:1] / alpha_bar**0.5
-    fit = posterior(x, (1 - alpha_bar) / alpha_bar, train_digits)[0]
-    by_class = torch.stack([fit[labels == digit].sum() for digit in range(10)])
-    order = by_class.argsort(descending=True).tolist()
-    likely = [f"{d} ({by_class[d]:.0%})" for d in order if by_class[d] >= 0.1]
-    shares.append(f"* $t = {t}$: {', '.join(likely)}")
-Markdown(
-    "In the trajectory of {numref}`fig-b2-trajectory` these digits have a tenth of the weight or more:\n\n"
-    + "\n".join(shares)
-)
 
 # %% mystnb={"figure": {"caption": "One step, from $t = 149$ to $t' = 99$ so that it can be seen: the image; the guess; the two mixed; and the mixture with fresh noise. Seed 0.", "name": "fig-b2-step"}, "image": {"alt": "Four squares: a digit in much noise, a clean soft digit, the digit in less noise, and the digit with noise added again."}} tags=["remove-input"]
 i = len(path) // 2
