@@ -118,7 +118,7 @@ def bands(*sigmas):
 
 
 def mixed(pictures, *sigmas):
-    """One band of each picture, clipped: (B, C, H, W) each -> same. Oliva 2006."""
+    """A band of each picture, clipped: (B, C, H, W) -> same. Oliva 2006."""
     parts = zip(bands(*sigmas), pictures, strict=True)
     return sum(band(x) for band, x in parts).clamp(-1, 1)
 
