@@ -204,7 +204,7 @@ columns.append(generate(model, denoise, seeds, timesteps))
 grid(
     [unit_range(row.clamp(-1, 1)) for row in torch.stack(columns, 1)],
     titles=["mixture", *[f"from $t = {t}$" for t in starts], "from noise"],
-    size=1.35,
+    size=1.25,
 )
 
 # %% [markdown]
@@ -319,7 +319,7 @@ blurred = low_pass(3.0)
 rows = [alone[1], merged, blurred(merged), from_noise, blurred(from_noise)]
 labels = ["near alone", "merged", "blurred", "from noise", "blurred"]
 titles = [f"{fill(a, 13)} /\n{fill(b, 13)}" for a, b in some]
-grid([unit_range(row.clamp(-1, 1)) for row in rows], titles, labels, size=1.1)
+grid([unit_range(row.clamp(-1, 1)) for row in rows], titles, labels, size=0.95)
 
 
 # %% tags=["remove-input"]
