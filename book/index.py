@@ -285,10 +285,10 @@ both = visual_anagram(model, ["a strawberry", "a watermelon"])
 fruit = generate(model, both, [1], finer)
 asked = ["a mushroom", "a skull with black outlines"]
 late = by_profile(full=MERGE, fast=2)
-both = hybrid_image(model, asked, [0], i_start=late, timesteps=finer).clamp(-1, 1)
+skull = hybrid_image(model, asked, [0], i_start=late, timesteps=finer).clamp(-1, 1)
 above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), fruit, both]
-below = [x[:1].cpu(), edited, filled, FLIP.apply(fruit), low_pass(3.0)(both)]
+above += [mushroom[None] * (1 - mask), fruit, skull]
+below = [x[:1].cpu(), edited, filled, FLIP.apply(fruit), low_pass(3.0)(skull)]
 grid(
     [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
     titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],

@@ -116,12 +116,11 @@ grid([unit_range(row) for row in strip], titles=list(sizes), size=1.6)
 # *Hybrid images* {cite:p}`oliva2006` mix the coarse parts of one photograph (its low frequencies) with the fine parts of another (its high frequencies). Our model draws both pictures itself, one from a **far prompt** and one from a **near prompt**. "With black outlines" names a style of its training drawings, in which lines say what the thing is:
 
 # %% mystnb={"figure": {"caption": "How the second hybrid of {numref}`fig-a19-strip` is made. Each thing is drawn alone; its coarse or fine band is kept (the fine one is shown around grey); their sum is the mixture; noised to $t = 210$ and denoised, the mixture becomes one picture. $\\sigma = 2$, $\\gamma = 7$, seed 0.", "name": "fig-a19-bands"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a red mushroom with white spots, an arrow named blur, the same blurred. Below: a skull in black lines, an arrow named minus blur, its lines on grey. Both lead to the mixture, the skull's lines on the blurred mushroom. An arrow named noise, then denoise, leads to nearly the same picture, in which the red haze has become areas with edges."}} tags=["hide-input"]
-far, near = "a mushroom", "a skull" + ending
-one, other = (
-    generate(model, prompted(model, prompt), [0], timesteps) for prompt in (far, near)
-)
+pair, seeds = [fars[:2], nears[:2]], [0, 0]  # the second one is shown
+alone = [generate(model, prompted(model, one), seeds, timesteps) for one in pair]
+mixtures = mixed(alone, 2.0)
+(one, other), mixture = (x[1:] for x in alone), mixtures[1:]
 coarse, fine = bands(2.0)
-mixture = mixed([one, other], 2.0)
 above, below, end = 1.4, 0, 0.7
 pictures = {
     (0, above): (one, "far, alone"),
@@ -141,7 +140,8 @@ arrows = [
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
 # %% tags=["remove-cell"]
-same_way = sdedit(model, hybrid(model, [far, near]), mixture, i_start, [0], timesteps)
+asked = [prompts[1] for prompts in pair]
+same_way = sdedit(model, hybrid(model, asked), mixture, i_start, [0], timesteps)
 assert torch.allclose(same_way, lead[1:2], atol=0.05)
 assert torch.allclose((coarse(one) + fine(other)).clamp(-1, 1), mixture, atol=1e-3)
 
@@ -191,10 +191,7 @@ assert torch.allclose((coarse(one) + fine(other)).clamp(-1, 1), mixture, atol=1e
 # The paper and the coursework draw no pictures beforehand. They start from pure noise, and use (A.3) in all steps. The start from a mixture is this book's own. With more noise on the mixture, we come from one to the other:
 
 # %% mystnb={"figure": {"caption": "Two hybrids of {numref}`fig-a19-strip`: the mixture, what (A.3) makes of it from three timesteps on, and (A.3) from noise. $\\sigma = 2$, $\\gamma = 7$, seed 0.", "name": "fig-a19-merge"}, "image": {"alt": "Two rows of five. A frog's face in lines on a green apple with soft edges; from 210 on the green ends more sharply; from 390 on the frog's mouth is a line in the apple; from 570 on and from noise it is a green thing with many lines. A skull in lines on a blurred mushroom; the red gets edges, and the skull's lines move to the edges of the cap; from noise it is a red skull with white spots."}} tags=["hide-input"]
-pair = [fars[:2], nears[:2]]
-denoise, seeds = hybrid(model, pair), [0, 0]
-alone = [generate(model, prompted(model, one), seeds, timesteps) for one in pair]
-mixtures = mixed(alone, 2.0)
+denoise = hybrid(model, pair)
 starts = by_profile(full=[210, 390, 570], fast=[330])
 columns = [mixtures] + [
     sdedit(model, denoise, mixtures, timesteps.index(t), seeds, timesteps)
@@ -210,7 +207,7 @@ grid(
 # %% [markdown]
 # The colours of the mixture end in a haze. From $t = 210$ on most of the haze is gone, and the lines are where they were; we chose this timestep by eye. From $t = 570$ on the lines follow the colours: the mushroom gets an outline of its own, and the skull fades. From noise another skull comes, which the cap and its spots make up, and a frog with teeth. But for most pairs the near thing is then lost. Why?
 
-# %% mystnb={"figure": {"caption": "What the model sees on the way, $\\hat x_0$ for the far prompt \"a coconut\" (above) and for the near prompt \"a monkey face with black outlines\" (below), each guided with $\\gamma = 7$. (A.3) from noise, $\\sigma = 2$, seed 0.", "name": "fig-a19-why"}, "image": {"alt": "Two rows of six. Above: half a coconut at all timesteps, at the end with many lines. Below: a monkey's face in colours at the first three timesteps; then the face gets a brown rim, and from the fifth picture on it is a coconut with lines too."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "What the model sees on the way, $\\hat x_0$ for the far prompt \"a coconut\" (above) and for the near prompt \"a monkey face with black outlines\" (below), each guided with $\\gamma = 7$. (A.3) from noise, $\\sigma = 2$, seed 0.", "name": "fig-a19-why"}, "image": {"alt": "Two rows of six. Above: half a coconut at all timesteps, at the end with many lines. Below: a monkey's face in colours at the first three timesteps; then rings surround the face, and from the fifth picture on it is a coconut with lines too."}} tags=["hide-input"]
 both_prompts = ["a coconut", "a monkey face" + ending]
 noise = generators([0])
 x_T = unit_noise(model.shape, noise).to(model.device)
@@ -270,36 +267,35 @@ table(
 # %% tags=["remove-input"]
 near_seen = {way: sum(map(sum, named[way]["near"])) for way in ways}
 assert sorted(near_seen.values(), reverse=True) == [*near_seen.values()]
+assert len(measured["pairs"]) == 60
 
 
-def judged_near(way):
-    """The share of near things that the judge names, of all pairs and seeds."""
+def judged(way, which):
+    """The share of far (0) or near (1) things that the judge names, of all pairs and seeds."""
     ranks = sum(measured["ranks"][way].values(), [])
-    return f"{sum(near == 1 for _, near in ranks) / len(ranks):.0%}"
+    return f"{sum(rank[which] == 1 for rank in ranks) / len(ranks):.0%}"
 
 
 both_seen = {way: counts(way)[2].replace(" / ", " and ") for way in ways}
 Markdown(
-    f"Both things are named most often in the plain mixture, {both_seen['mixture']} times of 60. Merging from $t = 210$ on takes the haze away, and costs some of that: {both_seen['210']}. From noise, {both_seen['990']} are left. "
+    f"Of the hybrids, both things are named most often in the plain mixture, {both_seen['mixture']} times of 60. Merging from $t = 210$ on takes most of the haze away, and costs some of that: {both_seen['210']}. From noise, {both_seen['990']} are left. "
     "The far thing is mostly named; the more noise the mixture gets, the fewer near things are. "
-    f"The *judge* of [1.5](a1_5_sampling.ipynb), a network that has learned drawings of a single thing, seldom names a near thing: in {judged_near('210')} of the merged pictures, and in {judged_near('990')} of those from noise."
+    f"The *judge* of [1.5](a1_5_sampling.ipynb), a network that has learned drawings of a single thing, seldom names a near thing: in {judged('210', 1)} of the merged pictures, and in {judged('990', 1)} of those from noise."
 )
 
 # %% mystnb={"code_prompt_show": "What the judge names"} tags=["remove-input", "hide-output"]
-rows = []
-for way in ways:
-    ranks = [
-        sum(measured["ranks"][x].values(), [])
-        for x in ("far", "near", way)
-        if x != "alone"
-    ]
-    far, near = (ranks[0], ranks[1]) if way == "alone" else (ranks[2], ranks[2])
-    hits = [[a == 1 for a, _ in far], [b == 1 for _, b in near]]
-    rows.append([ways[way], *(f"{sum(x) / len(x):.0%}" for x in hits)])
 table(
-    rows,
+    [
+        ["each thing alone", judged("far", 0), judged("near", 1)],
+        ["mixture", judged("mixture", 0), judged("mixture", 1)],
+        *(
+            [f"merged from t = {t} on", judged(t, 0), judged(t, 1)]
+            for t in ("210", "390", "570", "780")
+        ),
+        ["from noise", judged("990", 0), judged("990", 1)],
+    ],
     ["", "far", "near"],
-    f"How often the judge of chapter 1.5, a network that names drawings, names far in the blurred picture and near in the picture as it is, of {len(near)} pictures (four seeds). "
+    "How often the judge of chapter 1.5, a network that names drawings, names far in the blurred picture and near in the picture as it is; four seeds of each pair. "
     "It has learned drawings of a single thing.",
 )
 
@@ -335,10 +331,12 @@ for thing in ("skull", "turtle", "crab", "snail"):
 for thing in ("owl", "wolf", "butterfly"):
     assert readings(thing, "210")[0] == 0
 assert readings("owl", "alone")[0] == readings("owl", "alone")[1]
+assert {readings(x, "210")[1] for x in ("turtle", "crab", "snail")} == {6}
+assert readings("wolf", "210")[1] == readings("butterfly", "210")[1]
 Markdown(
-    f"**It depends on the near thing.** In the merged pictures, both readers named the skull in all of its {readings('skull', '210')[1] // 2} pairs (it is the same drawing each time), and the turtle, the crab and the snail in all of their {readings('snail', '210')[1] // 2} pairs each. "
+    f"**It depends on the near thing.** In the merged pictures, both readers named the skull in all of its {readings('skull', '210')[1] // 2} pairs (drawn alone, it is the same skull each time), and the turtle, the crab and the snail in all of their {readings('snail', '210')[1] // 2} pairs each. "
     f"Neither ever named the owl ({readings('owl', '210')[1] // 2} pairs), the wolf or the butterfly ({readings('wolf', '210')[1] // 2} pairs each). "
-    "Both named every owl where it is drawn alone. But there it has its own colours. They lie in the coarse band, which the hybrid takes from the far thing, and the lines that are left do not say what it is."
+    "Both named every owl where it is drawn alone. But there it has its own colours. They lie in the coarse band, which the hybrid takes from the far thing, and the lines alone seem not to say what it is."
 )
 
 # %% [markdown]
@@ -401,7 +399,7 @@ assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 #
 # ## Try it
 #
-# * **More noise.** In the call of `hybrid_image` for {numref}`fig-a19-strip`, write `both | {"i_start": 10}`: the mixtures are then merged from $t = 690$ on. Which of the frog and the skulls can you still find?
+# * **More noise.** In the call of `hybrid_image` for {numref}`fig-a19-strip`, write `**both | {"i_start": 10}`: the mixtures are then merged from $t = 690$ on. Which of frog, skull and snail can you still find?
 # * **A pair of your own.** Add a cell with
 #   ```python
 #   pair = ["a cookie", "a turtle with black outlines"]  # far, near

@@ -200,9 +200,11 @@ grid(
 # :dedent:
 # ```
 #
-# Any guess of the noise gives one of the digit, by solving (N.1) for $x_0$. So both are wrong in the same places:
+# Any guess of the noise gives one of the digit, by solving (N.1) for $x_0$:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
+#
+# So both guesses are wrong in the same places.
 #
 # The network is the U-Net of B1 with $D = 64$ and two more blocks for the time ({numref}`fig-b2-unet`).
 
@@ -257,6 +259,7 @@ for row in shown:
     alpha_bar = schedule.at(row["t"]).item()
     expected = row["noise"] * (1 - alpha_bar) / alpha_bar
     assert np.isclose(row["digit"], expected, rtol=1e-3)
+assert 19 < (1 - schedule.at(299)) / schedule.at(299) < 21  # as the text says
 table(
     [
         [

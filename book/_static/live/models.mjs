@@ -78,14 +78,14 @@ export async function pictureSteps(
   };
   const [none, ...each] = (await Promise.all(["", ...prompts].map(condition))).map(towards);
   const guide = guided(each[0], none, gamma);
-  const onTheWay = [12288, timesteps, schedule, seed];
-  const drawn = (denoise) => generate(denoise, ...onTheWay);
+  const settings = [12288, timesteps, schedule, seed];
+  const drawn = (denoise) => generate(denoise, ...settings);
   return {
     generate: () => drawn(guide),
     sdedit: () => sdedit(guide, image, iStart, timesteps, schedule, seed),
     inpaint: () => inpaint(guide, image, mask, times, timesteps, schedule, seed),
     anagram: () => drawn(visualAnagram(each, none, VIEWS[view], gamma)),
-    hybrid: () => hybridImage(each, none, sigma, gamma, merge(steps), ...onTheWay),
+    hybrid: () => hybridImage(each, none, sigma, gamma, merge(steps), ...settings),
   }[task]();
 }
 
