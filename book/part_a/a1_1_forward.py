@@ -55,6 +55,7 @@ sys.path.insert(0, str(books[0]))
 # %% tags=["remove-input"]
 import matplotlib.pyplot as plt
 import torch
+from IPython.display import Markdown
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
@@ -94,11 +95,13 @@ grid(
 # * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise, but $x_0$ is always the clean picture.
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. Each also weakens the picture: values whose variance is 1 would keep it ("variance preserving" {cite:p}`song2021sde`). The step $t$ weakens the noisy picture $x_{t-1}$ of the step before and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
+# **Why these two factors?** Think of the noise as added in many small steps. Each step also weakens the picture. Step $t$ takes the noisy picture $x_{t-1}$ of the step before and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# (N.1) follows by induction. In step 0, $x_{t-1}$ is the clean picture: (N.1) holds with $\bar\alpha_{-1} = 1$. If (N.1) holds for $x_{t-1}$, put it in:
+# Values of variance 1 keep it, since $(1 - \beta_t) \cdot 1 + \beta_t = 1$ ("variance preserving" {cite:p}`song2021sde`).
+#
+# (N.1) follows by induction. The first step, $t = 0$, begins with the clean picture and makes $\sqrt{1 - \beta_0}\; x_0 + \sqrt{\beta_0}\; \epsilon_0$. This is (N.1) with $\bar\alpha_0 = 1 - \beta_0$. If (N.1) holds for $x_{t-1}$, put it in:
 #
 # $$ x_t = \sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}\; x_0 + \sqrt{(1 - \beta_t)(1 - \bar\alpha_{t-1})}\; \epsilon + \sqrt{\beta_t}\; \epsilon_t. $$
 #
@@ -106,7 +109,7 @@ grid(
 #
 # $$ \bar\alpha_t = (1 - \beta_t)\,\bar\alpha_{t-1} = \prod_{s \le t} (1 - \beta_s). $$
 #
-# The bar stands for this product: (N.1) gets from $x_0$ to $x_t$ in one go. The variance of the noise grows up to almost 1, and the values come to follow its bell curve.
+# The bar stands for this product: (N.1) gets from the clean picture to $x_t$ in one go. With $\beta_0 = 0.1$ and $\beta_1 = 0.2$, for example, $\bar\alpha_1 = 0.9 \cdot 0.8 = 0.72$, and the noise has the variance $0.28$. This variance grows up to almost 1, and the values of the picture come to follow the noise's bell curve.
 
 # %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms (the highest bars of $x_0$ are cut off). Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has high bars near 1, cut off above, and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 5, figsize=(7, 1.7), sharey=True, layout="constrained")
@@ -126,7 +129,7 @@ axes[0].set_ylabel("density")
 plt.show()
 
 # %% [markdown]
-# If we know $x_0$ but not the noise, $x_t$ is Gaussian, with this mean and variance for each value:
+# These histograms are over the pixels of one picture, with one noise. Now think of one value instead, and of all possible noises: if we know $x_0$ but not the noise, $x_t$ is Gaussian, with this mean and variance for each value:
 #
 # $$ q(x_t \mid x_0) = \mathcal N\!\left(\sqrt{\bar\alpha_t}\, x_0,\; (1 - \bar\alpha_t)\, I\right). $$
 #
@@ -155,13 +158,15 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 500$ only the strongest edges are left of the fine part. The coarse part shows a boat even at $t = 750$.
+# At $t = 500$ little more than the mast is left of the fine part. The coarse part shows a boat even at $t = 750$. Why?
 #
-# **Noise is equally strong in all patterns.** Take two pixels. The coarse pattern is $(x_1 + x_2)/\sqrt 2$, the fine one $(x_1 - x_2)/\sqrt 2$. For noise, each has mean 0 and variance $(1 + 1)/2 = 1$. The stripes of a larger picture are such sums too: $Fx$, with a matrix $F$ whose rows have length 1 and are perpendicular. With $\epsilon \sim \mathcal N(0, I)$, $F\epsilon$ has the covariance $F F^\top = I$, so $F\epsilon \sim \mathcal N(0, I)$ too.
+# **A picture is strong in the wide stripes and weak in the narrow ones.** Take two neighbouring pixels with the values 0.8 and 0.7. The coarse pattern is $(x_1 + x_2)/\sqrt 2$, here 1.06. The fine one is $(x_1 - x_2)/\sqrt 2$, only 0.07.
 #
-# A picture is strong in the wide stripes and weak in the narrow ones. Dividing $x_t$ by $\sqrt{\bar\alpha_t}$ gives the picture its full strength again, and the noise the variance $(1-\bar\alpha_t)/\bar\alpha_t$:
+# **Noise is equally strong in all of them.** With noise in place of the two values, both patterns have mean 0 and variance $(1 + 1)/2 = 1$. It is the same for the stripes of a larger picture, of any width. (They are sums too: $F\epsilon$, with a matrix $F$ whose rows have length 1 and are perpendicular. So $F\epsilon$ has the covariance $F F^\top = I$.) The coarse row above has less noise only because there are few wide patterns: the blur keeps about a fiftieth of the noise's variance.
+#
+# Dividing $x_t$ by $\sqrt{\bar\alpha_t}$ gives the picture its full strength again, and the noise the variance $(1-\bar\alpha_t)/\bar\alpha_t$. Now both can be compared, for each width of the stripes:
 
-# %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: where the test image first falls below the noise.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How strong the stripe patterns are (mean square of their amplitudes, over directions and colours). Grey: the mean over the drawings that Emoji-64 was trained on. Dashed: the noise, $(1 - \\bar\\alpha_t) / \\bar\\alpha_t$. Dots: where the test image first falls below the noise. Dotted: of these stripes the blur of {numref}`fig-a11-bands` halves the amplitude.", "name": "fig-a11-spectrum"}, "image": {"alt": "Two curves close together that fall steeply from left to right, and three horizontal lines that cross them: the one for t = 750 far to the left, those for 500 and 250 further to the right."}} tags=["hide-input"]
 strength = pattern_strength(x_0[0])  # for 1, 2, .., 32 stripes across
 assert strength[:4].min() > strength[4:].max()  # wide stripes, narrow ones
 
@@ -169,7 +174,7 @@ fig, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
 ax.loglog(range(1, 33), strength, color="black", label="test image")
 drawings = plain(emoji(), slice(None))
 usual = pattern_strength(drawings.flatten(0, 1))
-label = f"mean of {len(drawings):,} drawings"
+label = f"{len(drawings):,} drawings (mean)"
 ax.loglog(range(1, 33), usual, color="grey", label=label)
 for i, t in enumerate(levels[:3]):
     noise = ((1 - schedule.at(t)) / schedule.at(t)).item()
@@ -178,6 +183,7 @@ for i, t in enumerate(levels[:3]):
     ax.plot(cross, noise, "o", color=f"C{i}")
     label = f"$t={t}$: {cross:.1f} stripes"
     ax.text(1, noise * 0.85, label, color=f"C{i}", va="top")
+ax.axvline(6, ls=":", color="grey")
 ax.set_xticks([1, 2, 4, 8, 16, 32], ["1", "2", "4", "8", "16", "32"])
 ax.minorticks_off()
 ax.set(xlabel="stripes across the picture", ylabel="strength (variance)")
@@ -185,15 +191,15 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# The test image first falls below the noise at about 6 stripes for $t = 500$, at about 10 for $t = 250$. On average, most narrower stripes are weaker than the noise. But at a strong edge, like the mast, many line up; those of the noise do not.
+# For $t = 750$ the test image is above the noise up to about 3 stripes, for $t = 500$ up to 6, for $t = 250$ up to 10. Most narrower stripes are weaker than the noise. (Why can the mast be seen at $t = 500$? At a sharp edge the crests of many stripes meet in one place, and add up. Those of the noise meet nowhere.)
 #
-# A model that removes noise goes backwards, so we expect it to settle the large shapes first and the details last, like the flowers on the first page.
+# A model that removes noise goes backwards. So we expect it to settle the large shapes first and the details last {cite:p}`rissanen2023`, like the flowers on the first page.
 #
 # ## How much noise, and when
 #
-# The numbers $\bar\alpha_t$ are called the **schedule**. That of Part A's model, Emoji-64, is a squared cosine. In Part B, $\beta_t$ grows on a straight line.
+# The numbers $\bar\alpha_t$ are called the **schedule**. That of Part A's model, Emoji-64, is a squared cosine {cite:p}`nichol2021`: about $\cos^2\!\left(\frac\pi2 \cdot \frac tT\right)$ (exactly: see the end). In Part B, $\beta_t$ grows on a straight line.
 
-# %% mystnb={"figure": {"caption": "Left: the share $\\bar\\alpha_t$ of the picture's variance that is left. Right: the logarithm of the signal-to-noise ratio. Dots: the timesteps of {numref}`fig-a11-noisy`. Both lines go from $\\beta = 10^{-4}$ to 0.02.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "Two plots against t / T. Left, the share falls from one: the cosine to zero, Part B's line to 0.05, close together until then; the grey one falls to zero much earlier. Right, the logarithm: cosine and Part B run together from 4 to -0.5, then Part B ends at -1.3 and the cosine falls below -3.5; the grey one lies below both until near the end."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Left: the share $\\bar\\alpha_t$ of the picture's variance that is left. Right: the logarithm of $\\bar\\alpha_t / (1 - \\bar\\alpha_t)$, the signal-to-noise ratio for values of variance 1. Dots: the timesteps of {numref}`fig-a11-noisy`. Both lines go from $\\beta = 10^{-4}$ to 0.02.", "name": "fig-a11-alpha-bar"}, "image": {"alt": "Two plots against t / T. Left, the share falls from one: the cosine to zero, Part B's line to 0.05, close together until then; the grey one falls to zero much earlier. Right, the logarithm: cosine and Part B run together from 4 to -0.5, then Part B ends at -1.3 and the cosine falls below -3.5; the grey one lies below both until near the end."}} tags=["remove-input"]
 schedules = {
     "cosine, Part A": (schedule, "C0"),
     "line, Part B ($T = 300$)": (Schedule.linear(T=300), "C1"),
@@ -218,11 +224,11 @@ assert 0.32 < (Schedule.linear(T=1000).alpha_bar < 0.01).double().mean() < 0.34
 assert round(Schedule.linear(T=300).alpha_bar[-1].item(), 2) == 0.05
 
 # %% [markdown]
-# With the line over 1000 timesteps {cite:p}`ho2020`, about the last third has less than a hundredth left. Over 300, as in Part B, a twentieth is left even at the end, although the loop there starts from pure noise. The cosine avoids both.
+# With the line over 1000 timesteps {cite:p}`ho2020`, about the last third has less than a hundredth of the picture left: steps in which a model can decide little. Over 300, as in Part B, a twentieth is left even at the end. There a model learns to rely on a trace of the picture, but drawing starts from pure noise, without it ([B2's limits](../part_b/b2_limits.ipynb)). The cosine avoids both.
 #
 # ## When is it gone?
 #
-# Under this noise are two other pictures. Move the slider towards its middle until you can name them. Play goes there and back.
+# Under this noise are two other pictures. Play takes the noise away, down to $t = 0$ in the middle of the slider, and brings it back. At which $t$ can you name them?
 
 # %% mystnb={"figure": {"caption": "Two pictures under the noise of seeds 0 and 1, from $t = 990$ to 0 and back to 990.", "name": "fig-a11-lost"}} tags=["hide-input"]
 pair = torch.stack([shipped_image(name) for name in ("mushroom", "photograph-cat")])
@@ -238,12 +244,21 @@ animation(
 
 # %% [markdown]
 # At $t = 990$ a trace of each picture is left, but we cannot see it. A network that starts there has to make a picture up.
+
+# %% tags=["remove-input"]
+noise = (1 - schedule.alpha_bar) / schedule.alpha_bar
+gone = (noise > strength.max()).nonzero()[0].item()
+Markdown(
+    f"The measure of {{numref}}`fig-a11-spectrum` says the same of the sailboat: from $t = {gone}$ on, even its strongest stripes are weaker than the noise."
+)
+
+# %% [markdown]
 # [1.3](a1_3_one_step_denoising.ipynb) meets such a network. First, [1.2](a1_2_classical_denoising.ipynb) tries without one.
 #
 # ## Try it
 #
 # * In the code of {numref}`fig-a11-noisy`, set `levels = [50, 100, 150, 200]`. Which details of the boat are gone first?
-# * Replace `"sailboat"` by `"photograph-cat"`. How do the histograms change, and where do the curves meet now?
+# * Replace `"sailboat"` by `"photograph-cat"`. How do the histograms change, and where do the curves of {numref}`fig-a11-spectrum` meet the noise now?
 #
 # ## More
 #
@@ -252,7 +267,7 @@ animation(
 # ```
 #
 # ```{dropdown} Where the numbers $\bar\alpha_t$ come from
-# Emoji-64 uses the squared-cosine schedule {cite:p}`nichol2021`:
+# Emoji-64 uses the squared-cosine schedule:
 #
 # $$ \bar\alpha_t = \frac{f((t+1)/T)}{f(0)}, \qquad f(u) = \cos^2\!\left(\frac{u + 0.008}{1.008} \cdot \frac\pi2\right). $$
 #

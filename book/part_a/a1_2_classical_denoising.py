@@ -77,7 +77,7 @@ seeds = by_profile(full=[0, 1, 2], fast=[0])  # the figures show the first
 clean = torch.stack([shipped_image(name) for name in names]).repeat(len(seeds), 1, 1, 1)
 noise = unit_noise((3, 64, 64), generators(seeds)).repeat_interleave(len(names), 0)
 
-# divided by its factor, the picture has its own brightness again
+# divided by its factor, the picture has its own contrast again
 noisy = {t: schedule.forward(clean, t, noise) / schedule.at(t).sqrt() for t in levels}
 blurred = {(t, w): low_pass(w)(noisy[t]) for t in levels for w in widths}
 scores = {key: psnr(blur.clamp(-1, 1), clean, peak=2) for key, blur in blurred.items()}
@@ -98,7 +98,7 @@ grid(
 )
 
 # %% [markdown]
-# The blur removes most of the noise and softens the edges. At $t = 750$ the mast is gone.
+# The blur removes most of the noise and softens the edges. At $t = 750$ a dark smear is left of the mast.
 #
 # ## The idea
 #
@@ -106,7 +106,7 @@ grid(
 #
 # $$ w(d) \propto e^{-d^2 / (2 \sigma_b^2)}, $$
 #
-# where $\sigma_b$ is its width in pixels. All weights together are 1. First $x_t$ is divided by $\sqrt{\bar\alpha_t}$, so that the picture has its own brightness again.
+# where $\sigma_b$ is its width in pixels. The weights add up to 1. First $x_t$ is divided by $\sqrt{\bar\alpha_t}$, so that the picture has its own contrast again.
 
 # %%
 x_0 = shipped_image("sailboat")[None]
@@ -120,7 +120,7 @@ x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 #
 # $$ \text{PSNR} = 10 \log_{10} \frac{4}{\text{MSE}}. $$
 #
-# The 4 is the square of the largest error, from $-1$ to $1$. 10 dB more mean a tenth of the MSE. Values outside $[-1, 1]$ are cut off first.
+# The 4 is the square of the largest error, from $-1$ to $1$. With 10 dB more the MSE is a tenth. The values of a result outside $[-1, 1]$ are cut off first.
 #
 # ## How wide should the blur be?
 #
@@ -130,28 +130,31 @@ x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 #
 # Square this and take the mean over the noise. The mixed term drops out, because $\epsilon$ has mean 0. A value of $B\epsilon$ is $\sum_i w_i \epsilon_i$, and the variances of its terms add up to $\sum_i w_i^2$. So the MSE to expect is
 #
-# $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N \sum_i w_i^2, $$
+# $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N\, \overline{\textstyle\sum_i w_i^2}, $$
 #
-# with the line for the mean over the picture. The first part is taken from the picture, the second is the noise left.
+# where the overbar is the mean over the picture. The first part is what the blur takes away from the picture (the squared **bias**). The second is the noise that is left (the **variance**).
 
 # %%
-point = torch.zeros(1, 1, 64, 64)
-point[..., 32, 32] = 1  # a blurred point shows the weights
+# one bright line in each of 64 pictures; blurred, they show the weights
+# across (those of a pixel are such weights across times such weights along)
+lines = torch.eye(64).view(64, 1, 64, 1).expand(64, 1, 64, 64)
 
 
 def expected_mse(x_0, N, width):
     taken = (low_pass(width)(x_0) - x_0).square().mean()
-    left = N * low_pass(width)(point).square().sum()
-    return taken, left
+    across = low_pass(width)(lines)[..., 0].square().sum() / 64
+    return taken, N * across**2
 
 
-# %% mystnb={"figure": {"caption": "The test image under noise of seed 0, blurred. Left: MSE at $t = 500$ against the width of the blur. Dots: measured. Lines: the two parts and their sum. Right: the sum as PSNR, at three timesteps. Values outside $[-1, 1]$ are kept.", "name": "fig-a12-widths"}, "image": {"alt": "Left, a rising line and a falling line that cross at a width of about two pixels, and above them their sum, which is lowest near there; dots lie on the sum. Right, three curves with dots close to them, each with a maximum; the larger t, the lower the curve and the further to the right its maximum."}} tags=["hide-input"]
-boat = clean[:1]
+# %% mystnb={"figure": {"caption": "The test image with noise, blurred. Left: MSE at $t = 500$ against the width of the blur. Dots: measured, mean over 20 noises. Lines: the two parts and their sum. Right: the sum as PSNR, at three timesteps. Values outside $[-1, 1]$ are kept.", "name": "fig-a12-widths"}, "image": {"alt": "Left, a rising line and a falling line that cross at a width of about two pixels, and above them their sum, which is lowest near there; dots lie on the sum. Right, three curves with dots close to them, each with a maximum; the larger t, the lower the curve and the further to the right its maximum."}} tags=["hide-input"]
+boat, many = clean[:1], unit_noise((3, 64, 64), generators(range(20)))
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
 for i, t in enumerate(levels):
     N = ((1 - schedule.at(t)) / schedule.at(t)).item()
     parts = torch.tensor([expected_mse(boat, N, w) for w in widths])
-    mse = torch.tensor([(blurred[t, w][0] - boat[0]).square().mean() for w in widths])
+    x = boat + N**0.5 * many
+    mse = torch.tensor([(low_pass(w)(x) - boat).square().mean() for w in widths])
+    assert (mse / parts.sum(1) - 1).abs().max() < 0.04
     right.plot(widths, 10 * torch.log10(4 / mse), "o", color=f"C{i}", ms=4)
     right.plot(widths, 10 * torch.log10(4 / parts.sum(1)), f"C{i}", label=f"$t={t}$")
     if t == 500:
@@ -169,11 +172,11 @@ right.set(ylabel="PSNR, dB")
 plt.show()
 
 # %% [markdown]
-# The best width is where the sum is smallest. With more noise it is wider. The dots, of one noise, lie close to the lines, which are for the mean over all noises. At $t = 750$ nearly all are a little below. They share one noise, which may be a weak one. (The first figure cuts values off at $\pm 1$ before it measures. Its best widths are smaller.)
+# The best width is where the sum is smallest. With more noise it is wider, and even the best result is worse. The dots lie on the lines. (In {numref}`fig-a12-best` values outside $[-1, 1]$ are cut off before the PSNR is measured. That removes some noise, so the best widths there are smaller.)
 #
 # ## Average what looks alike
 #
-# A blur averages across edges. **Non-local means** {cite:p}`buades2005` looks for pixels that belong together. Around each of two pixels it takes a square of 6x6, which reaches 2 pixels up and left, and 3 down and right. $D$ is the mean squared difference of the squares. Here is a pixel on the edge of the sail, and three others:
+# A blur averages across edges. **Non-local means** {cite:p}`buades2005` looks for pixels that belong together. It takes a square of 6x6 pixels around each of two pixels. $D$ is the mean squared difference of the two squares. Here is a pixel at the edge of the sail, and three others:
 
 # %% mystnb={"figure": {"caption": "Squares of the test image, clean and noisy ($t = 250$, seed 0). Above: the difference $D$ of the noisy square from the first one, and the weight $w$ (see below; $h = 0.58 \\sqrt N$).", "name": "fig-a12-squares"}, "image": {"alt": "Two rows of four squares. Clean: two red squares with a slanting edge to pale blue, one all red, one all pale blue. Noisy: the same in mixed colours. Above: along the edge D = 0.403, w = 0.53; in the sail D = 0.560, w = 0.04; in the sky D = 1.460, w = 0.00."}} tags=["hide-input"]
 N = ((1 - schedule.at(250)) / schedule.at(250)).item()
@@ -203,11 +206,11 @@ grid(
 )
 
 # %% [markdown]
-# Both squares have noise of variance $N$, which alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. What $D$ has beyond that comes from the picture, and lowers the weight of the other pixel:
+# Both squares have noise of variance $N$, which alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. If $D$ is larger, the squares probably differ in the picture, too. Then the other pixel gets a lower weight:
 #
 # $$ w \propto e^{-\max(D - 2N,\, 0) / h^2}. $$
 #
-# The setting $h$ says how much more is allowed. With $h = 0.58 \sqrt N$, $h^2$ is 0.061. The square along the edge is 0.039 over, so the weight is $e^{-0.039/0.061} = 0.53$. In the sky, no weight is left. The average is over all pixels up to 11 rows and columns away:
+# The setting $h$ says how much more is allowed ($0.58\sqrt N$ does well here; we tried three, see below). With $h = 0.58 \sqrt N$, $h^2$ is 0.061. The square along the edge is 0.039 over, so the weight is $e^{-0.039/0.061} = 0.53$. In the sky, no weight is left. The average is over all pixels up to 11 rows and columns away:
 
 # %% mystnb={"figure": {"caption": "The edge of the sail, 23x23 pixels enlarged: clean, noisy (seed 0), and the weights with which the pixels are averaged for the framed one. Blur: best width. Non-local means: $h = 0.58 \\sqrt N$. White is 0, black the largest weight.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
 row, column = 18, 33
@@ -253,7 +256,11 @@ plt.show()
 #
 # ## Which filter is the closest?
 #
-# Both filters see only the noisy picture, apart from their settings. The **best linear filter** also knows the 3,060 drawings that Part A's network was trained on. Each value of its answer is a constant plus a sum of all 12,288 noisy values, each times a factor. Its constants and factors are those whose expected squared error is smallest for these drawings (see the end).
+# Blur and non-local means know nothing of other pictures. For each picture they get the setting that brings the highest PSNR, of 15 and of three. We can choose it only because we know $x_0$. The **best linear filter** has no setting, but it knows the 3,060 drawings that Part A's network was trained on. With $x = x_t / \sqrt{\bar\alpha_t}$, the mean $m$ of these drawings and the covariances $C$ of their values, its answer is
+#
+# $$ \hat x_0 = m + C\,(C + N I)^{-1} (x - m). $$
+#
+# It keeps of $x - m$ the patterns in which the drawings differ by more than the noise, and drops the others. With very much noise, $m$ is left. Of all linear filters it has the smallest squared error to expect, on average over these drawings.
 
 # %% tags=["remove-input"]
 data = emoji()
@@ -270,7 +277,7 @@ def wiener(x, N):
 linear = best_linear(drawings)
 
 
-# %% mystnb={"figure": {"caption": "The noisy test image (seed 0), the best blur, non-local means with the best of three settings ($h$ is 0.41, 0.58 or 0.82 times $\\sqrt N$), and the best linear filter.", "name": "fig-a12-filters"}, "image": {"alt": "Four rows of three sailboats: noisy, blurred, after non-local means, and after the best linear filter. At t = 250 only that of non-local means has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching, and the linear one has dark smears. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one, the linear filter a faint boat with dark smears."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The noisy test image (seed 0) after each filter, with its PSNR in dB. The blur has the best of 15 widths, non-local means the best of three settings ($h$ is 0.41, 0.58 or 0.82 times $\\sqrt N$).", "name": "fig-a12-filters"}, "image": {"alt": "Four rows: noisy, blurred, after non-local means, and after the best linear filter; three sailboats and three cats in each. At t = 250 only that of non-local means has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching, and the linear one has dark smears. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one, the linear filter a faint boat with dark smears. Of the cat all three leave eyes and nose at t = 250; at 500 and 750 blur and non-local means leave brown stains, the linear filter a brown square with dark ones."}} tags=["hide-input"]
 def best_of(tried):
     """Of each picture, the one of the filtered versions with the highest PSNR."""
     tried = torch.stack([x.clamp(-1, 1) for x in tried])
@@ -290,15 +297,19 @@ for t in levels:
         "Wiener filter": wiener(noisy[t], N).clamp(-1, 1),
         "best linear filter": linear(noisy[t], N).clamp(-1, 1),
     }
-# a column for each timestep
 ways = [way for way in filtered[levels[0]] if way != "Wiener filter"]
-rows = [torch.cat([filtered[t][way][:1] for t in levels]) for way in ways]
-grid(
-    [unit_range(row) for row in rows],
-    titles=[f"$t={t}$" for t in levels],
-    labels=ways,
-    size=1.6,
-)
+fig, axes = plt.subplots(len(ways), 6, figsize=(7, 5.2), layout="compressed")
+for way, line in zip(ways, axes, strict=True):
+    columns = [(i, t) for i in (0, 3) for t in levels]  # the boat, then the cat
+    for ax, (i, t) in zip(line, columns, strict=True):
+        x = filtered[t][way][i]
+        ax.imshow(unit_range(x).permute(1, 2, 0))
+        score = psnr(x[None], clean[i][None], peak=2).item()
+        above = f"$t={t}$\n" if way == "noisy" else ""
+        ax.set_title(f"{above}{score:.1f}", fontsize=9, pad=2)
+        ax.set(xticks=[], yticks=[])
+    line[0].set_ylabel(way.replace("best linear", "best linear\n"), fontsize=9)
+plt.show()
 
 # %% tags=["remove-input"]
 each = {  # for each timestep and picture the mean over the seeds
@@ -316,7 +327,7 @@ rows = [
 table(
     rows,
     ["", *(f"t = {t}" for t in levels)],
-    "PSNR in dB, mean over three drawings, or a photograph of a cat, and three seeds. Blur and non-local means with the best settings for each picture; the best linear filter has none.",
+    "PSNR in dB, mean over three drawings, or a photograph of a cat, and three seeds. None of the four is among the 3,060 drawings.",
 )
 
 # %% tags=["remove-cell"]
@@ -329,26 +340,23 @@ assert closest[0] == ["non-local means", middle, "best linear filter"]
 assert closest[1] == ["blur"] * 3
 
 # %% [markdown]
-# **On the drawings**, non-local means is the closest at $t = 250$: the boat has clean areas and sharp edges. With more noise it is the best linear filter, which knows what drawings have in common.
+# **On the drawings**, non-local means is the closest at $t = 250$: the boat has clean areas and sharp edges. But it takes away the waves, too, which look like noise. At $t = 500$ the best linear filter and the next best are about equal (0.2 dB apart, for only three drawings). At $t = 750$ the best linear filter is the closest: it knows what drawings have in common.
 #
 # **On the photograph**, the blur is the closest at each timestep. The linear filter has seen no photograph.
 #
-# A network knows other pictures, too, and is not linear: [1.3](a1_3_one_step_denoising.ipynb).
+# So a filter brings back most of the picture under a little noise, and none does under much. What could? The best linear filter knows other pictures, but multiplies and adds only. A network knows other pictures, too, and can do more than that: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #
-# In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. How many decibels does a blur bring at $t = 50$?
+# * In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. How many decibels does a blur bring at $t = 50$? (Expect few: there is little noise to remove, and the edges suffer as before.)
+# * There, put `"photograph-cat"` first in `names`. Which of its details does the best blur keep at $t = 500$?
 #
 # ## More
 #
 # ```{dropdown} Filters that know other pictures: Wiener and the best linear filter
 # A blur multiplies each stripe pattern of [1.1](a1_1_forward.ipynb) by a factor $g$. Of all factors, $g = S/(S+N)$ has the smallest error to expect, where $S$ is the mean square of the pattern in the picture. The **Wiener filter** {cite:p}`wiener1949` takes the mean $S$ of the 3,060 training drawings of Part A's model (less their mean, which it puts back at the end).
 #
-# The **best linear filter** also knows how all 12,288 values of the drawings vary together. Let $m$ be their mean and $C$ their covariances. For $x = x_t / \sqrt{\bar\alpha_t}$ the linear filter with the smallest expected squared error is
-#
-# $$ \hat x_0 = m + C\,(C + N I)^{-1} (x - m). $$
-#
-# Where the patterns of each colour vary independently, this is the Wiener filter. Let $X$ have a row for each drawing, less $m$. Then $C = X^\top X / 3060$, and
+# The **best linear filter** also knows how all 12,288 values of the drawings vary together. Where the patterns of each colour vary independently, it is the Wiener filter. Let $X$ have a row for each drawing, less $m$. Then $C = X^\top X / 3060$, and
 #
 # $$ C\,(C + N I)^{-1} = X^\top (X X^\top + 3060\, N I)^{-1} X. $$
 #

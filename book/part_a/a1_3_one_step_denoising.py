@@ -16,7 +16,7 @@
 #
 # How much closer than filters does a network come in one step?
 #
-# **Here, 1 to 3 decibels closer than the best of three filters. A blur is an average of pixels. The guess with the smallest mean squared error is an average of pictures: of all that may be under the noise. The network's guess differs from the average of its training drawings. On new drawings it is much closer than that average, up to $t = 900$.**
+# **Here, 1 to 3 decibels closer than the best of three filters (3 decibels less halve the squared error). A blur is an average of pixels. The best guess is an average of pictures: of all that may be under the noise, each weighted by how well it fits. The network does not simply give this average of its training drawings: on new drawings it is much closer, up to $t = 900$.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -124,7 +124,7 @@ grid(
 #
 # The denoiser is [Emoji-64](../appendix/emoji64.ipynb), a network: a function of a noisy picture, a timestep and a prompt, with many weights $\theta$. It was trained on 3,060 drawings with captions, without the test image.
 #
-# **Training.** Take a drawing $x_0$ with its caption, a timestep $t$ and noise $\epsilon$. Make $x_t$ by (N.1). The network sees $x_t$, $t$ and the caption, and makes the guess $\epsilon_\theta(x_t, t)$ of the noise. Change $\theta$ a little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$, the sum over all values, gets smaller. Repeat. (What Emoji-64 really answers: see the end.)
+# **Training.** Take a drawing $x_0$ with its caption, a timestep $t$ and noise $\epsilon$. Make $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1). The network sees $x_t$, $t$ and the caption, and makes a guess $\epsilon_\theta(x_t, t)$ of the noise. Change $\theta$ a little, so that the squared error $\lVert \epsilon - \epsilon_\theta(x_t, t) \rVert^2$, the sum over all values, gets smaller. Repeat. (What Emoji-64 really answers: see the end.)
 #
 # **The prompt** here is "a high quality photo". It names no thing: in training, it sometimes stood in place of a drawing's caption. The formulas leave it out.
 #
@@ -137,6 +137,8 @@ grid(
 # :lines: 1,3-
 # :dedent:
 # ```
+
+# Its error is $\hat x_0 - x_0 = \sqrt N\,(\epsilon - \epsilon_\theta)$, with $N = (1 - \bar\alpha_t)/\bar\alpha_t$. So the best guess of the noise is also the best guess of the picture.
 
 # %%
 denoise = model.denoiser("a high quality photo")
@@ -173,15 +175,15 @@ table(
 )
 
 # %% [markdown]
-# The network is ahead at each timestep. (Blur and non-local means have the settings that are best for these pictures on average.)
+# The network is ahead at each timestep. At $t = 250$ non-local means looks as clear in {numref}`fig-a13-one-step`, but it took the waves away. (Blur and non-local means have the settings that are best for these pictures on average.)
 #
 # ## The best guess is an average
 #
-# Many clean pictures can lead to the same $x_t$. The guess with the smallest expected squared error is their mean $\mu = \mathbb E[x_0 \mid x_t]$. The weight of each is how probable it is, given $x_t$. Any other guess $a$ has a larger error, by its squared distance from the mean. For one value of the picture:
+# Many clean pictures can lead to the same $x_t$. Which guess has the smallest squared error on average over them? Their mean $\mu = \mathbb E[x_0 \mid x_t]$, in which each picture has as much weight as it is probable, given $x_t$. Any other guess $a$ has a larger error, by its squared distance from the mean. For one value of the picture:
 #
 # $$ \mathbb E\big[(x_0 - a)^2 \mid x_t\big] = \mathbb E\big[(x_0 - \mu)^2 \mid x_t\big] + (\mu - a)^2. $$
 #
-# For a list of pictures, all equally probable at first, this needs no network. As in 1.2, $x = x_t/\sqrt{\bar\alpha_t}$ has noise of variance $N = (1 - \bar\alpha_t)/\bar\alpha_t$. If $x_0$ is the clean picture, the noise is $x - x_0$. By Bayes' rule the weight of $x_0$ is proportional ($\propto$) to its Gaussian density:
+# If all pictures that there can be are on a list, and equally probable at first, this mean can be computed, without a network. As in 1.2, $x = x_t/\sqrt{\bar\alpha_t}$ has noise of variance $N = (1 - \bar\alpha_t)/\bar\alpha_t$. If $x_0$ is the clean picture, the noise is $x - x_0$. The less probable this noise, the less probable is $x_0$. By Bayes' rule the weight of $x_0$ is proportional ($\propto$) to its Gaussian density:
 #
 # $$ w(x_0) \propto e^{-\lVert x - x_0 \rVert^2 / (2 N)}. $$
 #
@@ -222,9 +224,9 @@ plt.show()
 # %% [markdown]
 # With little noise, the pixel's mean is mostly nearly black or white, with much noise a grey. In the row, almost only one edge fits at $t = 250$, and the mean is sharp. At $t = 500$ this noise favours places right of the edge. At $t = 750$ many fit, and the mean is a slope.
 #
-# ### When is the exact mean right?
+# ## Does the network answer with this mean?
 #
-# Now the list is the 3,060 training drawings. In training they were moved a little, some were shown more often, and some got another colour or background. So the network's true target is the mean over all that was shown. Our mean takes each drawing once, as it is.
+# Now the list is the 3,060 training drawings, each once and as it is. We ask the network and compute the **exact mean**, of a drawing that is on the list and of the test image, which is not:
 
 # %% mystnb={"figure": {"caption": "With more and more noise (seed 0): the network's answer $\\hat x_0$ and the exact mean over all training drawings.", "name": "fig-a13-average"}, "image": {"alt": "Four rows. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
@@ -263,17 +265,13 @@ plt.show()
 # %% [markdown]
 # **On the list, the exact mean is the best guess.** Up to $t = 900$ almost only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too. The error of the mean is below the network's at each timestep.
 #
-# **Not on the list, it is often far off.** With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. There the network is much closer to new drawings. At $t = 950$ the network is barely ahead. At $t = 990$ the noise hides almost everything, and nearly each drawing of the list fits. Their mean, a brownish spot on white, is no closer than before, but the network is worse.
+# **Not on the list, it is often far off.** It is the best guess on average over the list, and knows nothing else. With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. The network is much closer to the new drawings there. At $t = 950$ it is barely ahead. At $t = 990$ the noise hides almost everything, and almost every drawing of the list fits. Their mean, a brownish spot on white, is then a little closer than the network. (Solid and dashed lines are of different drawings. So compare lines of the same kind.)
 #
-# ## Why doesn't the network answer with the exact mean?
-#
-# The exact mean knows its list by heart, and nothing else. A network that always gave it would only draw the list again, as [1.5](a1_5_sampling.ipynb) shows.
-#
-# Why is the network different? We have not tested it. It may be too small, or trained too briefly. And its main building block, the **convolution**, compares small pieces of pictures, hardly a whole one with 3,060 others. How far it copies all the same is measured with [Emoji-64](../appendix/emoji64.ipynb).
+# So no, it does not. That is lucky: a model that always gave the exact mean would only draw its list again, as [1.5](a1_5_sampling.ipynb) shows. Why is the network different? One reason is certain. In training the drawings were moved a little, and some got another colour or background, so more pictures than the 3,060 were under the noise. Two more reasons are likely, but we have not tested them: the network may be too small to know all drawings by heart. And it looks for small pieces that fit, not only for whole pictures. How much it copies all the same is measured [for Emoji-64](../appendix/emoji64.ipynb).
 #
 # ## Where it fails
 #
-# The network's guess, too, depends on the noise:
+# An average of several shapes is none of them. At $t = 750$ many shapes fit, and which fit best depends on the noise:
 
 # %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
 several = unit_noise(model.shape, generators(range(5)))
@@ -285,11 +283,14 @@ grid(
 )
 
 # %% [markdown]
-# All are soft. A mean over a short list is sharp as soon as one drawing outweighs the others; the network's guesses look like means over many shapes that would fit, on the list or not. Each boat has another wrong shape. [1.4](a1_4_iterative_denoising.ipynb) takes many small steps.
+# All five are soft, and each has another wrong shape.
+#
+# What helps? Take away only a little of the noise, and ask again. With less noise fewer pictures fit, so their average is sharper: in the right plot of {numref}`fig-a13-pixel`, go from $t = 750$ to 500 and 250. [1.4](a1_4_iterative_denoising.ipynb) takes many such steps.
 #
 # ## Try it
 #
-# In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter?
+# * In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter? (Expect: where the noise hides the boat.)
+# * There, replace `"sailboat"` by `"photograph-cat"`. The network was trained on drawings only. What does it make of the cat at $t = 500$?
 #
 # ## More
 #
