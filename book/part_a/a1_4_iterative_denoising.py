@@ -15,7 +15,7 @@
 # # 1.4 Iterative denoising
 #
 # Why take many small steps, when one large step already removes the noise? **One step aims at the
-# mean of all pictures that fit. The more noise there is, the more pictures fit, and the softer is their mean. In a loop of small steps the noise falls little by little, fewer and fewer pictures fit, and a single one is left: a sharper one.**
+# mean of all pictures that fit. The more noise there is, the more pictures fit, and the softer is their mean. In a loop of small steps the noise falls little by little, fewer and fewer pictures fit, until a single one is left. Its edges are sharper. But what the noise has hidden is invented.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -63,7 +63,7 @@ from IPython.display import Markdown
 from diffusion_utils.files import ROOT
 from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
-from diffusion_utils.sampling import generators, noise_like
+from diffusion_utils.sampling import generators, noise_like, trajectory
 from diffusion_utils.schedule import strided_timesteps
 from diffusion_utils.show import animation, grid, table, unit_range
 from diffusion_utils.tasks import denoise_from, noised
@@ -77,7 +77,7 @@ timesteps = by_profile(
 )
 i_start = by_profile(full=10, fast=3)
 
-# %% mystnb={"figure": {"caption": "Five drawings that the network was not trained on, noised to $t = 960$ (seed 0), and brought back in one step, and in 32. Prompts: \"a sailboat\", .., \"a house\". The start was chosen for a large difference. Left out: a lighthouse, lost both ways.", "name": "fig-a14-many"}, "image": {"alt": "A sailboat, a mushroom, a cactus, a fish and a house. Four rows. The originals; the noisy pictures, in which hardly anything can be seen; one step: such things with blurred edges; many steps: the same things with sharper edges."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Five drawings that the network was not trained on, noised to $t = 960$ (seed 0), and brought back in one step, and in 32 (DDPM, see below). Prompts: \"a sailboat\", .., \"a house\". The start was chosen for a large difference. Left out: a lighthouse, lost both ways.", "name": "fig-a14-many"}, "image": {"alt": "A sailboat, a mushroom, a cactus, a fish and a house. Four rows. The originals; the noisy pictures, in which hardly anything can be seen; one step: such things with blurred edges; many steps: the same things with sharper edges."}} tags=["hide-input"]
 files = ["sailboat", "mushroom", "cactus", "drawn-fish", "drawn-house"]
 things = [file.removeprefix("drawn-") for file in files]
 clean = torch.stack([shipped_image(file) for file in files]).to(model.device)
@@ -93,16 +93,16 @@ grid(
 )
 
 # %% [markdown]
-# The noise hides nearly all of the drawings. So the network invents much of what it shows: the fish turns blue, the spots white. (Guidance, the subject of 1.6, is not used here.)
+# The noise hides nearly all of the drawings. So the network invents much of what it shows: the fish turns blue and loses its eye, the spots turn white. (Guidance, the subject of 1.6, is not used here.)
 #
 # ## The idea
 #
 # The loop mixes the guess $\hat x_0$ of one step ([1.3](a1_3_one_step_denoising.ipynb)) into the noisy picture: at first a little, at the end most. It adds some fresh noise, and asks the network again.
 #
-# The smallest example is the one pixel of 1.3, black ($-1$) or white ($1$), with its exact mean as the guess. We start at $t = 690$ with a pixel that is a little brighter than grey, so that the first guess, the answer of one step, is 0.4:
+# The smallest example is the one pixel of 1.3, black ($-1$) or white ($1$), with its exact mean as the guess. We start at $t = 690$ from a noisy value for which white is more probable, so that the first guess, the answer of one step, is 0.4:
 
 
-# %% mystnb={"figure": {"caption": "The guess $\\hat x_0$ for the one pixel from $t = 690$ on. Left: eight runs with fresh noise in each step (seeds 0 to 7), all from the same $x_{690}$; black: the mean of 1,000 such runs (seeds 0 to 999). Right: DDIM (see below), a loop without fresh noise. Black: from the same $x_{690}$; thin: from others.", "name": "fig-a14-pixel"}, "image": {"alt": "Left, eight lines that begin together at 0.4, zigzag, and end at 1 or at -1, some after crossing 0; a black line stays near 0.4. Right, smooth lines: those that begin above 0 bend to 1, the black one among them, those that begin below 0 bend to -1."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The guess $\\hat x_0$ for the one pixel from $t = 690$ on. Left: eight runs with fresh noise in each step (seeds 0 to 7), all from the same $x_{690}$; black: the mean of 4,000 such runs (seeds 0 to 3,999). Right: a loop without fresh noise (DDIM, see below). Black: from the same $x_{690}$; thin: from others.", "name": "fig-a14-pixel"}, "image": {"alt": "Left, eight lines that begin together at 0.4, zigzag, and end at 1 or at -1, some after crossing 0; a black line stays near 0.4. Right, smooth lines: those that begin above 0 bend to 1, the black one among them, those that begin below 0 bend to -1."}} tags=["hide-input"]
 def best_guess(x, t):
     """The exact mean of the pixel, see 1.3."""
     alpha_bar = schedule.at(t)
@@ -117,7 +117,7 @@ def with_guess(guesses, t):
     )
 
 
-number = by_profile(full=1000, fast=200)  # of runs; the first eight are shown
+number = by_profile(full=4000, fast=200)  # of runs; the first eight are shown
 times, rng = strided_timesteps(690, 30), generators(range(number))
 pixel, runs = with_guess([0.4] * number, 690), []
 for t, t_prev in pairwise(times):
@@ -147,8 +147,8 @@ axes[0].set_yticks([-1, 0, 0.4, 1], ["black, $-1$", "0", "0.4", "white, $1$"])
 plt.show()
 
 # %% tags=["remove-cell"]
-for end in pixel, still:
-    assert (end.abs() - 1).abs().max() < 0.2
+for last in pixel, still:
+    assert (last.abs() - 1).abs().max() < 0.2
 assert (random.mean(0) - 0.4).abs().max() < by_profile(full=0.1, fast=0.3)
 assert torch.equal(still.sign(), smooth[:, :1].sign())
 
@@ -160,9 +160,23 @@ Markdown(
     f"a mean of {pixel.sign().mean():.2f} ± {2 * error:.2f} (two standard errors). That is near 0.4, where the first guess was, and no accident. Each "
     "guess is the mean over all ends that are still possible. A step makes some of them less likely, now black "
     "ones, now white ones, so the next guess is higher or lower; on average it is the same. This law holds "
-    "for exact guesses and small steps. So one step and the loop do not disagree: one step gives the mean at "
-    "once, and each run of the loop gives one of the pictures that make up the mean.\n\n"
-    "DDIM obeys no such law. From one start it ends always at the same picture, here at white."
+    "for exact guesses and small steps.\n\n"
+    "**So one step and the loop do not disagree.** One step gives the mean at once, and each run of the loop gives one of the pictures that make up the mean. It is the same with drawings:"
+)
+
+# %% mystnb={"figure": {"caption": "One noisy mushroom ($t = 960$, seed 0), and what becomes of it: the guess of one step; four runs of the loop, each with other fresh noise (seeds 1 to 4); the mean of 12 such runs.", "name": "fig-a14-law"}, "image": {"alt": "Seven pictures: coloured noise; a soft red mushroom; four mushrooms with sharp edges, whose caps and stems differ; and a soft red mushroom, much like the second picture."}} tags=["hide-input"]
+start = noisy[1:2].expand(by_profile(full=12, fast=2), -1, -1, -1)
+draw = model.denoiser("a mushroom")
+fresh = generators(range(1, 1 + len(start)))
+*_, end = trajectory(draw, start, timesteps[1:], schedule, generators=fresh)
+grid(
+    [
+        unit_range(
+            torch.cat([start[:1], first.x0_hat[1:2], end.x[:4], end.x.mean(0, True)])
+        )
+    ],
+    ["noisy", "one step", *(f"seed {s}" for s in range(1, 5)), "mean of 12"],
+    size=1.0,
 )
 
 # %% [markdown]
@@ -208,7 +222,7 @@ for t in (690, 390, 90, 30):
     assert torch.isclose(left, 1 - schedule.at(t - 30))
 table(
     rows,
-    ["t → t'", "a, of x̂₀", "b, of x_t", "√β̃, of z"],
+    ["t → t'", "a, of x̂₀", "b, of xₜ", "√β̃, of z"],
     "The three factors at four steps of the loop.",
 )
 
@@ -221,32 +235,29 @@ Markdown(
     f"For the one pixel of {{numref}}`fig-a14-pixel`, seed 0: $x_{{690}} = {x_t:.3f}$, "
     f"the guess is ${x0_hat:.3f}$, and $z = {z:.3f}$. So $x_{{660}}$ is "
     f"${a:.3f} \\cdot {x0_hat:.3f}$ $+ {b:.3f} \\cdot {x_t:.3f}$ $+ {c:.3f} \\cdot {z:.3f}$ "
-    f"$= {following:.2f}$."
+    f"$= {following:.2f}$, and the next guess is {runs[1][0][0].item():.2f} (the line of seed 0 rises at first)."
 )
+assert runs[1][0][0] > x0_hat
 
 # %% [markdown]
-# **Why fresh noise?** By (N.1) $x_t$ has the picture with the factor $\sqrt{\bar\alpha_t}$, and noise of variance $1-\bar\alpha_t$. If $\hat x_0$ were the clean picture, (N.3) would have as much of it as belongs to $t'$:
+# **Why fresh noise?** The network was trained on pictures that have as much noise as belongs to their $t$. So each step must leave as much as belongs to $t'$. By (N.1) $x_t$ has the picture with the factor $\sqrt{\bar\alpha_t}$, and noise of variance $1-\bar\alpha_t$. If $\hat x_0$ is the clean picture, (N.3) has the picture with the right factor:
 #
 # $$ a + b\sqrt{\bar\alpha_t} = \sqrt{\bar\alpha_{t'}} $$
 #
-# But $b\,x_t$ has too little noise, and $z$ adds what is missing:
+# But $b\,x_t$ alone has too little noise, and $z$ adds what is missing:
 #
 # $$ b^2 (1-\bar\alpha_t) + \tilde\beta = 1-\bar\alpha_{t'} $$
 #
-# ### Without fresh noise: DDIM
+# Fresh noise is one way to get there. It makes each run another one. (Below is another way, and what happens without either.)
 #
-# *DDIM* {cite:p}`song2021` noises the guess to $t'$ with the noise that the network has just found in $x_t$:
+# ## The loop
 #
-# $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}}\;\epsilon_\theta(x_t, t) $$
-#
-# If the guess is right, it too has the amount of picture and of noise that belongs to $t'$.
-#
-# (N.3) in code (`nu`: see the end of the page):
+# `schedule.step` is (N.3), and these are its lines (`self.at` looks up $\bar\alpha$):
 #
 # ```{literalinclude} ../../diffusion_utils/schedule.py
 # :pyobject: Schedule.step
-# :lines: 1,17-24,29
-# :dedent: 4
+# :lines: 17-24,29
+# :dedent: 8
 # ```
 #
 # The loop starts at $t = 690$ (`timesteps[10]`). `noised` adds noise of seed 0; `rng` goes on with fresh noise:
@@ -284,11 +295,19 @@ animation(
 )
 
 # %% [markdown]
-# The outline of the guess becomes sharper, but its pale spots fade. At $t = 390$ they can hardly be seen. In {numref}`fig-a14-step` they are there at 390, since there we noised the drawing itself to 390.
+# The outline of the guess becomes sharper, but its pale spots fade. At $t = 390$ they can hardly be seen. (In {numref}`fig-a14-step` they are there at 390, since there we noised the drawing itself to 390.) More about the spots under "Where it fails".
+#
+# ## Without fresh noise: DDIM
+#
+# The loop with fresh noise is called DDPM {cite:p}`ho2020`. *DDIM* {cite:p}`song2021` is a loop without. It noises the guess to $t'$ with the noise that the network has just found in $x_t$:
+#
+# $$ x_{t'} = \sqrt{\bar\alpha_{t'}}\,\hat x_0 + \sqrt{1-\bar\alpha_{t'}}\;\epsilon_\theta(x_t, t) $$
+#
+# If the guess is right, it too has the amount of picture and of noise that belongs to $t'$. From one $x_t$ it has one result. So different pictures come only from different starts.
 #
 # ## Closer, or sharper?
 
-# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide; one large step; 23 small steps by (N.3); 23 by (N.3) with $z = 0$; 23 of DDIM. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in seven columns: the original; the noisy one; a blur, in which colours and rough shapes are left; one step, soft; (N.3), with sharper edges, no mast and no spots; z = 0, a few plain patches; and DDIM, sharp, with a mast and spots."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "From the same noisy pictures ($t = 690$, seed 0): a blur 3 pixels wide; one large step; 23 small steps of DDPM, (N.3); 23 of the same with $z = 0$; 23 of DDIM. Prompts \"a sailboat\", \"a mushroom\", \"a cactus\".", "name": "fig-a14-compare"}, "image": {"alt": "A sailboat, a mushroom and a cactus in seven columns: the original; the noisy one; a blur, in which colours and rough shapes are left; one step, soft; DDPM, with sharper edges, no mast and no spots; z = 0, a few plain patches; and DDIM, sharp, with a mast and spots."}} tags=["hide-input"]
 later, seeds = timesteps[i_start:], [0, 0, 0]
 clean = clean[:3]
 denoise = model.denoiser([f"a {thing}" for thing in things[:3]])
@@ -305,7 +324,7 @@ ways = {
     f"$t={later[0]}$": noisy,
     "blur": low_pass(3)(noisy / schedule.at(later[0]).sqrt()),
     "one step": first.x0_hat,
-    "(N.3)": end.x,
+    "DDPM": end.x,
     "$z=0$": no_z,
     "DDIM": ddim,
 }
@@ -316,11 +335,11 @@ grid(
 )
 
 # %% [markdown]
-# (N.3) has sharper edges than one step, but the boat loses its mast and the mushroom its spots. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM has hard edges, too, some of them ragged, and it keeps the mast and more of the spots.
+# DDPM has sharper edges than one step, but the boat loses its mast, the mushroom its spots, and the arm of the cactus comes off. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM has hard edges, too, some of them ragged, and it keeps the mast and more of the spots. The blur knows nothing of drawings; it keeps the rough colours.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. A drawing is **known** here if the network was trained on it. First, how many steps are enough?
 
-# %% mystnb={"figure": {"caption": "Known drawings (127, one seed each) noised to $t = 960$ and brought back in 1, 2, 4, .., 32 steps: means. Prompts: their names. From `python -m benchmarks.denoising`.", "name": "fig-a14-counts"}, "image": {"alt": "Two plots over the number of steps. PSNR falls from 16.5 dB to 14.8 with (N.3) and to 15.7 with DDIM. Sharpness rises for both, most with the first eight steps, and less and less from then on."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Known drawings (127, one seed each) noised to $t = 960$ and brought back in 1, 2, 4, .., 32 steps: means. Prompts: their names. From `python -m benchmarks.denoising`.", "name": "fig-a14-counts"}, "image": {"alt": "Two plots over the number of steps. PSNR falls from 16.5 dB to 14.8 with DDPM and to 15.7 with DDIM. Sharpness rises for both, most with the first eight steps, and less and less from then on."}} tags=["hide-input"]
 stored = json.loads((ROOT / "benchmarks/results/denoising.json").read_text())
 starts = ["690", "810", "900", "990"]  # the timesteps, as JSON has them
 
@@ -334,7 +353,7 @@ def mean(kind, t, way, measure):
 
 
 titles = {"psnr": "PSNR, dB", "sharpness": "sharpness, original = 1"}
-labels = {"one step": "one step", "many steps": "(N.3)", "DDIM": "DDIM"}
+labels = {"one step": "one step", "many steps": "DDPM", "DDIM": "DDIM"}
 styles = {"one step": "s--", "many steps": "o-", "DDIM": "D:"}
 counts = [1, 2, 4, 8, 16, 32]
 by_count = {
@@ -359,14 +378,14 @@ plt.show()
 few, most = (round(100 * by_count["many steps", "sharpness"][i]) for i in (0, -1))
 eight = round(100 * by_count["many steps", "sharpness"][3])
 Markdown(
-    f"Each doubling of the number of steps makes the pictures sharper: (N.3) goes from {few} % of the "
+    f"Each doubling of the number of steps makes the pictures sharper: DDPM goes from {few} % of the "
     f"original's sharpness after one step to {eight} % after 8 and {most} % after 32. Each doubling "
     "adds less than the one before, and each takes the pictures farther from the original. "
     "DDIM gets as sharp, and stays closer.\n\n"
     "Now from other starts, with steps of 30 as in all of Part A:"
 )
 
-# %% mystnb={"figure": {"caption": "Three ways to denoise, against the start: means. Top: 254 drawings that the network was trained on, one seed each. Bottom: the five of {numref}`fig-a14-many`, 16 seeds each. Prompts: their names. Steps of 30. From `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Four plots over t. PSNR falls with t. On known drawings one step is highest, then DDIM, and (N.3) is lowest; on new ones DDIM is highest up to 900, and one step at 990. Sharpness: one step is lowest and falls towards 990, while the loops stay level on known drawings and rise on new ones."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three ways to denoise, against the start: means. Top: 254 drawings that the network was trained on, one seed each. Bottom: the five of {numref}`fig-a14-many`, 16 seeds each. Prompts: their names. Steps of 30. From `python -m benchmarks.denoising`.", "name": "fig-a14-measured"}, "image": {"alt": "Four plots over t. PSNR falls with t. On known drawings one step is highest, then DDIM, and DDPM is lowest; on new ones DDIM is highest up to 900, and one step at 990. Sharpness: one step is lowest and falls towards 990, while the loops stay level on known drawings and rise on new ones."}} tags=["hide-input"]
 sets = {"drawings": "known drawings", "unseen": "new drawings"}
 ticks = [int(t) for t in starts]
 fig, axes = plt.subplots(2, 2, figsize=(7, 4.3), sharex=True, layout="constrained")
@@ -410,24 +429,24 @@ kept = [many[t, "sharpness"] for t in starts]
 named = {way: round(100 * mean("drawings", "690", way, "rank")) for way in styles}
 Markdown(
     f"* **Sharper.** On known drawings one step has {100 * one['690', 'sharpness']:.0f} % of the original's "
-    f"sharpness from $t = 690$, and only {100 * one['990', 'sharpness']:.0f} % from 990. (N.3) has "
+    f"sharpness from $t = 690$, and only {100 * one['990', 'sharpness']:.0f} % from 990. DDPM has "
     f"{100 * min(kept):.0f} to {100 * max(kept):.0f} % from each start. So the loop matters most where "
     "there is much noise. (The measure sees only the strongest edges, not what is lost.)\n"
     f"* **Closer.** On known drawings one step is closest, as a mean should be: from $t = 690$ "
-    f"{one['690', 'psnr']:.1f} dB, and (N.3) {many['690', 'psnr']:.1f}. On our five new ones DDIM "
-    "is closer at 690 and 810. The network only approximates the mean, which may be why. Five "
+    f"{one['690', 'psnr']:.1f} dB, and DDPM {many['690', 'psnr']:.1f}. On our five new ones DDIM "
+    "is closest up to 900. The network only approximates the mean, which may be why. Five "
     "drawings are too few to say more.\n"
     "* **Named.** The judge, a network for names ([1.5](a1_5_sampling.ipynb)), gives the right name to "
     f"{named['one step']} % of the known drawings after one step from $t = 690$, and to "
-    f"{named['many steps']} % after (N.3). So soft pictures need not be hard to name."
+    f"{named['many steps']} % after DDPM. So soft pictures need not be hard to name."
 )
 
 # %% [markdown]
-# So many steps buy sharpness. They cost up to 33 calls of the network in place of one, and a part of the closeness. With much noise that pays: a picture from pure noise, as in [1.5](a1_5_sampling.ipynb), would stay soft without them. DDIM costs as many calls, gets as sharp, and is closer. So why does Part A take (N.3)? It is the step of the coursework, and it draws: several results from one noisy picture differ where many pictures fit, while DDIM has one result.
+# So many steps buy sharpness. They cost up to 33 calls of the network in place of one, and a part of the closeness. With much noise that pays: a picture from pure noise, as in [1.5](a1_5_sampling.ipynb), would stay soft without them. DDIM costs as many calls, gets as sharp, and is closer. So why does Part A take DDPM? It is the step of the [coursework](../deliverables.md) that this book follows, and it draws: from one noisy picture it makes several ({numref}`fig-a14-law`), where DDIM makes one.
 #
 # ## Where it fails
 #
-# In {numref}`fig-a14-compare` (N.3) loses the mushroom's spots. How much of them is left?
+# In {numref}`fig-a14-compare` DDPM loses the mushroom's spots. How much of them is left?
 
 # %% tags=["remove-input"]
 spots, dial = stored["spots"], stored["dial"]
@@ -441,8 +460,8 @@ def share(left):
 
 ways = {
     "one step": "one step",
-    "(N.3), 23 steps": "many steps",
-    "(N.3), ten times as many": "steps of 3",
+    "DDPM, 23 steps": "many steps",
+    "DDPM, ten times as many": "steps of 3",
     "DDIM, 23 steps": "DDIM",
 }
 table(
@@ -453,17 +472,17 @@ table(
 )
 
 # %% [markdown]
-# By the law of the one pixel, exact guesses and small steps would keep on average as much of the spots as one step. (N.3) keeps less, even in ten times as many steps. So we take most of the difference for a fault of the network's guesses. That DDIM keeps more than one step breaks no law: with the pixel it made 1 of 0.4.
+# By the law of the one pixel, exact guesses and small steps would keep on average as much of the spots as one step. DDPM keeps less, even in ten times as many steps. So we take most of the difference for a fault of the network's guesses. The law does not hold for DDIM: there the pixel went from 0.4 to 1.
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a14-many`, replace the start `1` by `10` ($t = 690$). Are many steps still sharper?
-# * In the loop, replace the last two lines by `x = schedule.forward(x0_hat, t_prev, eps)`. That is DDIM. Do the spots stay?
+# * In the code of {numref}`fig-a14-many`, replace the start `1` by `10` ($t = 690$). Which drawings keep their details now? (Less noise, so less is invented.)
+# * In the loop, replace the last two lines by `x = schedule.forward(x0_hat, t_prev, eps)`. That is DDIM. Run it for other seeds (`[1]`, `[2]`): where do the results differ?
 #
 # ## More
 #
 # ```{dropdown} Why a perfect loop loses 3 dB
-# To be close and to look natural are at odds {cite:p}`blau2018`. Let $\mu$ be the mean of all pictures that fit. With exact guesses and small steps, (N.3) draws one of them, $x$. If the original $x_0$ is
+# To be close and to look natural are at odds {cite:p}`blau2018`. Let $\mu$ be the mean of all pictures that fit. With exact guesses and small steps, DDPM draws one of them, $x$. If the original $x_0$ is
 # another such draw, independent of $x$, given $x_t$, it is on average as far from $\mu$:
 #
 # $$ \mathbb E \lVert x - x_0 \rVert^2 = \mathbb E \lVert x - \mu \rVert^2 + \mathbb E \lVert x_0 - \mu \rVert^2 = 2\, \mathbb E \lVert x_0 - \mu \rVert^2. $$
@@ -481,7 +500,7 @@ table(
 
 # %% mystnb={"code_prompt_show": "Show how the dial changes the spots"} tags=["remove-input", "hide-output"]
 few = len(dial["0.5"])
-etas = {"0, DDIM": spots["DDIM"], **dial, "1, (N.3)": spots["many steps"]}
+etas = {"0, DDIM": spots["DDIM"], **dial, "1, DDPM": spots["many steps"]}
 table(
     [[name, share(left[:few])] for name, left in etas.items()],
     ["η", "left of the spots"],
