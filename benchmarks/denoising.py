@@ -78,10 +78,10 @@ def brought_back(model, clean, prompts, i_start, seeds):
     """{way: images in [-1, 1]} of clean images (B, 3, 64, 64), all from the same noisy ones."""
     schedule, later = model.schedule, TIMESTEPS[i_start:]
     denoise = model.denoiser(prompts)
-    x_t, noise = noised(model, clean, i_start, seeds)
+    x_t, rng = noised(model, clean, i_start, seeds)
 
-    def fresh(timesteps, noise):
-        *_, end = trajectory(denoise, x_t, timesteps, schedule, generators=noise)
+    def fresh(timesteps, rng):
+        *_, end = trajectory(denoise, x_t, timesteps, schedule, generators=rng)
         return end.x
 
     def without(x, x0_hat, eps, t, t_prev):
@@ -94,7 +94,7 @@ def brought_back(model, clean, prompts, i_start, seeds):
     ways = {
         "blur": max(blurs, key=lambda blur: psnr(blur.clamp(-1, 1), clean, peak=2).mean()),
         "one step": one_step,
-        "many steps": fresh(later, noise),
+        "many steps": fresh(later, rng),
         "no fresh noise": loop(denoise, x_t, later, schedule, without),
         "DDIM": loop(denoise, x_t, later, schedule, ddim(schedule)),
     }
@@ -109,14 +109,14 @@ def dialled(model, clean, prompts, i_start, seeds, eta):
     Source: Song et al. 2021, https://arxiv.org/abs/2010.02502, eq. 12 and 16.
     """
     schedule = model.schedule
-    x_t, noise = noised(model, clean, i_start, seeds)
+    x_t, rng = noised(model, clean, i_start, seeds)
 
     def step(x, x0_hat, eps, t, t_prev):
         alpha_bar, alpha_bar_prev = schedule.at(t, x), schedule.at(t_prev, x)
         beta = 1 - alpha_bar / alpha_bar_prev
         fresh = eta**2 * (1 - alpha_bar_prev) / (1 - alpha_bar) * beta  # the variance of z
         found = 1 - alpha_bar_prev - fresh
-        z = noise_like(x, noise)
+        z = noise_like(x, rng)
         return alpha_bar_prev.sqrt() * x0_hat + found.sqrt() * eps + fresh.sqrt() * z
 
     x = loop(model.denoiser(prompts), x_t, TIMESTEPS[i_start:], schedule, step)
@@ -170,8 +170,8 @@ def by_count(model, judge, clean, names, batch=64):
         times, parts = strided_timesteps(960, 960 // count), []
         for some in batches:
             denoise = model.denoiser([called(names[i]) for i in some])
-            x_t, noise = noised(model, clean[list(some)], 0, list(some), times)
-            *_, end = trajectory(denoise, x_t, times, model.schedule, generators=noise)
+            x_t, rng = noised(model, clean[list(some)], 0, list(some), times)
+            *_, end = trajectory(denoise, x_t, times, model.schedule, generators=rng)
             same = loop(denoise, x_t, times, model.schedule, ddim(model.schedule))
             parts.append((end.x.clamp(-1, 1).cpu(), same.clamp(-1, 1).cpu()))
         for way, pictures in zip(("many steps", "DDIM"), zip(*parts, strict=True), strict=True):

@@ -73,11 +73,11 @@ def samples(denoise, count, steps, schedule=SCHEDULE, digits=None):
     """`count` samples in [0, 1], seeds 0 .. count-1, a hundred at a time, from noise or noised digits."""
     timesteps, drawn = spaced_timesteps(schedule.T, steps), []
     for seeds in torch.arange(count).split(100):
-        noise = generators(seeds.tolist())
-        x = unit_noise((1, 28, 28), noise)
+        rng = generators(seeds.tolist())
+        x = unit_noise((1, 28, 28), rng)
         if digits is not None:
             x = schedule.forward(digits[seeds], schedule.T - 1, x)
-        drawn.append(last(trajectory(denoise, x, timesteps, schedule, generators=noise)))
+        drawn.append(last(trajectory(denoise, x, timesteps, schedule, generators=rng)))
     return torch.cat(drawn).clamp(0, 1)
 
 

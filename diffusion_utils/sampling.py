@@ -125,9 +125,9 @@ def keep_outside(mask, image, schedule, generators):
 def sample(denoise, shape, timesteps, schedule, *, seeds, device="cpu"):
     """Images from pure noise, one of shape (C, H, W) for each seed -> (B, C, H, W) on the CPU."""
     check_timesteps(timesteps)
-    noise = generators(seeds)
-    x = unit_noise(shape, noise).to(device)
-    return last(trajectory(denoise, x, timesteps, schedule, generators=noise))
+    rng = generators(seeds)
+    x = unit_noise(shape, rng).to(device)
+    return last(trajectory(denoise, x, timesteps, schedule, generators=rng))
 
 
 def last(steps):

@@ -65,20 +65,20 @@ def noised(model, image, i_start, seeds, timesteps=TIMESTEPS):
         ValueError: wrong type, shape, range or number of seeds, wrong timesteps, or i_start is not a
             whole number before the last of them.
     """
-    noise = generators(seeds)
+    rng = generators(seeds)
     check_image(model, image, seeds)
     check_timesteps(timesteps)
     check_whole("i_start", i_start, 0, len(timesteps) - 2)
-    eps = unit_noise(model.shape, noise).to(model.device)
+    eps = unit_noise(model.shape, rng).to(model.device)
     x_0 = image.to(model.device).expand_as(eps)
-    return model.schedule.forward(x_0, timesteps[i_start], eps), noise
+    return model.schedule.forward(x_0, timesteps[i_start], eps), rng
 
 
 def denoise_from(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
     """Noise an image to timesteps[i_start] and denoise it step by step: yields each `Step`."""
-    x_t, noise = noised(model, image, i_start, seeds, timesteps)
+    x_t, rng = noised(model, image, i_start, seeds, timesteps)
     later = timesteps[i_start:]
-    return trajectory(denoise, x_t, later, model.schedule, generators=noise)
+    return trajectory(denoise, x_t, later, model.schedule, generators=rng)
 
 
 def sdedit(model, denoise, image, i_start, seeds, timesteps=TIMESTEPS):
@@ -102,20 +102,20 @@ def inpaint(model, denoise, image, mask, seeds, times=1, timesteps=TIMESTEPS):
 
     Source: Lugmayr et al. 2022, https://arxiv.org/abs/2201.09865, algorithm 1.
     """
-    noise = generators(seeds)
+    rng = generators(seeds)
     check_image(model, image, seeds)
     check_timesteps(timesteps)
     check_whole("times", times, 1)
-    x_T = unit_noise(model.shape, noise).to(model.device)
+    x_T = unit_noise(model.shape, rng).to(model.device)
     outside = image.to(model.device).expand_as(x_T)
     check_mask(mask, outside)
-    constrain = keep_outside(mask, outside, model.schedule, noise)
+    constrain = keep_outside(mask, outside, model.schedule, rng)
     steps = trajectory(
         denoise,
         x_T,
         resampled(timesteps, times),
         model.schedule,
-        generators=noise,
+        generators=rng,
         constrain=constrain,
     )
     return last(steps)

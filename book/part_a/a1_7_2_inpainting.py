@@ -124,14 +124,14 @@ k = by_profile(full=16, fast=1)
 t, t_next = timesteps[k : k + 2]
 asked = prompted(model, "a tree", 3)
 x_0, m = mushroom[None].to(model.device), mask[None].to(model.device)
-noise = generators([0])
-known = keep_outside(m, x_0, model.schedule, noise)
-x = unit_noise(model.shape, noise).to(model.device)
+rng = generators([0])
+known = keep_outside(m, x_0, model.schedule, rng)
+x = unit_noise(model.shape, rng).to(model.device)
 *_, until = trajectory(
-    asked, x, timesteps[: k + 1], model.schedule, generators=noise, constrain=known
+    asked, x, timesteps[: k + 1], model.schedule, generators=rng, constrain=known
 )
-(step,) = trajectory(asked, until.x, [t, t_next], model.schedule, generators=noise)
-eps = unit_noise(model.shape, noise).to(model.device)
+(step,) = trajectory(asked, until.x, [t, t_next], model.schedule, generators=rng)
+eps = unit_noise(model.shape, rng).to(model.device)
 around = model.schedule.forward(x_0, t_next, eps)
 
 above, below, right, end = 1.4, 0, 2.1, (6.0, 0.7)
@@ -220,10 +220,10 @@ def perfect(x_t, t):
 
 def toy(n, given=True, columns=4000):
     """How many columns end alike, if each step is taken n times; given: by (A.1)."""
-    noise, second = generators([0]), torch.tensor([0.0, 1.0])[:, None]
-    known = keep_outside(second, torch.ones(1, 1, 2, columns), model.schedule, noise)
-    x_T, path = unit_noise((1, 2, columns), noise), resampled(timesteps, n)
-    options = {"generators": noise, "constrain": known if given else free}
+    rng, second = generators([0]), torch.tensor([0.0, 1.0])[:, None]
+    known = keep_outside(second, torch.ones(1, 1, 2, columns), model.schedule, rng)
+    x_T, path = unit_noise((1, 2, columns), rng), resampled(timesteps, n)
+    options = {"generators": rng, "constrain": known if given else free}
     *_, end = trajectory(perfect, x_T, path, model.schedule, **options)
     return f"{(end.x[0, 0].prod(0) > 0).float().mean():.0%}"
 

@@ -69,7 +69,7 @@ from diffusion_utils.pictures import shipped_image
 from diffusion_utils.profile import by_profile
 from diffusion_utils.sampling import generators, unit_noise
 from diffusion_utils.schedule import strided_timesteps
-from diffusion_utils.show import grid, unit_range
+from diffusion_utils.show import grid, table, unit_range
 from diffusion_utils.tasks import generate, noised, prompted, sdedit
 from diffusion_utils.text_to_image import load_pretrained
 
@@ -131,14 +131,29 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # 1. Add noise to the picture $x_0$, up to a timestep $t$, the **start**: $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), as in [1.1](a1_1_forward.ipynb).
 # 2. Denoise from there with a prompt, guided as in [1.6](a1_6_guidance.ipynb).
 #
-# **The model draws anew what the noise has covered.** A strong guidance changes more than that (see below). Noise covers thin strokes first and large areas last, because over an area it averages out. It also hides that the shapes are flat, so that the loop goes on as from a noised drawing.
+# **The model draws anew what the noise has covered.** What is that? In $x_t$, two pictures $x_0$ and $x_0'$ differ by $\sqrt{\bar\alpha_t}\,(x_0 - x_0')$. If this is small beside the noise, the model cannot tell them apart. In one pixel the noise has the standard deviation $\sqrt{1-\bar\alpha_t}$. In the mean over $n$ pixels it is $\sqrt{(1-\bar\alpha_t)/n}$. So thin strokes and sharp edges are covered first, large areas last:
+
+# %% tags=["remove-input"]
+rows = []
+for t in (390, 510, 690, 780):
+    alpha_bar = model.schedule.at(t).item()
+    spread = (1 - alpha_bar) ** 0.5
+    rows.append([t, f"{alpha_bar**0.5:.2f}", f"{spread:.2f}", f"{spread / 8:.2f}"])
+table(
+    rows,
+    ["t", "factor of the picture", "noise, one pixel", "noise, mean of 8x8 pixels"],
+    "How strong picture and noise are in the noisy picture at four starts (noise: standard deviation).",
+)
+
+# %% [markdown]
+# A flat green area and a fish with scales differ little over large areas. At $t = 600$ their noisy versions look alike. So the model, which has learned drawings, sees a fish there, and draws the fins. (With strong guidance it also changes what is still to be seen: see below.)
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
 # :lines: 1,3-
 # ```
 #
-# `timesteps` is 990, 960, .., 0, and the start $t$ is `timesteps[i_start]`. `noised` is step 1; it also returns the random generators (`noise`). `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb). `prompted` makes the guided denoiser of a prompt, and `sdedit` returns the last picture.
+# `timesteps` is 990, 960, .., 0, and the start $t$ is `timesteps[i_start]`. `noised` is step 1; it also returns the random generator, `rng`. `trajectory` is the loop of [1.4](a1_4_iterative_denoising.ipynb).
 #
 # ## What you see
 #
@@ -146,13 +161,15 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # * **Little noise** ($t = 390$): the shapes stay.
 # * **More noise** ($t = 510$ and 600): the model adds an eye and fins to the fish, and at 600 a pale patch to the car, where windows belong. The fish turns blue, but it keeps the low body of the shapes. The one from pure noise is taller. The car is still mostly green.
-# * **Much noise** (from $t = 690$): little of the green is left. At 780 the car is red, as from pure noise.
+# * **Much noise** (from $t = 690$): no green is left. At 780 the car is red, as from pure noise.
+#
+# All pictures of a row have the same noise (seed 0). So with much noise they come close to the one from pure noise.
 #
 # ## Guidance can overrule what is seen
 #
 # Has the noise of $t = 690$ covered the colour? We take a house with a blue roof. Means over blocks of 8 × 8 pixels show what is left.
 
-# %% mystnb={"figure": {"caption": "A house of shapes, from $t = 690$: $x_t$, its means over blocks, and \"a house\" for two $\\gamma$. Red: roofs whose place, the blue triangle, is on average more red than blue.", "name": "fig-a17-roof"}, "image": {"alt": "On the left a beige square with a blue triangle as its roof. Beside it four rows of eight pictures. In the noise the roof is faint; in the blocks it is blue or grey-blue in all eight. With gamma 1 all eight roofs are blue. With gamma 5 each is a red line over a gable in beige, grey or green."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A house of shapes, from $t = 690$: $x_t$, its means over blocks, and \"a house\" for two $\\gamma$. Blue: pictures in which the place of the roof is on average more blue than red.", "name": "fig-a17-roof"}, "image": {"alt": "On the left a beige square with a blue triangle as its roof. Beside it four rows of eight pictures. In the noise the roof is faint; in the blocks it is blue or grey-blue in all eight. With gamma 1 all eight roofs are blue. With gamma 5 the roof is a narrow red line, of seed 5 a brown one, over a gable in beige, grey or green."}} tags=["hide-input"]
 house = picture_of(
     [
         ("rectangle", "#f2d9a0", [(50, 120), (206, 230)]),
@@ -169,7 +186,7 @@ for gamma in (1, 5):
     houses = sdedit(model, denoise, house, i_690, seeds, timesteps).cpu()
     red, _, blue = houses[:, :, roof].mean(-1).T
     rows.append(houses)
-    labels.append(f"$\\gamma={gamma}$\nred: {(red > blue).sum()} of 8")
+    labels.append(f"$\\gamma={gamma}$\nblue: {(blue > red).sum()} of 8")
 left = [house, *[torch.ones_like(house)] * 3]  # the shapes, and blanks below
 rows = [torch.cat([one[None], row]) for one, row in zip(left, rows, strict=True)]
 titles = ["shapes", *(f"seed {s}" for s in seeds)]
@@ -182,11 +199,11 @@ in_blocks = F.avg_pool2d(x_t - alpha_bar.sqrt() * house, 8).std()
 assert abs(8 * in_blocks / (1 - alpha_bar).sqrt() - 1) < 0.1
 
 # %% [markdown]
-# The blocks of the roof are still bluish, for each seed. With $\gamma = 1$ all eight roofs stay blue. With $\gamma = 5$ each is a red line. Guidance multiplies by 5 the difference that the prompt makes, and that seems to be a red roof. So here **strong guidance overrules what can still be seen.**
+# The blocks of the roof are still bluish, for each seed. With $\gamma = 1$ all eight roofs stay blue. With $\gamma = 5$ none does: most become a narrow red line. Guidance multiplies by 5 the difference that the prompt makes, and that seems to be a red roof. So here **strong guidance overrules what can still be seen.** A smaller $\gamma$ keeps more of your picture.
 #
 # ## How much noise?
 #
-# We average 127 drawings over such blocks, redraw each with its name, and measure:
+# We take 127 drawings, average each over such blocks, redraw it with its name, and measure:
 #
 # * **Recognised**: how often the judge of [1.5](a1_5_sampling.ipynb) puts the right one of its 508 names first.
 # * **Kept**: $1 - d / d_{\text{noise}}$. Here $d$ is the root mean square distance of the results, as blocks, from the given blocks. $d_{\text{noise}}$ is the same distance for pictures drawn from pure noise. So 1 means the given blocks, and 0 means as far from them as without them.
@@ -236,14 +253,14 @@ assert (round(kept[at_510], 1), round(share[at_510], 2)) == (0.7, 0.67)
 assert 0.73 < share[starts.index(780)] < 0.75
 
 # %% [markdown]
-# Up to $t = 510$ the share recognised rises from a fifth to two thirds, and 0.7 is kept. From there to $t = 780$ it gains only 0.07, while less and less is kept. Pure noise gives the clearest things; there, kept is 0 by definition. (The model was trained on these very drawings. With new ones it may be worse.)
+# Up to $t = 510$ the share recognised rises from a fifth to two thirds, and 0.7 is kept. From there to $t = 780$ it gains only 0.07, less than the intervals are wide, while less and less is kept. From pure noise, most is recognised; there, kept is 0 by definition. The model was trained on the drawings behind these blocks. With new ones it may be worse.
 #
-# **Which $t$ first?** Try 510 (`i_start` = 16) as for these blocks, or 600 (13) as for the fish. More noise mostly brings more of the prompt, less noise more of your picture.
+# **Which $t$ first?** Try 510 (`i_start` = 16) as for these blocks, 600 (13) as for the fish, 690 (10) as for the car. More noise mostly brings more of the prompt, less noise more of your picture.
 #
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
-# The house and the fish are not drawn by hand. They are strokes of a felt pen, stored as SVG paths and drawn by a program (how: `data/images/README.md`). You can put in a drawing of your own: in the box at the top of this page, or as in "Try it". The model was trained on none of the three.
+# Now three pictures that are no flat shapes: a lighthouse that we found, a house and a fish. The starts are those of the [coursework](../deliverables.md) that this book follows. It asks for drawings by hand. Ours are strokes of a felt pen, stored as SVG paths and drawn by a program (how: `data/images/README.md`). You can put in a drawing of your own: in the box at the top of this page, or as in "Try it". The model was trained on none of the three.
 
 # %% mystnb={"figure": {"caption": "Three pictures (left) from `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -265,15 +282,15 @@ words = (ROOT / "data/emoji64/words.txt").read_text() + " ".join(emoji().names)
 assert "lighthouse" not in words and "sailboat" in words
 
 # %% [markdown]
-# At $t = 390$ the flower, of thin strokes, is hardly there. From 690 on the house is clean, without sun and flower. From 780 on the fish has blue and white fins.
+# At $t = 390$ the flower, of thin strokes, is hardly there: the noise has covered it. From 690 on the house is clean, without sun and flower. From 780 on the fish has blue and white fins.
 #
 # ## Where it fails
 #
-# **A word that the model does not know does not help.** From 780 on the lighthouse sinks into a haze, and at 960 it is a smudge, though the prompt names it. No training drawing was called a lighthouse.
+# **A word that the model has not learned.** From 780 on the lighthouse above sinks into a haze, and at 960 it is a smudge, though the prompt names it. No training drawing was called a lighthouse.
 #
-# **A prompt without a name.** The coursework's prompt is "a high quality photo". The results lose details, then form. With the name, at $t = 780$, the mushroom gets its spots, but the cactus falls into three pieces.
+# **A prompt without a name.** The coursework's prompt is "a high quality photo", with $\gamma = 7$. It does not say what the model should put in place of what the noise has covered. The results lose their details first, then their forms. With the name, at $t = 780$, the sailboat gets clear sails and the mushroom its spots. The cactus nearly comes apart.
 
-# %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. \"Named\": the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\").", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. Without a name the results lose, from left to right, the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the column with names, an orange sailboat, a red mushroom with pale spots and three loose green pieces."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures from the coursework's six starts. \"A high quality photo\", $\\gamma = 7$, seed 0. \"Named\": the prompt names the thing (\"a sailboat\", \"a mushroom\", \"a cactus\").", "name": "fig-a17-objects"}, "image": {"alt": "Three rows: a sailboat, a mushroom and a cactus. Without a name the results lose, from left to right, the details of the picture, then outline and colours. At t = 960 the sailboat is a lump; the mushroom keeps its stem and the cactus its arms. In the column with names, an orange sailboat, a red mushroom with pale spots and a cactus of green pieces that hardly touch."}} tags=["hide-input"]
 middle, names = by_profile(full=7, fast=2), ["sailboat", "mushroom", "cactus"]
 images = torch.stack([shipped_image(name) for name in names])
 photo = prompted(model, "a high quality photo", 7)

@@ -209,10 +209,10 @@ grid(
 
 # %% mystnb={"figure": {"caption": "What the model sees on the way, $\\hat x_0$ for the far prompt \"a coconut\" (above) and for the near prompt \"a monkey face with black outlines\" (below), each guided with $\\gamma = 7$. (A.3) from noise, $\\sigma = 2$, seed 0.", "name": "fig-a19-why"}, "image": {"alt": "Two rows of six. Above: half a coconut at all timesteps, at the end with many lines. Below: a monkey's face in colours at the first three timesteps; then rings surround the face, and from the fifth picture on it is a coconut with lines too."}} tags=["hide-input"]
 both_prompts = ["a coconut", "a monkey face" + ending]
-noise = generators([0])
-x_T = unit_noise(model.shape, noise).to(model.device)
+rng = generators([0])
+x_T = unit_noise(model.shape, rng).to(model.device)
 denoise = hybrid(model, both_prompts)
-steps = [*trajectory(denoise, x_T, timesteps, model.schedule, generators=noise)]
+steps = [*trajectory(denoise, x_T, timesteps, model.schedule, generators=rng)]
 on_the_way = {timesteps[0]: x_T} | {step.t: step.x for step in steps}
 
 

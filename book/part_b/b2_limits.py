@@ -105,12 +105,12 @@ def change(before, after):
 
 def some_digits(network, x_0=None):
     """Seeds 0 to 9 of a network, from noise, or from x_0 noised."""
-    noise = generators(range(10))
-    x = unit_noise((1, 28, 28), noise)
+    rng = generators(range(10))
+    x = unit_noise((1, 28, 28), rng)
     if x_0 is not None:
         x = schedule.forward(x_0.expand_as(x), T - 1, x)
     denoise = unet_denoiser(network, T)
-    drawn = trajectory(denoise, x, timesteps, schedule, generators=noise)
+    drawn = trajectory(denoise, x, timesteps, schedule, generators=rng)
     return last(drawn).clamp(0, 1)
 
 

@@ -81,10 +81,10 @@ network = networks[max(networks)]
 T = schedule.T
 timesteps = spaced_timesteps(T, by_profile(full=T, fast=5))
 seeds = range(10)
-noise = generators(seeds)
-x_T = unit_noise((1, 28, 28), noise)
+rng = generators(seeds)
+x_T = unit_noise((1, 28, 28), rng)
 path = list(
-    trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=noise)
+    trajectory(unet_denoiser(network, T), x_T, timesteps, schedule, generators=rng)
 )
 images = [x_T, *(step.x for step in path)]
 guesses = [*(step.x0_hat for step in path), path[-1].x]  # seen from these images
@@ -387,11 +387,11 @@ Markdown(
 @torch.no_grad()
 def draw_digits(network, timesteps, seeds):
     denoise = unet_denoiser(network, T)
-    noise = generators(seeds)  # of random numbers, one for each image
-    x = unit_noise((1, 28, 28), noise)
+    rng = generators(seeds)  # of random numbers, one for each image
+    x = unit_noise((1, 28, 28), rng)
     for t, t_prev in pairwise(timesteps):  # 299, 298, ... 0, -1
         x0_hat = schedule.predict_x0(x, t, denoise(x, t).eps)
-        z = unit_noise((1, 28, 28), noise)
+        z = unit_noise((1, 28, 28), rng)
         x = schedule.step(x, x0_hat, t, t_prev, z)
     return x
 

@@ -87,9 +87,9 @@ def guided_by_class(net, labels, gamma):
 
 def path_of_ten(gamma):
     """The steps of ten digits, one of each class, seeds 0 to 9."""
-    denoise, noise = guided_by_class(network, digits, gamma), generators(range(10))
-    x_T = unit_noise((1, 28, 28), noise)
-    return list(trajectory(denoise, x_T, timesteps, schedule, generators=noise))
+    denoise, rng = guided_by_class(network, digits, gamma), generators(range(10))
+    x_T = unit_noise((1, 28, 28), rng)
+    return list(trajectory(denoise, x_T, timesteps, schedule, generators=rng))
 
 
 # %% mystnb={"figure": {"caption": "One sample of each digit for five guidance scales $\\gamma$. The digit asked for is above each column. Seeds 0 to 9, the same in each row; epoch 20, 50 steps.", "name": "fig-b3-gammas"}, "image": {"alt": "Five rows of ten generated digits. At gamma 0 most are another digit than asked for. At gamma 1 and 1.25 the 3 and the 8 are malformed. At gamma 2 every digit can be read. At gamma 5 most strokes are thicker."}} tags=["remove-input"]

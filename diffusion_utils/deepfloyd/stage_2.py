@@ -41,15 +41,15 @@ def upsample(model, images, prompts, seeds, timesteps=TIMESTEPS):
     stage = load_stage_2(model)
     guide = guided(stage.denoiser(prompts), stage.denoiser(""), GAMMA)
 
-    noise = generators(seeds)
+    rng = generators(seeds)
     size = {"size": stage.shape[1:], "mode": "bilinear", "align_corners": True}
     large = F.interpolate(images.to(stage.device), **size)
-    eps = unit_noise(stage.shape, noise).to(large)
+    eps = unit_noise(stage.shape, rng).to(large)
     shown = stage.schedule.forward(large, NOISE_LEVEL, eps)
 
     def denoise(x_t, t):
         return guide(torch.cat([x_t, shown], 1), t)
 
-    x = unit_noise(stage.shape, noise).to(large)
+    x = unit_noise(stage.shape, rng).to(large)
     denoise = clipped(denoise, stage.schedule)
-    return last(trajectory(denoise, x, timesteps, stage.schedule, generators=noise))
+    return last(trajectory(denoise, x, timesteps, stage.schedule, generators=rng))
