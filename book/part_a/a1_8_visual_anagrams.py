@@ -14,9 +14,9 @@
 # %% [markdown]
 # # 1.8 Visual anagrams
 #
-# Can one picture show two things, one as it is and the other when it is turned?
+# Can one picture show two things, one as it is, and another upside down?
 #
-# **Yes, for some pairs of things.** In each step the network is asked about the picture with one prompt, and about the same picture turned with the other. The mean of both answers makes the step.
+# **Yes, for some pairs of things.** In each step the network is asked twice: with one prompt about the picture as it is, and with the other prompt about the picture upside down. The mean of both answers makes the step.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -78,7 +78,7 @@ timesteps = by_profile(
 search = json.loads((ROOT / "benchmarks/results/pairs.json").read_text())
 
 
-# %% mystnb={"figure": {"caption": "One picture (left), and the same upside down (right). $\\gamma = 7$, timesteps 990, 960, .., 0, seed 1; pair and seed were chosen.", "name": "fig-a18-flip"}, "image": {"alt": "On the left a red strawberry with green leaves and dark seeds. On the right the same picture upside down, a slice of watermelon, red with dark seeds, on a green rind."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One picture (left), and the same flipped: top and bottom change places, left stays left (right). $\\gamma = 7$, timesteps 990, 960, … 0, seed 1; pair and seed were chosen.", "name": "fig-a18-flip"}, "image": {"alt": "On the left a red strawberry with green leaves and dark seeds. On the right the same picture upside down, a slice of watermelon, red with dark seeds, on a green rind."}} tags=["hide-input"]
 def drawn(pair, view, seed, ending=""):
     """The anagram of one pair in one view."""
     first, second = map(called, pair)
@@ -95,9 +95,9 @@ grid(
 )
 
 # %% [markdown]
-# The leaves of the strawberry are the rind of the watermelon. Not all of it fits: the stalk of the strawberry hangs below the rind, and its tip is a bent horn on the slice. Four more, flipped or turned:
+# The leaves of the strawberry are the rind of the watermelon. Not all of it fits: the stalk of the strawberry hangs below the rind, and its tip is a bent horn on the slice. Here are four more. The first two are flipped, too. The others are turned like a sheet on a table:
 
-# %% mystnb={"figure": {"caption": "Four anagrams as they are (above) and in their view (below). A half turn also swaps left and right. $\\gamma = 7$, seeds 12, 11, 10 and 6; pairs and seeds were chosen.", "name": "fig-a18-turn"}, "image": {"alt": "Four pictures above, the same flipped or turned below: a violet barrel with a dark rim, for a top hat and a bucket; a light blue water drop that becomes a balloon; a grey teapot with a loop for a handle at the right, which becomes the curled trunk of a grey elephant at the left; a blue penguin with a dark eye and a flipper that becomes a blue fish with an eye, a fin and a tail."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Four anagrams as they are (above) and in their view (below). The quarter turn is anticlockwise. $\\gamma = 7$, seeds 12, 11, 10 and 6; pairs and seeds were chosen.", "name": "fig-a18-turn"}, "image": {"alt": "Four pictures above, the same flipped or turned below: a violet barrel with a dark rim, for a top hat and a bucket; a light blue water drop that becomes a balloon; a grey teapot with a loop for a handle at the right, which becomes the curled trunk of a grey elephant at the left; a blue penguin with a dark eye and a flipper that becomes a blue fish with an eye, a fin and a tail."}} tags=["hide-input"]
 more = {
     ("top hat", "bucket"): ("flip", FLIP, 12),
     ("water drop", "balloon"): ("flip", FLIP, 11),
@@ -117,9 +117,9 @@ grid(
 )
 
 # %% [markdown]
-# The brim of the hat is the rim of the bucket. The handle of the teapot is the trunk of the elephant. The feet of the penguin are the tail of the fish. The penguin is harder to see.
+# The brim of the hat is the rim of the bucket. The handle of the teapot is the trunk of the elephant. The feet of the penguin are the tail of the fish. The penguin and the elephant are harder to see than the rest.
 #
-# A **reader** is a vision-language model, asked afresh each time, that sees only numbered pictures. Two readers saw these five, each only one way up. All ten first guesses were right, in pictures that we had chosen.
+# Can these pictures be named by someone who does not know the prompts? We showed the five to a vision-language model, without names or prompts: to one of two fresh runs as they are, to the other in their view. All ten first guesses were right. But these five are chosen; see below how often it works.
 #
 # ```{live} anagram
 # ```
@@ -129,15 +129,15 @@ grid(
 # The network estimates the noise in a picture, and the loop of [1.5](a1_5_sampling.ipynb) takes some of it away. *Visual Anagrams* {cite:p}`geng2024` asks the network twice in every step:
 #
 # 1. Show it the noisy picture, with the first prompt.
-# 2. Turn the noisy picture, and show it that, with the second prompt. Turn the answer back.
+# 2. Flip (or turn) the noisy picture, and show it that, with the second prompt. Flip the answer back.
 # 3. Make the step with the mean of the two.
 #
-# $$ \epsilon = \tfrac12 \left( \epsilon_1(x_t, t) + f^{-1}\big(\epsilon_2(f(x_t), t)\big) \right) \tag{A.2} $$
+# $$ \hat\epsilon = \tfrac12 \left( \hat\epsilon_1(x_t, t) + f^{-1}\big(\hat\epsilon_2(f(x_t), t)\big) \right) \tag{A.2} $$
 #
 # * $x_t$ is the noisy picture at timestep $t$.
-# * $f$ is the **view**: a turn, or the flip. $f^{-1}$ turns it back.
-# * $\epsilon_1$ is the guided estimate of the noise (N.6) for the first prompt, $\epsilon_2$ that for the second one.
-# * $\epsilon$ is the estimate that the loop gets.
+# * $f$ is the **view**: the flip, or a turn. $f^{-1}$ undoes it.
+# * $\hat\epsilon_1$ is the guided estimate of the noise (N.6) for the first prompt, $\hat\epsilon_2$ that for the second one.
+# * $\hat\epsilon$ is the estimate that the loop gets.
 #
 # In code (`visual_anagram` takes any number of views):
 
@@ -156,7 +156,7 @@ rng = generators(range(8))
 x = unit_noise(model.shape, rng).to(model.device)
 path = trajectory(anagram, x, timesteps, model.schedule, generators=rng)
 
-# %% mystnb={"figure": {"caption": "One step of the strawberry, at $t = 690$. Estimates of the noise look like noise, so here are the clean pictures $\\hat x_0$ that they stand for. $\\gamma = 7$, seed 1.", "name": "fig-a18-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, and the strawberry that the first prompt sees in it. Below: the noisy picture upside down, a slice of melon that the second prompt sees in it, and this turned back. Both lead to their mean, a strawberry inside the rind of a melon."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "One step of the strawberry, at $t = 690$. Estimates of the noise look like noise, so here are the clean pictures $\\hat x_0$ that they stand for. $\\gamma = 7$, seed 1.", "name": "fig-a18-step"}, "image": {"alt": "A diagram of six pictures with arrows. Above: a noisy picture, and the strawberry that the first prompt sees in it. Below: the noisy picture upside down, a slice of melon that the second prompt sees in it, and this flipped back. Both lead to their mean, a strawberry inside the rind of a melon."}} tags=["hide-input"]
 steps = list(path)
 k = by_profile(full=9, fast=0)
 x_t, t = steps[k].x[1:2], steps[k].t  # of seed 1
@@ -171,7 +171,7 @@ pictures = {
     (right, above): (one, '"a strawberry"'),
     (0, below): (turned, "$f(x_t)$"),
     (right, below): (other, '"a watermelon"'),
-    (2 * right, below): (back, "turned back"),
+    (2 * right, below): (back, "flipped back"),
     end: ((one + back) / 2, "mean"),
 }
 arrows = [
@@ -184,9 +184,9 @@ arrows = [
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
 # %% [markdown]
-# Watch the dark rind of a melon, at the left at $t = 810$: it fades, and the leaves of the strawberry stay.
+# In the mean each prompt gets half of what it wants. It is also the next guess of the clean picture, since $\hat x_0$ is linear in the noise (N.2). So in the next step the strawberry is asked for in a picture that looks half like a melon, and the melon in one that looks half like a strawberry. Where both agree, as on the red with dark seeds, the picture gets clear soon. Drag the slider back and see the rest being settled. At $t = 810$ a dark rind stands around the strawberry. It fades, and the leaves take its place:
 
-# %% mystnb={"figure": {"caption": "The strawberry of {numref}`fig-a18-flip` coming out of noise: $\\hat x_0$ upright on the left, upside down on the right. Drag the slider. $\\gamma = 7$, seed 1.", "name": "fig-a18-animation"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The strawberry of {numref}`fig-a18-flip` coming out of noise: $\\hat x_0$ upright on the left, upside down on the right. $\\gamma = 7$, seed 1.", "name": "fig-a18-animation"}} tags=["hide-input"]
 guesses = [s.x0_hat[1:2] for s in steps]
 animation(
     [unit_range(torch.cat([x, FLIP.apply(x)], 3)) for x in guesses],
@@ -206,18 +206,18 @@ assert torch.allclose(x0_hat, last.x0_hat[:1], atol=0.01)
 # %% [markdown]
 # ## Why it can work
 #
-# **Why turn the answer back?** By (N.1) $x_t$ is the sum of a clean picture $x_0$ and noise $\epsilon$, both scaled. A turn or a flip is **linear**: we may add and scale before it or after it, with the same result.
+# **Why flip the answer back?** By (N.1) $x_t$ is the sum of a clean picture $x_0$ and noise $\epsilon$, both scaled. A turn or a flip is **linear**: we may add and scale before it or after it, with the same result.
 #
 # $$ f(x_t) = \sqrt{\bar\alpha_t}\, f(x_0) + \sqrt{1-\bar\alpha_t}\, f(\epsilon). $$
 #
-# So the network, shown $f(x_t)$, estimates the turned noise $f(\epsilon)$. The step needs $\epsilon$, so $f^{-1}$ turns the answer back.
+# So the network, shown $f(x_t)$, estimates the flipped noise $f(\epsilon)$. The step needs an estimate of $\epsilon$ itself, so $f^{-1}$ flips the answer back.
 #
 # **Why can the network answer at all?** It learned with white noise: independent Gaussian values of variance 1. A turn or a flip only moves these values to other places, so $f(\epsilon)$ is white noise too. The same holds for each $f$ that is **orthogonal**: linear, and it keeps the sum of the squares of all values. The density of white noise depends on this sum alone.
 #
-# **Why the mean?** Each answer draws the picture towards its own prompt, the mean towards both. One prompt can still win.
+# **Why the mean?** An estimate of the noise says in which direction a picture becomes more probable under its prompt ([1.6](a1_6_guidance.ipynb)). The mean of two such directions leads to pictures that are fairly probable under both: about those for which the product $p_1(x)\, p_2(f(x))$ is large. A product is small if one factor is. So a perfect strawberry that is no melon at all has little weight. (How exact that is: see the box.) One prompt can still win.
 #
 # ```{dropdown} What the mean makes probable
-# An estimate of the noise times $-1/\sqrt{1-\bar\alpha_t}$ is the **score** of [1.3](a1_3_one_step_denoising.ipynb), the gradient $\nabla \log p$. Let $p_1(x)$ say how probable a noisy picture $x$ is under the first prompt, and $p_2(f(x))$ how probable it is, turned, under the second. By the chain rule the gradient of $\log p_2(f(x))$ is $f^\top$ times the score of $p_2$ at $f(x)$, and $f^\top = f^{-1}$ where $f$ is orthogonal. So (A.2), times the same factor, is
+# An estimate of the noise times $-1/\sqrt{1-\bar\alpha_t}$ is the **score** of [1.3](a1_3_one_step_denoising.ipynb), the gradient $\nabla \log p$. Let $p_1(x)$ say how probable a noisy picture $x$ is under the first prompt, and $p_2(f(x))$ how probable it is, in the view, under the second. By the chain rule the gradient of $\log p_2(f(x))$ is $f^\top$ times the score of $p_2$ at $f(x)$, and $f^\top = f^{-1}$ where $f$ is orthogonal. So (A.2), times the same factor, is
 #
 # $$ \tfrac12 \big( \nabla \log p_1(x) + \nabla \log p_2(f(x)) \big) = \nabla \log \sqrt{p_1(x)\, p_2(f(x))}. $$
 #
@@ -229,9 +229,9 @@ assert torch.allclose(x0_hat, last.x0_hat[:1], atol=0.01)
 # %% [markdown]
 # ## How often does it work?
 #
-# The code above drew eight pictures. The judge of [1.5](a1_5_sampling.ipynb) is a network that names drawings. The numbers are the places of the two names in its list, 1 for the first of 508:
+# The code above drew eight pictures. The judge of [1.5](a1_5_sampling.ipynb), a network that names drawings, puts 508 names in order for each. "1, 5" says: seen upright, "strawberry" comes first, and upside down, "watermelon" fifth.
 
-# %% mystnb={"figure": {"caption": "Nothing selected: the strawberry (above) and the same pictures upside down, for a watermelon, seeds 0 to 7. $\\gamma = 7$. Above each, the place of \"strawberry\" upright and of \"watermelon\" upside down.", "name": "fig-a18-seeds"}, "image": {"alt": "Eight red strawberries with green leaves and dark seeds. Below each the same upside down, a red piece of fruit on a green rind."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Nothing selected: the strawberry (above) and the same pictures upside down, for a watermelon, seeds 0 to 7. $\\gamma = 7$. Above each, the place of \"strawberry\" upright and of \"watermelon\" upside down in the judge's list.", "name": "fig-a18-seeds"}, "image": {"alt": "Eight red strawberries with green leaves and dark seeds. Below each the same upside down, a red piece of fruit on a green rind."}} tags=["hide-input"]
 judge, eight = load_evaluator(), steps[-1].x.cpu()
 looks = {"strawberry": eight, "watermelon": FLIP.apply(eight)}
 places = [name_ranks(judge, x, [name] * 8) for name, x in looks.items()]
@@ -245,9 +245,9 @@ grid(
 )
 
 # %% [markdown]
-# The judge puts "strawberry" first for all eight. Upside down, "watermelon" is among its first five for three. For the judge the strawberry wins.
+# The judge puts "strawberry" first for all eight. Upside down, "watermelon" is among its first five for three. For the judge the strawberry wins. (Seed 1, the one above, is among the three.)
 #
-# Now more pairs, chosen by hand, in four views: the flip, two turns and the **jigsaw**, which puts 4 x 4 square tiles in another order. A picture counts if the right name is among the judge's first five both ways. As a control the judge sees training drawings in the same two ways: how often is "watermelon" among its first five for a strawberry turned upside down?
+# Now more pairs, chosen by hand as likely to work, in four views: the flip, two turns and the **jigsaw**, which cuts the picture into 4 × 4 square tiles and puts them in another order. A picture counts if the judge has the right name among its first five both ways. As a control it sees training drawings of the first thing in the same two ways. They were not made as anagrams, so both names are there by chance only.
 
 
 # %% tags=["hide-input"]
@@ -271,21 +271,24 @@ rows = [
 table(
     rows,
     ["view", "pairs", "anagrams", "training drawings"],
-    "How many the judge names both ways, among its first five of 508: mean over pairs, ± one standard error. 16 seeds a pair for the flip and the turns, 8 for the jigsaw, shuffled with seed 0. Four pairs of the half turn are left out, chosen because they had worked with the flip. From python -m benchmarks.pairs.",
+    "How many the judge names both ways, among its first five of 508: mean over pairs, ± one standard error. Each view has pairs of its own; 16 seeds a pair for the flip and the turns, 8 for the jigsaw. Of the half turn, four pairs are left out: we had tried them because they work with the flip. From python -m benchmarks.pairs.",
 )
 
 # %% [markdown]
-# With the flip and the turns, anagrams have both names more often than training drawings. With the jigsaw, tried with other pairs, they hardly ever do.
+# With the flip and the turns, anagrams have both names more often than training drawings. With the jigsaw they hardly ever do.
+#
+# ## Other views
+#
+# A view need not turn anything. The **negative** $f(x) = -x$ swaps dark and light, since colours lie in $[-1, 1]$. It is orthogonal, and it works: in {numref}`fig-a18-broken` (right) a penguin is a ghost. As it moves no outline, the two have the same form.
 #
 # ## Where it fails
 #
-# It is not enough that $f$ is orthogonal: $f(x_0)$ must also look like a drawing.
+# It is not enough that $f$ is orthogonal. $f(x_0)$ must also look like a drawing.
 #
-# * The **jigsaw** tears outlines apart, a likely reason why it succeeds so rarely.
-# * **Shuffling** all pixels turns a drawing into grain. In {numref}`fig-a18-broken` a strawberry shows faintly above, a slice of watermelon below, each under the grain of the other.
-# * The **negative** $f(x) = -x$ swaps dark and light, since colours lie in $[-1, 1]$. It moves no outline, so the two things must share theirs: the ghost has the form of the penguin.
+# * **Jigsaw** (left): we can see neither a panda nor a ball. The tiles tear outlines apart, which is a likely reason. A larger model draws jigsaws that can be seen {cite:p}`geng2024`.
+# * **Shuffling** all pixels (middle) turns a drawing into grain. A strawberry shows faintly above, a slice of watermelon below, each under the grain of the other.
 
-# %% mystnb={"figure": {"caption": "A panda and a soccer ball, with the jigsaw; a strawberry and a watermelon, with all pixels shuffled; a penguin and \"a ghost on a black background\", with the negative. The picture (above), and what the view shows (below). $\\gamma = 7$, seeds 5, 1 and 1.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. The jigsaw: torn patches of violet and brown on white, above and below. Shuffled: a pink area of grain; a strawberry shows faintly in the picture, and a slice of watermelon in the view. The negative: a penguin, and in the view a pale penguin on black."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "A panda and a soccer ball, with the jigsaw; a strawberry and a watermelon, with all pixels shuffled; a penguin and \"a ghost on a black background\", with the negative. The picture (above), and what the view shows (below). $\\gamma = 7$, seeds 5, 1 and 1; pairs and seeds were chosen.", "name": "fig-a18-broken"}, "image": {"alt": "Three columns. The jigsaw: torn patches of violet and brown on white, above and below. Shuffled: a pink area of grain; a strawberry shows faintly in the picture, and a slice of watermelon in the view. The negative: a penguin, and in the view a pale penguin on black."}} tags=["hide-input"]
 order = torch.randperm(64 * 64, generator=generators([0])[0])
 jigsaw, negative, shuffled = VIEWS["jigsaw"], VIEWS["negative"], permutation(order)
 views = {"jigsaw": jigsaw, "pixels shuffled": shuffled, "negative": negative}
@@ -315,7 +318,7 @@ checks = [
     ("no view", "nothing", photo),
     ("flip", "nothing", viewed(photo, FLIP)),
     ("pixels shuffled", "picture: grain", viewed(photo, shuffled)),
-    ("flip, doubled", "noise: too strong", viewed(photo, DOUBLED)),
+    ("flip, doubled", "picture and noise: too strong", viewed(photo, DOUBLED)),
 ]
 for name, wrong, denoise in checks:
     with torch.no_grad():
@@ -324,7 +327,7 @@ for name, wrong, denoise in checks:
 table(
     rows,
     ["view", "what is wrong", "error of the noise"],
-    'Mean squared error of the noise at t = 500, estimated through each view and turned back; drawings of a sailboat, a mushroom and a cactus, prompt "a high quality photo".',
+    'Mean squared error of the noise at t = 500, estimated through each view; mean of three drawings, a sailboat, a mushroom and a cactus, one noise each; prompt "a high quality photo".',
 )
 
 # %% tags=["remove-cell"]
@@ -344,4 +347,5 @@ for view in (*VIEWS.values(), FLIP, shuffled, DOUBLED):
 #   tries = generate(model, mine, range(8), timesteps)
 #   grid([unit_range(tries), unit_range(FLIP.apply(tries))])
 #   ```
-# * **Three in one.** Give `visual_anagram` three prompts and two views, `[FLIP, VIEWS["quarter turn"]]`.
+#   (Without a list of views, `visual_anagram` flips.) Expect that most of the eight are one of the two.
+# * **Three in one.** Give `visual_anagram` three prompts and a list of two views, `[FLIP, VIEWS["quarter turn"]]`. The first prompt is for the picture as it is.
