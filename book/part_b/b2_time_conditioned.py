@@ -101,7 +101,7 @@ grid(rows, titles=titles, labels=["$x_t$", r"$\hat x_0$"])
 # ```
 
 # %% [markdown]
-# **Yes: after 300 small steps most of ten samples can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
+# **Yes: after 300 small steps most samples can be read as a digit, though not all.** The upper row of {numref}`fig-b2-trajectory` begins with pure noise and ends as a 7. The lower row shows what the network
 # believes to be behind the noise: at $t = 299$ a cloud, at $t = 224$ a kind of 9, at $t = 74$ a 7.
 #
 # This is the denoising diffusion probabilistic model, DDPM {cite:p}`ho2020`. {numref}`fig-b2-animation` plays it for ten digits.
@@ -124,7 +124,7 @@ animation(
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1 - \bar\alpha_t}\, \epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ the noise. At $t = 0$ there is already a little noise; the clean digit itself stands at $t = -1$. Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
+# $x_0$ is the clean digit, with values from 0 to 1, and $\epsilon$ the noise. At $t = 0$ there is already a little noise. (So $x_0$ always means the clean digit, not the image at $t = 0$; in our count the clean digit stands at $t = -1$.) Each timestep $t$ multiplies the image before it by $\sqrt{1 - \beta_t}$ and adds noise of variance $\beta_t$, which grows linearly from $10^{-4}$ to $0.02$. So $\bar\alpha_t$, the share of the digit's variance that is left, is the product of
 # $1 - \beta_s$ over all $s \le t$.
 #
 # The DDPM paper counts its timesteps from 1, and has 1,000 of them with the same range of $\beta_t$. With 300, more of the digit is left at the end.
@@ -152,9 +152,9 @@ Markdown(
 #
 # ## Training: guess the noise
 #
-# The network $\epsilon_\theta$, with weights $\theta$, sees the noisy digit $x_t$ and the time, as a number $t/T$, which says how strong the noise is. It is asked for the noise $\epsilon$. One could ask for the digit instead; the DDPM paper reports that this drew worse pictures early in its experiments.
+# The network $\epsilon_\theta$, with weights $\theta$, sees the noisy digit $x_t$ and the time, as a number $t/T$, which says how strong the noise is. It is asked for the noise $\epsilon$. One could ask for the digit instead; the DDPM paper reports that in early experiments this led to worse pictures.
 
-# %% mystnb={"figure": {"caption": "What the network sees and what it gives, at three timesteps, for one test digit. (N.2) below makes $\\hat x_0$ of the guess of the noise. The fourth column enlarges the error of the guess, which lies at the strokes. Grey is zero in the pictures of noise. Noise of seed 0, weights of epoch 20.", "name": "fig-b2-sees"}, "image": {"alt": "Three rows: a 7 in a little noise, one in much noise, and one that cannot be seen. The guesses of the noise look like the noise in all rows; five times the difference shows the edges of the 7 in the first two rows and a faint whole 7 in the last. The guess of the digit is a sharp 7, then a soft 7, then a cloud that resembles a 9."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "What the network sees and what it gives, at three timesteps, for one test digit. (N.2) below makes $\\hat x_0$ of the guess of the noise. The fourth column enlarges the error of the guess. Grey is zero in the pictures of noise. Noise of seed 0, weights of epoch 20.", "name": "fig-b2-sees"}, "image": {"alt": "Three rows: a 7 in a little noise, one in much noise, and one that cannot be seen. The guesses of the noise look like the noise in all rows; five times the difference shows the edges of the 7 in the first two rows and a faint whole 7 in the last. The guess of the digit is a sharp 7, then a soft 7, then a cloud that resembles a 9."}} tags=["remove-input"]
 digit = to_unit(mnist(train=False)[0][:1])
 eps = unit_noise((1, 28, 28), generators([0]))
 rows, three = [], (30, 120, 270)
@@ -188,7 +188,7 @@ grid(
 # 4. Move $\theta$ a little, so that $\lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2$ becomes smaller.
 # ```
 #
-# The loss is the mean of the squares over the 784 pixels and all three draws. Up to the factor $1/784$ it is the DDPM paper's simplified loss (equation 14):
+# The loss is the mean of the squares over the 784 pixels and over all $x_0$, $t$ and $\epsilon$. Up to the factor $1/784$ it is the DDPM paper's simplified loss (equation 14), in which each timestep counts the same:
 #
 # $$ L(\theta) = \tfrac{1}{784}\, \mathbb E_{t, x_0, \epsilon} \lVert \epsilon_\theta(x_t, t/T) - \epsilon \rVert^2, \qquad t \sim \mathcal U\{0, \dots, T-1\}. \tag{B2.1} $$
 #
@@ -204,7 +204,7 @@ grid(
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta}{\sqrt{\bar\alpha_t}}. \tag{N.2} $$
 #
-# So both guesses are wrong in the same places.
+# So both guesses are wrong in the same places: in {numref}`fig-b2-sees` mostly at the strokes, at $t = 270$ also where other digits would have theirs.
 #
 # The network is the U-Net of B1 with $D = 64$ and two more blocks for the time ({numref}`fig-b2-unet`).
 
@@ -212,13 +212,12 @@ grid(
 draw(*unet_plan(network))
 
 # %% tags=["remove-input"]
-largest, count, *for_time = (
+count, *for_time = (
     sum(p.numel() for p in part.parameters())
-    for part in (network.unflatten, network, network.time1, network.time2)
+    for part in (network, network.time1, network.time2)
 )
-plain = count - sum(for_time)
 Markdown(
-    f"The network has {count:,} parameters, {plain:,} without the two blocks for the time. Of these, one layer, `unflatten`, holds {largest / plain:.0%}."
+    f"The network has {count:,} parameters, {sum(for_time):,} of them in the two blocks for the time. Each block makes one number for each channel, which is added at all places."
 )
 
 # %% mystnb={"figure": {"caption": "Training loss (B2.1) against the step. Batch 128, Adam, learning rate from $10^{-3}$, shrunk after each epoch to reach a tenth after 20; seed 180.", "name": "fig-b2-loss"}, "image": {"alt": "A loss curve on a logarithmic axis: a steep fall in the first few hundred steps, then a long shallow decline."}} tags=["remove-input"]
@@ -230,8 +229,9 @@ loss = stored["loss"]
 at_step = np.array([row.loss for row in history])
 table(
     [
+        ["guessing no noise at all", "1"],
         [
-            "staff of the coursework, end of their curve, near step 4,700",
+            "the course's own training, read off its curve near step 4,700",
             "0.028 to 0.030",
         ],
         ["this training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
@@ -243,7 +243,7 @@ table(
         ],
     ],
     ["", "mean squared error"],
-    f"The loss (B2.1). In training: the mean of the 100 steps before. Last two lines: {loss['digits']:,} digits of each kind, the same noise; ± standard error.",
+    f"The loss (B2.1). “Near step”: mean of the 100 steps before. Last two lines: {loss['digits']:,} training digits and as many test digits, the same noise; ± standard error.",
 )
 
 # %% [markdown]
@@ -276,7 +276,16 @@ table(
 
 # %% [markdown]
 # From row to row the loss falls, but the error of the digit grows. By (N.2) the error of the digit is the loss times $(1-\bar\alpha_t)/\bar\alpha_t$. At $t = 299$ the image is nearly all noise, so the noise is easy to guess, but this factor is about 20. At $t = 0$ hardly any noise can be seen, and the loss is largest, but the factor is about $\beta_0 = 10^{-4}$.
-#
+
+# %% tags=["remove-input"]
+always = (some - train_digits.mean(0)).square().mean().item()
+at_299 = stored["errors"][-1]["digit"]
+assert stored["errors"][-1]["t"] == 299 and at_299 > always
+Markdown(
+    f"How good is that? Whoever always answers the mean of all training digits, whatever he sees, has an error of {always:.4f}. At $t = 299$ the network is worse, {at_299:.4f}. There its guess is poorest, and there the drawing begins."
+)
+
+# %% [markdown]
 # ## Several digits fit
 #
 # Which digits can be behind a noisy image $x_t$? By Bayes' rule, as in [B1](b1_one_step_denoiser.ipynb), each training digit $x^{(i)}$ has a weight $w_i$, the probability that it is the one:
@@ -346,8 +355,32 @@ Markdown(
     f"- **The image** $x_t$, times $b = {of_x:.2f}$, keeps a part of what is there. Its noise has the factor {before:.2f}, and then only ${of_x:.2f} \\cdot {before:.2f} = {stays:.2f}$.\n"
     f"- **Fresh noise** $z \\sim \\mathcal N(0, I)$, times $\\sqrt{{\\tilde\\beta}} = {of_z:.2f}$, adds what is missing: $\\sqrt{{{stays:.2f}^2 + {of_z:.2f}^2}} = {left.sqrt():.2f} = \\sqrt{{1 - \\bar\\alpha_{{{t_prev}}}}}$.\n\n"
     f"If the guess is right, $x_{{{t_prev}}}$ has what (N.1) asks for, like the images of the training. "
-    "That alone would leave one of the three factors free. The DDPM paper takes those by which the noise came in, as the box below derives; DDIM {cite:p}`song2021` takes others."
+    "This holds for other factors, too. They may keep all of the noise and add none, or add only fresh noise:"
 )
+
+# %% tags=["remove-input"]
+rows = []
+a_prev, noise_prev = schedule.at(t_prev).sqrt(), 1 - schedule.at(t_prev)
+for name, b in (
+    ("no fresh noise (DDIM)", (noise_prev / (1 - at_t)).sqrt()),
+    ("DDPM, (N.3)", of_x),
+    ("only fresh noise", torch.tensor(0.0)),
+):
+    factors = (
+        a_prev - b * at_t.sqrt(),
+        b,
+        (noise_prev - b**2 * (1 - at_t)).clamp(min=0).sqrt(),
+    )
+    rows.append([name, *(f"{factor:.2f}" for factor in factors)])
+assert rows[1][1:] == [f"{factor:.2f}" for factor in (of_x0, of_x, of_z)]
+table(
+    rows,
+    ["", "guess", "image", "fresh noise"],
+    f"Three choices of factors for the step from t = {t} to {t_prev}. All give the amounts of digit and noise that (N.1) asks for.",
+)
+
+# %% [markdown]
+# Which is right? The noise came in step by step. If we knew the digit, Bayes' rule would say how probable each image at $t'$ is, given $x_t$. DDPM's factors draw from exactly this (the box below derives them), with the guess in place of the digit. DDIM {cite:p}`song2021` is an alternative without chance ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
 
 # %% [markdown]
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
@@ -404,7 +437,7 @@ samples = {
 grid(list(samples.values()), labels=list(samples))
 
 # %% [markdown]
-# After five epochs half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty the third, the fifth and the last.
+# After five epochs at least half of the digits of {numref}`fig-b2-samples` are hard to name, after twenty the third, the fifth and the last.
 #
 # The **Fréchet distance** {cite:p}`heusel2017` compares 1,000 samples with 5,000 test digits. Inside a classifier of digits, the judge, each image becomes 128 numbers; the distance compares their means and covariances.
 
@@ -589,6 +622,6 @@ $$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + a^2\, \mathrm{Var}[x_0 \mid x_t
 # ## Try it
 #
 # 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
-# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. In the row of epoch 5 all ten squares turn black, probably because less noise is left than (N.1) asks for. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
+# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. All squares turn black, but for a spot in the third of epoch 20: less noise is left than (N.1) asks for, so the network takes strokes for noise and removes them. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
 #
 # Next: [What limits B2](b2_limits.ipynb) makes such samples better.

@@ -109,7 +109,7 @@ grid(
 
 # %% [markdown]
 # The **guidance scale** $\gamma$ says how hard we insist. With $\gamma = 0$ the network is not told the class, with $\gamma = 1$ it is, and above 1 **guidance** exaggerates what the class changes.
-# In {numref}`fig-b3-gammas` the 3 and the 8 are malformed at $\gamma = 1$ and 1.25 and whole at 2, but the 5 is in two pieces from 2 on. Ten digits decide nothing, so we measured a thousand for each $\gamma$:
+# In {numref}`fig-b3-gammas` the class makes the largest difference ($\gamma = 0$ to 1). Then the strokes get clearer up to 2, and thicker from there on. Judged by these ten, we would take 2: the 3 and the 8 are malformed at 1 and 1.25 and better at 2. But ten digits cannot show how varied the digits are. So we measured a thousand for each $\gamma$:
 
 # %% tags=["remove-input"]
 stored = json.loads((ROOT / "benchmarks/results/mnist_b3.json").read_text())
@@ -128,17 +128,22 @@ sure = min(gamma for gamma, row in rows_of.items() if row["accuracy"] == 1)
 enough = min(g for g, row in rows_of.items() if row["accuracy"] >= real["accuracy"])
 Markdown(
     f"**Insist a little: take γ = {best:g}. Of the values that we tried, its digits are, as a set, the nearest to real ones.** "
+    f"The class brings most of that: the distance from real digits falls from {rows_of[0]['fid']:.0f} to {rows_of[1]['fid']:.0f} at γ = 1, and by guidance to {rows_of[best]['fid']:.0f}. "
     f"If the digit asked for matters more, take {enough:g}: a classifier of digits, the judge, reads {rows_of[enough]['accuracy']:.1%} as asked, which is already as accurate as real digits ({real['accuracy']:.1%}). "
-    f"At {sure:g} it reads all {trials:,} as asked, but they are less diverse, and farther from real digits. "
+    f"At {sure:g} it reads all {trials:,} as asked. Each is clear, but they are less diverse, and so farther from real digits as a set. "
     "(One network, trained once; γ was chosen on the samples that it is measured on.)"
 )
 
 # %% tags=["remove-input"]
 different = {g: f"{r['diversity'] / real['diversity']:.0%}" for g, r in rows_of.items()}
 different["real digits"] = "100%"
-named = {gamma: rows_of[gamma] for gamma in (1, 1.25, 1.5, 2, 5)}
+named = {gamma: rows_of[gamma] for gamma in (0, 1, 1.25, 1.5, 2, 5)}
 named["real digits"] = real
 assert {best, enough, sure} < set(named)
+assert (
+    round(rows_of[5]["fid"]) == 175
+    and 7.5 < rows_of[5]["fid"] / rows_of[1.25]["fid"] < 8.5
+)
 table(
     [
         [
@@ -156,14 +161,15 @@ table(
 # %% tags=["remove-input"]
 Markdown(
     f"Of real digits the judge reads {real['accuracy']:.1%} as what they are. So the 100% at γ = {sure:g} does not mean that these are better than real digits, only that the judge finds them easier. "
-    "And a diversity above 100% need not mean more variety: broken or wrong digits lie far from the others, too."
+    "A diversity above 100% need not mean more variety: broken or wrong digits lie far from the others, too. "
+    f"And even a thousand real digits are not at distance 0 but at {real['fid']:.0f}, since they are compared with other real digits, and a thousand give means and covariances only roughly."
 )
 
 # %% [markdown]
 # ## Telling the network the class
 #
 # The class $c$ is a list of ten numbers: a one in the place of the digit, and zeros elsewhere. Two small blocks turn it into a factor for each channel, which multiplies the features `h` where
-# B2 adds the time `t1`: `c1 * h + t1`. That the class multiplies and the time adds is a choice.
+# B2 adds the time `t1`: `c1 * h + t1`. (That the class multiplies and the time adds is the coursework's choice; both could do either.)
 # Ten zeros, $\mathbf 0$, mean "no class"; their factors are not zero, as the blocks have biases.
 
 # %% mystnb={"figure": {"caption": "Where the class enters: `class1` and `class2`, in green. Drawn from the modules, $D = 64$; each box names the shape of what it returns.", "name": "fig-b3-unet"}, "image": {"alt": "The U-Net of B2 as two columns of boxes. At each of the two places in the right column an orange box for the time and a green box for the class point to c · h + t."}} tags=["remove-input"]
@@ -189,16 +195,19 @@ loss_curve(history)
 at_step = np.array([row.loss for row in history])
 table(
     [
-        ["course staff, end of their curve, near step 4,700", "about 0.030"],
+        [
+            "the course's own training, read off its curve near step 4,700",
+            "about 0.030",
+        ],
         ["this training, near step 4,700", f"{at_step[4600:4700].mean():.4f}"],
         [f"this training, near step {len(at_step):,}", f"{at_step[-100:].mean():.4f}"],
     ],
     ["", "mean squared error"],
-    "The loss (B3.1). In this training: the mean of the 100 steps before.",
+    "The loss (B3.1). In this training: the mean of the 100 steps before. (The curve above is the mean of 50.)",
 )
 
 # %% [markdown]
-# The loss in {numref}`fig-b3-loss` falls steeply for some hundred steps, and slowly from then on. At equal steps it is close to that of the course staff.
+# The loss in {numref}`fig-b3-loss` falls steeply for some hundred steps, and slowly from then on. At equal steps it is close to that of the course's own training.
 #
 # What does the class change? We compare with the network of B2:
 
@@ -221,7 +230,7 @@ table(
 less = {t: told[t]["without"] - told[t]["with"] for t in (10, 200)}
 errors = {t: told[t]["standard_error"] for t in less}
 Markdown(
-    f"Told the class, this network errs less at $t = 200$, by {less[200]:.4f} ± {errors[200]:.4f} (standard error over the digits). At $t = 10$ the class hardly helps: the difference is {less[10]:.5f} ± {errors[10]:.5f}."
+    f"Told the class, this network errs less at $t = 200$, by {less[200]:.4f} ± {errors[200]:.4f} (standard error over the digits). At $t = 10$ the class hardly helps: the difference is {less[10]:.5f} ± {errors[10]:.5f} (before rounding). Not told, it errs a little more than B2's network: it has seen only a tenth of its digits without a class."
 )
 
 # %% [markdown]
@@ -246,7 +255,7 @@ guidance_arrows()
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# (`together` gets both estimates in one batch. Our networks give no `nu`.) As in B2, BatchNorm is in eval mode. Ten sevens for each of three $\gamma$:
+# (`together` gets both estimates in one batch. `nu` is for networks that also guess a variance; ours do not.) As in B2, BatchNorm is in eval mode. Ten sevens for each of three $\gamma$:
 
 # %%
 any_digit = unet_denoiser(network, T)
@@ -256,14 +265,14 @@ for gamma in (1, 2, 5):
     denoise = guided(seven, any_digit, gamma)
     rows[gamma] = sample(denoise, (1, 28, 28), timesteps, schedule, seeds=range(10))
 
-# %% mystnb={"figure": {"caption": "First row: the first ten sevens of the test digits. Below: ten sevens for three guidance scales; seeds 0 to 9, the same in each of these rows; 50 steps.", "name": "fig-b3-sevens"}, "image": {"alt": "Four rows of ten sevens. The real ones differ in slant and thickness, and four have a crossbar. At gamma 1 the generated ones differ, too; one has a crossbar and one a piece of one. At gamma 5 most are thick and much alike, without one."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "First row: the first ten sevens of the test digits. Below: ten sevens for three guidance scales; seeds 0 to 9, the same in each of these rows; 50 steps.", "name": "fig-b3-sevens"}, "image": {"alt": "Four rows of ten sevens. The real ones differ in slant and thickness, and four have a crossbar. At gamma 1 the generated ones differ, too, and one has a crossbar. At gamma 5 most are thick and much alike, without one."}} tags=["remove-input"]
 test_images, test_labels = mnist(train=False)
 real_sevens = to_unit(test_images[test_labels == 7][:10])
 labels = ["real", *(rf"$\gamma={gamma}$" for gamma in rows)]
 grid([real_sevens, *rows.values()], labels=labels)
 
 # %% [markdown]
-# Four of the real sevens of {numref}`fig-b3-sevens` have a crossbar. At $\gamma = 1$ the second has one and the ninth a piece of one, and the sixth and the ninth are odd. At $\gamma = 5$ all can be read as sevens, but most have a thicker bar. The second's crossbar is a speck at 2 and gone at 5. The fourth has a second peak at all three. At 5 the sixth has a knob on its stem, and the seventh a stub.
+# **What guidance takes away** can be seen in the crossbars of {numref}`fig-b3-sevens`. Four of the real sevens have one. At $\gamma = 1$ only the second has one, at 2 it is a speck, and at 5 it is gone. What most sevens share gets stronger, and what few have is lost. In return, at 5 each can be read as a seven; at 1 the sixth and the ninth are odd.
 
 # %% mystnb={"figure": {"caption": "Four samples for each digit asked for, after 5 and 20 epochs, with $\\gamma = 0.5$ and $\\gamma = 5$. The columns ask for 0 to 9. Seeds 0 to 39, the same in each block; 24 steps (the other figures take 50).", "name": "fig-b3-epochs"}, "image": {"alt": "Four blocks of four rows of generated shapes in ten columns. In the two blocks with gamma 0.5 most columns mix digits, and some shapes are none. In the two with gamma 5 each column holds its digit, much alike. Two fives after 5 epochs and one after 20 are in pieces, and one 6 after 5 epochs has a loose stroke."}} tags=["remove-input"]
 labels = digits.repeat(by_profile(full=4, fast=1))
@@ -282,7 +291,7 @@ blocks = {
 grid([tile(block, 10) for block in blocks.values()], labels=list(blocks), size=5)
 
 # %% [markdown]
-# With $\gamma = 0.5$ the columns of {numref}`fig-b3-epochs` mix digits, and some shapes are none. None of the fives is a clear 5, after five epochs or after twenty. With $\gamma = 5$ each column holds its digit after five epochs already. But then two of the fives are in pieces, and the first 6 has a loose stroke beside it. After twenty epochs one of the fives is in pieces.
+# With $\gamma = 0.5$ the columns of {numref}`fig-b3-epochs` mix digits, and some shapes are none: the class counts for too little. With $\gamma = 5$ each column holds its digit, after five epochs already. But the four 2s, 3s, 4s, 7s and 8s are nearly copies of one another. More training makes whole what is in pieces after five epochs, such as the first 6 and one of the fives.
 #
 # ## What guidance does to the gradient
 #
@@ -298,7 +307,7 @@ grid([tile(block, 10) for block in blocks.values()], labels=list(blocks), size=5
 #
 # With exact estimates and steps, and the right start, $\gamma = 1$ would draw the digits of class $c$ as they are.
 # Ours are not exact, and the table at the top shows that a little more than 1 helps. It does not show why. A guess: where $\epsilon_c$ still wavers between digits, the second term leads away from the others.
-# If so, a network that errs less should gain less from guidance. We have not trained one to see.
+# If so, a network that errs less should gain less from guidance. We have not tested that.
 #
 # ```{dropdown} What would a larger γ draw, if all were exact?
 # Not digits from $p(x_0)\, p(c \mid x_0)^\gamma$: with noise added, that density has another gradient than (B3.2) {cite:p}`bradley2024`.
@@ -320,8 +329,7 @@ for gamma, guess in zip((2, 5), more, strict=True):
     assert torch.allclose(guess, none + gamma * (plain - none), atol=1e-3)
 
 # %% [markdown]
-# In {numref}`fig-b3-x0` the network without the class ($\gamma = 0$) takes, among others, the 1 for a kind of Z, the 3 for a 6, and the 8 and the 9 for a 5. With the class ($\gamma = 1$) each looks like its own digit, but grey
-# where the network is not sure, and the foot of the 9 is smeared. At $\gamma = 2$ strokes are brighter, at 5 most are hard and thick. At both the 9 has loose pieces.
+# $\hat x_0$ is the mean of the digits that fit the noisy image ([B2](b2_time_conditioned.ipynb)). Not told the class ($\gamma = 0$), the network averages over digits of several classes, and in {numref}`fig-b3-x0` it mistakes the 1, the 3, the 8 and the 9. Told the class ($\gamma = 1$), only digits of this class are left. Each looks like its own, but grey where they differ, as in the foot of the 9. At $\gamma = 2$ and 5 the difference of the two is exaggerated: the strokes get hard and thick, and pieces come loose from the 9.
 #
 # ## How hard to insist
 #
@@ -405,7 +413,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 20$ most strokes of {numref}`fig-b3-too-much` are thicker, but the 5 is still thin and the 8 a thin outline. The 0 now has a stroke in its hole, and the 9 a loose mark. The 5 was in two pieces at $\gamma = 2$ already.
+# At $\gamma = 20$ all ten digits of {numref}`fig-b3-too-much` can still be named. But most strokes are thick and ragged, and marks appear that no digit needs: a stroke in the hole of the 0, a loose piece at the 9. A set of such digits is far from real ones long before: at $\gamma = 5$ the distance is 175, eight times that at 1.25.
 
 # %% mystnb={"code_prompt_show": "Show the digits coming out of noise", "figure": {"caption": "The row $\\gamma = 2$ of {numref}`fig-b3-gammas` coming out of noise. Seeds 0 to 9, 50 steps.", "name": "fig-b3-animation"}} tags=["remove-input", "hide-output"]
 kept = paths[2][::2] + [paths[2][-1]]
