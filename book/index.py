@@ -15,6 +15,8 @@
 # # Fun with Diffusion Models
 #
 # **How does a computer draw a picture?** It learns to remove noise. Then it starts from nothing but noise, and removes it a little at a time.
+#
+# This book works through project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). Part A takes a trained model apart that draws what a text asks for. Part B trains small models from scratch, on digits. You need some Python, and to know means, variances and Gaussians. This page shows the whole idea.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -98,7 +100,7 @@ steps = trajectory(denoise, x_T.to(model.device), timesteps, schedule, generator
 path = {timesteps[0]: x_T} | {step.t: step.x.cpu() for step in steps}
 back = [path[t] for t in columns]
 
-# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels gets more and more noise (seed 0). Below: its last one becomes a picture again in 22 small steps, by a network that is told \"a sailboat\" and sees nothing else of the upper row.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with the last picture above, out of which another sailboat comes towards the right: with orange sails."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Above: a picture $x_0$ of 64x64 pixels gets more and more noise (seed 0). Below: the last noisy picture becomes a picture again in 22 small steps, by a network that is told \"a sailboat\" and sees nothing else of the upper row.", "name": "fig-index-strip"}, "image": {"alt": "Two rows of seven small pictures, with the timestep above each. The upper row starts with a clean sailboat that drowns in noise towards the right. The lower row starts with the last picture above, out of which another sailboat comes towards the right: with orange sails."}} tags=["remove-input"]
 rows = {
     "add noise": ([0, *columns[1:]], there),
     "remove noise": (columns[::-1], back[::-1]),
@@ -117,15 +119,15 @@ plt.show()
 # The upper row is easy: as the **timestep** $t$ grows, the picture gets weaker and the noise stronger. For the lower row, a network has been trained to say what in a noisy picture is noise.
 # A loop takes a little of that noise away, and asks again. Network and loop together are a **diffusion model**.
 #
-# The lower row starts where the upper one ends. Hardly anything of the first boat is left there, so the loop ends at another boat. Which boat comes out depends on the noise. Its **seed** is what a random generator starts from: the same seed gives the same noise again. What a boat is, the network has learned from 3,060 emoji ([appendix](appendix/emoji64.ipynb)).
+# The lower row starts where the upper one ends. Hardly anything of the first boat is left there, so the loop ends at another boat. It comes from the text (the **prompt**), from the noise, and from what the network has learned: 3,060 emoji ([appendix](appendix/emoji64.ipynb)). The **seed** of the noise is the number that a random generator starts from. The same seed gives the same noise again.
 #
 # ## What the alphas do
 #
-# Part A has $T = 1000$ timesteps, from $t = 0$ to 999; Part B 300. How much noise belongs to each is fixed before the training, by a number $\bar\alpha_t$ ("alpha bar") that falls from almost 1 towards 0. The noisy picture is
+# Part A has $T = 1000$ timesteps, from $t = 0$ to 999. How much noise belongs to each is fixed before the training, by a number $\bar\alpha_t$ ("alpha bar") that falls from almost 1 towards 0. The noisy picture is
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# Here $x_0$ is the clean picture. In Part A each pixel has three values, for red, green and blue, from $-1$ (dark) to 1 (bright); in Part B it has one, from 0 (black) to 1 (white). $\epsilon$ is the noise: for each value an independent random number with mean 0 and variance 1. [1.1](part_a/a1_1_forward.ipynb) explains the square roots and the bar.
+# Here $x_0$ is always the clean picture. Each of its pixels has three values, for red, green and blue, from $-1$ (dark) to 1 (bright). $\epsilon$ is the noise: for each value an independent random number with mean 0 and variance 1. The squares of the two factors add up to 1. So values of variance 1 keep it, however much noise there is. ([1.1](part_a/a1_1_forward.ipynb) derives the formula, and explains the bar.)
 
 # %% mystnb={"figure": {"caption": "The two factors of (N.1), for Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
@@ -143,19 +145,17 @@ assert schedule.alpha_bar[490] > 0.5 > schedule.alpha_bar[500]
 assert 0.005 < (1 - schedule.alpha_bar[0]).sqrt() < 0.01
 
 # %% [markdown]
-# The curves cross near $t = 500$. At 540 the noise has the larger factor, but the boat of {numref}`fig-index-strip` can still be seen. At 990 the factor of the picture is nearly 0.
-#
-# Part A's loop ends at $t = 0$ ("end" in the figures). There the factor of the noise is less than 0.01, too little to see. Part B's loop takes one more step, to the clean image.
+# The curves cross near $t = 500$. At 540 the noise has the larger factor, but the boat of {numref}`fig-index-strip` can still be seen, since the eye averages over areas. At 990 the factor of the picture is nearly 0. At $t = 0$, where the way back ends ("end" in the figures), the factor of the noise is less than 0.01, too little to see.
 #
 # ## What the network learns
 #
-# Given $x_t$, $t$ and a prompt $p$, the network's answer gives a guess of the noise, $\epsilon_\theta(x_t, t, p)$. In training, a picture $x_0$ gets noise at a random timestep by (N.1), and the weights $\theta$ are changed so that the squared error of the guess becomes smaller:
+# A network with weights $\theta$ gets $x_t$, $t$ and a prompt $p$, and guesses the noise: $\epsilon_\theta(x_t, t, p)$. In training, a picture $x_0$ gets noise at a random timestep by (N.1), and the weights are changed so that the squared error of the guess becomes smaller:
 #
 # $$ L(\theta) = \mathbb E\, \lVert \epsilon - \epsilon_\theta(x_t, t, p) \rVert^2, $$
 #
-# on average over pictures, timesteps and noises. (In the training of Part A's network each timestep has another weight in this mean, which leaves the best guess the same: [1.3](part_a/a1_3_one_step_denoising.ipynb).)
+# on average over pictures, timesteps and noises. Sometimes the prompt is left empty, so the network also learns to do without.
 #
-# Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result, $\hat x_0$ ("x zero hat"), is the clean picture that the network sees:
+# Put the guess in place of $\epsilon$ in (N.1) and solve for $x_0$. The result, $\hat x_0$ ("x zero hat"), is a guess of the clean picture:
 #
 # $$ \hat x_0 = \frac{x_t - \sqrt{1-\bar\alpha_t}\,\epsilon_\theta(x_t, t, p)}{\sqrt{\bar\alpha_t}} \tag{N.2} $$
 
@@ -186,17 +186,17 @@ grid(
 # **Why is the first $\hat x_0$ a blur?** Many clean pictures can lead to the same $x_t$, each with its own noise. The guess of the noise with the smallest mean squared error is the average of these noises, weighted by how probable each is ([1.3](part_a/a1_3_one_step_denoising.ipynb)).
 # For a given $x_t$, (N.2) is linear in the noise. So the average noise gives the average picture.
 #
-# At $t = 990$ both $\hat x_0$ are nearly the same pale flower: the prompt is known, but $x_t$ says hardly more. At $t = 945$ one has red petals on top.
+# At $t = 990$ both $\hat x_0$ are nearly the same pale flower: the prompt is known, but $x_t$ says hardly more. At $t = 945$ one has red petals on top. Then both get sharper, and the two flowers differ more and more.
 #
 # ## One loop
 #
-# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$. Each step makes $x_t$ fit fewer flowers. So the next average is over fewer, and sharper, as {numref}`fig-index-predicts` shows from left to right. The mixture of $\hat x_0$ and $x_t$ has less noise than belongs to $t'$, so the step also adds fresh noise $z$:
+# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$. By chance, each step makes $x_t$ fit some flowers better than others. So the next average is over fewer, and sharper, as {numref}`fig-index-predicts` shows from left to right. This loop is called **DDPM** {cite:p}`ho2020`. One step is
 #
-# $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z $$
+# $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z, $$
 #
-# The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$: they reverse a step in which noise came in ([1.4](part_a/a1_4_iterative_denoising.ipynb)). That step was random, so its reverse is random too; hence $z$. With them, picture and noise get the factors that belong to $t'$, if $\hat x_0$ is right. (There are loops without fresh noise, with other numbers: 1.4 shows DDIM.)
+# with fresh noise $z$. Where do the numbers come from? In the forward direction, a random step leads from $t'$ to $t$. If the clean picture were known, Bayes' rule would say how probable each $x_{t'}$ is, given $x_t$: it is a Gaussian with mean $a\,x_0 + b\,x_t$ and variance $\tilde\beta$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). The step draws from this Gaussian, with the guess $\hat x_0$ in place of $x_0$. An average is good enough for that, if the step is small. (There are loops without fresh noise, with other numbers: 1.4 shows DDIM.)
 
-# %% mystnb={"figure": {"caption": "One step, from $t = 720$ to $t' = 675$, of the first flower in {numref}`fig-index-predicts` (seed 0). Each picture is shown before it is multiplied by the number above it.", "name": "fig-index-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a soft red and white flower without noise; noise in which it can hardly be seen; noise alone; and the sum, the flower under a little less noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step, from $t = 720$ to $t' = 675$, of the first flower in {numref}`fig-index-predicts` (seed 0). Above, the pictures; below, each times its number, as the step adds them up.", "name": "fig-index-step"}, "image": {"alt": "Two rows of four pictures. Above: a soft red and white flower without noise; noise in which it can hardly be seen; noise alone; and the flower under a little less noise. Below, with plus signs and an equals sign, the same times the numbers: the flower is nearly grey, the noisy picture a little paler, the noise much paler, and the last as above."}} tags=["remove-input"]
 k = by_profile(6, 1)
 t, t_prev = timesteps[k : k + 2]
 one, none = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
@@ -207,8 +207,17 @@ a, b, rest = (
 x0_hat, x_t, following = steps[k].x0_hat[:1], pictures[k][:1], pictures[k + 1][:1]
 z = (following - a * x0_hat - b * x_t) / rest  # the noise that the loop drew
 assert abs(z.mean()) < 0.05 and abs(z.std() - 1) < 0.05
-titles = [rf"{a:.3f} $\hat x_0$", f"+ {b:.3f} $x_t$", f"+ {rest:.3f} $z$", "= $x_{t'}$"]
-grid([unit_range(torch.cat([x0_hat, x_t, z, following]))], titles, size=1.2)
+parts = [x0_hat, x_t, z, following]
+scaled = [a * x0_hat, b * x_t, rest * z, following]
+titles = [r"$\hat x_0$", "$x_t$", "$z$", r"$x_{t^\prime}$"]
+below = [f"{a:.3f} times", f"+ {b:.3f} times", f"+ {rest:.3f} times", "="]
+fig, axes = plt.subplots(2, 4, figsize=(6.4, 3.6), layout="compressed")
+for line, row, names in zip(axes, (parts, scaled), (titles, below), strict=True):
+    for ax, x, name in zip(line, row, names, strict=True):
+        ax.imshow(to_pixels(unit_range(x))[0])
+        ax.set_title(name, fontsize=10)
+        ax.set_axis_off()
+plt.show()
 
 # %% tags=["remove-input"]
 before, after = ((1 - schedule.at(s)).sqrt().item() for s in (t, t_prev))
@@ -216,9 +225,9 @@ assert abs((b * before) ** 2 + rest**2 - after**2) < 1e-5
 seen, later = (schedule.at(s).sqrt().item() for s in (t, t_prev))
 assert abs(a + b * seen - later) < 1e-5
 Markdown(
-    f"From $t = {t}$ to {t_prev} ({{numref}}`fig-index-step`) $a$ is {a:.3f}, $b$ is {b:.3f} and $\\sqrt{{\\tilde\\beta}}$ is {rest:.3f}.\n\n"
-    f"* **Picture.** In $x_t$ its factor is {seen:.3f}. The first two terms add up to ${a:.3f} + {b:.3f} \\cdot {seen:.3f} \\approx {later:.3f}$, which is $\\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$.\n"
-    f"* **Noise.** In $x_t$ its factor is {before:.3f}, so in $b\\,x_t$ it is ${b:.3f} \\cdot {before:.3f} \\approx {b * before:.3f}$. At {t_prev} it should be {after:.3f}. Fresh noise fills the gap, as the variances of independent noises add up: ${b * before:.3f}^2 + {rest:.3f}^2 \\approx {after:.3f}^2$."
+    f"With these numbers $x_{{t'}}$ gets what (N.1) asks for at $t'$:\n\n"
+    f"* **Picture.** In $x_t$ its factor is {seen:.4f}. If $\\hat x_0$ is right, the first two terms have ${a:.4f} + {b:.4f} \\cdot {seen:.4f} \\approx {later:.4f}$ of it, which is $\\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$.\n"
+    f"* **Noise.** In $x_t$ its factor is {before:.4f}, so in $b\\,x_t$ it is ${b:.4f} \\cdot {before:.4f} \\approx {b * before:.4f}$. At {t_prev} it should be {after:.4f}. Fresh noise fills the gap, as the variances of independent noises add up: ${b * before:.4f}^2 + {rest:.4f}^2 \\approx {after:.4f}^2$."
 )
 
 # %% [markdown]
@@ -255,9 +264,9 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# With the names above them, all eight can be recognised. Details are wrong: the penguin has no eyes, and the sail does not touch the boat. How much the network imitates its drawings is measured in the [appendix](appendix/emoji64.ipynb).
+# All eight can be recognised. Details are wrong: the penguin has no eyes, and the sail does not touch the boat. The boat looks much like that of {numref}`fig-index-strip`, though its noise is another: where the network has one idea of a thing, the seed changes only details. How much the network imitates its drawings is measured in the [appendix](appendix/emoji64.ipynb).
 #
-# The same loop with another network draws digits:
+# A loop of the same kind, with another network, draws digits:
 
 # %% mystnb={"figure": {"caption": "Part B: a sample of each digit from a network trained on handwritten ones, MNIST ([B3](part_b/b3_class_conditioned.ipynb)); $\\gamma = 2$, seeds 0 to 9, 30 steps. Not selected: the five is broken, the six is open.", "name": "fig-index"}, "image": {"alt": "A row of ten generated handwritten digits, zero to nine; the five is small and broken."}} tags=["remove-input"]
 networks, _ = released("b3")
@@ -270,9 +279,9 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 # %% [markdown]
 # ## Three knobs
 #
-# Apart from settings such as $\gamma$, three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
+# With the same loop one can do more than draw. Three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop. Above: what is given; below: the result. The last two show one result in two ways: upright and upside down; sharp and blurred by 3 pixels. $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; the last two in 33 steps. Prompts (see the table) and the last two seeds were chosen.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; a skull in dark lines on red and white, and the same blurred, a red mushroom with white spots."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop: what is given, the result, and the result flipped or blurred by 3 pixels. $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; 22 steps, for the last two 33. Prompts and the last two seeds were chosen. The network was not trained on the drawing or on the mushroom.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; noise, a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; a skull in dark lines on red and white, and the same blurred, a red mushroom with white spots."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -286,14 +295,22 @@ fruit = generate(model, both, [1], finer)
 asked = ["a mushroom", "a skull with black outlines"]
 late = by_profile(full=MERGE, fast=2)
 skull = hybrid_image(model, asked, [0], i_start=late, timesteps=finer).clamp(-1, 1)
-above = [unit_noise(model.shape, generators([0])), drawing[None]]
-above += [mushroom[None] * (1 - mask), fruit, skull]
-below = [x[:1].cpu(), edited, filled, FLIP.apply(fruit), low_pass(3.0)(skull)]
-grid(
-    [unit_range(torch.cat(above)), unit_range(torch.cat(below))],
-    titles=["a prompt", "an edit", "a hole", "an anagram", "a hybrid"],
-    size=1.4,
-)
+two = unit_noise(model.shape, generators([0, 1]))
+blank = torch.ones_like(fruit)
+rows = [
+    [two[:1], drawing[None], mushroom[None] * (1 - mask), two[1:], blank],
+    [x[:1].cpu(), edited, filled, fruit, skull],
+    [blank, blank, blank, FLIP.apply(fruit), low_pass(3.0)(skull)],
+]
+above = [
+    "a prompt\n\n“red apple”",
+    "an edit\n\n“house”",
+    "a hole\n\n“mushroom”",
+    "an anagram\n“strawberry”,\n“watermelon”",
+    "a hybrid\n“skull”,\n“mushroom”",
+]
+left = ["given", "result", "flipped,\nblurred"]
+grid([unit_range(torch.cat(row)) for row in rows], above, left, size=1.2)
 assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 
 # %% [markdown]
@@ -302,12 +319,14 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # | a prompt ([1.5](part_a/a1_5_sampling.ipynb), [1.6](part_a/a1_6_guidance.ipynb)) | noise | about "a red apple" | nothing |
 # | an edit ([1.7](part_a/a1_7_image_to_image.ipynb), [1.7.3](part_a/a1_7_3_text_conditional.ipynb)) | a picture with noise | about "a house" | nothing |
 # | a hole ([1.7.2](part_a/a1_7_2_inpainting.ipynb)) | noise | about "a mushroom" | the picture outside the hole, with the noise that belongs to $t'$ |
-# | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about "a strawberry"; with the picture turned, about "a watermelon"; turn that answer back, and take the mean | nothing |
-# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | pictures of both prompts, mixed, with a little noise | about "a mushroom" and "a skull with black outlines"; take the large shapes of the first answer and the details of the second | nothing |
+# | an anagram ([1.8](part_a/a1_8_visual_anagrams.ipynb)) | noise | about "a strawberry"; with the picture flipped, about "a watermelon"; flip that answer back, and take the mean | nothing |
+# | a hybrid ([1.9](part_a/a1_9_hybrid_images.ipynb)) | two pictures, drawn before with one prompt each, mixed, with a little noise | about "a mushroom" and "a skull with black outlines"; take the large shapes of the first answer and the details of the second | nothing |
+#
+# The anagram is the hardest of these: here a stalk hangs below the melon's rind. How often each works is measured in its chapter.
 #
 # ## The two parts
 #
-# The book works through project 5 of UC Berkeley's CS180/280A ([where each item is](deliverables.md)). You need some Python, and to know means, variances and Gaussians. [Notation](notation.md) lists symbols and formulas.
+# [Notation](notation.md) lists symbols and formulas.
 #
 # **Part A takes a pretrained model apart.** What does noise [take away](part_a/a1_1_forward.ipynb)? How much of it comes back with a
 # [blur](part_a/a1_2_classical_denoising.ipynb), in [one step](part_a/a1_3_one_step_denoising.ipynb), in [many](part_a/a1_4_iterative_denoising.ipynb)? Then come the five tasks above. The coursework uses DeepFloyd IF, whose weights need an account and a GPU. This book comes with

@@ -22,6 +22,7 @@ from benchmarks import (
     inpainting,
     mnist_limits,
     mnist_quality,
+    mnist_readable,
     pairs,
     precision,
     prompt_switch,
@@ -449,6 +450,12 @@ def test_the_shares_of_a_step_add_up(tiny_recipe):
     assert sum(shares.values()) == pytest.approx(1)
     assert min(shares.values()) > 0
     assert {"convolution", "GELU", "BatchNorm", "Adam"} < set(shares)
+
+
+def test_the_judge_is_sure_where_one_digit_has_nine_tenths(monkeypatch):
+    chances = torch.tensor([[0.91, 0.09], [0.89, 0.11], [0.5, 0.5], [0.02, 0.98]])
+    monkeypatch.setattr(mnist_readable, "load_classifier", lambda: torch.nn.Identity())
+    assert mnist_readable.sure(chances.log()) == 2
 
 
 def test_nothing_is_loaded_before_a_mode_of_the_speed_test_configures_it():

@@ -14,9 +14,9 @@
 # %% [markdown]
 # # A text-to-image model on one processor core
 #
-# Most models that turn a sentence into a picture are too large to train at home. One that a single processor core can train may know little: 508 things, drawn as emoji. Does it draw what it is asked for?
+# Most models that turn a sentence into a picture are too large to train at home. This one was trained in 7.5 hours on a single processor core, but for its text encoder, which others had trained. It knows 508 things, drawn as emoji. Does it draw what it is asked for?
 #
-# **Mostly, if it is asked for one thing that it has learned. It imitates: most of its pictures are nearer to a training drawing than a drawing of another style is, and several are rough copies of one. Asked with a new word, it seldom draws the thing. It failed at our three prompts with a number of things, letters or two things together.**
+# **Mostly, if it is asked for one thing that it has learned. It imitates its training drawings, and some of its pictures are rough copies of one. Asked with a new word, it seldom draws the thing. Prompts with a number of things, letters or two things together failed.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -96,7 +96,7 @@ prompts = [called(name) for name in shown]
 asked = prompted(model, prompts, gamma=4)
 drawn = generate(model, asked, [0] * len(shown), timesteps)
 
-# %% mystnb={"figure": {"caption": "Every 42nd of the 508 names in alphabetical order, the first twelve; nothing selected. The prompt is the name with its article; $\\gamma = 4$, seed 0, timesteps 990, 945, .., 0 (22 steps).", "name": "fig-e64-unselected"}, "image": {"alt": "Two rows of six small pictures on white, each with its name above."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Every 42nd of the 508 names in alphabetical order, the first twelve; nothing selected. The prompt is the name with its article; $\\gamma = 4$, seed 0, timesteps 990, 945, … 0 (22 steps).", "name": "fig-e64-unselected"}, "image": {"alt": "Two rows of six small pictures on white, each with its name above."}} tags=["remove-input"]
 fig, axes = plt.subplots(2, 6, figsize=(7, 2.76), layout="compressed")
 for ax in axes.flat:
     ax.set_axis_off()
@@ -108,11 +108,11 @@ for ax, picture, name in zip(
 plt.show()
 
 # %% [markdown]
-# The cricket is a tangle, the key has no teeth and the thermometer has blobs for a scale. The model is called Emoji-64, and $\gamma$ is the strength of the guidance ([1.6](../part_a/a1_6_guidance.ipynb)).
+# These are pictures of Emoji-64, as the model is called. ($\gamma$ is the strength of the guidance, see [1.6](../part_a/a1_6_guidance.ipynb).) Most can be recognised. But the cricket is a tangle, the key has no teeth and the thermometer has blobs for a scale.
 #
 # ## What it learned from
 #
-# From 3,060 emoji: pictures of things with a name, in seven styles under open licences.
+# From 3,060 emoji: pictures of things with a name, in seven styles under open licences. Each was shown with a caption, such as "a rocket".
 
 # %% mystnb={"figure": {"caption": "Six names in the seven styles of the training set. An empty place means that the style has no such drawing.", "name": "fig-e64-data"}, "image": {"alt": "Rows for a rocket, a red apple, a penguin, a cactus, a skull and a house; columns for the styles, from flat to shaded to outlined."}} tags=["remove-input"]
 chosen = ["rocket", "red apple", "penguin", "cactus", "skull", "house"]
@@ -129,14 +129,14 @@ titles = [style.replace("-", "-\n", 1) for style in data.styles]
 grid(rows, titles=titles, labels=chosen, size=0.88)
 
 # %% [markdown]
-# A plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have words in the caption that say so, such as "with black outlines".
+# A caption with the plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have captions of their own, such as "a rocket with black outlines". So one can ask for them.
 
 # %% [markdown]
 # ## How good is it?
 #
 # Two kinds of networks say what the pictures show:
 #
-# * **Readers** are vision-language models, asked afresh each time. They saw only the numbered pictures of every fifth name. The name or a listed synonym counts as right. Readers often make the same mistakes, so they are not independent.
+# * **Readers** are vision-language models, asked afresh each time. We took every fifth name, drew each once, mixed and numbered the pictures, and asked: what does each show? The name or a listed synonym counts as right. Readers often make the same mistakes, so they are not independent.
 # * The **judge** is a small network that chooses from the 508 names. It learned from all styles but twemoji. The last row tests it on twemoji.
 
 # %% tags=["remove-input"]
@@ -192,7 +192,7 @@ table(
 )
 
 # %% [markdown]
-# The judge does better on the drawn pictures than on real ones, whose style it never saw. So its percentage alone says little.
+# So about nine of ten pictures of learned names can be named. The judge's percentage alone says little: it does better on the drawn pictures than on real ones, whose style it never saw.
 #
 # ## Is it copying?
 #
@@ -217,7 +217,7 @@ grid(
 # %% [markdown]
 # Seven of the eight have the form of the drawing below; the clown has lost its outline. All eight are rougher, and the turtle has no lines on its shell.
 #
-# Is that near? For a yardstick we take one style, twemoji: how far are its drawings from the six other styles? We measure our pictures to the same six. Ours are soft, and a blur makes distances smaller. So we also blur twemoji:
+# Is that near? We need a yardstick: how far is a drawing that is no copy? We take the drawings of one style, twemoji. They show the same things, but were drawn independently of the six other styles. How far are they from those six, and how far are our pictures? Ours are soft, and a blur makes distances smaller. So we also blur twemoji:
 
 # %% tags=["remove-input"]
 others = data.style_index != data.styles.index(HELD_OUT)
@@ -248,8 +248,9 @@ copying = stored("emoji64_copying")
 closest = min(min(x) for x in copying["gamma 4"]["nearest"].values())
 assert nearer > 0.5 and closest > 0.05
 Markdown(
-    f"**It imitates.** {nearer:.0%} of ours are nearer to a training drawing than the blurred twemoji drawing of the same thing is. "
-    "Several, as the candle and the turtle above, are rough copies of one drawing. A model trained without one style would be a better test; we have not trained one."
+    f"**It imitates.** The nearest drawing shows the same thing for {rows[0][2]} of ours, and only for {rows[1][2]} of twemoji's. "
+    f"And in {nearer:.0%} of the pairs, our picture is nearer to its nearest drawing than the blurred twemoji drawing of the same thing is to its own. "
+    "Several, as the candle and the turtle above, are rough copies of one drawing. (The distance counts white paper, too, so it is a rough measure. A model trained without one style would be a better test; we have not trained one.)"
 )
 
 # %% mystnb={"code_prompt_show": "Show what guidance changes"} tags=["remove-input", "hide-output"]
@@ -354,9 +355,9 @@ grid([unit_range(x) for x in rows], labels=much, size=1.2)
 # * the **base** reads these numbers and draws at 32x32 pixels;
 # * the **refiner** makes the 64x64 picture from that and the noisy picture.
 #
-# Where a penguin stands can be decided on a small picture, and there the same network needs a quarter of the arithmetic. So the base is large and works small. The refiner is small and works large. Both work in each step.
+# Where a penguin stands can be decided on a small picture, and there the same network needs about a quarter of the arithmetic. So the base is large and works small. The refiner is small and works large. Both work in each step.
 
-# %% mystnb={"figure": {"caption": "One step of the denoiser, at two timesteps $t$: the noisy picture $x_t$, the same at half its size, $x'$, and the two estimates. The prompt is \"a penguin\", a drawing that the model was trained on. Noise of seed 0.", "name": "fig-e64-scales"}, "image": {"alt": "Two rows of four pictures of a penguin: noisy at 64 pixels, noisy at 32, the estimate at 32, the sharper estimate at 64."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step of the denoiser, at two timesteps $t$: the noisy picture $x_t$, the same at half its size, $x'$, the two estimates (no guidance), and the drawing under the noise, which the model was trained on. Prompt \"a penguin\", noise of seed 0, values cut off at −1 and 1.", "name": "fig-e64-scales"}, "image": {"alt": "Two rows of five pictures of a penguin: noisy at 64 pixels, noisy at 32, the estimate at 32, the smoother estimate at 64, and the drawing."}} tags=["remove-input"]
 unet = model.network.unet
 index = [data.names[i] for i in data.name_index].index("penguin")
 x_0 = plain(data, torch.tensor([index]))
@@ -371,12 +372,13 @@ for t in times:
     signal, noise = alpha_bar.sqrt().item(), (1 - alpha_bar).sqrt().item()
     again = torch.nn.functional.avg_pool2d(signal * x_0 + 2 * noise * eps, 2)
     assert torch.allclose(small, again, atol=1e-5) and smaller_t[-1] < t  # (E.2)
+    assert t != 800 or round(smaller_t[-1]) == 633
     with torch.no_grad():
         coarse = unet.coarse_estimate(x_t, batch, *condition)
     refined = model.schedule.predict_x0(x_t, t, model.denoiser("a penguin")(x_t, t).eps)
-    rows.append([unit_range(x)[0] for x in (x_t, small, coarse, refined)])
-titles = ["$x_t$, 64 x 64", "$x'$, 32 x 32", "base: 32 x 32", "refiner: 64 x 64"]
-fig, axes = plt.subplots(2, 4, figsize=(6.3, 3.45), layout="compressed")
+    rows.append([unit_range(x)[0] for x in (x_t, small, coarse, refined, x_0)])
+titles = ["$x_t$, 64x64", "$x'$, 32x32", "base: 32x32", "refiner: 64x64", "drawing"]
+fig, axes = plt.subplots(2, 5, figsize=(7, 3.1), layout="compressed")
 for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
     for ax, x, title in zip(row, line, titles, strict=True):
         ax.imshow(to_pixels(x[None])[0])
@@ -386,7 +388,7 @@ for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# In $x'$ each pixel is the mean of four in $x_t$. That keeps all but the finest detail and halves the noise, as at a smaller timestep $t'$. Printed as large as $x_t$, it shows the penguin better at $t = 800$. From it the base draws a coarse penguin, and the refiner gives it smooth edges.
+# In $x'$ each pixel is the mean of four in $x_t$, times a factor. The mean keeps all but the finest detail of the picture, and halves the noise. So the picture is twice as strong beside the noise as before, like at a smaller timestep: $t' = 633$ in place of $t = 800$. The factor then makes $x'$ what the base has learned to expect at $t'$. From it the base draws a coarse penguin in 32x32 pixels. The refiner makes it a smooth one in 64x64. At $t = 400$ it also sharpens beak and outline, which it can see in $x_t$.
 #
 # ## What both predict
 #
@@ -449,7 +451,9 @@ grid(rows, titles=titles, labels=["$t = 950$", "$t = 50$"], size=1.2)
 #
 # ## How a sentence gets in
 #
-# The text encoder cuts the sentence into **tokens**, words or parts of words, at most 12. It turns each into a **word vector** of 384 numbers. The base is given these vectors in every step. We ask the denoiser four times with the same pure noise:
+# The text encoder cuts the sentence into **tokens**, words or parts of words, at most 12. It turns each into a **word vector** of 384 numbers. In every step the base is given these vectors, in two ways. Their mean scales and shifts the values in each block, as the class does in [B3](../part_b/b3_class_conditioned.ipynb). And in the middle of the network, where the picture has only 4x4 places, each place reads the words that fit it (**cross-attention**; see the box). In training, one caption in ten was replaced by the empty one. So the network can also draw without a prompt, which guidance needs.
+#
+# What does the prompt do? We ask the denoiser four times with the same pure noise:
 
 # %%
 seed = torch.Generator().manual_seed(0)
@@ -463,7 +467,7 @@ titles = ["noise", *(text or "(empty)" for text in texts)]
 grid([torch.cat([unit_range(x) for x in (noise, *guesses)])], titles=titles, size=1.2)
 
 # %% [markdown]
-# The noise is the same in all four, so what differs comes from the prompt. With the empty prompt the guess is an even, brownish blur.
+# The noise is the same in all four, so what differs comes from the prompt. In noise alone nothing can be seen, so each guess is about the mean of all drawings with this caption ([1.3](../part_a/a1_3_one_step_denoising.ipynb)). With the empty prompt that is the mean of all drawings, on all their backgrounds: a brownish blur.
 #
 # ````{dropdown} The network: a U-Net, and three ways in for the prompt
 # The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. First, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`; after out, the reverse. The prompt enters in three ways:
@@ -542,5 +546,6 @@ plt.show()
 # %% [markdown]
 # ## Try it
 #
-# * Change `prompts` to `[f"a blue {name}" for name in shown]`. Do the things turn blue?
+# * Change `prompts` to `[f"a blue {name}" for name in shown]`. Do the things turn blue? (Most do.)
+# * Change it to `[f"{called(name)} with black outlines" for name in shown]`, another style.
 # * Ask for a word that is not in the list, such as "a grizzly".
