@@ -84,7 +84,7 @@ from diffusion_utils.tasks import (
     visual_anagram,
 )
 from diffusion_utils.text_to_image import load_pretrained
-from diffusion_utils.views import FLIP, low_pass
+from diffusion_utils.views import FLIP, low_pass, mixed
 
 model = load_pretrained("emoji64")
 schedule = model.schedule
@@ -127,7 +127,7 @@ plt.show()
 #
 # $$ x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon, \qquad \epsilon \sim \mathcal N(0, I). \tag{N.1} $$
 #
-# Here $x_0$ is always the clean picture. Each of its pixels has three values, for red, green and blue, from $-1$ (dark) to 1 (bright). $\epsilon$ is the noise: for each value an independent random number with mean 0 and variance 1. The squares of the two factors add up to 1. So values of variance 1 keep it, however much noise there is. ([1.1](part_a/a1_1_forward.ipynb) derives the formula, and explains the bar.)
+# Here $x_0$ is always the clean picture (at $t = 0$ there is already a trace of noise). Each of its pixels has three values, for red, green and blue, from $-1$ (dark) to 1 (bright). $\epsilon$ is the noise: for each value an independent random number with mean 0 and variance 1. The squares of the two factors add up to 1. So if the values of a picture have variance 1, those of the noisy picture have it too, at each $t$. ([1.1](part_a/a1_1_forward.ipynb) derives the formula, and explains the bar.)
 
 # %% mystnb={"figure": {"caption": "The two factors of (N.1), for Part A. Dots: the noisy pictures in the upper row of {numref}`fig-index-strip`.", "name": "fig-index-alphas"}, "image": {"alt": "Two curves: the factor of the picture falls from one to zero, slowly at first; the factor of the noise rises from zero to one."}} tags=["remove-input"]
 fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
@@ -190,13 +190,13 @@ grid(
 #
 # ## One loop
 #
-# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$. By chance, each step makes $x_t$ fit some flowers better than others. So the next average is over fewer, and sharper, as {numref}`fig-index-predicts` shows from left to right. This loop is called **DDPM** {cite:p}`ho2020`. One step is
+# Why not jump straight to $\hat x_0$? It is a blurred average. Instead, start from noise and repeat: guess the noise, compute $\hat x_0$, and go a small step towards it, to the next smaller timestep $t'$. Each step goes some way towards the average, and its noise makes $x_t$ fit some flowers better than others. So the next average is over fewer, and sharper, as {numref}`fig-index-predicts` shows from left to right. This loop is called **DDPM** {cite:p}`ho2020`. One step is
 #
 # $$ x_{t'} = a\,\hat x_0 + b\,x_t + \sqrt{\tilde\beta}\,z, $$
 #
-# with fresh noise $z$. Where do the numbers come from? In the forward direction, a random step leads from $t'$ to $t$. If the clean picture were known, Bayes' rule would say how probable each $x_{t'}$ is, given $x_t$: it is a Gaussian with mean $a\,x_0 + b\,x_t$ and variance $\tilde\beta$ ([1.4](part_a/a1_4_iterative_denoising.ipynb)). The step draws from this Gaussian, with the guess $\hat x_0$ in place of $x_0$. An average is good enough for that, if the step is small. (There are loops without fresh noise, with other numbers: 1.4 shows DDIM.)
+# with fresh noise $z$. The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](part_a/a1_4_iterative_denoising.ipynb) has the formulas).
 
-# %% mystnb={"figure": {"caption": "One step, from $t = 720$ to $t' = 675$, of the first flower in {numref}`fig-index-predicts` (seed 0). Above, the pictures; below, each times its number, as the step adds them up.", "name": "fig-index-step"}, "image": {"alt": "Two rows of four pictures. Above: a soft red and white flower without noise; noise in which it can hardly be seen; noise alone; and the flower under a little less noise. Below, with plus signs and an equals sign, the same times the numbers: the flower is nearly grey, the noisy picture a little paler, the noise much paler, and the last as above."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "One step, from $t = 720$ to $t' = 675$, of the first flower in {numref}`fig-index-predicts` (seed 0). Above, the pictures; below, each times its number, as the step adds them up (grey is 0; values beyond black and white are cut off).", "name": "fig-index-step"}, "image": {"alt": "Two rows of four pictures. Above: a soft red and white flower without noise; noise in which it can hardly be seen; noise alone; and the flower under a little less noise. Below, with plus signs and an equals sign, the same times the numbers: the flower is nearly grey, the noisy picture a little paler, the noise much paler, and their sum."}} tags=["remove-input"]
 k = by_profile(6, 1)
 t, t_prev = timesteps[k : k + 2]
 one, none = torch.ones(1, 1, 1, 1), torch.zeros(1, 1, 1, 1)
@@ -225,12 +225,14 @@ assert abs((b * before) ** 2 + rest**2 - after**2) < 1e-5
 seen, later = (schedule.at(s).sqrt().item() for s in (t, t_prev))
 assert abs(a + b * seen - later) < 1e-5
 Markdown(
-    f"With these numbers $x_{{t'}}$ gets what (N.1) asks for at $t'$:\n\n"
+    "Why just these numbers? With them $x_{t'}$ gets what (N.1) asks for at $t'$:\n\n"
     f"* **Picture.** In $x_t$ its factor is {seen:.4f}. If $\\hat x_0$ is right, the first two terms have ${a:.4f} + {b:.4f} \\cdot {seen:.4f} \\approx {later:.4f}$ of it, which is $\\sqrt{{\\bar\\alpha_{{{t_prev}}}}}$.\n"
     f"* **Noise.** In $x_t$ its factor is {before:.4f}, so in $b\\,x_t$ it is ${b:.4f} \\cdot {before:.4f} \\approx {b * before:.4f}$. At {t_prev} it should be {after:.4f}. Fresh noise fills the gap, as the variances of independent noises add up: ${b * before:.4f}^2 + {rest:.4f}^2 \\approx {after:.4f}^2$."
 )
 
 # %% [markdown]
+# Other numbers fulfil these two conditions, too, even some without fresh noise (DDIM, in 1.4). Those of DDPM come from Bayes' rule: if the clean picture were known, they would draw each $x_{t'}$ as often as it leads to $x_t$. And why is an average good enough in place of the clean picture? Because it enters with a small number only, and the next guess can correct it.
+#
 # **Guidance** ([1.6](part_a/a1_6_guidance.ipynb)) makes the prompt stronger. It asks the network with the prompt ($\epsilon_c$) and with an empty one ($\epsilon_u$), and exaggerates the difference. In place of $\epsilon_\theta$ the loop uses
 #
 # $$ \epsilon_u + \gamma\,(\epsilon_c - \epsilon_u). $$
@@ -264,7 +266,7 @@ for t, t_prev in pairwise(timesteps):  # (990, 945), (945, 900) .. (45, 0)
 grid([unit_range(x)], titles=names.split(", "), size=1.1)
 
 # %% [markdown]
-# All eight can be recognised. Details are wrong: the penguin has no eyes, and the sail does not touch the boat. The boat looks much like that of {numref}`fig-index-strip`, though its noise is another: where the network has one idea of a thing, the seed changes only details. How much the network imitates its drawings is measured in the [appendix](appendix/emoji64.ipynb).
+# All eight can be recognised, the ninja least. Details are wrong: the penguin has no eyes, and the sail does not touch the boat. The boat looks much like that of {numref}`fig-index-strip`, though its noise is another. With guidance, pictures of one prompt get alike ([1.6](part_a/a1_6_guidance.ipynb)). How much the network imitates its drawings is measured in the [appendix](appendix/emoji64.ipynb).
 #
 # A loop of the same kind, with another network, draws digits:
 
@@ -281,7 +283,7 @@ grid([sample(classes, (1, 28, 28), few, MNIST_SCHEDULE, seeds=range(10))])
 #
 # With the same loop one can do more than draw. Three things change from task to task: **where you start**, **what you ask** the network in each step, and, for a hole, **what you enforce** after it.
 
-# %% mystnb={"figure": {"caption": "Five tasks, one loop: what is given, the result, and the result flipped or blurred by 3 pixels. $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; 22 steps, for the last two 33. Prompts and the last two seeds were chosen. The network was not trained on the drawing or on the mushroom.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; noise, a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; a skull in dark lines on red and white, and the same blurred, a red mushroom with white spots."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Five tasks, one loop: where it starts, the result, and the result flipped or blurred by 3 pixels. $\\gamma$ is 4, 3, 3, 7, 7; seeds 0, 0, 0, 1, 0; timesteps 990, 945, … 0, for the last two 990, 960, … 0. The edit begins at $t = 765$, the hybrid is merged from 210 on. Prompts and the last two seeds were chosen. The network was not trained on the drawing or on the mushroom.", "name": "fig-index-tasks"}, "image": {"alt": "Five columns. Noise, and below it a red apple; a felt-pen drawing of a house, and below it a painted house; a mushroom without its cap, and with a new one; noise, a red strawberry with green leaves, and the same upside down, a slice of watermelon on a green rind; lines of a skull over a hazy mushroom, a skull in dark lines on red and white, and the same blurred, a red mushroom with white spots."}} tags=["remove-input"]
 drawing, mushroom = shipped_image("drawn-house"), shipped_image("mushroom")
 mask = hole(*HOLES["mushroom"])
 i_start = by_profile(full=5, fast=1)
@@ -295,10 +297,12 @@ fruit = generate(model, both, [1], finer)
 asked = ["a mushroom", "a skull with black outlines"]
 late = by_profile(full=MERGE, fast=2)
 skull = hybrid_image(model, asked, [0], i_start=late, timesteps=finer).clamp(-1, 1)
+alone = [generate(model, prompted(model, p, 7), [0], finer) for p in asked]
+mixture = mixed(alone, 2.0)
 two = unit_noise(model.shape, generators([0, 1]))
 blank = torch.ones_like(fruit)
 rows = [
-    [two[:1], drawing[None], mushroom[None] * (1 - mask), two[1:], blank],
+    [two[:1], drawing[None], mushroom[None] * (1 - mask), two[1:], mixture],
     [x[:1].cpu(), edited, filled, fruit, skull],
     [blank, blank, blank, FLIP.apply(fruit), low_pass(3.0)(skull)],
 ]
@@ -307,9 +311,9 @@ above = [
     "an edit\n\n“house”",
     "a hole\n\n“mushroom”",
     "an anagram\n“strawberry”,\n“watermelon”",
-    "a hybrid\n“skull”,\n“mushroom”",
+    "a hybrid\n“mushroom”,\n“skull”",
 ]
-left = ["given", "result", "flipped,\nblurred"]
+left = ["start", "result", "flipped,\nblurred"]
 grid([unit_range(torch.cat(row)) for row in rows], above, left, size=1.2)
 assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 
