@@ -98,7 +98,7 @@ grid(
 )
 
 # %% [markdown]
-# The blur removes most of the noise and softens the edges. At $t = 750$ a dark smear is left of the mast.
+# The blur removes most of the noise and softens the edges. At $t = 750$ the mast is only a dark smear.
 #
 # ## The idea
 #
@@ -132,18 +132,18 @@ x0_hat = gaussian_blur(x, [33, 33], [1.7, 1.7])
 #
 # $$ \text{MSE} = \overline{(B x_0 - x_0)^2} + N\, \overline{\textstyle\sum_i w_i^2}, $$
 #
-# where the overbar is the mean over the picture. The first part is what the blur takes away from the picture (the squared **bias**). The second is the noise that is left (the **variance**).
+# where the overbar is the mean over the picture (near its border the weights are others). The first part is what the blur takes away from the picture (the squared **bias**). The second is the noise that is left (the **variance**).
 
 # %%
-# one bright line in each of 64 pictures; blurred, they show the weights
-# across (those of a pixel are such weights across times such weights along)
+# a blur acts along rows and along columns, with the same weights;
+# 64 pictures with a bright line each show them, for each row
 lines = torch.eye(64).view(64, 1, 64, 1).expand(64, 1, 64, 64)
 
 
 def expected_mse(x_0, N, width):
     taken = (low_pass(width)(x_0) - x_0).square().mean()
-    across = low_pass(width)(lines)[..., 0].square().sum() / 64
-    return taken, N * across**2
+    weights = low_pass(width)(lines)[..., 0]  # (line, row)
+    return taken, N * (weights.square().sum() / 64) ** 2
 
 
 # %% mystnb={"figure": {"caption": "The test image with noise, blurred. Left: MSE at $t = 500$ against the width of the blur. Dots: measured, mean over 20 noises. Lines: the two parts and their sum. Right: the sum as PSNR, at three timesteps. Values outside $[-1, 1]$ are kept.", "name": "fig-a12-widths"}, "image": {"alt": "Left, a rising line and a falling line that cross at a width of about two pixels, and above them their sum, which is lowest near there; dots lie on the sum. Right, three curves with dots close to them, each with a maximum; the larger t, the lower the curve and the further to the right its maximum."}} tags=["hide-input"]
@@ -206,11 +206,11 @@ grid(
 )
 
 # %% [markdown]
-# Both squares have noise of variance $N$, which alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. If $D$ is larger, the squares probably differ in the picture, too. Then the other pixel gets a lower weight:
+# Both squares have noise of variance $N$, which alone makes $D$ about $2N$, here $2 \cdot 0.182 = 0.364$. If $D$ is much larger, the squares differ in the picture, too. So the weight falls with what $D$ has more:
 #
 # $$ w \propto e^{-\max(D - 2N,\, 0) / h^2}. $$
 #
-# The setting $h$ says how much more is allowed ($0.58\sqrt N$ does well here; we tried three, see below). With $h = 0.58 \sqrt N$, $h^2$ is 0.061. The square along the edge is 0.039 over, so the weight is $e^{-0.039/0.061} = 0.53$. In the sky, no weight is left. The average is over all pixels up to 11 rows and columns away:
+# The setting $h$ says how much more is allowed ($0.58\sqrt N$ does well here; we tried three, see below). With $h = 0.58 \sqrt N$, $h^2$ is 0.061. Chance alone makes $D$ vary by about 0.05, so an excess of 0.039 must not cost much: the weight of the square along the edge is $e^{-0.039/0.061} = 0.53$. In the sky, no weight is left. The average is over all pixels up to 11 rows and columns away:
 
 # %% mystnb={"figure": {"caption": "The edge of the sail, 23x23 pixels enlarged: clean, noisy (seed 0), and the weights with which the pixels are averaged for the framed one. Blur: best width. Non-local means: $h = 0.58 \\sqrt N$. White is 0, black the largest weight.", "name": "fig-a12-edge"}, "image": {"alt": "Above, the clean sail's edge, and the same under more and more noise. The weights of the blur: a small dark spot, which grows with t. Those of non-local means: at t = 250 a thin dark line along the edge; at t = 500 a speckled triangle, as large as the sail; at t = 750 speckles nearly everywhere."}} tags=["hide-input"]
 row, column = 18, 33
@@ -260,7 +260,7 @@ plt.show()
 #
 # $$ \hat x_0 = m + C\,(C + N I)^{-1} (x - m). $$
 #
-# It keeps of $x - m$ the patterns in which the drawings differ by more than the noise, and drops the others. With very much noise, $m$ is left. Of all linear filters it has the smallest squared error to expect, on average over these drawings.
+# It weakens each pattern of $x - m$: hardly, where the drawings differ by much more than the noise ($C$ large beside $N$), and to nearly nothing, where they differ by much less. With very much noise, $m$ is left. Of all linear filters it has the smallest squared error to expect, on average over these drawings.
 
 # %% tags=["remove-input"]
 data = emoji()
@@ -277,7 +277,7 @@ def wiener(x, N):
 linear = best_linear(drawings)
 
 
-# %% mystnb={"figure": {"caption": "The noisy test image (seed 0) after each filter, with its PSNR in dB. The blur has the best of 15 widths, non-local means the best of three settings ($h$ is 0.41, 0.58 or 0.82 times $\\sqrt N$).", "name": "fig-a12-filters"}, "image": {"alt": "Four rows: noisy, blurred, after non-local means, and after the best linear filter; three sailboats and three cats in each. At t = 250 only that of non-local means has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching, and the linear one has dark smears. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one, the linear filter a faint boat with dark smears. Of the cat all three leave eyes and nose at t = 250; at 500 and 750 blur and non-local means leave brown stains, the linear filter a brown square with dark ones."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The test image and the photograph of a cat: clean, noisy (seed 0) and after each filter, with the PSNR in dB. The blur has the best of 15 widths, non-local means the best of three settings ($h$ is 0.41, 0.58 or 0.82 times $\\sqrt N$).", "name": "fig-a12-filters"}, "image": {"alt": "Four rows: noisy, blurred, after non-local means, and after the best linear filter; three sailboats and three cats in each, and in the first row both without noise. At t = 250 only that of non-local means has clean areas and sharp edges. At t = 500 it is cleaner than the blur, with a fine hatching, and the linear one has dark smears. At t = 750 the blur shows a soft red triangle over brown and blue, non-local means a red cloud over a pale green and blue one, the linear filter a faint boat with dark smears. Of the cat all three leave eyes and nose at t = 250; at 500 and 750 blur and non-local means leave brown stains, the linear filter a brown square with dark ones."}} tags=["hide-input"]
 def best_of(tried):
     """Of each picture, the one of the filtered versions with the highest PSNR."""
     tried = torch.stack([x.clamp(-1, 1) for x in tried])
@@ -298,16 +298,19 @@ for t in levels:
         "best linear filter": linear(noisy[t], N).clamp(-1, 1),
     }
 ways = [way for way in filtered[levels[0]] if way != "Wiener filter"]
-fig, axes = plt.subplots(len(ways), 6, figsize=(7, 5.2), layout="compressed")
+columns = [(i, t) for i in (0, 3) for t in (0, *levels)]  # the boat, then the cat
+fig, axes = plt.subplots(len(ways), 8, figsize=(7, 4.1), layout="compressed")
 for way, line in zip(ways, axes, strict=True):
-    columns = [(i, t) for i in (0, 3) for t in levels]  # the boat, then the cat
     for ax, (i, t) in zip(line, columns, strict=True):
-        x = filtered[t][way][i]
-        ax.imshow(unit_range(x).permute(1, 2, 0))
-        score = psnr(x[None], clean[i][None], peak=2).item()
-        above = f"$t={t}$\n" if way == "noisy" else ""
-        ax.set_title(f"{above}{score:.1f}", fontsize=9, pad=2)
         ax.set(xticks=[], yticks=[])
+        x = filtered[t][way][i] if t else clean[i]
+        if not t:
+            ax.spines[:].set_visible(False)
+        if t or way == "noisy":
+            ax.imshow(unit_range(x).permute(1, 2, 0))
+        score = f"{psnr(x[None], clean[i][None], peak=2).item():.1f}" if t else ""
+        above = (f"$t={t}$\n" if t else "$x_0$\n") if way == "noisy" else ""
+        ax.set_title(f"{above}{score}", fontsize=9, pad=2)
     line[0].set_ylabel(way.replace("best linear", "best linear\n"), fontsize=9)
 plt.show()
 
@@ -340,11 +343,11 @@ assert closest[0] == ["non-local means", middle, "best linear filter"]
 assert closest[1] == ["blur"] * 3
 
 # %% [markdown]
-# **On the drawings**, non-local means is the closest at $t = 250$: the boat has clean areas and sharp edges. But it takes away the waves, too, which look like noise. At $t = 500$ the best linear filter and the next best are about equal (0.2 dB apart, for only three drawings). At $t = 750$ the best linear filter is the closest: it knows what drawings have in common.
+# **On the drawings**, non-local means is the closest at $t = 250$: the boat has clean areas and sharp edges. (The faint waves are lost with each filter.) At $t = 500$ the best linear filter and the next best are about equal (0.2 dB apart, for only three drawings). At $t = 750$ the best linear filter is the closest: it knows what drawings have in common.
 #
-# **On the photograph**, the blur is the closest at each timestep. The linear filter has seen no photograph.
+# **On the photograph**, the blur is the closest, at $t = 750$ by only 0.2 dB. Fur has no large areas that look alike, so non-local means finds little to average. And the linear filter has seen no photograph: it is the best one for drawings, on average.
 #
-# So a filter brings back most of the picture under a little noise, and none does under much. What could? The best linear filter knows other pictures, but multiplies and adds only. A network knows other pictures, too, and can do more than that: [1.3](a1_3_one_step_denoising.ipynb).
+# So a filter brings back most of the picture under a little noise, and none does under much. What could? The best linear filter knows other pictures, but can only multiply and add. Non-local means can do more, but knows no other pictures. A network has both: [1.3](a1_3_one_step_denoising.ipynb).
 #
 # ## Try it
 #

@@ -100,7 +100,7 @@ grid(
 )
 
 # %% [markdown]
-# One step gives nearly the same soft penguin for each seed, and snakes that differ a little: about the mean of all that fit the prompt. With 33 steps the pictures are sharper, and differ. The penguins can all be recognised; about half of the snakes have no clear form.
+# One step gives nearly the same soft penguin for each seed, and snakes that differ a little: about the mean of all that fit the prompt. With 33 steps the pictures are sharper, and differ. The penguins can all be recognised; some of the snakes have no clear form.
 
 # %% tags=["remove-input"]
 penguin_one, penguin, snake_one, snake = right
@@ -113,7 +113,7 @@ Markdown(
 # %% [markdown]
 # ## The idea
 #
-# At $t = 990$ the factor of a noised picture is only 0.014. So we start from pure noise, $x_{990} = \epsilon$, and take the steps of 1.4, from $t$ to $t' = t - 30$:
+# At $t = 990$ the picture's factor in (N.1), $\sqrt{\bar\alpha_{990}}$, is only 0.014. So we start from pure noise, $x_{990} = \epsilon$, and take the steps of 1.4, from $t$ to $t' = t - 30$:
 #
 # $$ x_{t'} = \underbrace{a\,\hat x_0}_{\text{guess}} + \underbrace{b\,x_t}_{\text{noisy picture}} + \underbrace{\sqrt{\tilde\beta}\,z}_{\text{fresh noise}} \tag{N.3} $$
 #
@@ -131,24 +131,24 @@ for t, t_prev in pairwise(timesteps):
     guesses.append(x0_hat)
 
 # %% mystnb={"figure": {"caption": "What the loop above makes of pure noise: $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
-shown = by_profile(full=[0, 3, 6, 13, 23], fast=[0, 1])
+shown = by_profile(full=[0, 3, 6, 10, 13, 23], fast=[0, 1])
 rows = [xs[k] for k in shown], [guesses[k] for k in shown]
 grid(
     [unit_range(torch.cat([*row, xs[-1]])) for row in rows],
     titles=[f"$t={timesteps[k]}$" for k in shown] + ["end"],
     labels=["$x_t$", r"$\hat x_0$"],
-    size=1.1,
+    size=0.95,
 )
 
 # %% [markdown]
-# The first guess, at $t = 990$, is already a soft red apple: as nothing else is known, it can come only from the prompt. At 900 the guess is nearly done, while $x_t$ still looks like noise. In $x_t$ the apple shows from $t = 600$ on.
+# The first guess, at $t = 990$, is already a soft red apple: as hardly anything else is known, it comes from the prompt. At 900 the guess is a whole apple, while $x_t$ still looks like noise. In $x_t$ one can see the apple at $t = 600$.
 #
 # ## How an average becomes one picture
 #
 # Each guess is an average of many pictures. Why does the loop end at one of them? Let a drawing be a single pixel: three of four drawings are white (1), one is black (−1). The guess is the exact mean of [1.3](a1_3_one_step_denoising.ipynb), so the network makes no error.
 
 
-# %% mystnb={"figure": {"caption": "The loop with exact guesses, in 99 small steps. Left: 40 runs. Middle: the guesses in these runs. Right: the ends of 1,000 runs, counted (seeds 0 to 999; bars: one standard error around the expected 250 and 750).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. In the middle, lines that all begin at one half, and part until each is at 1 or at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The loop with exact guesses, in 99 small steps. Left: 40 runs, three of them bold. Middle: their guesses. Right: the ends of 1,000 runs, counted (seeds 0 to 999; bars: one standard error around the expected 250 and 750).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. In the middle, lines that all begin at one half, and part until each is at 1 or at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
 def exact_guesses(pictures):
     """The denoiser whose clean guess is the exact mean of 1.3 over pictures (K, ...)."""
 
@@ -169,12 +169,16 @@ values = torch.stack([x, *(step.x for step in path)])[..., 0]
 means = torch.stack([step.x0_hat for step in path])[..., 0]
 white = (values[-1] > 0).sum().item()
 
+to_white, to_black = ((values[-1] * sign > 0).nonzero()[:, 0] for sign in (1, -1))
+bold = [*to_white[:2], to_black[0]]
 fig, (left, middle, right) = plt.subplots(
     1, 3, figsize=(7, 2.3), layout="constrained", width_ratios=(2, 2, 1)
 )
-left.plot(small, values[:, :40], lw=0.7)
+left.plot(small, values[:, :40], color="silver", lw=0.5)
+left.plot(small, values[:, bold], lw=1.5)
 left.set(xlabel="$t$", ylabel="$x_t$", xlim=(1010, -20))
-middle.plot(small[:-1], means[:, :40], lw=0.7)
+middle.plot(small[:-1], means[:, :40], color="silver", lw=0.5)
+middle.plot(small[:-1], means[:, bold], lw=1.5)
 middle.set(xlabel="$t$", ylabel=r"$\hat x_0$", xlim=(1010, -20))
 columns = right.bar(["black", "white"], [1000 - white, white], color="C7")
 right.bar_label(columns, label_type="center")
@@ -185,11 +189,11 @@ plt.show()
 assert (means[0] - 0.5).abs().max() < 0.1 and (means[-1].abs() > 0.99).all()
 
 # %% [markdown]
-# At $t = 990$ every guess is about the mean of the four drawings, 0.5 (middle). Then chance moves $x_t$ a little to one side. From there one answer is more probable, so the next guess leans to that side and pulls $x_t$ further. In the end only one answer fits, and the guess is 1 or −1. About three of four runs end at white (right), like the drawings.
+# A guess of 0.5 says: white with a probability of 75 %, black with 25 %. That is all that is known at $t = 990$ (middle). With each step the noise makes one of the two more probable, now this one, now that one: the guess wanders up and down. It ends where only one answer is left, at 1 or −1. On average it neither rises nor falls ([1.4](a1_4_iterative_denoising.ipynb)). So three of four runs end at white (right; that it is exactly 750 of 1,000 is luck).
 #
-# It is the same with pictures. At first the guess is the mean of all penguins. Noise makes one of them a little more probable, and the next guess looks more like that one.
+# It is the same with pictures. At first the guess is the mean of all penguins. Noise makes some of them more probable, and the next guess is the mean of those, until a single one is left.
 #
-# **So with exact guesses the loop draws from $p(x \mid \text{prompt})$:** each time a random training drawing of the prompt, nothing new.
+# **So with exact guesses and small steps, the loop draws the training drawings of the prompt:** each time a random one, nothing new.
 #
 # ```{dropdown} Why the loop draws from the training drawings
 # 1. Let $x_t$ be such a drawing with the noise of $t$. Pick at random a clean drawing that fits, from $p(x_0 \mid x_t)$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
@@ -266,7 +270,7 @@ plt.show()
 assert (switched[-1][0] - xs[-1][0].cpu().clamp(-1, 1)).abs().mean() < 0.01
 
 # %% [markdown]
-# In the upper row, changed at 930, a rocket comes, but a redder one: colour was the first thing that the apple's prompt had settled. The two numbers under each picture measure that, 0 for the second prompt alone and 1 for the first alone:
+# In the upper row, changed at 930, a rocket comes, but a redder one: something of the apple's colour had been settled by then. (The guess follows the new prompt at once. What stays is what $x_t$ already holds.) The two numbers under each picture measure that, 0 for the second prompt alone and 1 for the first alone:
 #
 # * **colour**: the mean colour of all pixels that are not white;
 # * **silhouette**: for each pixel whether it is white.
@@ -315,7 +319,7 @@ colours, forms = (
     for part in ("colour", "outline")
 )
 Markdown(
-    f"**The colour settles first, then the silhouette, then what it is.** At 870 the median of the colour is {colours[870]:.2f}, that of the silhouette {forms[870]:.2f}.\n\n"
+    f"**The colour settles a little before the silhouette.** At 870 the median of the colour is {colours[870]:.2f}, that of the silhouette {forms[870]:.2f}; single pairs differ much (bands).\n\n"
     "**Mostly the first half of the steps decides.** At 810 both medians (left) are past one half, but the judge "
     f"names the first thing in only {early:.0%}. At 540, after {half} of 33 steps, it does so in {late:.0%}, and where the prompt never changes in {as_first[-1]:.0%}. "
     f"From 870 to 690 it names neither in {min(between):.0%} to {max(between):.0%}."
@@ -349,7 +353,7 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# The empty prompt gives nearly the same as the phrase: soft blobs. With exact guesses the same loop draws clear things, but only training drawings. So the loop is not to blame for the blobs. The network's guesses are. Without a name, more pictures fit than it can keep apart. A prompt helps, since it leaves fewer. [1.6](a1_6_guidance.ipynb) makes it count for more.
+# The empty prompt gives nearly the same as the phrase: soft blobs. With exact guesses the same loop draws clear things, but only training drawings. So the loop is not to blame for the blobs. The network's guesses are: without a name very many pictures fit, probably more than it can keep apart. A prompt leaves fewer. [1.6](a1_6_guidance.ipynb) makes it count for more.
 #
 # ## Try it
 #

@@ -145,7 +145,7 @@ assert (mixed[0] - same).clamp(-1, 1).abs().mean() < 0.01
 #
 # In {numref}`fig-a173-mixtures` the picture's outline and main colours stay on the left; on the right the prompt wins. Between them are **mixtures**: the stem becomes a loop, then a hook; the red sail becomes orange shreds, and the sea the foot of a mountain.
 #
-# In {numref}`fig-a173-seeds` at $t = 630$ the mushroom becomes an umbrella, but lends it its pink. From the white sheet hardly anything comes: white is what the network still sees there, so white is what it draws. From pure noise the umbrellas are purple.
+# In {numref}`fig-a173-seeds` at $t = 630$ the mushroom becomes an umbrella, but keeps the reddish colour of its cap. From the white sheet hardly anything comes: white is what the network still sees there, so white is what it draws. From pure noise the umbrellas are purple.
 #
 # Now both the start $t$ and the guidance scale $\gamma$ change:
 
@@ -165,7 +165,7 @@ grid(
 )
 
 # %% [markdown]
-# At 630 and 690 a larger $\gamma$ pulls towards the prompt, as a larger $t$ does. At 510 all three still look like mushrooms: guidance cannot make up for a picture that can be seen so well.
+# At 630 and 690 a larger $\gamma$ pulls towards the prompt, as a larger $t$ does. At 510, with this pair and seed, all three still look like mushrooms. (In the counts below, over four pairs, a larger $\gamma$ brings more of the prompt's things at 510, too.)
 #
 # ## Which $t$ and which $\gamma$?
 #
@@ -197,15 +197,15 @@ once = np.array([row["330"] for row in edits if row["gamma"] == 1]) <= 5
 assert abs(once.all(-1).mean() - 1 / 8) < 0.01
 
 # %% [markdown]
-# With a larger $\gamma$ the curves cross at a smaller $t$. With $\gamma = 15$ the judge finds neither thing in half of the results at $t = 330$, where the picture's thing is still named in nearly all with $\gamma = 1$ and 7.
+# With a larger $\gamma$ the curves cross at a smaller $t$. With $\gamma = 15$ the judge finds neither thing in half of the results at $t = 330$, where with $\gamma = 1$ and 7 the picture's thing is still named in all or nearly nine of ten. So strong a guidance changes the picture before the prompt's thing is there.
 #
 # **Mixtures are rare.** Both things are among the first five names in a fifth of the results at most, near the crossing. And a part of these are chance: with $\gamma = 1$ at $t = 330$, where the picture has hardly changed, the judge lists both things in an eighth.
 #
-# **A rule of thumb** for a mixture: begin near the crossing, with $\gamma = 7$ at $t = 540$ (`i_start` = 15), and try several seeds. If the prompt's thing is missing, raise $t$ by 60; if the picture is lost, lower it. The mushroom and the umbrella need that: at 540 all five seeds still give mushrooms, at 630 umbrellas with something of the mushroom ({numref}`fig-a173-seeds`).
+# **A rule of thumb** for a mixture: begin near the crossing, with $\gamma = 7$ at $t = 540$ (`i_start` = 15), and try several seeds. If the prompt's thing is missing, raise $t$ by 30 to 90; if the picture is lost, lower it. The mushroom and the umbrella need that: at 540 all five seeds still give mushrooms, at 630 umbrellas with something of the mushroom ({numref}`fig-a173-seeds`).
 #
 # ## The coursework's prompts
 #
-# The [coursework](../deliverables.md) that this book follows asks for a picture that becomes a rocket ship, and gives the starts:
+# The [coursework](../deliverables.md) that this book follows asks for a picture that becomes a rocket ship, and for two pairs of one's own; it gives the starts:
 
 # %% mystnb={"figure": {"caption": "Three pictures with the coursework's prompts and starts, `i_start` = 20, 10, 7, 5, 3, 1. Last column: a white sheet in place of the picture, $t = 960$, same noises. $\\gamma = 7$, seed 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows that begin with a sailboat, a mushroom and a cactus and end with a rocket, a broccoli and a ninja. At 900 and 960 the broccoli has a yellow stalk like an arm, and so it has from the white sheet. From the white sheet the rocket is white and not blue, and the ninja has another pose."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -237,7 +237,7 @@ sea = boat[0, 0, 48:]  # the red channel of the lowest quarter
 contrast, noise = (1 - sea).mean().item(), sea.numel() ** -0.5
 darker = factor * contrast
 Markdown(
-    f"In $x_t$ the picture has only the factor {factor:.3f}, beside noise of standard deviation 1. A single pixel drowns. But take the lowest quarter of the sailboat, mostly blue sea: {sea.numel():,} pixels. In the picture their mean red value is {contrast:.2f} below that of the white sheet (on the scale from −1 to 1). So in $x_t$ it is ${factor:.3f} \\cdot {contrast:.2f} = {darker:.3f}$ below. The mean of as many noises has a standard deviation of only $1/\\sqrt{{{sea.numel()}}} = {noise:.3f}$. So the sea is {darker / noise:.1f} standard deviations away from a white sheet: it can be told from it, most of the time.\n\n"
+    f"In $x_t$ the picture has only the factor {factor:.3f}, beside noise of standard deviation 1. A single pixel drowns. But take the lowest quarter of the sailboat, mostly blue sea: {sea.numel():,} pixels. In the picture their mean red value is {contrast:.2f} below that of the white sheet (on the scale from −1 to 1). So in $x_t$ it is ${factor:.3f} \\cdot {contrast:.2f} = {darker:.3f}$ below. The mean of as many noises has a standard deviation of only $1/\\sqrt{{{sea.numel()}}} = {noise:.3f}$. So the sea is {round(darker, 3) / round(noise, 3):.1f} standard deviations away from a white sheet: it can be told from it, most of the time. (The broccoli of the mushroom is the same as from the white sheet; so it is not always seen.)\n\n"
     "If this is what the network sees, sixteen blocks of colour should do as well as the sailboat:"
 )
 
@@ -257,7 +257,7 @@ grid([unit_range(starting), unit_range(ends)], titles, size=1.2)
 #
 # ## Where it fails
 #
-# **There is only one dial.** The start $t$ decides at once how much of the form and how much of the colour is kept. One cannot keep the form and change the colour. And most results are the one thing or the other, no mixture.
+# **Form and colour go together.** Both dials, $t$ and $\gamma$, act on form and colour at once. There is none to keep the one and change the other. And most results are no mixture.
 #
 # **The model has its own faults.** The broccoli is worse at 900 and 960 than at 780: its yellow stalk looks like an arm with a hand. The white sheet gives the arm too, so the mushroom is not the cause.
 #

@@ -131,11 +131,11 @@ grid(unit_range(rows), titles, labels, size=1.0)
 # 1. Add noise to the picture $x_0$, up to a timestep $t$, the **start**: $x_t = \sqrt{\bar\alpha_t}\, x_0 + \sqrt{1-\bar\alpha_t}\,\epsilon$ (N.1), as in [1.1](a1_1_forward.ipynb).
 # 2. Denoise from there with a prompt, guided as in [1.6](a1_6_guidance.ipynb).
 #
-# **The model draws anew what the noise has covered.** What is that? In $x_t$, two pictures $x_0$ and $x_0'$ differ by $\sqrt{\bar\alpha_t}\,(x_0 - x_0')$. If this is small beside the noise, the model cannot tell them apart. In one pixel the noise has the standard deviation $\sqrt{1-\bar\alpha_t}$. In the mean over $n$ pixels it is $\sqrt{(1-\bar\alpha_t)/n}$. So thin strokes and sharp edges are covered first, large areas last:
+# **The model draws anew what the noise has covered.** What is that? In $x_t$, two pictures $x_0$ and $x_0'$ differ by $\sqrt{\bar\alpha_t}\,(x_0 - x_0')$. If this is small beside the noise, the model cannot tell them apart. (Values go from −1 to 1, so black and white differ by 2.) In one pixel the noise has the standard deviation $\sqrt{1-\bar\alpha_t}$. In the mean over $n$ pixels it is $\sqrt{(1-\bar\alpha_t)/n}$. So thin strokes and sharp edges are covered first, large areas last:
 
 # %% tags=["remove-input"]
 rows = []
-for t in (390, 510, 690, 780):
+for t in (390, 510, 600, 690, 780):
     alpha_bar = model.schedule.at(t).item()
     spread = (1 - alpha_bar) ** 0.5
     rows.append([t, f"{alpha_bar**0.5:.2f}", f"{spread:.2f}", f"{spread / 8:.2f}"])
@@ -146,7 +146,7 @@ table(
 )
 
 # %% [markdown]
-# A flat green area and a fish with scales differ little over large areas. At $t = 600$ their noisy versions look alike. So the model, which has learned drawings, sees a fish there, and draws the fins. (With strong guidance it also changes what is still to be seen: see below.)
+# At $t = 600$ a pixel of the fish's eye, however dark, drowns: its noise has a standard deviation of 0.8. So flat shapes and a drawing of a fish look alike in $x_t$, and the model, which has learned drawings, draws an eye and fins. But the green of a large area is not covered. That it changes all the same is due to guidance, as we shall see.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from
@@ -163,7 +163,7 @@ table(
 # * **More noise** ($t = 510$ and 600): the model adds an eye and fins to the fish, and at 600 a pale patch to the car, where windows belong. The fish turns blue, but it keeps the low body of the shapes. The one from pure noise is taller. The car is still mostly green.
 # * **Much noise** (from $t = 690$): no green is left. At 780 the car is red, as from pure noise.
 #
-# All pictures of a row have the same noise (seed 0). So with much noise they come close to the one from pure noise.
+# All pictures of a row have the same noise (seed 0). So with much noise the cars come close to the one from pure noise.
 #
 # ## Guidance can overrule what is seen
 #
@@ -199,7 +199,7 @@ in_blocks = F.avg_pool2d(x_t - alpha_bar.sqrt() * house, 8).std()
 assert abs(8 * in_blocks / (1 - alpha_bar).sqrt() - 1) < 0.1
 
 # %% [markdown]
-# The blocks of the roof are still bluish, for each seed. With $\gamma = 1$ all eight roofs stay blue. With $\gamma = 5$ none does: most become a narrow red line. Guidance multiplies by 5 the difference that the prompt makes, and that seems to be a red roof. So here **strong guidance overrules what can still be seen.** A smaller $\gamma$ keeps more of your picture.
+# The blocks of the roof are still bluish, for each seed. With $\gamma = 1$ all eight roofs stay blue. With $\gamma = 5$ none does: most become a narrow red line. Guidance multiplies by 5 the difference that the prompt makes, and that seems to be a red roof. So here **strong guidance overrules what can still be seen.** A smaller $\gamma$ keeps more of your picture, at a price: the houses with $\gamma = 1$ have hardly a window or a door.
 #
 # ## How much noise?
 #
@@ -260,7 +260,7 @@ assert 0.73 < share[starts.index(780)] < 0.75
 # (sec-hand-drawn)=
 # ## 1.7.1 A found picture and two drawings
 #
-# Now three pictures that are no flat shapes: a lighthouse that we found, a house and a fish. The starts are those of the [coursework](../deliverables.md) that this book follows. It asks for drawings by hand. Ours are strokes of a felt pen, stored as SVG paths and drawn by a program (how: `data/images/README.md`). You can put in a drawing of your own: in the box at the top of this page, or as in "Try it". The model was trained on none of the three.
+# Now three other pictures: a lighthouse that we found, a house and a fish. The starts are those of the [coursework](../deliverables.md) that this book follows. It asks for drawings by hand. Ours are strokes of a felt pen, stored as SVG paths and drawn by a program (how: `data/images/README.md`). You can put in a drawing of your own: in the box at the top of this page, or as in "Try it". The model was trained on none of the three.
 
 # %% mystnb={"figure": {"caption": "Three pictures (left) from `i_start` = 20, 10, 7, 5, 3, 1. Prompts: \"a lighthouse\", \"a house with a garden\" and \"a tropical fish\". $\\gamma = 5$, seed 0. The lighthouse is from OpenMoji; its row is under the same licence, CC BY-SA 4.0.", "name": "fig-a17-drawn"}, "image": {"alt": "A lighthouse, and a house and a fish drawn by a program in the manner of felt pen, each with six results. The lighthouse is smudged at 690 and ends as a blue area. The house is duller at 390, with a sun but only a streak for the flower, and a clean drawing without both from 690 on. The fish is smooth and pale at 690 and has blue and white fins from 780 on."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
@@ -282,7 +282,7 @@ words = (ROOT / "data/emoji64/words.txt").read_text() + " ".join(emoji().names)
 assert "lighthouse" not in words and "sailboat" in words
 
 # %% [markdown]
-# At $t = 390$ the flower, of thin strokes, is hardly there: the noise has covered it. From 690 on the house is clean, without sun and flower. From 780 on the fish has blue and white fins.
+# At $t = 390$ the flower, of thin strokes, is hardly there: the noise has covered it. From 690 on the house is clean, without sun and flower, and nearly the same up to 900. The garden of its prompt does not come. From 780 on the fish has blue and white fins.
 #
 # ## Where it fails
 #

@@ -119,7 +119,7 @@ grid(
 # %% [markdown]
 # The brim of the hat is the rim of the bucket. The handle of the teapot is the trunk of the elephant. The feet of the penguin are the tail of the fish. The penguin and the elephant are harder to see than the rest.
 #
-# Can these pictures be named by someone who does not know the prompts? We showed the five to a vision-language model, without names or prompts: to one of two fresh runs as they are, to the other in their view. All ten first guesses were right. But these five are chosen; see below how often it works.
+# Can these pictures be named by someone who does not know the prompts? We showed them to a vision-language model, without names or prompts: once the five pictures as they are, and once, afresh, the five in their view. All ten first guesses were right. But these five are chosen; see below how often it works.
 #
 # ```{live} anagram
 # ```
@@ -139,7 +139,7 @@ grid(
 # * $\hat\epsilon_1$ is the guided estimate of the noise (N.6) for the first prompt, $\hat\epsilon_2$ that for the second one.
 # * $\hat\epsilon$ is the estimate that the loop gets.
 #
-# In code (`visual_anagram` takes any number of views):
+# In code:
 
 # %%
 first = prompted(model, "a strawberry", 7)
@@ -184,7 +184,7 @@ arrows = [
 storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, arrows)
 
 # %% [markdown]
-# In the mean each prompt gets half of what it wants. It is also the next guess of the clean picture, since $\hat x_0$ is linear in the noise (N.2). So in the next step the strawberry is asked for in a picture that looks half like a melon, and the melon in one that looks half like a strawberry. Where both agree, as on the red with dark seeds, the picture gets clear soon. Drag the slider back and see the rest being settled. At $t = 810$ a dark rind stands around the strawberry. It fades, and the leaves take its place:
+# In the mean each prompt gets half of what it wants. This mean is the guess $\hat x_0$ that the step uses, since by (N.2) means of noises become means of clean pictures. So in the next step the strawberry is asked for in a picture that looks half like a melon, and the melon in one that looks half like a strawberry. Where both agree, as on the red with dark seeds, the picture gets clear soon. The rest is settled on the way. Below, drag the slider back to $t = 810$: a dark rind stands around the strawberry. It fades, and the leaves take its place:
 
 # %% mystnb={"figure": {"caption": "The strawberry of {numref}`fig-a18-flip` coming out of noise: $\\hat x_0$ upright on the left, upside down on the right. $\\gamma = 7$, seed 1.", "name": "fig-a18-animation"}} tags=["hide-input"]
 guesses = [s.x0_hat[1:2] for s in steps]
@@ -214,7 +214,7 @@ assert torch.allclose(x0_hat, last.x0_hat[:1], atol=0.01)
 #
 # **Why can the network answer at all?** It learned with white noise: independent Gaussian values of variance 1. A turn or a flip only moves these values to other places, so $f(\epsilon)$ is white noise too. The same holds for each $f$ that is **orthogonal**: linear, and it keeps the sum of the squares of all values. The density of white noise depends on this sum alone.
 #
-# **Why the mean?** An estimate of the noise says in which direction a picture becomes more probable under its prompt ([1.6](a1_6_guidance.ipynb)). The mean of two such directions leads to pictures that are fairly probable under both: about those for which the product $p_1(x)\, p_2(f(x))$ is large. A product is small if one factor is. So a perfect strawberry that is no melon at all has little weight. (How exact that is: see the box.) One prompt can still win.
+# **Why the mean?** An estimate of the noise, with a minus sign, points to where $\log p$ grows, with $p$ for how probable a picture is under the prompt ([1.6](a1_6_guidance.ipynb)). The sum of two such directions points to where the sum of the logarithms grows, that is, the logarithm of the product $p_1(x)\, p_2(f(x))$. A product is small if one factor is. So a perfect strawberry that is no melon at all has little weight. (How exact that is: see the box.) One prompt can still win.
 #
 # ```{dropdown} What the mean makes probable
 # An estimate of the noise times $-1/\sqrt{1-\bar\alpha_t}$ is the **score** of [1.3](a1_3_one_step_denoising.ipynb), the gradient $\nabla \log p$. Let $p_1(x)$ say how probable a noisy picture $x$ is under the first prompt, and $p_2(f(x))$ how probable it is, in the view, under the second. By the chain rule the gradient of $\log p_2(f(x))$ is $f^\top$ times the score of $p_2$ at $f(x)$, and $f^\top = f^{-1}$ where $f$ is orthogonal. So (A.2), times the same factor, is
@@ -247,7 +247,7 @@ grid(
 # %% [markdown]
 # The judge puts "strawberry" first for all eight. Upside down, "watermelon" is among its first five for three. For the judge the strawberry wins. (Seed 1, the one above, is among the three.)
 #
-# Now more pairs, chosen by hand as likely to work, in four views: the flip, two turns and the **jigsaw**, which cuts the picture into 4 × 4 square tiles and puts them in another order. A picture counts if the judge has the right name among its first five both ways. As a control it sees training drawings of the first thing in the same two ways. They were not made as anagrams, so both names are there by chance only.
+# Now more pairs, chosen by hand as likely to work, in four views: the flip, two turns and the **jigsaw**, which cuts the picture into 4 × 4 square tiles and puts them in another order. A picture counts if the judge has the right name among its first five both ways. As a control it sees training drawings of the first thing in the same two ways. They were not made as anagrams. So they show how often a pair is named both ways since its things look alike from the start.
 
 
 # %% tags=["hide-input"]
@@ -279,7 +279,7 @@ table(
 #
 # ## Other views
 #
-# A view need not turn anything. The **negative** $f(x) = -x$ swaps dark and light, since colours lie in $[-1, 1]$. It is orthogonal, and it works: in {numref}`fig-a18-broken` (right) a penguin is a ghost. As it moves no outline, the two have the same form.
+# A view need not turn anything. The **negative** $f(x) = -x$ swaps dark and light, since colours lie in $[-1, 1]$. It is orthogonal, and it can work: in {numref}`fig-a18-broken` (right), which we chose, a penguin is a ghost. As it moves no outline, the two have the same form.
 #
 # ## Where it fails
 #
@@ -347,5 +347,5 @@ for view in (*VIEWS.values(), FLIP, shuffled, DOUBLED):
 #   tries = generate(model, mine, range(8), timesteps)
 #   grid([unit_range(tries), unit_range(FLIP.apply(tries))])
 #   ```
-#   (Without a list of views, `visual_anagram` flips.) Expect that most of the eight are one of the two.
+#   (`visual_anagram` does what `anagram` above does; without a list of views it flips.) Expect that most of the eight are one of the two.
 # * **Three in one.** Give `visual_anagram` three prompts and a list of two views, `[FLIP, VIEWS["quarter turn"]]`. The first prompt is for the picture as it is.

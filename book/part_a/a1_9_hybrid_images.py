@@ -195,7 +195,7 @@ assert torch.allclose((coarse(one) + fine(other)).clamp(-1, 1), mixture, atol=1e
 #
 # ## From the mixture, or from noise?
 #
-# The paper and the coursework draw no pictures beforehand. They start from pure noise, and use (A.3) in all steps. We start from the mixture, since with our small model that works better. With more and more noise on the mixture, we come from one to the other:
+# The paper and the coursework draw no pictures beforehand. They start from pure noise, and use (A.3) in all steps. We start from the mixture, since with our model that works better (counted below). With more and more noise on the mixture, we come from one to the other:
 
 # %% mystnb={"figure": {"caption": "Two hybrids of {numref}`fig-a19-strip`: the mixture, what (A.3) makes of it from three timesteps on, and (A.3) from noise. $\\sigma = 2$, $\\gamma = 7$, seed 0.", "name": "fig-a19-merge"}, "image": {"alt": "Two rows of five. A frog's face in lines on a green apple with soft edges; from 210 on the green ends more sharply; from 390 on the frog's mouth is a line in the apple; from 570 on and from noise it is a green thing with many lines. A skull in lines on a blurred mushroom; the red gets edges, and the skull's lines move to the edges of the cap; from noise it is a red skull with white spots."}} tags=["hide-input"]
 denoise = hybrid(model, pair)
@@ -243,7 +243,7 @@ grid(
 )
 
 # %% [markdown]
-# At first each prompt sees its own thing. But both look at the same image $x_t$. Large areas are settled early, lines late, since noise hides fine patterns longest ([1.1](a1_1_forward.ipynb)). And the large areas come from the far prompt. So when the lines are drawn, $x_t$ already has the areas of a coconut, and the near prompt sees them too: at $t = 570$ rings surround the monkey's face, and at 390 its guess is a coconut with lines. A mixture has the lines of the near thing from the start.
+# At first each prompt sees its own thing. But both look at the same image $x_t$. Large areas are settled early, lines late, since noise hides fine patterns longest ([1.1](a1_1_forward.ipynb)). And the large areas come from the far prompt. So when the lines are drawn, $x_t$ already has the areas of a coconut, and the near prompt sees them too: at $t = 570$ rings surround the monkey's face, and at 390 its guess is a coconut with lines. (It goes the other way, too: the coconut gets something like eyes. But the monkey is lost.) A mixture has the lines of the near thing from the start.
 #
 # **How often are both seen?** We chose 60 pairs by hand and drew one picture of each in each way. A vision-language model named all pictures on numbered sheets, without the prompts: first the far things, in blurred pictures, then the near things, in the pictures as they are. Two fresh runs named each sheet; they are the two **readers**.
 
@@ -286,7 +286,7 @@ def judged(way, which):
 
 both_seen = {way: counts(way)[2].replace(" / ", " and ") for way in ways}
 Markdown(
-    f"Even alone, not every near thing is named, so no hybrid can do better than {both_seen['alone']} of 60. In the plain mixture both are named {both_seen['mixture']} times. Merging from $t = 210$ on makes cleaner pictures; that they are named less often, {both_seen['210']}, is not clear, since the two readers differ by more on the same pictures. With more noise the near thing is lost more and more often. From noise, both are named {both_seen['990']} times."
+    f"Even alone, not every near thing is named; so more than {both_seen['alone']} of 60 cannot be expected of the hybrids. In the plain mixture both are named {both_seen['mixture']} times. Merged from $t = 210$ on, the colours end more sharply, and both are named {both_seen['210']} times: no more often, perhaps less. (The two readers differ by 7 on the same pictures.) With more noise the near thing is lost more and more often. From noise, both are named {both_seen['990']} times."
 )
 
 # %% mystnb={"code_prompt_show": "What the judge names"} tags=["remove-input", "hide-output"]
@@ -385,7 +385,7 @@ grid(
 #
 # ## Other filters
 #
-# Two blurs make three bands, for three prompts:
+# Two blurs make three bands, for three prompts (folded):
 
 # %% mystnb={"code_prompt_show": "Show a triple hybrid", "figure": {"caption": "A triple hybrid, \"a halloween pumpkin\" (coarse), \"a panda\" (middle) and \"a skull with black outlines\" (fine), and the same picture blurred by 1.5 and by 4 pixels, the widths at which the bands are split. The panda is hard to find. Merged from $t = 210$ on, $\\gamma = 7$, seed 0.", "name": "fig-a19-triple"}, "image": {"alt": "A skull in dark lines on orange; blurred a little, a face with dark eyes and a dark mouth; blurred much, an orange disc with three dark spots."}} tags=["hide-output", "remove-input"]
 things = ["a halloween pumpkin", "a panda", "a skull" + ending]

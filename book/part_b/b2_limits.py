@@ -14,9 +14,9 @@
 # %% [markdown]
 # # What limits B2
 #
-# **B2's digits, drawn in 20 steps, are about ten times as far from real ones as other real digits are. Can we draw better ones from the same training?**
+# **B2's digits, drawn in 20 steps, are about ten times as far from real ones as other real digits are. Can we come nearer with the same training?**
 #
-# **Yes: with an average of its weights, with a better start, and with new statistics of its BatchNorm. Together they go about four fifths of the way. In a second training the average helped too; new statistics did not always.**
+# **Yes: with an average of its weights, with a better start, and with new statistics of its BatchNorm. Together they go about four fifths of the way. The set comes nearer; a single digit looks hardly better. In a second training the average helped too; new statistics did not always.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -116,7 +116,7 @@ def some_digits(network, x_0=None):
 
 # %% tags=["remove-input"]
 Markdown(
-    f"The **Fréchet distance** ([B2](b2_time_conditioned.ipynb)) compares {limits['images']:,} samples with 5,000 test digits. Inside a classifier of digits each image "
+    f"The **Fréchet distance** ([B2](b2_time_conditioned.ipynb)) compares {limits['images']:,} samples with 5,000 test digits. Inside a classifier of digits, the judge, each image "
     "becomes 128 numbers; the distance compares their means and covariances. Smaller is better. "
     f"The distance of {limits['images']:,} other test digits is {limits['real']['fid']:.0f}."
 )
@@ -164,7 +164,7 @@ assert 0.2 < schedule.alpha_bar[-1].sqrt() < 0.25
 #
 # $$ x_{299} = \sqrt{\bar\alpha_{299}}\, m + \sqrt{1 - \bar\alpha_{299}}\, \epsilon $$
 #
-# in place of $x_{299} = \epsilon$, where $\epsilon$ is pure noise and $\bar\alpha_{299}$ the schedule's last value. In code: `x = schedule.forward(mean_digit, T - 1, eps)`. Stable Diffusion had the same flaw, and could not draw very bright or very dark pictures {cite:p}`lin2024`. There the schedule was changed, so that nothing is left at its end, and the network trained anew.
+# in place of $x_{299} = \epsilon$, where $\epsilon$ is pure noise and $\bar\alpha_{299}$ the schedule's last value. In code: `x = schedule.forward(mean_digit, T - 1, eps)`. Stable Diffusion had the same flaw, and could not draw very bright or very dark pictures {cite:p}`lin2024`. There the schedule was changed, so that nothing is left at its end, and the network trained further.
 #
 # ## 3. The statistics: measure them anew
 #
@@ -175,7 +175,7 @@ assert 0.2 < schedule.alpha_bar[-1].sqrt() < 0.25
 # sampling (eval mode):   a running mean of those, kept from the training
 # ```
 #
-# So the statistics for sampling were **noted** in the last steps of the training, while the weights still moved a little. For the average of the weights there are none at all: the last loop above gives it those of the moving weights, which are others.
+# So the statistics for sampling were **noted** in the last steps of the training, while the weights still moved a little. For the average of the weights none were noted. It gets those of the moving weights (the last loop in the code of section 1), which do not quite fit.
 #
 # The repair takes the statistics **anew** {cite:p}`izmailov2018`: a thousand noisy training digits go through the network, and no weight moves.
 #
@@ -222,9 +222,9 @@ def shares(place, old, new):
 
 
 Markdown(
-    "All three repairs together go about four fifths of the way from B2 to real digits. The falls are "
+    "All three repairs together go about four fifths of the way from B2 to real digits. The rows share their noise, so the falls are known better than the bars suggest: "
     + ", ".join(f"{by} ± {e:.0f}" for by, e in zip(falls, errors, strict=True))
-    + " (one standard deviation), so chance in the samples hardly explains them.\n\n"
+    + " (one standard deviation). Chance in the samples hardly explains them.\n\n"
     "Each repair also lowers the distance without the other two, or with one of them: the average of the weights by "
     f"{shares(1, 'last', 'average')}, the new start by {shares(3, 'noise', 'mean digit')}, new statistics by {shares(2, 'noted', 'anew')}."
 )
@@ -317,10 +317,11 @@ drawn = {
     "+ start": some_digits(average, mean_digit),
     "+ statistics": some_digits(with_own_statistics(average, recipe), mean_digit),
 }
+assert sure("+ weights")[:3] == "81%" and sure("+ start")[:3] == "87%"
 grid([*drawn.values()], labels=[*drawn], size=0.65)
 
 # %% [markdown]
-# To the eye these ten do not get better: the sixth to the ninth are clearest in the first row, and the first stays in pieces in all rows. The table above fits that. With all repairs the judge is sure of hardly more samples than without (the difference is about as large as its error). **So the repairs mend the set more than the single digit:** which digits come, how bright they are, and how much they differ.
+# To the eye these ten do not get better: the sixth to the ninth are clearest in the first row, and the first stays in pieces in all rows. The table above fits that. With all repairs the judge is sure of hardly more samples than without (the difference is about as large as its error). **So the repairs bring the set nearer more than they mend the single digit.** The new start helps most: from then on the judge is sure of 87 % in place of 81 %.
 #
 # ## A second training: mixed results for the third repair
 #
@@ -343,7 +344,7 @@ table(
 )
 
 # %% [markdown]
-# The average of the weights helps in both trainings, with either statistics. New statistics help in three rows, but harm in the last. We do not know why. Nor do we know why new statistics help B2's last weights as much as the average, or why this training, which needs no better start, draws digits no nearer to real ones than B2. Each training was done once, so we cannot say how far another would differ. `python -m benchmarks.mnist_limits b2 --seed 181` trains B2 once more and measures it.
+# The average of the weights helps in both trainings, with either statistics. New statistics help in three rows, but harm in the last. We do not know why. Nor do we know why new statistics help B2's last weights as much as the average. (The errors do not count which thousand digits the statistics were taken from.) Each training was done once, so we cannot say how far another would differ. `python -m benchmarks.mnist_limits b2 --seed 181` trains B2 once more and measures it.
 #
 # ```{dropdown} Why 0.067
 # The schedule of the DDPM paper {cite:p}`ho2020` nearly ends in pure noise: its $\beta_t$ grows to 0.02 in 1,000 timesteps, and less than a hundredth of the digit's amplitude is left. The coursework keeps these $\beta_t$ but takes only 300 timesteps. To get as far in 300, $\beta_t$ has to grow to 0.067. Whether this schedule is better, two single trainings do not tell.
@@ -372,7 +373,7 @@ Markdown(
 )
 
 # %% [markdown]
-# **The samples are not real digits yet.** A fifth of the way is left. About one sample in seven is still no clear digit to the judge, and no repair here changes that. Perhaps the guesses of a network of this size are not good enough; we have not tried a larger one.
+# **The samples are not real digits yet.** A fifth of the way is left. About one sample in seven is still no clear digit to the judge. Perhaps the guesses of a network of this size are not good enough; we have not tried a larger one.
 #
 # ## Try it
 #

@@ -109,7 +109,7 @@ grid(
 
 # %% [markdown]
 # The **guidance scale** $\gamma$ says how hard we insist. With $\gamma = 0$ the network is not told the class, with $\gamma = 1$ it is, and above 1 **guidance** exaggerates what the class changes.
-# In {numref}`fig-b3-gammas` the class makes the largest difference ($\gamma = 0$ to 1). Then the strokes get clearer up to 2, and thicker from there on. Judged by these ten, we would take 2: the 3 and the 8 are malformed at 1 and 1.25 and better at 2. But ten digits cannot show how varied the digits are. So we measured a thousand for each $\gamma$:
+# In {numref}`fig-b3-gammas` the class makes the largest difference ($\gamma = 0$ to 1). Above 1 the 3 and the 8 get better, the 5 comes apart, and at 5 most strokes are thick. Ten digits decide nothing, and cannot show how varied the digits are. So we measured a thousand for each $\gamma$:
 
 # %% tags=["remove-input"]
 stored = json.loads((ROOT / "benchmarks/results/mnist_b3.json").read_text())
@@ -130,7 +130,7 @@ Markdown(
     f"**Insist a little: take γ = {best:g}. Of the values that we tried, its digits are, as a set, the nearest to real ones.** "
     f"The class brings most of that: the distance from real digits falls from {rows_of[0]['fid']:.0f} to {rows_of[1]['fid']:.0f} at γ = 1, and by guidance to {rows_of[best]['fid']:.0f}. "
     f"If the digit asked for matters more, take {enough:g}: a classifier of digits, the judge, reads {rows_of[enough]['accuracy']:.1%} as asked, which is already as accurate as real digits ({real['accuracy']:.1%}). "
-    f"At {sure:g} it reads all {trials:,} as asked. Each is clear, but they are less diverse, and so farther from real digits as a set. "
+    f"At {sure:g} it reads all {trials:,} as asked, but they are less diverse, and farther from real digits as a set. "
     "(One network, trained once; γ was chosen on the samples that it is measured on.)"
 )
 
@@ -230,7 +230,7 @@ table(
 less = {t: told[t]["without"] - told[t]["with"] for t in (10, 200)}
 errors = {t: told[t]["standard_error"] for t in less}
 Markdown(
-    f"Told the class, this network errs less at $t = 200$, by {less[200]:.4f} ± {errors[200]:.4f} (standard error over the digits). At $t = 10$ the class hardly helps: the difference is {less[10]:.5f} ± {errors[10]:.5f} (before rounding). Not told, it errs a little more than B2's network: it has seen only a tenth of its digits without a class."
+    f"Told the class, this network errs less than not told at $t = 200$, by {less[200]:.4f} ± {errors[200]:.4f} (standard error over the digits). At $t = 10$ the class hardly helps: the difference is {less[10]:.5f} ± {errors[10]:.5f} (before rounding). Not told, it errs a little more than B2's network, perhaps since it has seen only a tenth of its digits without a class."
 )
 
 # %% [markdown]
@@ -272,7 +272,7 @@ labels = ["real", *(rf"$\gamma={gamma}$" for gamma in rows)]
 grid([real_sevens, *rows.values()], labels=labels)
 
 # %% [markdown]
-# **What guidance takes away** can be seen in the crossbars of {numref}`fig-b3-sevens`. Four of the real sevens have one. At $\gamma = 1$ only the second has one, at 2 it is a speck, and at 5 it is gone. What most sevens share gets stronger, and what few have is lost. In return, at 5 each can be read as a seven; at 1 the sixth and the ninth are odd.
+# **What guidance takes away** can be seen in the crossbars of {numref}`fig-b3-sevens`. Four of the real sevens have one. Of the samples at $\gamma = 1$ only the second has one; at 2 it is a speck, and at 5 it is gone. (At 5 the seventh gets half of one.) The pictures become more alike, and simpler: most are a thick bar and a stem. In return, at 5 each can be read as a seven; at 1 the sixth and the ninth are odd.
 
 # %% mystnb={"figure": {"caption": "Four samples for each digit asked for, after 5 and 20 epochs, with $\\gamma = 0.5$ and $\\gamma = 5$. The columns ask for 0 to 9. Seeds 0 to 39, the same in each block; 24 steps (the other figures take 50).", "name": "fig-b3-epochs"}, "image": {"alt": "Four blocks of four rows of generated shapes in ten columns. In the two blocks with gamma 0.5 most columns mix digits, and some shapes are none. In the two with gamma 5 each column holds its digit, much alike. Two fives after 5 epochs and one after 20 are in pieces, and one 6 after 5 epochs has a loose stroke."}} tags=["remove-input"]
 labels = digits.repeat(by_profile(full=4, fast=1))
@@ -291,7 +291,7 @@ blocks = {
 grid([tile(block, 10) for block in blocks.values()], labels=list(blocks), size=5)
 
 # %% [markdown]
-# With $\gamma = 0.5$ the columns of {numref}`fig-b3-epochs` mix digits, and some shapes are none: the class counts for too little. With $\gamma = 5$ each column holds its digit, after five epochs already. But the four 2s, 3s, 4s, 7s and 8s are nearly copies of one another. More training makes whole what is in pieces after five epochs, such as the first 6 and one of the fives.
+# With $\gamma = 0.5$ the columns of {numref}`fig-b3-epochs` mix digits, and some shapes are none: the class counts for too little. With $\gamma = 5$ each column holds its digit, after five epochs already. But the four 2s, 3s, 4s, 7s and 8s are nearly copies of one another. More training changes little here: it makes some digits whole, such as the first 6, but the first 5 comes apart.
 #
 # ## What guidance does to the gradient
 #
@@ -329,7 +329,7 @@ for gamma, guess in zip((2, 5), more, strict=True):
     assert torch.allclose(guess, none + gamma * (plain - none), atol=1e-3)
 
 # %% [markdown]
-# $\hat x_0$ is the mean of the digits that fit the noisy image ([B2](b2_time_conditioned.ipynb)). Not told the class ($\gamma = 0$), the network averages over digits of several classes, and in {numref}`fig-b3-x0` it mistakes the 1, the 3, the 8 and the 9. Told the class ($\gamma = 1$), only digits of this class are left. Each looks like its own, but grey where they differ, as in the foot of the 9. At $\gamma = 2$ and 5 the difference of the two is exaggerated: the strokes get hard and thick, and pieces come loose from the 9.
+# $\hat x_0$ is the mean of the digits that fit the noisy image ([B2](b2_time_conditioned.ipynb)). Not told the class ($\gamma = 0$), the network averages over digits of several classes, and in {numref}`fig-b3-x0` it mistakes six of the ten: 1, 3, 4, 5, 8 and 9. Told the class ($\gamma = 1$), only digits of this class are left. Each looks like its own, but grey where they differ, as in the foot of the 9. At $\gamma = 2$ and 5 the difference of the two is exaggerated, so this is no mean any more: the strokes get hard and thick, and pieces come loose from the 9.
 #
 # ## How hard to insist
 #
@@ -413,7 +413,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 20$ all ten digits of {numref}`fig-b3-too-much` can still be named. But most strokes are thick and ragged, and marks appear that no digit needs: a stroke in the hole of the 0, a loose piece at the 9. A set of such digits is far from real ones long before: at $\gamma = 5$ the distance is 175, eight times that at 1.25.
+# At $\gamma = 20$ nine of the ten digits of {numref}`fig-b3-too-much` can still be named; the 9 is open. But most strokes are thick and ragged, and marks appear that no digit needs: a stroke in the hole of the 0, a loose piece at the 9. A set of such digits is far from real ones long before: at $\gamma = 5$ the distance is 175, eight times that at 1.25.
 
 # %% mystnb={"code_prompt_show": "Show the digits coming out of noise", "figure": {"caption": "The row $\\gamma = 2$ of {numref}`fig-b3-gammas` coming out of noise. Seeds 0 to 9, 50 steps.", "name": "fig-b3-animation"}} tags=["remove-input", "hide-output"]
 kept = paths[2][::2] + [paths[2][-1]]
