@@ -16,7 +16,7 @@
 #
 # How much closer than filters does a network come in one step?
 #
-# **Here, 1 to 3 decibels closer than the best of three filters (3 decibels less halve the squared error). A blur is an average of pixels. The best guess is an average of pictures: of all that may be under the noise, each weighted by how well it fits. The network does not simply give this average of its training drawings: on new drawings it is much closer, up to $t = 900$.**
+# **Here, 1 to 3 decibels closer than the best of three filters (more is better; 3 decibels more halve the squared error). A blur is an average of pixels. The best guess is an average of pictures: of all that may be under the noise, each weighted by how well it fits. Which pictures may be there? If only the training drawings may, the average can be computed. The network's guess is another one, and on new drawings it is much closer, up to $t = 900$.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -118,7 +118,7 @@ grid(
 )
 
 # %% [markdown]
-# At $t = 250$ non-local means looks as clear as the network. At 500 the network's boat is the clearest. At 750 the network draws outlines, but of a wrong shape.
+# At $t = 250$ non-local means looks as clear as the network. At 500 the network's boat is the clearest. At 750 the network still draws a boat, a softer one, but its shape is wrong.
 #
 # ## The idea
 #
@@ -175,7 +175,7 @@ table(
 )
 
 # %% [markdown]
-# The network is ahead at each timestep. At $t = 250$ non-local means looks as clear in {numref}`fig-a13-one-step`, but it took the waves away. (Blur and non-local means have the settings that are best for these pictures on average.)
+# The network is ahead at each timestep. At $t = 250$ non-local means looks as clear in {numref}`fig-a13-one-step`; it has fewer details in the water. (Blur and non-local means have the settings that are best for these pictures on average.)
 #
 # ## The best guess is an average
 #
@@ -222,7 +222,7 @@ left.legend()
 plt.show()
 
 # %% [markdown]
-# With little noise, the pixel's mean is mostly nearly black or white, with much noise a grey. In the row, almost only one edge fits at $t = 250$, and the mean is sharp. At $t = 500$ this noise favours places right of the edge. At $t = 750$ many fit, and the mean is a slope.
+# With little noise, the pixel's mean is mostly nearly black or white, with much noise a grey. In the row, almost only one edge fits at $t = 250$, and the mean is sharp. At $t = 500$ the mean is nearly sharp but in a wrong place: this noise favours places right of the edge. At $t = 750$ many fit, and the mean is a slope.
 #
 # ## Does the network answer with this mean?
 #
@@ -265,13 +265,13 @@ plt.show()
 # %% [markdown]
 # **On the list, the exact mean is the best guess.** Up to $t = 900$ almost only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too. The error of the mean is below the network's at each timestep.
 #
-# **Not on the list, it is often far off.** It is the best guess on average over the list, and knows nothing else. With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. The network is much closer to the new drawings there. At $t = 950$ it is barely ahead. At $t = 990$ the noise hides almost everything, and almost every drawing of the list fits. Their mean, a brownish spot on white, is then a little closer than the network. (Solid and dashed lines are of different drawings. So compare lines of the same kind.)
+# **Not on the list, it is often far off.** It is the best guess on average over the list, and knows nothing else. With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. The network is much closer to the new drawings there. At $t = 950$ it is barely ahead. At $t = 990$ the noise hides almost everything, and almost every drawing of the list fits. Their mean, a brownish spot on white, is then a little closer than the network, whose guess has colours in the corners, too. (Solid and dashed lines are of different drawings. So compare lines of the same kind.)
 #
-# So no, it does not. That is lucky: a model that always gave the exact mean would only draw its list again, as [1.5](a1_5_sampling.ipynb) shows. Why is the network different? One reason is certain. In training the drawings were moved a little, and some got another colour or background, so more pictures than the 3,060 were under the noise. Two more reasons are likely, but we have not tested them: the network may be too small to know all drawings by heart. And it looks for small pieces that fit, not only for whole pictures. How much it copies all the same is measured [for Emoji-64](../appendix/emoji64.ipynb).
+# **So no, it does not.** That is lucky: a model that always gave the exact mean would only draw its list again, as [1.5](a1_5_sampling.ipynb) shows. Why is the network different? There are at least three possible reasons, and we have not tested how much each does. In training the drawings were moved a little, and some got another colour or background. So its list is much longer than 3,060. It may also be too small to know all drawings by heart. And it looks for small pieces that fit, not only for whole pictures. How much it copies all the same is measured [for Emoji-64](../appendix/emoji64.ipynb).
 #
 # ## Where it fails
 #
-# An average of several shapes is none of them. At $t = 750$ many shapes fit, and which fit best depends on the noise:
+# An average of several shapes is none of them. For the list of 3,060, a single drawing fits at $t = 750$. But the network counts with more drawings than these: moved ones, recoloured ones, perhaps drawings that nobody has drawn. Of those many fit, and which fit best depends on the noise:
 
 # %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
 several = unit_noise(model.shape, generators(range(5)))
@@ -283,7 +283,7 @@ grid(
 )
 
 # %% [markdown]
-# All five are soft, and each has another wrong shape.
+# All five are soft beside the original, and each has a wrong shape of its own.
 #
 # What helps? Take away only a little of the noise, and ask again. With less noise fewer pictures fit, so their average is sharper: in the right plot of {numref}`fig-a13-pixel`, go from $t = 750$ to 500 and 250. [1.4](a1_4_iterative_denoising.ipynb) takes many such steps.
 #
