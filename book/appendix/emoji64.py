@@ -16,7 +16,7 @@
 #
 # Most models that turn a sentence into a picture are too large to train at home. This one was trained in 7.5 hours on a single processor core, but for its text encoder, which others had trained. It knows 508 things, drawn as emoji. Does it draw what it is asked for?
 #
-# **Mostly, if it is asked for one thing that it has learned. It imitates its training drawings, and some of its pictures are rough copies of one. Asked with a new word, it seldom draws the thing. Prompts with a number of things, letters or two things together failed.**
+# **Mostly, if it is asked for one thing that it has learned. It imitates its training drawings, and some of its pictures are rough copies of one. Asked with a new word, it seldom draws the thing. Our three prompts with a number of things, letters or two things together failed.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -129,7 +129,7 @@ titles = [style.replace("-", "-\n", 1) for style in data.styles]
 grid(rows, titles=titles, labels=chosen, size=0.88)
 
 # %% [markdown]
-# A caption with the plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have captions of their own, such as "a rocket with black outlines". So one can ask for them.
+# A caption with the plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have captions of their own, such as "a rocket with black outlines". In training, about one drawing in seven was shown in another colour, and three of ten on a coloured background, with captions that say so.
 
 # %% [markdown]
 # ## How good is it?
@@ -234,7 +234,7 @@ for name, x in checked.items():
     found = np.array([data.names[k] for k in names_of_six[nearest]])
     alike = (found == np.array(things)).mean()
     fars.append(far)
-    rows.append([name, f"{np.median(far):.2f}", f"{alike:.1%}"])
+    rows.append([name, f"{np.median(far):.2f}", f"{alike:.0%}"])
 assert float(rows[0][1]) < min(float(row[1]) for row in rows[1:])
 table(
     rows,
@@ -388,7 +388,7 @@ for row, t, t_small, line in zip(axes, times, smaller_t, rows, strict=True):
 plt.show()
 
 # %% [markdown]
-# In $x'$ each pixel is the mean of four in $x_t$, times a factor. The mean keeps all but the finest detail of the picture, and halves the noise. So the picture is twice as strong beside the noise as before, like at a smaller timestep: $t' = 633$ in place of $t = 800$. The factor then makes $x'$ what the base has learned to expect at $t'$. From it the base draws a coarse penguin in 32x32 pixels. The refiner makes it a smooth one in 64x64. At $t = 400$ it also sharpens beak and outline, which it can see in $x_t$.
+# In $x'$ each pixel is the mean of four in $x_t$, times a factor. The mean keeps all but the finest detail of the picture, and halves the noise. So the picture is twice as strong beside the noise as before, as it is at a smaller timestep: $t' = 633$ in place of $t = 800$. The factor then makes $x'$ what the base has learned to expect at $t'$. From it the base draws a coarse penguin in 32x32 pixels. The refiner makes it a smooth one in 64x64. At $t = 400$ it also sharpens beak and outline, which it can see in $x_t$.
 #
 # ## What both predict
 #
@@ -451,7 +451,7 @@ grid(rows, titles=titles, labels=["$t = 950$", "$t = 50$"], size=1.2)
 #
 # ## How a sentence gets in
 #
-# The text encoder cuts the sentence into **tokens**, words or parts of words, at most 12. It turns each into a **word vector** of 384 numbers. In every step the base is given these vectors, in two ways. Their mean scales and shifts the values in each block, as the class does in [B3](../part_b/b3_class_conditioned.ipynb). And in the middle of the network, where the picture has only 4x4 places, each place reads the words that fit it (**cross-attention**; see the box). In training, one caption in ten was replaced by the empty one. So the network can also draw without a prompt, which guidance needs.
+# The text encoder cuts the sentence into **tokens**, words or parts of words, at most 12. It turns each into a **word vector** of 384 numbers. In every step the base is given these vectors. Their mean scales and shifts the values in each block, as the class does in [B3](../part_b/b3_class_conditioned.ipynb). And in the middle of the network, where the picture has only 4x4 places, each place is compared with each word, and gets a mean of what the words say, in which the words that fit it weigh most (**cross-attention**). In training, one caption in ten was replaced by the empty one. So the network can also draw without a prompt, which guidance needs.
 #
 # What does the prompt do? We ask the denoiser four times with the same pure noise:
 
@@ -467,9 +467,9 @@ titles = ["noise", *(text or "(empty)" for text in texts)]
 grid([torch.cat([unit_range(x) for x in (noise, *guesses)])], titles=titles, size=1.2)
 
 # %% [markdown]
-# The noise is the same in all four, so what differs comes from the prompt. In noise alone nothing can be seen, so each guess is about the mean of all drawings with this caption ([1.3](../part_a/a1_3_one_step_denoising.ipynb)). With the empty prompt that is the mean of all drawings, on all their backgrounds: a brownish blur.
+# The noise is the same in all four, so what differs comes from the prompt. In noise alone nothing can be seen, so each guess is about the mean of all drawings with this caption ([1.3](../part_a/a1_3_one_step_denoising.ipynb)). With the empty prompt that is the mean of all drawings, in all their colours and on all their backgrounds: a brownish blur.
 #
-# ````{dropdown} The network: a U-Net, and three ways in for the prompt
+# ````{dropdown} The network: a U-Net, and all ways in for the prompt
 # The base is a U-Net {cite:p}`ronneberger2015`: it makes the picture smaller in steps, then larger again, and hands each size across. First, each 2x2 pixels become one place with four times the channels {cite:p}`hoogeboom2023`; after out, the reverse. The prompt enters in three ways:
 #
 # * **Scale and shift**: the mean of the word vectors, with the time, sets a scale and a shift in every block.
@@ -488,7 +488,7 @@ draw(boxes, arrows)
 # %% [markdown]
 # ## How it was trained
 #
-# The training goes as in Part B, with $v$ in place of the noise: noise a drawing, ask for $v$, correct the weights. First the base learned, then the refiner:
+# The training goes as in Part B, with $v$ in place of the noise: add noise to a drawing, ask for $v$, correct the weights. First the base learned, then the refiner:
 
 # %% tags=["remove-input"]
 parts = {"base": unet.base, "refiner": unet.refiner}
