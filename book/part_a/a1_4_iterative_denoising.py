@@ -159,9 +159,10 @@ Markdown(
     f"Each run ends at black or white. With fresh noise {white} of the {number:,} runs end white, which makes "
     f"a mean of {pixel.sign().mean():.2f} ± {2 * error:.2f} (two standard errors). That is near 0.4, where the first guess was, and no accident. Each "
     "guess is the mean over all ends that are still possible. A step makes some of them less likely, now black "
-    "ones, now white ones, so the next guess is higher or lower; on average it is the same. This law holds "
-    "for exact guesses and small steps.\n\n"
-    "**So one step and the loop do not disagree.** One step gives the mean at once, and each run of the loop gives one of the pictures that make up the mean. It is the same with drawings:"
+    "ones, now white ones, so the next guess is higher or lower. On average it stays the same:\n\n"
+    "$$ \\mathbb E\\big[\\hat x_0(x_{t'}) \\mid x_t\\big] = \\hat x_0(x_t). $$\n\n"
+    "This law holds for exact guesses and very small steps; with steps of 30 a little is missing.\n\n"
+    "**So one step and the loop do not disagree.** One step gives the mean at once, and each run of the loop gives one of the pictures that make up the mean. With drawings it is much the same:"
 )
 
 # %% mystnb={"figure": {"caption": "One noisy mushroom ($t = 960$, seed 0), and what becomes of it: the guess of one step; four runs of the loop, each with other fresh noise (seeds 1 to 4); the mean of 12 such runs.", "name": "fig-a14-law"}, "image": {"alt": "Seven pictures: coloured noise; a soft red mushroom; four mushrooms with sharp edges, whose caps and stems differ; and a soft red mushroom, much like the second picture."}} tags=["hide-input"]
@@ -180,9 +181,11 @@ grid(
 )
 
 # %% [markdown]
+# Each run draws another mushroom; that of seed 4 came out badly. Their mean looks like the guess of one step, with stronger red and clearer spots. (The network's guesses are not exact, so the law holds only roughly.)
+#
 # ## One step of the loop
 #
-# The loops of Part A mostly visit every 30th timestep: 990, 960, .., 30, 0. A step from $t$ to the next, $t'$ (in code `t_prev`), adds up three pictures {cite:p}`ho2020`: the guess $\hat x_0$ from (N.2), the noisy picture $x_t$, and fresh noise $z \sim \mathcal N(0, I)$.
+# The loops of Part A visit every 30th timestep: 990, 960, … 30, 0 (that of the first page every 45th). A step from $t$ to the next, $t'$ (in code `t_prev`: it lies before $t$ on the way to noise), adds up three pictures. The formula is that of the DDPM paper {cite:p}`ho2020`, where $t' = t - 1$; it holds for any $t' < t$: the guess $\hat x_0$ from (N.2), the noisy picture $x_t$, and fresh noise $z \sim \mathcal N(0, I)$. Why not noise the guess anew? Then all would be lost that $x_t$ says about the picture and the guess does not.
 
 # %% mystnb={"figure": {"caption": "One step, from $t = 390$ to $t' = 360$. Each picture is shown before it is multiplied by the number above it. $x_t$ is the given mushroom with the noise of $t$; seed 0, \"a mushroom\".", "name": "fig-a14-step"}, "image": {"alt": "Four pictures in a row, with plus signs and an equals sign: a clean, soft mushroom, a noisy mushroom, noise, and the sum, a mushroom with a little less noise."}} tags=["remove-input"]
 unit = torch.eye(3).double()  # a step is linear: one factor at a time
@@ -248,7 +251,7 @@ assert runs[1][0][0] > x0_hat
 #
 # $$ b^2 (1-\bar\alpha_t) + \tilde\beta = 1-\bar\alpha_{t'} $$
 #
-# Fresh noise is one way to get there. It makes each run another one. (Below is another way, and what happens without either.)
+# Fresh noise is one way to get there. With it, no two runs are alike. (Below is another way, and what happens without either.)
 #
 # ## The loop
 #
@@ -335,7 +338,7 @@ grid(
 )
 
 # %% [markdown]
-# DDPM has sharper edges than one step, but the boat loses its mast, the mushroom its spots, and the arm of the cactus comes off. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM has hard edges, too, some of them ragged, and it keeps the mast and more of the spots. The blur knows nothing of drawings; it keeps the rough colours.
+# DDPM has sharper edges than one step, but the boat loses its mast, and the mushroom its spots. With $z = 0$ only a few plain patches are left. There $x_{t'}$ has less noise than the network is told, so it may take detail for noise. DDIM has hard edges, too, some of them ragged, and it keeps the mast and more of the spots. The blur knows nothing of drawings; it keeps the rough colours.
 #
 # PSNR ([1.2](a1_2_classical_denoising.ipynb)) says how close a result is to the original. **Sharpness** is the mean of the largest 5 % of the differences of neighbouring pixels. A drawing is **known** here if the network was trained on it. First, how many steps are enough?
 
@@ -377,11 +380,13 @@ plt.show()
 # %% tags=["remove-input"]
 few, most = (round(100 * by_count["many steps", "sharpness"][i]) for i in (0, -1))
 eight = round(100 * by_count["many steps", "sharpness"][3])
+*_, before, last = by_count["many steps", "sharpness"]
+sixteen = before / last
 Markdown(
     f"Each doubling of the number of steps makes the pictures sharper: DDPM goes from {few} % of the "
     f"original's sharpness after one step to {eight} % after 8 and {most} % after 32. Each doubling "
-    "adds less than the one before, and each takes the pictures farther from the original. "
-    "DDIM gets as sharp, and stays closer.\n\n"
+    f"adds less than the one before: 16 steps have {sixteen:.0%} of the sharpness of 32. And each takes the pictures farther from the original. "
+    "DDIM gets about as sharp, and stays closer.\n\n"
     "Now from other starts, with steps of 30 as in all of Part A:"
 )
 
@@ -431,7 +436,7 @@ Markdown(
     f"* **Sharper.** On known drawings one step has {100 * one['690', 'sharpness']:.0f} % of the original's "
     f"sharpness from $t = 690$, and only {100 * one['990', 'sharpness']:.0f} % from 990. DDPM has "
     f"{100 * min(kept):.0f} to {100 * max(kept):.0f} % from each start. So the loop matters most where "
-    "there is much noise. (The measure sees only the strongest edges, not what is lost.)\n"
+    "there is much noise. On new drawings the loops get sharper with more noise: the more is hidden, the more of the picture is what the network has learned to draw. (The measure sees only the strongest edges, not what is lost.)\n"
     f"* **Closer.** On known drawings one step is closest, as a mean should be: from $t = 690$ "
     f"{one['690', 'psnr']:.1f} dB, and DDPM {many['690', 'psnr']:.1f}. On our five new ones DDIM "
     "is closest up to 900. The network only approximates the mean, which may be why. Five "
@@ -442,7 +447,7 @@ Markdown(
 )
 
 # %% [markdown]
-# So many steps buy sharpness. They cost up to 33 calls of the network in place of one, and a part of the closeness. With much noise that pays: a picture from pure noise, as in [1.5](a1_5_sampling.ipynb), would stay soft without them. DDIM costs as many calls, gets as sharp, and is closer. So why does Part A take DDPM? It is the step of the [coursework](../deliverables.md) that this book follows, and it draws: from one noisy picture it makes several ({numref}`fig-a14-law`), where DDIM makes one.
+# So many steps buy sharpness. They cost up to 33 calls of the network in place of one, and a part of the closeness. With much noise that pays: a picture from pure noise, as in [1.5](a1_5_sampling.ipynb), would stay soft without them. DDIM costs as many calls, gets about as sharp, and is closer. So why does Part A take DDPM? It is the step of the [coursework](../deliverables.md) that this book follows, and it draws: from one noisy picture it makes several ({numref}`fig-a14-law`), where DDIM makes one.
 #
 # ## Where it fails
 #
