@@ -92,16 +92,16 @@ grid(
 #
 # * $x_0$ is the clean picture, with values from $-1$ (black) to $1$ (white).
 # * $\epsilon$ is the noise: for each value of the picture an independent random number with mean 0 and variance 1.
-# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise, but $x_0$ is always the clean picture.
+# * $t$ is the **timestep**, from 0 to $T - 1 = 999$. At $t = 0$ there is already a trace of noise. (The symbol $x_0$ is kept for the clean picture; the noisy picture at $t = 0$ has none.)
 # * $\bar\alpha_t$ ("alpha bar") is a number that falls from almost 1 to almost 0 as $t$ grows.
 #
-# **Why these two factors?** Think of the noise as added in many small steps. Each step also weakens the picture. Step $t$ takes the noisy picture $x_{t-1}$ of the step before and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
+# **Why these two factors?** Think of the noise as added in many small steps. Each step also weakens the picture. The first step, $t = 0$, begins with the clean picture. Each later step $t$ takes the noisy picture $x_{t-1}$ of the step before, weakens it and adds fresh noise $\epsilon_t$ of variance $\beta_t$, a number that is small at most timesteps:
 #
 # $$ x_t = \sqrt{1 - \beta_t}\; x_{t-1} + \sqrt{\beta_t}\; \epsilon_t. $$
 #
-# Values of variance 1 keep it, since $(1 - \beta_t) \cdot 1 + \beta_t = 1$ ("variance preserving" {cite:p}`song2021sde`).
+# If the values of the picture before have variance 1, so have those after, since $(1 - \beta_t) \cdot 1 + \beta_t = 1$ ("variance preserving" {cite:p}`song2021sde`).
 #
-# (N.1) follows by induction. The first step, $t = 0$, begins with the clean picture and makes $\sqrt{1 - \beta_0}\; x_0 + \sqrt{\beta_0}\; \epsilon_0$. This is (N.1) with $\bar\alpha_0 = 1 - \beta_0$. If (N.1) holds for $x_{t-1}$, put it in:
+# (N.1) follows by induction. The first step makes $\sqrt{1 - \beta_0}\; x_0 + \sqrt{\beta_0}\; \epsilon_0$ of the clean picture. This is (N.1) with $\bar\alpha_0 = 1 - \beta_0$. If (N.1) holds for $x_{t-1}$, put it in:
 #
 # $$ x_t = \sqrt{(1 - \beta_t)\,\bar\alpha_{t-1}}\; x_0 + \sqrt{(1 - \beta_t)(1 - \bar\alpha_{t-1})}\; \epsilon + \sqrt{\beta_t}\; \epsilon_t. $$
 #
@@ -109,7 +109,7 @@ grid(
 #
 # $$ \bar\alpha_t = (1 - \beta_t)\,\bar\alpha_{t-1} = \prod_{s \le t} (1 - \beta_s). $$
 #
-# The bar stands for this product: (N.1) gets from the clean picture to $x_t$ in one go. With $\beta_0 = 0.1$ and $\beta_1 = 0.2$, for example, $\bar\alpha_1 = 0.9 \cdot 0.8 = 0.72$, and the noise has the variance $0.28$. This variance grows up to almost 1, and the values of the picture come to follow the noise's bell curve.
+# The bar stands for this product: (N.1) gets from the clean picture to $x_t$ in one go. With $\beta_0 = 0.1$ and $\beta_1 = 0.2$, for example, $\bar\alpha_1 = 0.9 \cdot 0.8 = 0.72$, and the noise has the variance $0.28$. With more steps the variance of the noise grows up to almost 1, and the values of the picture come to follow the noise's bell curve.
 
 # %% mystnb={"figure": {"caption": "All values of the pictures in {numref}`fig-a11-noisy`, as histograms (the highest bars of $x_0$ are cut off). Black: the bell curve of $\\mathcal N(0, 1)$.", "name": "fig-a11-values"}, "image": {"alt": "Five histograms. The first has high bars near 1, cut off above, and lower ones down to -1. From left to right they come closer to the bell curve, and the last one follows it."}} tags=["hide-input"]
 fig, axes = plt.subplots(1, 5, figsize=(7, 1.7), sharey=True, layout="constrained")
@@ -191,7 +191,7 @@ ax.legend()
 plt.show()
 
 # %% [markdown]
-# For $t = 750$ the test image is above the noise up to about 3 stripes, for $t = 500$ up to 6, for $t = 250$ up to 10. Most narrower stripes are weaker than the noise. (Why can the mast be seen at $t = 500$? At a sharp edge the crests of many stripes meet in one place, and add up. Those of the noise meet nowhere.)
+# For $t = 750$ the test image is above the noise up to about 3 stripes, for $t = 500$ up to 6, for $t = 250$ up to 10. Most narrower stripes are weaker than the noise. (Why can the mast be seen at $t = 500$? At a sharp edge the crests of many stripes meet in one place, and add up. Those of the noise are spread at random.)
 #
 # A model that removes noise goes backwards. So we expect it to settle the large shapes first and the details last {cite:p}`rissanen2023`, like the flowers on the first page.
 #
@@ -221,10 +221,11 @@ right.set(xlabel="$t / T$", ylim=(-4.5, 4.5))
 right.set_ylabel(r"$\log_{10}\; \bar\alpha_t / (1 - \bar\alpha_t)$")
 plt.show()
 assert 0.32 < (Schedule.linear(T=1000).alpha_bar < 0.01).double().mean() < 0.34
+assert 1 / 16 < (schedule.alpha_bar < 0.01).double().mean() < 1 / 14
 assert round(Schedule.linear(T=300).alpha_bar[-1].item(), 2) == 0.05
 
 # %% [markdown]
-# With the line over 1000 timesteps {cite:p}`ho2020`, about the last third has less than a hundredth of the picture left: steps in which a model can decide little. Over 300, as in Part B, a twentieth is left even at the end. There a model learns to rely on a trace of the picture, but drawing starts from pure noise, without it ([B2's limits](../part_b/b2_limits.ipynb)). The cosine avoids both.
+# With the line over 1000 timesteps {cite:p}`ho2020`, about the last third has less than a hundredth of the picture's variance left: steps in which a model can decide little. Over 300, as in Part B, a twentieth of it is left even at the end. There a model learns to rely on a trace of the picture, but drawing starts from pure noise, without it ([B2's limits](../part_b/b2_limits.ipynb)). The cosine has nearly nothing left at its end, and only a fifteenth of its timesteps have less than a hundredth.
 #
 # ## When is it gone?
 #
@@ -249,7 +250,7 @@ animation(
 noise = (1 - schedule.alpha_bar) / schedule.alpha_bar
 gone = (noise > strength.max()).nonzero()[0].item()
 Markdown(
-    f"The measure of {{numref}}`fig-a11-spectrum` says the same of the sailboat: from $t = {gone}$ on, even its strongest stripes are weaker than the noise."
+    f"The measure of {{numref}}`fig-a11-spectrum` says the same of the sailboat: from $t = {gone}$ on, even its strongest stripes are weaker than the noise, on average over directions and colours."
 )
 
 # %% [markdown]
