@@ -1,5 +1,6 @@
 """The chapters: each .py has its notebook, both the same; figures have captions and alt texts."""
 
+import ast
 import os
 import re
 from pathlib import Path
@@ -154,3 +155,13 @@ def test_a_notebook_that_git_could_not_merge_is_named(chapter, tmp_path):
     notebook.unlink()
     pairs.main(tmp_path)
     assert "A text" in notebook.read_text()
+
+
+@chapters
+def test_what_a_cell_is_to_show_stands_at_its_end(chapter):
+    """A table or text that is not a cell's last expression is not shown, without a word."""
+    for cell in jupytext.read(chapter).cells:
+        if cell.cell_type == "code":
+            for statement in ast.parse(cell.source).body[:-1]:
+                text = ast.unparse(statement)
+                assert not text.startswith(("table(", "Markdown(", "animation(", "comparison("))

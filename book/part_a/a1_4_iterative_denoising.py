@@ -234,13 +234,13 @@ x0_hat, x_t, z = (part[0].item() for part in runs[0])
 a, b, c = schedule.step(unit[1], unit[0], 690, 660, unit[2]).tolist()
 following = runs[1][1][0].item()
 assert abs(a * x0_hat + b * x_t + c * z - following) < 1e-4
+assert runs[1][0][0] > x0_hat
 Markdown(
     f"For the one pixel of {{numref}}`fig-a14-pixel`, seed 0: $x_{{690}} = {x_t:.3f}$, "
     f"the guess is ${x0_hat:.3f}$, and $z = {z:.3f}$. So $x_{{660}}$ is "
     f"${a:.3f} \\cdot {x0_hat:.3f}$ $+ {b:.3f} \\cdot {x_t:.3f}$ $+ {c:.3f} \\cdot {z:.3f}$ "
     f"$= {following:.2f}$, and the next guess is {runs[1][0][0].item():.2f} (the line of seed 0 rises at first)."
 )
-assert runs[1][0][0] > x0_hat
 
 # %% [markdown]
 # **Why fresh noise?** The network was trained on pictures that have as much noise as belongs to their $t$. So each step must leave as much as belongs to $t'$. By (N.1) $x_t$ has the picture with the factor $\sqrt{\bar\alpha_t}$, and noise of variance $1-\bar\alpha_t$. If $\hat x_0$ is the clean picture, (N.3) has the picture with the right factor:

@@ -14,7 +14,7 @@
 # %% [markdown]
 # # 1.7.2 Inpainting
 #
-# Can we cut a hole into a picture, say what should be in it, and keep the rest as it is? **Yes: after each step of the loop, put the given picture back outside the hole. The rest stays, and what comes into the hole mostly fits. The border of the hole often shows.**
+# Can we cut a hole into a picture, say what should be in it, and keep the rest as it is? **Yes: after each step of the loop, put the given picture back outside the hole. The rest stays, but for a trace of noise. What comes into the hole is what the prompt names, but it does not always fit the rest.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -166,7 +166,7 @@ storyboard({at: (unit_range(x), title) for at, (x, title) in pictures.items()}, 
 # :dedent:
 # ```
 #
-# Here `t` is our $t'$, `image` is $x_0$, and $\epsilon$ is drawn from `generators`.
+# Here `t` stands for $t'$, `image` is $x_0$, and $\epsilon$ is drawn from `generators`.
 #
 # ## Why not simply paste at the end?
 #
@@ -200,7 +200,7 @@ grid(
 # %% [markdown]
 # Above, the drawing knows nothing of the given cap, so a rectangle of another mushroom remains. Below, the cap is there, under the noise that the network expects, when it guesses the whole picture. So red goes on into the hole. But the spots do not fit those around it, and the edge of the hole can still be seen.
 #
-# In the middle row the cap is there without noise. The network has never learned from pictures that are noisy in a hole only. All the same it does well here: the pink spots go on. So the noise in (A.1) is what the theory asks for, but for our small network it is not needed in this picture.
+# In the middle row the cap is there without noise. The network has never learned from pictures that are noisy in a hole only. All the same it does well here: pink comes into the hole from above, and fewer edges show. Two seeds of one picture decide nothing, but they say that the network needs the noise in (A.1) less than one would think.
 #
 # ## What you see
 #
@@ -370,13 +370,13 @@ Markdown(
     f'**Repeating makes the seam smaller:** with "a high quality photo" from {seams["photo"][0]:.1f} to {seams["photo"][-1]:.1f}, '
     f"with the name from {seams['name'][0]:.1f} to {seams['name'][-1]:.1f} (the drawings as they are: {np.mean(found['as it is']['seam']):.1f}). A part of this may be blur: the patch in the cap above still shows.\n\n"
     f'**Repeating does not replace the name.** With "a high quality photo" the judge names {", ".join(f"{s:.0%}" for s in shares["photo"])} for $n = 1, 2, 4, 8$, each ± {off} points: no clear rise. '
-    f"With the name it is {min(shares['name']):.0%} or more from $n = 1$ on. Of the drawings as they are it names {share(found['as it is']):.0%}: theirs is another style than the one that the judge learned, and what the network fills in is more usual."
+    f"With the name it is {min(shares['name']):.0%} or more from $n = 1$ on. Of the drawings as they are it names {share(found['as it is']):.0%}: so a filling is named more often than the real thing, perhaps since it looks more like what the judge has learned."
 )
 
 # %% [markdown]
 # ## Where it fails
 #
-# **The border shows.** In {numref}`fig-a172-prompts` the trees end in a straight line where the hole ends. A larger model has learned more pictures, and finds more that fit the rest.
+# **The border shows.** In {numref}`fig-a172-prompts` the trees end in a straight line where the hole ends. The palms have reddish trunks over a beige stem.
 #
 # **Without a name it is worse.** In each row only the prompt changes:
 
@@ -399,7 +399,7 @@ grid(
 )
 
 # %% [markdown]
-# With their names, the mushroom gets a cap with spots and the cactus a stem with arms. The sailboat fails with its name, too: a yellow cone, something like a sail, stands on a white block in the pale blue sky. "A high quality photo" gives an orange lump, a grey shape, a green top.
+# With their names, the mushroom gets a cap with spots and the cactus a stem with arms. The sailboat fails with its name, too: a yellow cone, something like a sail, stands before a white block in the pale blue sky. "A high quality photo" gives an orange lump, a grey shape, a green top.
 #
 # There are other ways. One can train a network that sees the mask and the surroundings {cite:p}`saharia2022`, or push each step by a gradient towards the surroundings {cite:p}`chung2023`.
 #

@@ -123,7 +123,7 @@ grid(rows, titles=titles, labels=["clean $x$", "noisy $z$", *names], size=1.1)
 # ```
 
 # %% [markdown]
-# **Mostly yes.** In the last row of {numref}`fig-b1-denoised` most of the noise is gone, and the first three answers are clear. **But where several digits could be behind the noise, the best answer is an average of them**, and it can be wrong. The fourth answer lies between a 4 and a 9. In the sixth the lower loop is closed in grey, and the classifier wavers between an 8 and a 2. The handwriting of these two is odd: even of the clean digits the classifier is less than 90 % sure. The fifth is a plain 3, and the answer looks like an 8.
+# **Mostly yes.** In the last row of {numref}`fig-b1-denoised` most of the noise is gone, and the first three answers are clear. **But where several digits could be behind the noise, the best answer is an average of them**, and it can be wrong. The fourth answer lies between a 4 and a 9. In the sixth the lower loop is closed in grey, and the classifier wavers between an 8 and a 2. The handwriting of the fourth and the sixth is odd: even of the clean digits the classifier is less than 90 % sure. The fifth is a plain 3, and the answer looks like an 8.
 #
 # ## Adding noise
 #
@@ -224,7 +224,7 @@ table(
 # In {numref}`fig-b1-average`:
 #
 # * **The 1:** several training digits share the weight. Their strokes lie in slightly different places, so the mean is a little softer.
-# * **The first 3:** a 5 and a 3 share the weight. The mean is a grey mixture of both, which nobody would write. It is still the answer with the smallest squared error on average, if all digits are on the list.
+# * **The first 3:** a 5 and a 3 share the weight. The mean is a grey mixture of both, which nobody would write. If only training digits could be behind the noise, no answer would have a smaller squared error on average.
 # * **The second 3:** one training digit has nearly all the weight, and (B1.4) merely copies it. The median in the table shows that this is common: two handwritten digits differ in so many pixels that mostly only one training digit fits.
 #
 # For a new digit, a copy of an old one is a poor answer. The table shows it: on test digits the network, which does not know (B1.4), is closer.
@@ -316,7 +316,7 @@ table(
 
 # %% [markdown]
 # The loss in {numref}`fig-b1-loss` falls steeply for about 50 steps, and slowly from then on. After the first epoch the strokes are legible (third row of {numref}`fig-b1-denoised`). The
-# other four sharpen them, for better and for worse: the fifth answer becomes a clear 8. (The course's own network ends at 0.0083 to 0.0085, read off its curve.)
+# other four sharpen them, for better and for worse: the fifth answer closes to an 8. (The course's own network ends at 0.0083 to 0.0085, read off its curve.)
 
 # %% mystnb={"code_prompt_show": "How long training takes"} tags=["remove-input", "hide-output"]
 stored = ROOT / "benchmarks/results"
@@ -424,7 +424,7 @@ plt.show()
 #
 # ## Where it fails: nothing but noise
 #
-# Can a network draw new digits if it is trained with the loss (B1.2), but given noise alone? The noise is drawn independently of $x$. So $z$ says nothing about $x$, and (B1.3) is the plain mean of all digits. To see this, we train a small network on noise alone. `visible=0` takes the digit away: the network gets $z = 0.5\,\epsilon$, and should still answer $x$. The mean of all digits itself has an error of 0.067. Expect a last loss close to that:
+# Can a network draw new digits if it is trained with the loss (B1.2), but given noise alone? The noise is drawn independently of $x$. So $z$ says nothing about $x$, and (B1.3) is the plain mean of all digits. To see this, we train a small network on noise alone. `visible=0` takes the digit away: the network gets $z = 0.5\,\epsilon$, and should still answer $x$. The mean of all digits itself has an error of 0.067. Expect a last loss close to that (one batch is a little above or below):
 
 # %%
 blind = train_small(60, visible=0)
@@ -451,4 +451,4 @@ assert abs((digits - plain[:1]).square().mean() - 0.067) < 0.001
 # ## Try it
 #
 # 1. **Train longer.** In the training cell, change `train_small(30)` to `train_small(300)` and run the cells from there on (about ten times as long). What happens to the gaps in the strokes of {numref}`fig-b1-live`? (They close.)
-# 2. **Learn something else.** In `train_small`, change `0.5 * eps` to `1.0 * eps`, and nothing else. The network now expects twice the noise that it is given. What becomes of thin strokes in {numref}`fig-b1-live`? (It takes some for noise, so they fade. `blind` in "Where it fails" is then trained with other noise than it is shown.)
+# 2. **Learn something else.** In `train_small`, change `0.5 * eps` to `1.0 * eps`, and nothing else. The network now expects twice the noise that it is given. What becomes of thin strokes in {numref}`fig-b1-live`? (Look whether they fade: what is as weak as the expected noise may be taken for noise.)

@@ -282,7 +282,7 @@ always = (some - train_digits.mean(0)).square().mean().item()
 at_299 = stored["errors"][-1]["digit"]
 assert stored["errors"][-1]["t"] == 299 and at_299 > always
 Markdown(
-    f"How good is that? Whoever always answers the mean of all training digits, whatever he sees, has an error of {always:.4f}. At $t = 299$ the network is worse, {at_299:.4f}. There its guess is poorest, and there the drawing begins."
+    f"How good is that? Whoever always answers the mean of all training digits, whatever he sees, has an error of {always:.4f}. At $t = 299$ the network is worse, {at_299:.4f}. (Its loss of the noise is hardly larger than that of the mean digit would be; but (N.2) multiplies each error by about 20.) There its guess is poorest, and there the drawing begins."
 )
 
 # %% [markdown]
@@ -319,7 +319,7 @@ Markdown(
 #
 # $$ \mathbb E[x_0 \mid x_t] = \frac{x_t - \sqrt{1-\bar\alpha_t}\;\mathbb E[\epsilon \mid x_t]}{\sqrt{\bar\alpha_t}}. $$
 #
-# In the last row of {numref}`fig-b2-sees` the image is nearly all noise, so the guess of the noise looks right. But many digits fit, and $\hat x_0$ is no 7.
+# In the last row of {numref}`fig-b2-sees` the image is nearly all noise. The guess of the noise looks right there, as in the other rows. But many digits fit, and $\hat x_0$ is no 7.
 #
 # ## Sampling: take a little of the noise away
 #
@@ -376,11 +376,11 @@ assert rows[1][1:] == [f"{factor:.2f}" for factor in (of_x0, of_x, of_z)]
 table(
     rows,
     ["", "guess", "image", "fresh noise"],
-    f"Three choices of factors for the step from t = {t} to {t_prev}. All give the amounts of digit and noise that (N.1) asks for.",
+    f"Three choices of factors for the step from t = {t} to {t_prev}. If the guess is right, all give the amounts of digit and noise that (N.1) asks for.",
 )
 
 # %% [markdown]
-# Which is right? The noise came in step by step. If we knew the digit, Bayes' rule would say how probable each image at $t'$ is, given $x_t$. DDPM's factors draw from exactly this (the box below derives them), with the guess in place of the digit. DDIM {cite:p}`song2021` is an alternative without chance ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
+# Which is right? "Only fresh noise" throws away what $x_t$ says beyond the guess. Between the other two there is no wrong one. The noise came in step by step. If we knew the digit, Bayes' rule would say how probable each image at $t'$ is, given $x_t$. DDPM's factors draw from exactly this (the box below derives them), with the guess in place of the digit. So the first noise and the fresh noise together decide which digit comes. With DDIM {cite:p}`song2021` the first noise decides alone ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
 
 # %% [markdown]
 # $$ x_{t'} = a\,\hat x_0 + b\, x_t + \sqrt{\tilde\beta}\, z \tag{N.3} $$
@@ -518,6 +518,7 @@ grid(list(rows.values()), labels=list(rows))
 # %% tags=["remove-input"]
 counted = json.loads((ROOT / "benchmarks/results/mnist_readable.json").read_text())
 number, of = counted["images"], counted["sure"]
+assert of["10 steps"] < of["50 steps"] < of["300 steps"] < of["real"]
 
 
 def sure(name):
@@ -536,10 +537,9 @@ table(
     ["", "sure", "95 % interval"],
     f"Of how many of {number} samples the judge is sure. It can be sure of a shape that is none to us. From python -m benchmarks.mnist_readable.",
 )
-assert of["10 steps"] < of["50 steps"] < of["300 steps"] < of["real"]
 
 # %% [markdown]
-# So even with 300 steps about one sample in eight is no clear digit to the judge, and with 10 steps one in five. More training helped more than more steps.
+# So even with 300 steps about one sample in eight is no clear digit to the judge, and with 10 steps one in five. From 5 to 20 epochs the share grew more than from 10 steps to 300.
 #
 # For {numref}`fig-b2-fid` we drew a thousand for each number. Their **spread** is the standard deviation of each pixel over the samples, averaged over the pixels.
 
@@ -568,7 +568,7 @@ plt.show()
 # %% tags=["remove-input"]
 many, ten = (rows_of["beta tilde", steps] for steps in (300, 10))
 Markdown(
-    f"**The distance (left) says the same:** it is {ten['fid']:.0f} for 10 steps with $\\tilde\\beta$ and {many['fid']:.0f} for 300 (a difference of {change(many, ten)}). "
+    f"**The distance (left) changes in the same direction:** it is {ten['fid']:.0f} for 10 steps with $\\tilde\\beta$ and {many['fid']:.0f} for 300 (a difference of {change(many, ten)}). "
     f"Fewer steps cost something, but the number of steps is not what keeps the samples far from real digits ({real['fid']:.0f}). [What limits B2](b2_limits.ipynb) makes them better by other means.\n\n"
     f"**But with 10 steps the spread is smaller (right):** {ten['spread']:.3f}. With 300 it is {many['spread']:.3f}, and real digits have {real['spread']:.3f}.\n\n"
     "One reason is that the guess is at best a mean. An exact step would draw one of the digits that fit, by their weights, and use it as $\\hat x_0$. With an ideal network (N.3) takes their mean, and so loses how they differ. "
