@@ -198,9 +198,9 @@ grid(
 )
 
 # %% [markdown]
-# Above, the drawing knows nothing of the given cap, so a rectangle of another mushroom remains. Below, the cap is there, under the noise that the network expects, when it guesses the whole picture. So red goes on into the hole. But the spots do not fit those around it, and the edge of the hole can still be seen.
+# Above, the drawing knows nothing of the given cap, so a rectangle of another mushroom remains. Below, the cap is there, under the noise that the network expects, when it guesses the whole picture. So its red goes on into the hole, and not another one. But the spots do not fit those around it, and the edge of the hole can still be seen.
 #
-# In the middle row the cap is there without noise. The network has never learned from pictures that are noisy in a hole only. All the same it does well here: pink comes into the hole from above, and fewer edges show. Two seeds of one picture decide nothing, but they say that the network needs the noise in (A.1) less than one would think.
+# In the middle row the cap is there without noise. The network has never learned from pictures that are noisy in a hole only. All the same it does well here: pink comes into the hole from above, and fewer edges show. Two seeds of one picture decide nothing; the toy below says why it may help.
 #
 # ## What you see
 #
@@ -230,22 +230,28 @@ def perfect(x_t, t):
     return NoiseEstimate((x_t - alpha_bar.sqrt() * x0_hat) / (1 - alpha_bar).sqrt())
 
 
-def toy(n, given=True, columns=4000):
-    """How many columns end alike, if each step is taken n times; given: by (A.1)."""
+def toy(n, way="(A.1)", columns=4000):
+    """How many columns end alike, if each step is taken n times."""
     rng, second = generators([0]), torch.tensor([0.0, 1.0])[:, None]
     known = keep_outside(second, torch.ones(1, 1, 2, columns), model.schedule, rng)
     x_T, path = unit_noise((1, 2, columns), rng), resampled(timesteps, n)
-    options = {"generators": rng, "constrain": known if given else free}
+    ways = {
+        "(A.1)": known,
+        "no noise": lambda x, t: second * x + (1 - second),
+        "not given": free,
+    }
+    options = {"generators": rng, "constrain": ways[way]}
     *_, end = trajectory(perfect, x_T, path, model.schedule, **options)
     return f"{(end.x[0, 0].prod(0) > 0).float().mean():.0%}"
 
 
 once_white = toy(1)
 print(f"white with (A.1): {once_white}; exact: 90%")
-print(f"control, both the same without (A.1): {toy(1, given=False)}")
+print(f"white with the first pixel given without noise: {toy(1, 'no noise')}")
+print(f"control, both drawn, both the same: {toy(1, 'not given')}")
 
 # %% [markdown]
-# So (A.1) is the cause, not the loop. In the loop without it, the two pixels settle together: each can give way to the other. With (A.1) only the second can give way, for the first is overwritten. And early, when the second has to choose, noise hides the first. So it chooses partly by chance. When the first shows clearly, the second has settled.
+# So giving the pixel in this way is the cause, not the loop. In the loop without it, the two pixels settle together: each can give way to the other. With (A.1) only the second can give way, for the first is overwritten. And early, when the second has to choose, noise hides the first. So it chooses partly by chance. When the first shows clearly, the second has settled. Without noise the first can be seen from the start. That helps the toy, as it helped the mushroom, but it is not exact either: the network takes the clean pixel for a noisy one.
 #
 # ## Taking each step several times
 #
