@@ -211,7 +211,7 @@ parts = [x0_hat, x_t, z, following]
 scaled = [a * x0_hat, b * x_t, rest * z, following]
 titles = [r"$\hat x_0$", "$x_t$", "$z$", r"$x_{t^\prime}$"]
 below = [f"{a:.3f} times", f"+ {b:.3f} times", f"+ {rest:.3f} times", "="]
-fig, axes = plt.subplots(2, 4, figsize=(6.4, 3.6), layout="compressed")
+fig, axes = plt.subplots(2, 4, figsize=(5.4, 3.1), layout="compressed")
 for line, row, names in zip(axes, (parts, scaled), (titles, below), strict=True):
     for ax, x, name in zip(line, row, names, strict=True):
         ax.imshow(to_pixels(unit_range(x))[0])

@@ -328,7 +328,7 @@ asked = [
     ("990", "near"),
     ("990", "far"),
 ]
-fig, axes = plt.subplots(5, len(some), figsize=(7, 6.9), layout="compressed")
+fig, axes = plt.subplots(5, len(some), figsize=(6.2, 6.3), layout="compressed")
 for line, row, label, (way, which) in zip(axes, rows, labels, asked, strict=True):
     for k, (ax, x) in enumerate(zip(line, row.clamp(-1, 1), strict=True)):
         hits = sum(reader[10 * k] for reader in named[way][which])
