@@ -177,7 +177,7 @@ grid(
     [unit_range(torch.stack(row)) for row in rows],
     titles=[*(f"$t={t}$" for t in looks), "end"],
     labels=["$x_t$", r"$\epsilon_\theta$", r"$\hat x_0$", "$x_t$", r"$\hat x_0$"],
-    size=1.1,
+    size=0.95,
 )
 
 # %% [markdown]
