@@ -285,6 +285,7 @@ def judged(way, which):
 
 
 both_seen = {way: counts(way)[2].replace(" / ", " and ") for way in ways}
+assert both_seen["210"] == "36 and 29"  # seven apart
 Markdown(
     f"Even alone, not every near thing is named; so more than {both_seen['alone']} of 60 cannot be expected of the hybrids. In the plain mixture both are named {both_seen['mixture']} times. Merged from $t = 210$ on, the colours end more sharply, and both are named {both_seen['210']} times: no more often, perhaps less. (The two readers differ by 7 on the same pictures.) With more noise the near thing is lost more and more often. From noise, both are named {both_seen['990']} times."
 )
