@@ -16,7 +16,7 @@
 #
 # How much closer than filters does a network come in one step?
 #
-# **Here, 1 to 3 decibels closer than the best of three filters (more is better; 3 decibels more halve the squared error). A blur is an average of pixels. The best guess is an average of pictures: of all that may be under the noise, each weighted by how well it fits. Which pictures may be there? If only the training drawings may, the average can be computed. The network's guess is another one, and on new drawings it is much closer, up to $t = 900$.**
+# **Here, 1 to 3 decibels closer than the best of three filters (more is better; 3 decibels more halve the squared error). A blur is an average of pixels. The best guess is an average of pictures: of all that may be under the noise, each weighted by how well it fits. Which pictures may be there? If only the training drawings may, the average can be computed. The network's guess differs from that average, and on new drawings it is much closer, up to $t = 900$.**
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Whose code runs"}
 # Whose code runs: that of the folder that this notebook is in. Colab and Kaggle fetch it.
@@ -138,7 +138,7 @@ grid(
 # :dedent:
 # ```
 
-# Its error is $\hat x_0 - x_0 = \sqrt N\,(\epsilon - \epsilon_\theta)$, with $N = (1 - \bar\alpha_t)/\bar\alpha_t$. So the best guess of the noise is also the best guess of the picture.
+# Its error is $\hat x_0 - x_0 = \sqrt N\,(\epsilon - \epsilon_\theta)$, with $N = (1 - \bar\alpha_t)/\bar\alpha_t$. At a given $t$, $N$ is a fixed number. So the best guess of the noise is also the best guess of the picture.
 
 # %%
 denoise = model.denoiser("a high quality photo")
@@ -175,7 +175,7 @@ table(
 )
 
 # %% [markdown]
-# The network is ahead at each timestep. At $t = 250$ non-local means looks as clear in {numref}`fig-a13-one-step`; it has fewer details in the water. (Blur and non-local means have the settings that are best for these pictures on average.)
+# The network is ahead at each timestep. At $t = 250$ non-local means looks as clear in {numref}`fig-a13-one-step`; in one picture that is hard to see. (Blur and non-local means have the settings that are best for these pictures on average.)
 #
 # ## The best guess is an average
 #
@@ -226,7 +226,7 @@ plt.show()
 #
 # ## Does the network answer with this mean?
 #
-# Now the list is the 3,060 training drawings, each once and as it is. We ask the network and compute the **exact mean**, of a drawing that is on the list and of the test image, which is not:
+# Now the list is the 3,060 training drawings, each once and as it is. We take a drawing that is on the list, and the test image, which is not. For each we ask the network, and compute the **exact mean** over the list:
 
 # %% mystnb={"figure": {"caption": "With more and more noise (seed 0): the network's answer $\\hat x_0$ and the exact mean over all training drawings.", "name": "fig-a13-average"}, "image": {"alt": "Four rows. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
@@ -265,13 +265,13 @@ plt.show()
 # %% [markdown]
 # **On the list, the exact mean is the best guess.** Up to $t = 900$ almost only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too. The error of the mean is below the network's at each timestep.
 #
-# **Not on the list, it is often far off.** It is the best guess on average over the list, and knows nothing else. With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital. The network is much closer to the new drawings there. At $t = 950$ it is barely ahead. At $t = 990$ the noise hides almost everything, and almost every drawing of the list fits. Their mean, a brownish spot on white, is then a little closer than the network, whose guess has colours in the corners, too. (Solid and dashed lines are of different drawings. So compare lines of the same kind.)
+# **Not on the list, it is often far off.** It is the best guess on average over the list, and knows nothing else. With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital, which this noise happens to favour. The network is much closer to the new drawings there. At $t = 950$ it is barely ahead. At $t = 990$ the noise hides almost everything, and almost every drawing of the list fits. Their mean, a brownish spot on white, is then a little closer than the network, whose guess has colours in the corners, too. (Solid and dashed lines are of different drawings. So compare lines of the same kind.)
 #
 # **So no, it does not.** That is lucky: a model that always gave the exact mean would only draw its list again, as [1.5](a1_5_sampling.ipynb) shows. Why is the network different? There are at least three possible reasons, and we have not tested how much each does. In training the drawings were moved a little, and some got another colour or background. So its list is much longer than 3,060. It may also be too small to know all drawings by heart. And it looks for small pieces that fit, not only for whole pictures. How much it copies all the same is measured [for Emoji-64](../appendix/emoji64.ipynb).
 #
 # ## Where it fails
 #
-# An average of several shapes is none of them. For the list of 3,060, a single drawing fits at $t = 750$. But the network counts with more drawings than these: moved ones, recoloured ones, perhaps drawings that nobody has drawn. Of those many fit, and which fit best depends on the noise:
+# An average of several shapes is none of them. For the list of 3,060, a single drawing fits at $t = 750$. But the network has learned to expect more drawings than these: moved ones, recoloured ones, perhaps drawings that nobody has drawn. Of those many fit, and which fit best depends on the noise:
 
 # %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
 several = unit_noise(model.shape, generators(range(5)))

@@ -102,13 +102,13 @@ grid(
 # * $\gamma$ ("gamma") is the **guidance scale**. $\gamma = 1$ is the loop of [1.5](a1_5_sampling.ipynb).
 # * $\epsilon_\gamma$ is the guided noise, which the loop uses.
 #
-# (The paper counts from 1: its $w$ is $\gamma - 1$.)
+# (The paper writes $w$ for $\gamma - 1$.)
 
 # %% mystnb={"figure": {"caption": "A sketch of (N.6), in two dimensions in place of 12,288. The dots are $\\epsilon_\\gamma$.", "name": "fig-a16-arrows"}, "image": {"alt": "From one point two grey arrows lead to the right, to epsilon u and to epsilon c. An orange arrow leads from epsilon u to epsilon c. A dashed one goes on in its direction, as far again, to gamma 2. Dots on the line are named gamma 0, 0.5, 1 and 2."}} tags=["remove-input"]
 guidance_arrows()
 
 # %% [markdown]
-# (N.2) turns each noise into a clean picture $\hat x_0$:
+# By (N.2), $\hat x_0 = (x_t - \sqrt{1-\bar\alpha_t}\,\epsilon)/\sqrt{\bar\alpha_t}$, each noise stands for a clean picture:
 
 # %% mystnb={"figure": {"caption": "Above: a noisy picture on the way to \"a dog\" (seed 0, $\\gamma = 1$); the clean picture $\\hat x_0$ without the prompt and with it; the second minus the first (grey: no difference); and the guided one, $\\gamma = 4$. Below: the root mean square of the difference at each $t$.", "name": "fig-a16-guesses"}, "image": {"alt": "Above, noise, a soft shape, a soft dog, their difference with ears and legs, and a dog with hard colours. Below, the curve of the clean pictures falls from nearly 0.5 at 990 to 0 at the end; that of the noises rises from 0 to less than 0.1, and falls again."}} tags=["hide-input"]
 dog, rng = model.denoiser("a dog"), generators([0])
@@ -155,9 +155,9 @@ assert torch.allclose(guided(dog, without, 4)(x, t).eps, noises[2], atol=0.01)
 assert 65 < np.sqrt((1 - alpha_bar[0]) / alpha_bar[0]) < 75
 
 # %% [markdown]
-# The difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, by (N.2). At 990 the noises differ little, but this factor is about 70: the clean pictures differ most. So guidance acts most while the large shapes are decided.
+# The difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, by (N.2). At 990 the noises differ little, but this factor is about 70: the clean pictures differ most. So in the clean pictures guidance changes most at the beginning, where the large shapes are decided.
 #
-# At $t = 870$ the guided guess has colours that are too strong. Does that harm the picture? A step takes only a little of the guess, and the next guess is made anew:
+# At $t = 870$ the guided guess has colours that are too strong. Does that harm the picture? A step mixes only a little of $\hat x_0$ into $x_t$, and the next guess is made anew. Here is the rocket:
 
 # %% mystnb={"figure": {"caption": "The guided guess $\\hat x_0$ on the way to \"a rocket ship\" (seed 0, values cut off at −1 and 1), and the end of the loop.", "name": "fig-a16-guided"}, "image": {"alt": "Two rows of six. With gamma 4 the first guesses are rockets in harsh colours, which become calmer towards the end. With gamma 12 the first guesses are patches of full colours, and the rocket keeps harsh outlines."}} tags=["hide-input"]
 rocket, rows = model.denoiser(prompts[0]), []
@@ -177,7 +177,7 @@ grid(
 )
 
 # %% [markdown]
-# With $\gamma = 4$ the first guesses have hard colours. Later ones are calmer, since the difference that guidance exaggerates falls to 0 (curve in {numref}`fig-a16-guesses`). With $\gamma = 12$ it is exaggerated too much for that: the outlines stay harsh, and so do the scraps.
+# With $\gamma = 4$ it does no harm: the first guesses have hard colours, later ones are calmer, and the end is clean. The difference that guidance exaggerates gets smaller on the way (for the dog, see the curve in {numref}`fig-a16-guesses`). With $\gamma = 12$ it is still exaggerated too much at the end: the outlines stay harsh.
 #
 # In code:
 #
@@ -200,7 +200,7 @@ grid(
 # $$ \log p(\text{prompt} \mid x_t) = \log p(x_t \mid \text{prompt}) - \log p(x_t) + \log p(\text{prompt}). $$
 #
 # The last term does not depend on $x_t$. So the second gradient minus the first is $\nabla \log p(\text{prompt} \mid x_t)$: the direction in which a classifier, a network that names pictures, would recognise the prompt better. Earlier work trained one, on noisy pictures {cite:p}`dhariwal2021`. (N.6) needs none, so the method is
-# called **classifier-free**. It takes this direction $\gamma$ times,
+# called **classifier-free**. So $-\epsilon_\gamma / \sqrt{1-\bar\alpha_t}$ takes this direction $\gamma$ times,
 #
 # $$ \nabla \log p(x_t) + \gamma\, \nabla \log p(\text{prompt} \mid x_t). $$
 #
@@ -260,7 +260,7 @@ plt.show()
 assert ends.mean() > mean > 1 and sd < 1  # of the last gamma, 4
 
 # %% [markdown]
-# With $\gamma = 4$ the curve is further from the cats, and narrower. So we expect pictures that are easier for a classifier, and less varied. The loop goes even further than the curve. For the curve, the density of clean $x$ was sharpened. The loop sharpens the density of noisy $x$ at each $t$. To sharpen first and add noise then, or to add noise first and sharpen then: these differ {cite:p}`bradley2024`.
+# With $\gamma = 4$ the curve is further from the cats, and narrower. So we expect pictures that are easier for a classifier, and less varied. The loop goes even further than the curve. For the curve, the density of clean $x$ was sharpened. The loop sharpens the density of noisy $x$ at each $t$. It makes a difference whether one sharpens first and then adds noise, or adds noise first and then sharpens {cite:p}`bradley2024`.
 
 # %% [markdown]
 # Try a prompt of your own:
@@ -334,11 +334,11 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 7$ the dog of seed 0 walks, too, and the five dogs are nearly one. At $\gamma = 4$ the heads are clearer than at 1. (A head can also come loose, as with seed 1.)
+# Four of the five dogs are alike from $\gamma = 1$ on. At $\gamma = 7$ that of seed 0 walks, too, and the five are nearly one. At $\gamma = 4$ the heads are clearer than at 1. (A head can also come loose, as with seed 1.)
 #
 # ## Where it fails
 #
-# Too much guidance spoils pictures, as with the rocket at $\gamma = 12$. And guidance cannot help where the prompt says little. The coursework asks for "a high quality photo" with $\gamma = 7$:
+# Too much guidance spoils pictures, as with the rocket at $\gamma = 12$. And guidance cannot help where the prompt says little to the model. Ours has seen emoji only, no photographs. The coursework asks for "a high quality photo" with $\gamma = 7$:
 
 # %% mystnb={"figure": {"caption": "Five samples of \"a high quality photo\", seeds 0 to 4.", "name": "fig-a16-samples"}, "image": {"alt": "Two rows. Above, five soft shapes without guidance. Below, with it, five soft shapes, hard to name: a purple ball, a greyish lump, a yellow shape with a black dot, a flat yellow one, a broad orange one."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
@@ -354,7 +354,7 @@ grid(
 )
 
 # %% [markdown]
-# Guidance changes form and colour. We still cannot name a thing.
+# Guidance changes form and colour, but four of the five have no name that we could give; that of seed 2 may be a guitar.
 
 # %% tags=["remove-input"]
 x, t = unit_noise(model.shape, generators(range(5))).to(model.device), timesteps[0]

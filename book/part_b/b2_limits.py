@@ -128,7 +128,7 @@ Markdown(
 #
 # $$ \bar\theta \leftarrow d\,\bar\theta + (1-d)\,\theta, \qquad d = 0.999. \tag{B2.2} $$
 #
-# Weights that are 1,100 of the 9,380 steps old count for a third as much as the newest, because $d^{1100} \approx \frac13$. This is an exponential moving average, EMA {cite:p}`tarvainen2017`.
+# The training has 9,380 steps. Weights from 1,100 steps ago count for a third as much as the newest, because $d^{1100} \approx \frac13$. This is an exponential moving average, EMA {cite:p}`tarvainen2017`.
 #
 # The usual explanation: late in a training the weights wander around one place, and the average cancels a part of the wandering.
 #
@@ -168,14 +168,14 @@ assert 0.2 < schedule.alpha_bar[-1].sqrt() < 0.25
 #
 # ## 3. The statistics: measure them anew
 #
-# BatchNorm follows nearly every convolution. It brings each channel to mean 0 and standard deviation 1, then scales and shifts it by learned numbers. These means and deviations are the **statistics**:
+# BatchNorm follows nearly every convolution. It subtracts a mean from each channel and divides by a standard deviation, then scales and shifts the result by learned numbers. The means and deviations that it subtracts and divides by are the **statistics**:
 #
 # ```text
 # training (train mode):  those of the batch at hand
 # sampling (eval mode):   a running mean of those, kept from the training
 # ```
 #
-# So the statistics for sampling were **noted** in the last steps of the training, while the weights still moved a little. For the average of the weights none were noted. It gets those of the moving weights (the last loop in the code of section 1), which do not quite fit.
+# So the statistics for sampling were **noted** in the last steps of the training, while the weights still moved a little. For the average of the weights none were noted. It gets those of the moving weights (the last loop in the code of section 1). These may fit less well.
 #
 # The repair takes the statistics **anew** {cite:p}`izmailov2018`: a thousand noisy training digits go through the network, and no weight moves.
 #
@@ -321,7 +321,7 @@ assert sure("+ weights")[:3] == "81%" and sure("+ start")[:3] == "87%"
 grid([*drawn.values()], labels=[*drawn], size=0.65)
 
 # %% [markdown]
-# To the eye these ten do not get better: the sixth to the ninth are clearest in the first row, and the first stays in pieces in all rows. The table above fits that. With all repairs the judge is sure of hardly more samples than without (the difference is about as large as its error). **So the repairs bring the set nearer more than they mend the single digit.** The new start helps most: from then on the judge is sure of 87 % in place of 81 %.
+# To the eye these ten do not get better: the sixth to the eighth are clearest in the first row, and the first stays in pieces in all rows. The tenth gets whole. The table above fits that. With all repairs the judge is sure of hardly more samples than without (the difference is about as large as its error). **So the repairs bring the set nearer more than they mend the single digit.** The largest change comes with the new start: from 81 % to 87 %.
 #
 # ## A second training: mixed results for the third repair
 #
