@@ -141,11 +141,11 @@ grid(
 )
 
 # %% [markdown]
-# The first guess, at $t = 990$, is already a soft red apple: as hardly anything else is known, it comes from the prompt. At 900 the guess is a whole apple, while $x_t$ still looks like noise. In $x_t$ one can see the apple at $t = 600$.
+# The first guess, at $t = 990$, is already a soft red apple: as hardly anything else is known, it comes from the prompt. At 900 the guess is a whole apple, while $x_t$ still looks like noise. In $x_t$ one can see the apple from $t = 690$ on.
 #
 # ## How an average becomes one picture
 #
-# Each guess is an average of many pictures. Why does the loop end at one of them? Let a drawing be a single pixel: three of four drawings are white (1), one is black (−1). The guess is the exact mean of [1.3](a1_3_one_step_denoising.ipynb), so the network makes no error.
+# Each guess is an average of many pictures. Why does the loop end at one of them? Let a drawing be a single pixel: three of four drawings are white (1), one is black (−1). In place of the network's guess we take the exact mean of [1.3](a1_3_one_step_denoising.ipynb).
 
 
 # %% mystnb={"figure": {"caption": "The loop with exact guesses, in 99 small steps. Left: 40 runs, three of them bold. Middle: their guesses. Right: the ends of 1,000 runs, counted (seeds 0 to 999; bars: one standard error around the expected 250 and 750).", "name": "fig-a15-pixel"}, "image": {"alt": "Left, trembling lines, at first spread from minus 2 to 2, part into two bundles: the larger ends at 1, the smaller at minus 1. In the middle, lines that all begin at one half, and part until each is at 1 or at minus 1. Right, two columns, a low one for black and one three times as high for white."}} tags=["hide-input"]
@@ -189,7 +189,7 @@ plt.show()
 assert (means[0] - 0.5).abs().max() < 0.1 and (means[-1].abs() > 0.99).all()
 
 # %% [markdown]
-# A guess of 0.5 says: white with a probability of 75 %, black with 25 %. That is all that is known at $t = 990$ (middle). With each step the noise makes one of the two more probable, now this one, now that one: the guess wanders up and down. It ends where only one answer is left, at 1 or −1. On average it neither rises nor falls ([1.4](a1_4_iterative_denoising.ipynb)). So three of four runs end at white (right; that it is exactly 750 of 1,000 is luck).
+# A guess of 0.5 says: white with a probability of 75 %, black with 25 %. That is all that is known at $t = 990$ (middle). With each step the noise makes one of the two more probable, now this one, now that one: the guess wanders up and down, far down even in a run that ends at white (blue). It ends where only one answer is left, at 1 or −1. On average it neither rises nor falls ([1.4](a1_4_iterative_denoising.ipynb)). So three of four runs end at white (right; that it is exactly 750 of 1,000 is luck).
 #
 # It is the same with pictures. At first the guess is the mean of all penguins. Noise makes some of them more probable, and the next guess is the mean of those, until a single one is left.
 #
@@ -270,12 +270,12 @@ plt.show()
 assert (switched[-1][0] - xs[-1][0].cpu().clamp(-1, 1)).abs().mean() < 0.01
 
 # %% [markdown]
-# In the upper row, changed at 930, a rocket comes, but a redder one: something of the apple's colour had been settled by then. (The guess follows the new prompt at once. What stays is what $x_t$ already holds.) The two numbers under each picture measure that, 0 for the second prompt alone and 1 for the first alone:
+# In the upper row, changed at 930, a rocket comes, but a redder one: something of the apple's colour had been settled by then. (The new prompt changes the guess. But the guess must also fit $x_t$, which holds more and more of the apple.) The two numbers under each picture measure that, 0 for the second prompt alone and 1 for the first alone:
 #
 # * **colour**: the mean colour of all pixels that are not white;
 # * **silhouette**: for each pixel whether it is white.
 #
-# They are rough. At 930 the second row shows a penguin, but its silhouette is past one half: its white belly counts as background.
+# They are rough. At 930 the second row shows a penguin, but its silhouette is past one half: it is another penguin than the one at 990, and the number counts that, too.
 #
 # ```{dropdown} The two numbers as a formula
 # A pixel is white if red, green and blue are all at least 0.8, on the scale from −1 to 1. Let $m$ be the colour (three numbers) or the silhouette (0 or 1 for each pixel) of a picture, $m_1$ that of the picture with the first prompt alone, and $m_2$ that with the second alone. The number is
@@ -319,7 +319,7 @@ colours, forms = (
     for part in ("colour", "outline")
 )
 Markdown(
-    f"**The colour settles a little before the silhouette.** At 870 the median of the colour is {colours[870]:.2f}, that of the silhouette {forms[870]:.2f}; single pairs differ much (bands).\n\n"
+    f"At 870 the median of the colour is {colours[870]:.2f}, that of the silhouette {forms[870]:.2f}: by these measures the colour settles a little earlier, though not for each pair (bands; the second row above).\n\n"
     "**Mostly the first half of the steps decides.** At 810 both medians (left) are past one half, but the judge "
     f"names the first thing in only {early:.0%}. At 540, after {half} of 33 steps, it does so in {late:.0%}, and where the prompt never changes in {as_first[-1]:.0%}. "
     f"From 870 to 690 it names neither in {min(between):.0%} to {max(between):.0%}."
@@ -328,7 +328,7 @@ Markdown(
 # %% [markdown]
 # ## Where it fails
 #
-# Here the prompt names no thing. Our guide, [project 5 of CS180](../deliverables.md), asks for "a high quality photo" here, and its large network then draws a photograph. Ours has seen nothing but emoji:
+# Here the prompt names no thing. Our guide, [project 5 of CS180](../deliverables.md), asks for "a high quality photo" here, which to its large network means a photograph. Ours has seen nothing but emoji:
 
 # %% mystnb={"figure": {"caption": "Above: the network, \"a high quality photo\". Second row: the network, empty prompt. Third row: the same loop with exact guesses, the mean of 1.3 over all training drawings. Last row: of each picture in the third, the nearest training drawing.", "name": "fig-a15-samples"}, "image": {"alt": "Above, five soft shapes on plain backgrounds, hard to name. Below nearly the same five. In the third row, five clear drawings: a computer mouse, a pink dress, a door, a magic wand and the head of a horse. The last row is the same as the third."}} tags=["hide-input"]
 photo = model.denoiser("a high quality photo")
@@ -353,7 +353,7 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# The empty prompt gives nearly the same as the phrase: soft blobs. With exact guesses the same loop draws clear things, but only training drawings. So the loop is not to blame for the blobs. The network's guesses are: without a name very many pictures fit, probably more than it can keep apart. A prompt leaves fewer. [1.6](a1_6_guidance.ipynb) makes it count for more.
+# The empty prompt gives nearly the same as the phrase: soft shapes that we cannot name. With exact guesses the same loop draws clear things, but only training drawings. So the loop is not to blame for them. The network's guesses are: without a name very many pictures fit, probably more than it can keep apart. A prompt leaves fewer. [1.6](a1_6_guidance.ipynb) makes it count for more.
 #
 # ## Try it
 #
