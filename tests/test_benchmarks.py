@@ -159,6 +159,7 @@ def test_what_the_chapters_read_is_there():
     for name, known in {
         "mnist_b2": {"rows", "loss", "errors"},
         "mnist_b3": {"rows", "class", "steps"},
+        "mnist_readable": {"sure", "images"},
     }.items():
         found = json.loads((RESULTS / f"{name}.json").read_text())
         assert known < set(found)

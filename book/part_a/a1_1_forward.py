@@ -150,6 +150,7 @@ across = torch.arange(64) / 64
 stripes = [torch.cos(2 * torch.pi * n * across).expand(1, 3, 64, 64) for n in (2, 12)]
 seen = torch.cat([x_0, *noisy[:3]])
 parts = [band(seen) for band in bands(2.0)]
+assert 1 / 55 < bands(2.0)[0](eps).var() < 1 / 45  # of the noise's variance, 1
 grid(
     [unit_range(torch.cat(row)) for row in zip(stripes, parts, strict=True)],
     titles=["stripes", "$x_0$", *(f"$t={t}$" for t in levels[:3])],

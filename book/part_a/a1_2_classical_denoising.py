@@ -188,6 +188,7 @@ def square_at(x, row, column):
 
 
 assert f"{2 * N:.3f}, {0.58**2 * N:.3f}" == "0.364, 0.061"
+assert f"{2 * N * (2 / 108) ** 0.5:.2f}" == "0.05"  # of 108 squared differences
 own = square_at(noisy[250][0], 18, 33)
 titles = ["the pixel's own\n\n"]
 for name, place in others.items():

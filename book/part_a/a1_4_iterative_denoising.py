@@ -436,7 +436,7 @@ Markdown(
     f"* **Sharper.** On known drawings one step has {100 * one['690', 'sharpness']:.0f} % of the original's "
     f"sharpness from $t = 690$, and only {100 * one['990', 'sharpness']:.0f} % from 990. DDPM has "
     f"{100 * min(kept):.0f} to {100 * max(kept):.0f} % from each start. So the loop matters most where "
-    "there is much noise. On new drawings the loops get sharper with more noise: the more is hidden, the more of the picture is what the network has learned to draw. (The measure sees only the strongest edges, not what is lost.)\n"
+    "there is much noise. On new drawings the loops get sharper with more noise, perhaps because more of the picture is then what the network has learned to draw. (The measure sees only the strongest edges, not what is lost.)\n"
     f"* **Closer.** On known drawings one step is closest, as a mean should be: from $t = 690$ "
     f"{one['690', 'psnr']:.1f} dB, and DDPM {many['690', 'psnr']:.1f}. On our five new ones DDIM "
     "is closest up to 900. The network only approximates the mean, which may be why. Five "

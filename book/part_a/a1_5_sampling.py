@@ -132,6 +132,7 @@ for t, t_prev in pairwise(timesteps):
 
 # %% mystnb={"figure": {"caption": "What the loop above makes of pure noise: $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 shown = by_profile(full=[0, 3, 6, 10, 13, 23], fast=[0, 1])
+assert f"{schedule.at(990).sqrt():.3f}" == "0.014"
 rows = [xs[k] for k in shown], [guesses[k] for k in shown]
 grid(
     [unit_range(torch.cat([*row, xs[-1]])) for row in rows],

@@ -146,7 +146,7 @@ table(
 )
 
 # %% [markdown]
-# At $t = 600$ a pixel of the fish's eye, however dark, drowns: its noise has a standard deviation of 0.8. So flat shapes and a drawing of a fish look alike in $x_t$, and the model, which has learned drawings, draws an eye and fins. But the green of a large area is not covered. That it changes all the same is due to guidance, as we shall see.
+# At $t = 600$ a pixel of the fish's eye, however dark, drowns: its noise has a standard deviation of 0.8. So flat shapes and a drawing of a fish look alike in $x_t$, and the model, which has learned drawings, draws an eye and fins. But the green of a large area is not covered, and it changes all the same. Guidance may be the reason: it is for the roof below.
 #
 # ```{literalinclude} ../../diffusion_utils/tasks.py
 # :pyobject: denoise_from

@@ -648,6 +648,6 @@ $$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + a^2\, \mathrm{Var}[x_0 \mid x_t
 # ## Try it
 #
 # 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
-# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. All squares turn black, but for a spot in the third of epoch 20: less noise is left than (N.1) asks for, so the network takes strokes for noise and removes them. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
+# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. All squares turn black, but for a spot in the third of epoch 20: less noise is left than (N.1) asks for. Probably the network then takes strokes for noise and removes them. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
 #
 # Next: [What limits B2](b2_limits.ipynb) makes such samples better.
