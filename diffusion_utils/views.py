@@ -139,19 +139,19 @@ def pattern_strength(image):
 def drowned_from(strength, noise):
     """From how many stripes across noise drowns the patterns, whose strength `pattern_strength` gives.
 
-    Between two whole numbers of stripes the logarithm of the strength is taken as a straight line.
+    1 if it drowns all, infinity if it drowns none. Between two whole numbers of stripes the logarithm
+    of the strength is taken as a straight line.
 
     >>> strength = torch.tensor([100.0, 10.0, 1.0])
     >>> round(drowned_from(strength, noise=10**0.5), 3)
     2.5
-
-    Raises:
-        ValueError: the first pattern is weaker already, or none is.
     """
     weaker = (strength < noise).nonzero()
-    if not len(weaker) or weaker[0] == 0:
-        raise ValueError(f"noise of strength {noise} meets none of the patterns")
+    if not len(weaker):
+        return math.inf
     n = int(weaker[0])  # strength[n] has n + 1 stripes across
+    if n == 0:
+        return 1.0
     above, below = strength[n - 1].log().item(), strength[n].log().item()
     return n + (above - math.log(noise)) / (above - below)
 

@@ -218,3 +218,8 @@ def test_the_judge_that_is_stored_is_the_one_that_was_measured(tmp_path, monkeyp
     assert names == data.names
     assert recorded["is"] == loaded[0].bias[0].item()
     assert judge.WEIGHTS.read_bytes() == before
+
+
+def test_a_name_that_the_judge_has_not_learned_is_named():
+    with pytest.raises(ValueError, match="no name 'flower'"):
+        judge.name_ranks((None, ["owl"], None), torch.zeros(2, 3, 64, 64), ["owl", "flower"])

@@ -352,8 +352,15 @@ assert closest[1] == ["blur"] * 3
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a12-best`, set `levels = [50, 250, 500]`. How many decibels does a blur bring at $t = 50$? (Expect few: there is little noise to remove, and the edges suffer as before.)
-# * There, put `"photograph-cat"` first in `names`. Which of its details does the best blur keep at $t = 500$?
+# Change the code, and run its cell again.
+#
+# 1. **Little noise.** In the code of {numref}`fig-a12-best`, set `levels, names = [50, 250, 500], ["sailboat"]`. How many decibels does a blur bring at $t = 50$?
+# 2. **A photograph.** There, set `levels, names = [250, 500, 750], ["photograph-cat"]`. Which of its details does the best blur keep at $t = 500$?
+#
+# ```{dropdown} What we got
+# 1. About 2, and 7 at $t = 250$. With little noise there is little to remove, but a blur still softens the edges.
+# 2. The places of eyes and nose, as dark and light spots. The fur is gone.
+# ```
 #
 # ## More
 #

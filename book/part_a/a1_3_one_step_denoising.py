@@ -289,8 +289,15 @@ grid(
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter? (Expect: where the noise hides the boat.)
-# * There, replace `"sailboat"` by `"photograph-cat"`. The network was trained on drawings only. What does it make of the cat at $t = 500$?
+# Change the code, and run its cell again.
+#
+# 1. **A wrong prompt.** In the code of {numref}`fig-a13-one-step`, set `photo = model.denoiser("a cactus")`. At which timesteps does the prompt matter?
+# 2. **A photograph.** There, replace `"sailboat"` by `"photograph-cat"`. The network was trained on drawings only. What does it make of the cat?
+#
+# ```{dropdown} What we got
+# 1. Where the noise hides the boat. At $t = 250$ and 500 it stays a boat; at 750 it gets green.
+# 2. At $t = 250$ a cat that looks drawn, with smooth areas in place of fur. At 500 a face is left without eyes.
+# ```
 #
 # ## More
 #

@@ -481,8 +481,15 @@ table(
 #
 # ## Try it
 #
-# * In the code of {numref}`fig-a14-many`, replace the start `1` by `10` ($t = 690$). Which drawings keep their details now? (Less noise, so less is invented.)
-# * In the loop, replace the last two lines by `x = schedule.forward(x0_hat, t_prev, eps)`. That is DDIM. Run it for other seeds (`[1]`, `[2]`): where do the results differ?
+# Change the code, and run its cell again.
+#
+# 1. **Less noise.** In the code of {numref}`fig-a14-many`, write `clean, 10, seeds` for `clean, 1, seeds`, twice: the start is then $t = 690$. Which drawings keep their details now?
+# 2. **DDIM.** In the loop, replace the last line by `x = schedule.forward(x0_hat, t_prev, eps)`. Run the code of {numref}`fig-a14-steps` again, and do the same with the seed `[1]` in place of `[0]`.
+#
+# ```{dropdown} What we got
+# 1. All keep their form and main colours, and the fish its eye. But the spots, the windows and the sun are lost.
+# 2. The mushroom's spots stay clearer, and its edges get ragged. With another seed they are elsewhere: the noise at the start decides, as no other noise comes.
+# ```
 #
 # ## More
 #

@@ -83,15 +83,11 @@ timesteps = by_profile(
 prompts = ["a penguin", "a snake"]
 seeds = by_profile(full=range(8), fast=range(2))
 noise = unit_noise(model.shape, generators(seeds)).to(model.device)
-judge, rows, right = load_evaluator(), [], []
+rows = []
 for prompt in prompts:
     denoise = model.denoiser(prompt)
-    one_step = schedule.predict_x0(noise, 990, denoise(noise, 990).eps)
-    many_steps = generate(model, denoise, seeds, timesteps)
-    for row in (one_step, many_steps):
-        wanted = [prompt.removeprefix("a ")] * len(seeds)
-        right.append(name_ranks(judge, row, wanted).count(1))
-        rows.append(row)
+    rows.append(schedule.predict_x0(noise, 990, denoise(noise, 990).eps))
+    rows.append(generate(model, denoise, seeds, timesteps))
 grid(
     [unit_range(row) for row in rows],
     titles=[f"seed {s}" for s in seeds],
@@ -103,7 +99,12 @@ grid(
 # One step gives nearly the same soft penguin for each seed, and snakes that differ a little: about the mean of all that fit the prompt. With 33 steps the pictures are sharper, and differ. The penguins can all be recognised; some of the snakes have no clear form.
 
 # %% tags=["remove-input"]
-penguin_one, penguin, snake_one, snake = right
+judge = load_evaluator()
+wanted = [[name] * len(seeds) for name in ("penguin", "penguin", "snake", "snake")]
+penguin_one, penguin, snake_one, snake = [
+    name_ranks(judge, row, name).count(1)
+    for row, name in zip(rows, wanted, strict=True)
+]
 Markdown(
     "**The judge**, a network trained to name drawings, chooses from 508 names. "
     f"Of {len(seeds)} each, it names {penguin} penguins right ({penguin_one} after one step), "
@@ -123,20 +124,20 @@ Markdown(
 denoise = model.denoiser("a red apple")
 rng = generators([0])  # a seed fixes all the noise of a picture
 x = unit_noise(model.shape, rng).to(model.device)
-xs, guesses = [x], []
+path = []
 for t, t_prev in pairwise(timesteps):
     x0_hat = schedule.predict_x0(x, t, denoise(x, t).eps)
+    path.append((t, x, x0_hat))
     x = schedule.step(x, x0_hat, t, t_prev, z=noise_like(x, rng))
-    xs.append(x)
-    guesses.append(x0_hat)
+apple = x
 
 # %% mystnb={"figure": {"caption": "What the loop above makes of pure noise: $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 shown = by_profile(full=[0, 3, 6, 10, 13, 23], fast=[0, 1])
 assert f"{schedule.at(990).sqrt():.3f}" == "0.014"
-rows = [xs[k] for k in shown], [guesses[k] for k in shown]
+times, *rows = zip(*(path[k] for k in shown if k < len(path)), strict=True)
 grid(
-    [unit_range(torch.cat([*row, xs[-1]])) for row in rows],
-    titles=[f"$t={timesteps[k]}$" for k in shown] + ["end"],
+    [unit_range(torch.cat([*row, apple])) for row in rows],
+    titles=[*(f"$t={t}$" for t in times), "end"],
     labels=["$x_t$", r"$\hat x_0$"],
     size=0.95,
 )
@@ -268,7 +269,7 @@ plt.show()
 
 # %% tags=["remove-cell"]
 # the same seed and prompt once more, in another batch
-assert (switched[-1][0] - xs[-1][0].cpu().clamp(-1, 1)).abs().mean() < 0.01
+assert (switched[-1][0] - apple[0].cpu().clamp(-1, 1)).abs().mean() < 0.01
 
 # %% [markdown]
 # In the upper row, changed at 930, a rocket comes, but a redder one: something of the apple's colour had been settled by then. (The new prompt changes the guess. But the guess must also fit $x_t$, which holds more and more of the apple.) The two numbers under each picture measure that, 0 for the second prompt alone and 1 for the first alone:
@@ -358,6 +359,14 @@ if model.upsample is not None:
 #
 # ## Try it
 #
-# * **Another prompt.** In {numref}`fig-a15-prompts`, put another thing into `prompts`. Do its eight pictures differ in more than details?
-# * **Fewer steps.** In the loop, replace `timesteps` by `strided_timesteps(990, 198)`, five steps. Expect a softer apple: each step goes further on an average.
-# * **No fresh noise.** Put `z=0 * x` into the step. Less noise is left than the network expects, so expect a smooth, blurred apple.
+# Change the code, and run its cell again.
+#
+# 1. **Another prompt.** In the code of {numref}`fig-a15-prompts`, set `prompts = ["a car", "a flower"]`. Do the eight pictures of a prompt differ in more than details?
+# 2. **Fewer steps.** In the loop, replace `pairwise(timesteps)` by `pairwise(strided_timesteps(990, 198))`, five steps. Then run the code of {numref}`fig-a15-strip` again. What becomes of the apple?
+# 3. **No fresh noise.** In the loop, replace `z=noise_like(x, rng)` by `z=0 * x`, and run both again.
+#
+# ```{dropdown} What we got
+# 1. The cars hardly do; all are red. Of the flowers, one is yellow all over and has a face.
+# 2. It is nearly the same, with softer edges: each of the five steps goes further on an average.
+# 3. A flat red apple without its gloss. Less noise is left than the network expects, so it seems to take detail for noise.
+# ```

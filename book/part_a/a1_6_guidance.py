@@ -336,6 +336,25 @@ grid(
 # %% [markdown]
 # Four of the five dogs are alike from $\gamma = 1$ on. At $\gamma = 7$ that of seed 0 walks, too, and the five are nearly one. At $\gamma = 4$ the heads are clearer than at 1. (A head can also come loose, as with seed 1.)
 #
+# ## Away from a prompt
+#
+# The other answer in (N.6) need not be that of the empty prompt. With another prompt in its place, a **negative prompt**, guidance leads away from what it says. We ask for "an apple", and away from "a red apple":
+
+# %% mystnb={"figure": {"caption": "\"An apple\" from five seeds, away from \"a red apple\".", "name": "fig-a16-negative"}, "image": {"alt": "Three rows of five apples. At gamma 1 four are red and one is orange. At gamma 2 one has turned yellow, and another is partly green. At gamma 4 all are green or yellow, but the second is a bent shape, and the last two have a grey foot."}} tags=["hide-input"]
+wanted, unwanted = "an apple", "a red apple"
+both = model.denoiser(wanted), model.denoiser(unwanted)
+shown = by_profile(full=[1, 2, 4], fast=[4])
+apples = [generate(model, guided(*both, g), range(5), timesteps) for g in shown]
+grid(
+    [unit_range(row) for row in apples],
+    titles=[f"seed {s}" for s in range(5)],
+    labels=[rf"$\gamma={gamma}$" for gamma in shown],
+    size=1.1,
+)
+
+# %% [markdown]
+# At $\gamma = 1$ the negative prompt has no weight. At 4 no apple is red. But red is all that tells the two prompts apart, and some apples have lost their form on the way.
+#
 # ## Where it fails
 #
 # Too much guidance spoils pictures, as with the rocket at $\gamma = 12$. And guidance cannot help where the prompt says little to the model. Ours has seen emoji only, no photographs. The coursework asks for "a high quality photo" with $\gamma = 7$:
@@ -372,4 +391,12 @@ Markdown(
 #
 # ## Try it
 #
-# * **Away from the prompt.** In {numref}`fig-a16-gammas`, set `gammas = [-2, 0, 2]`. What does a negative $\gamma$ draw?
+# Change the code, and run its cell again.
+#
+# 1. **Away from the prompt.** In the code of {numref}`fig-a16-gammas`, set `gammas = [-2, 0, 2]`. What does a negative $\gamma$ draw?
+# 2. **Another negative prompt.** In the code of {numref}`fig-a16-negative`, set `wanted, unwanted = "a car", "a red car"`.
+#
+# ```{dropdown} What we got
+# 1. With $\gamma = 0$ the same shape for both prompts, since neither counts. With $\gamma = -2$ patches in strong colours, partly on dark ground, that are no things: what the prompt makes less probable need not be a thing.
+# 2. At $\gamma = 4$ parts of the cars turn orange, pink or blue. None is in another colour as a whole.
+# ```

@@ -93,7 +93,7 @@ filled = [
     for prompt in prompts
 ]
 given = torch.stack([mushroom, 2 * mask.expand_as(mushroom) - 1, mushroom * (1 - mask)])
-left = [given, torch.ones_like(given), torch.ones_like(given)]  # given once
+left = [given, *[torch.ones_like(given)] * (len(prompts) - 1)]  # given once
 grid(
     [unit_range(torch.cat(row)) for row in zip(left, filled, strict=True)],
     titles=["picture", "mask $m$", "hole"] + [f"seed {k}" for k in seeds],
@@ -416,6 +416,16 @@ grid(
 #
 # ## Try it
 #
-# * **Turn the mask around.** In the code of {numref}`fig-a172-prompts`, set `mask = 1 - hole(*HOLES["mushroom"])` and `prompts = ["a mushroom", "a jellyfish", "a lamp", "a house"]`. Now the cap stays.
-# * **A hole of another form.** For a round hole, write `y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")` and
-#   `mask = ((x - 32) ** 2 + (y - 20) ** 2 < 18**2).float()[None]`.
+# Change the code, and run its cell again.
+#
+# 1. **Turn the mask around.** In the code of {numref}`fig-a172-prompts`, write `1 - hole(*HOLES["mushroom"])` for the mask, and set `prompts = ["a house", "a jellyfish", "a lamp"]`. Now the cap stays.
+# 2. **A hole of another form.** For a round hole, add these lines there, after the first:
+#    ```python
+#    y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
+#    mask = ((x - 32) ** 2 + (y - 20) ** 2 < 18**2).float()[None]
+#    ```
+#
+# ```{dropdown} What we got
+# 1. A house with the cap as its roof, and tentacles below it. The lamp gets only a foot.
+# 2. Round crowns and umbrellas. The border of the hole shows as before.
+# ```

@@ -311,12 +311,19 @@ grid(
 #
 # ## Try it
 #
-# * **Move the shapes.** In the code of {numref}`fig-a17-prompts`, change corners, colours and prompts.
-# * **Use your own drawing.** Photograph it on white paper, and name what it shows:
-#   ```python
-#   from diffusion_utils.pictures import load_image
+# Change the code, and run its cell again.
 #
-#   mine = load_image("my-drawing.jpg")
-#   cat = prompted(model, "a cat", 5)
-#   grid([unit_range(sdedit(model, cat, mine, i, [0, 1, 2])) for i in (16, 13, 10)])
-#   ```
+# 1. **Other things.** In the code of {numref}`fig-a17-prompts`, replace `["a fish", "a car"]` by `["a bird", "a bus"]`, and `"#3fae6a"` by `"#d03030"`, a red. At which $t$ does the fish become a bird? Then change the corners, too.
+# 2. **Your own drawing.** Photograph it on white paper, and say what it shows:
+#    ```python
+#    from diffusion_utils.pictures import load_image
+#
+#    mine = load_image("my-drawing.jpg")
+#    cat = prompted(model, "a cat", 5)
+#    tries = [sdedit(model, cat, mine, i, [0, 1, 2]) for i in (16, 13, 10)]
+#    grid([unit_range(row) for row in tries])
+#    ```
+#
+# ```{dropdown} What we got
+# 1. At 600 the fish grows a beak, at 690 legs, and its tail fin stays as a tail. The car is a bus at 690.
+# ```

@@ -341,11 +341,23 @@ for view in (*VIEWS.values(), FLIP, shuffled, DOUBLED):
 #
 # ## Try it
 #
-# * **A pair of your own.** Add a cell with
-#   ```python
-#   mine = visual_anagram(model, ["a snail", "a teapot"])
-#   tries = generate(model, mine, range(8), timesteps)
-#   grid([unit_range(tries), unit_range(FLIP.apply(tries))])
-#   ```
-#   (`visual_anagram` does what `anagram` above does; without a list of views it flips.) Expect that most of the eight are one of the two.
-# * **Three in one.** Give `visual_anagram` three prompts and a list of two views, `[FLIP, VIEWS["quarter turn"]]`. The first prompt is for the picture as it is.
+# 1. **A pair of your own.** Add a cell with
+#    ```python
+#    mine = visual_anagram(model, ["a mushroom", "a vase"])
+#    tries = generate(model, mine, range(8), timesteps)
+#    grid([unit_range(tries), unit_range(FLIP.apply(tries))])
+#    ```
+#    (`visual_anagram` does what `anagram` above does; without a list of views it flips.) Can you see a vase in any of the eight? Try "a snail" and "a teapot", too, and pairs of your own.
+# 2. **Three in one.** The first prompt is for the picture as it is, the others for one view each:
+#    ```python
+#    three = ["a strawberry", "a watermelon", "a tulip"]
+#    mine = visual_anagram(model, three, [FLIP, VIEWS["quarter turn"]])
+#    tries = generate(model, mine, range(8), timesteps)
+#    turned = VIEWS["quarter turn"].apply(tries)
+#    grid([unit_range(x) for x in (tries, FLIP.apply(tries), turned)])
+#    ```
+#
+# ```{dropdown} What we got
+# 1. Eight mushrooms: one prompt has won. Snail and teapot: eight reddish lumps, which are neither. Most pairs fail in one of these two ways.
+# 2. Pink lumps with a green rim. In the quarter turn they look a little like a tulip; strawberry and watermelon are lost.
+# ```

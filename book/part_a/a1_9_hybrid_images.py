@@ -423,11 +423,16 @@ assert torch.allclose(grey(grey(painted)), grey(painted), atol=1e-3)
 #
 # ## Try it
 #
-# * **More noise.** In the call of `hybrid_image` for {numref}`fig-a19-strip`, write `**both | {"i_start": 10}`: the mixtures are then merged from $t = 690$ on. Which of frog, skull and snail can you still find?
-# * **A pair of your own.** Add a cell with
-#   ```python
-#   pair = ["a cookie", "a turtle with black outlines"]  # far, near
-#   mine = hybrid_image(model, pair, range(8), **both)
-#   grid([unit_range(mine), unit_range(blurred(mine))])
-#   ```
-#   Compare a near thing that lines alone can show, such as a snail, with one that they cannot, such as an owl.
+# 1. **More noise.** In the call of `hybrid_image` for {numref}`fig-a19-strip`, write `**both | {"i_start": 10})` for `**both)`, and run the cell again: the mixtures are then merged from $t = 690$ on. Which of frog, skull and snail can you still find?
+# 2. **A pair of your own.** Add a cell with
+#    ```python
+#    pair = ["a cookie", "a turtle with black outlines"]  # far, near
+#    mine = hybrid_image(model, pair, range(8), **both)
+#    grid([unit_range(mine), unit_range(blurred(mine))])
+#    ```
+#    Compare a near thing that lines alone can show, such as a snail, with one that they cannot, such as an owl.
+#
+# ```{dropdown} What we got
+# 1. The frog. The mushroom and the lemon have lines of their own now, and skull and snail are lost.
+# 2. A turtle in lines in each, and blurred a cookie.
+# ```

@@ -280,7 +280,7 @@ small = train_small(30)
 # %% mystnb={"figure": {"caption": "What this small network makes of six noisy test digits after its 30 steps ($D = 16$, $\\sigma = 0.5$, seeds 0 to 5).", "name": "fig-b1-live"}, "image": {"alt": "Six noisy digits over the small network's blotchy estimates, in which the digits are recognisable shapes."}} tags=["remove-input"]
 with torch.no_grad():
     quick = small(z[:6])
-grid([z[:6], quick], labels=[r"$z$", "30 steps"], size=1.1)
+grid([z[:6], quick], labels=[r"$z$", "small\nnetwork"], size=1.1)
 
 # %% [markdown]
 # After 30 steps strokes stand out from the noise, blotchy ones; not each digit can be read. The network of {numref}`fig-b1-denoised` has $D = 128$ and saw all 60,000 digits five times, with
@@ -450,5 +450,12 @@ assert abs((digits - plain[:1]).square().mean() - 0.067) < 0.001
 #
 # ## Try it
 #
-# 1. **Train longer.** In the training cell, change `train_small(30)` to `train_small(300)` and run the cells from there on (about ten times as long). What happens to the gaps in the strokes of {numref}`fig-b1-live`? (They close.)
-# 2. **Learn something else.** In `train_small`, change `0.5 * eps` to `1.0 * eps`, and nothing else. The network now expects twice the noise that it is given. What becomes of thin strokes in {numref}`fig-b1-live`? (Look whether they fade: what is as weak as the expected noise may be taken for noise.)
+# Change the code, and run its cell again.
+#
+# 1. **Train longer.** In the training cell, change `train_small(30)` to `train_small(300)` (ten times as long). Then run the code of {numref}`fig-b1-live` again. What happens to the gaps in the strokes?
+# 2. **Learn something else.** In `train_small`, change `0.5 * eps` to `1.0 * eps`, and nothing else. The network now expects twice the noise that it is given. What becomes of thin strokes in {numref}`fig-b1-live`?
+#
+# ```{dropdown} What we got
+# 1. They close.
+# 2. They fade, as in the 1 and the 4, and all edges get soft. What is as weak as the expected noise may be taken for noise.
+# ```

@@ -377,7 +377,18 @@ Markdown(
 #
 # ## Try it
 #
-# 1. **Start elsewhere.** In the notebook, change `mean_digit` in the line of `"+ start"` to `train_digits[0]`, a five. How many fives do you get?
-# 2. **Hurry.** Where the notebook defines `timesteps`, change `full=20` to `full=5`. Do the repairs replace steps?
+# 1. **Start elsewhere.** Let the start be a five in place of the mean digit. How many fives do you get? Add a cell:
+#    ```python
+#    grid([some_digits(average, train_digits[0])], size=0.65)
+#    ```
+# 2. **Hurry.** Do the repairs replace steps? Add this line to a cell, and run the cell of {numref}`fig-limits-digits` again:
+#    ```python
+#    timesteps = spaced_timesteps(T, 5)
+#    ```
+#
+# ```{dropdown} What we got
+# 1. One or two. At $t = 299$ too little is left of the start to decide.
+# 2. No: in the last row as in the first, some digits are faint or in pieces.
+# ```
 #
 # Next: [B3](b3_class_conditioned.ipynb) tells the network which digit to draw.

@@ -647,7 +647,15 @@ $$ \mathrm{Var}[x_{t'} \mid x_t] = \tilde\beta + a^2\, \mathrm{Var}[x_0 \mid x_t
 # %% [markdown]
 # ## Try it
 #
-# 1. **Hurry.** Where the notebook defines `timesteps`, change `full=T` to `full=5` and run everything. Which digits of {numref}`fig-b2-samples` can still be read?
-# 2. **Leave out the fresh noise.** In `draw_digits`, write `0 * z` in the place of `z`. All squares turn black, but for a spot in the third of epoch 20: less noise is left than (N.1) asks for. Probably the network then takes strokes for noise and removes them. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
+# 1. **Hurry.** Five steps in place of 300. How many of the ten can still be read? Add a cell:
+#    ```python
+#    grid([draw_digits(network, spaced_timesteps(T, 5), seeds)])
+#    ```
+# 2. **Leave out the fresh noise.** In `draw_digits`, write `z = 0 * unit_noise((1, 28, 28), rng)`. Run this cell again, and then that of {numref}`fig-b2-samples`.
+#
+# ```{dropdown} What we got
+# 1. About six. The fourth and the fifth are faint and in pieces.
+# 2. All squares of epoch 5 turn black (those of epoch 20 were drawn before): less noise is left than (N.1) asks for. Probably the network then takes strokes for noise and removes them. DDIM {cite:p}`song2021` adds none either, but has other factors ([1.4](../part_a/a1_4_iterative_denoising.ipynb)).
+# ```
 #
 # Next: [What limits B2](b2_limits.ipynb) makes such samples better.

@@ -429,8 +429,10 @@ animation(
 #
 # ## Try it
 #
-# 1. **Ask for anything but a seven.** In the cell that draws sevens, change the 5 to -2. Which digits come out in the last row? What do they have in common?
-# 2. **Half a one, half a seven.** Make `any_digit` a one, `unet_denoiser(network, T, labels=torch.full((10,), 1))`, and change the 5 to 0.5: (N.6) now
+# Change the code, and run its cell again.
+#
+# 1. **Ask for anything but a seven.** In the cell that draws sevens, write `(1, 2, -2)` for `(1, 2, 5)`. Then run the code of {numref}`fig-b3-sevens` again. Which digits come out in the last row? What do they have in common?
+# 2. **Half a one, half a seven.** In the cell that draws sevens, set `any_digit = unet_denoiser(network, T, labels=torch.full((10,), 1))`, a one, and write `(1, 2, 0.5)`: (N.6) now
 #    takes the mean of the two estimates. What do you get in the last row?
 #
 # ```{dropdown} What we got

@@ -128,6 +128,11 @@ def name_ranks(judge, pictures, wanted):
         ValueError: a wanted name is not one of the evaluator's.
     """
     model, names, _ = judge
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        raise ValueError(
+            f"the judge has no name {unknown[0]!r}; it has the {len(names)} of data/emoji64"
+        )
     labels = torch.tensor([names.index(name) for name in wanted])
     return (1 + ranks(model, pictures.clamp(-1, 1).cpu(), labels)).tolist()
 
