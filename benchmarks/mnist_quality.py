@@ -1,7 +1,8 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
 `b2` draws with fewer and fewer steps, with the two variances that the DDPM paper names and one between
-them, after epoch 5, and with BatchNorm in train mode; `b3` draws with weaker and stronger guidance.
+them, without fresh noise (DDIM), after epoch 5, and with BatchNorm in train mode; `b3` draws with
+weaker and stronger guidance.
 Both also say how large the loss is, on digits that the training saw and on others, at early and at
 late timesteps.
 
@@ -42,6 +43,7 @@ SIGMAS = (0.0, 0.2, 0.4, 0.5, 0.6, 0.8, 1.0)
 BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 STEPS = (300, 100, 50, 25, 10)
 STEPS_BETA = (300, 50, 10)
+STEPS_DDIM = (50, 25, 10)
 TIMES = (0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, 299)
 GAMMAS = (0, 0.5, 1, 1.25, 1.5, 2, 3, 5)
 
@@ -78,6 +80,19 @@ def samples(denoise, count, steps, schedule=SCHEDULE, digits=None):
         if digits is not None:
             x = schedule.forward(digits[seeds], schedule.T - 1, x)
         drawn.append(last(trajectory(denoise, x, timesteps, schedule, generators=rng)))
+    return torch.cat(drawn).clamp(0, 1)
+
+
+@torch.no_grad()
+def ddim_samples(denoise, count, steps):
+    """As `samples`, but the noise that was guessed takes the place of the fresh noise. Song et al. 2021."""
+    drawn = []
+    for seeds in torch.arange(count).split(100):
+        x = unit_noise((1, 28, 28), generators(seeds.tolist()))
+        for t, t_prev in pairwise(spaced_timesteps(SCHEDULE.T, steps)):
+            eps = denoise(x, t).eps
+            x = SCHEDULE.forward(SCHEDULE.predict_x0(x, t, eps), t_prev, eps)
+        drawn.append(x)
     return torch.cat(drawn).clamp(0, 1)
 
 
@@ -155,15 +170,16 @@ def strided(networks, count):
     early, late = networks[min(networks)], networks[max(networks)]
     plain = unet_denoiser(late, SCHEDULE.T)
     ways = {
-        "beta tilde": (plain, STEPS),
-        "beta": (with_beta(plain), STEPS_BETA),
-        "epoch 5": (unet_denoiser(early, SCHEDULE.T), (50,)),
-        "BatchNorm in train mode": (in_train_mode(late), (50,)),
+        "beta tilde": (samples, plain, STEPS),
+        "beta": (samples, with_beta(plain), STEPS_BETA),
+        "DDIM": (ddim_samples, plain, STEPS_DDIM),
+        "epoch 5": (samples, unet_denoiser(early, SCHEDULE.T), (50,)),
+        "BatchNorm in train mode": (samples, in_train_mode(late), (50,)),
     }
     real, others = features_of_real()
-    for way, (denoise, numbers) in ways.items():
+    for way, (draw, denoise, numbers) in ways.items():
         for steps in tqdm(numbers, desc=way):
-            fake = samples(denoise, count, steps)
+            fake = draw(denoise, count, steps)
             row = {"way": way, "steps": steps, "spread": spread_of_pixels(fake)}
             yield row | by_tenths(real, features_of(fake))
     row = {"way": "real", "spread": spread_of_pixels(mixed_test_digits()[0])}

@@ -30,6 +30,7 @@ from benchmarks import (
     unseen_words,
 )
 from benchmarks._results import RESULTS, digests
+from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import load_evaluator, plain
@@ -55,6 +56,7 @@ def fewer(monkeypatch):
     monkeypatch.setattr(mnist_quality, "SIGMAS", (0.0, 0.5))
     monkeypatch.setattr(mnist_quality, "STEPS", (2,))
     monkeypatch.setattr(mnist_quality, "STEPS_BETA", (3,))
+    monkeypatch.setattr(mnist_quality, "STEPS_DDIM", (4,))
     monkeypatch.setattr(mnist_quality, "GAMMAS", (0, 3))
 
 
@@ -79,7 +81,7 @@ def test_samples_are_measured_within_the_range_of_digits(monkeypatch):
     network = UNet(8, time=True).eval()
     *rows, real = mnist_quality.strided({5: network, 20: network}, 20)
     assert [(row["way"], row["steps"]) for row in rows] == [
-        ("beta tilde", 2), ("beta", 3), ("epoch 5", 50), ("BatchNorm in train mode", 50),
+        ("beta tilde", 2), ("beta", 3), ("DDIM", 4), ("epoch 5", 50), ("BatchNorm in train mode", 50),
     ]  # fmt: skip
     assert real["fid"] < min(row["fid"] for row in rows)
     network = UNet(8, time=True, num_classes=10)
@@ -98,6 +100,20 @@ def test_the_larger_variance_of_a_step_spreads_more(digits):
     )
     assert (narrow != wide).any()
     assert (plain(digits, 9).eps == mnist_quality.with_beta(plain)(digits, 9).eps).all()
+
+
+def test_ddim_turns_a_standard_normal_by_the_angle_of_each_step():
+    """There the best guess of the noise is sqrt(1 - alpha_bar_t) x_t, and a step multiplies by a cosine."""
+
+    def normal(x_t, t):
+        return NoiseEstimate((1 - mnist_quality.SCHEDULE.at(t, x_t)).sqrt() * x_t)
+
+    angles = torch.tensor(
+        [mnist_quality.SCHEDULE.at(t).sqrt().acos() for t in (299, 199, 100, 0, -1)]
+    )
+    x = torch.randn(1, 28, 28, generator=torch.Generator().manual_seed(0))
+    (end,) = mnist_quality.ddim_samples(normal, 1, 4)
+    torch.testing.assert_close(end, (angles.diff().cos().prod() * x).clamp(0, 1))
 
 
 def test_the_total_variance_of_a_standard_normal_is_the_larger_variance(digits):

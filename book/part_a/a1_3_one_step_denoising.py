@@ -228,7 +228,7 @@ plt.show()
 #
 # Now the list is the 3,060 training drawings, each once and as it is. We take a drawing that is on the list, and the test image, which is not. For each we ask the network, and compute the **exact mean** over the list:
 
-# %% mystnb={"figure": {"caption": "With more and more noise (seed 0): the network's answer $\\hat x_0$ and the exact mean over all training drawings.", "name": "fig-a13-average"}, "image": {"alt": "Four rows. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures with more and more noise (seed 0), the network's answer $\\hat x_0$ and the exact mean over all training drawings.", "name": "fig-a13-average"}, "image": {"alt": "Twice three rows: noisy, network, exact mean. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
 known = drawings[2333][None]
 rows = []
@@ -240,11 +240,14 @@ for picture in known, clean:
         for x_t, t in zip(steps, more, strict=True)
     ]
     blank = torch.ones_like(picture)
-    rows += [[picture, *answers], [blank, *means]]
+    rows += [[picture, *steps], [blank, *answers], [blank, *means]]
 grid(
     [unit_range(torch.cat(row)) for row in rows],
     titles=["$x_0$", *(f"$t={t}$" for t in more)],
-    labels=["on the list:\nnetwork", "exact mean", "not on it:\nnetwork", "exact mean"],
+    labels=[
+        *("on the list:\nnoisy", "network", "exact mean"),
+        *("not on it:\nnoisy", "network", "exact mean"),
+    ],
     size=1.1,
 )
 

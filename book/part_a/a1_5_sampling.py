@@ -134,9 +134,9 @@ apple = x
 # %% mystnb={"figure": {"caption": "What the loop above makes of pure noise: $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 shown = by_profile(full=[0, 3, 6, 10, 13, 23], fast=[0, 1])
 assert f"{schedule.at(990).sqrt():.3f}" == "0.014"
-times, *rows = zip(*(path[k] for k in shown if k < len(path)), strict=True)
+times, *both = zip(*(path[k] for k in shown if k < len(path)), strict=True)
 grid(
-    [unit_range(torch.cat([*row, apple])) for row in rows],
+    [unit_range(torch.cat([*row, apple])) for row in both],
     titles=[*(f"$t={t}$" for t in times), "end"],
     labels=["$x_t$", r"$\hat x_0$"],
     size=0.95,
@@ -208,8 +208,30 @@ assert (means[0] - 0.5).abs().max() < 0.1 and (means[-1].abs() > 0.99).all()
 # A ready-made language model turns each word into 384 numbers. Their mean and $t$ scale and shift the values in each block (**adaptive normalisation**). In the middle, at 4x4 places, each place also reads the single words (**cross-attention**).
 # ```
 #
-# The network's guesses are not exact. How much does it copy? In part: the [appendix](../appendix/emoji64.ipynb) shows its pictures beside the nearest of its 3,060 training drawings, all emoji.
-#
+# The network's guesses are not exact, so its pictures need not be copies. Are they? Below each is the nearest of the 3,060 training drawings:
+
+# %% mystnb={"figure": {"caption": "Above: pictures of {numref}`fig-a15-prompts` (33 steps, seeds 0 to 3). Below: the nearest training drawing. Numbers: how far apart they are, as the root mean square difference of their values at half size.", "name": "fig-a15-nearest"}, "image": {"alt": "Above, four soft penguins and four soft green snakes. Below each of them a clear drawing. Below the penguins a penguin, in the same pose. Below the first, the second and the fourth snake a snake, in the same curves; below the third a green T-shirt."}} tags=["hide-input"]
+data = emoji()
+drawings = plain(data, torch.arange(len(data.images)))
+drawn = torch.cat([rows[1][:4], rows[3][:4]])
+far, nearest = distances(drawn.clamp(-1, 1), drawings).min(1)
+grid(
+    [unit_range(drawn), unit_range(drawings[nearest])],
+    titles=[f"{d:.2f}" for d in far],
+    labels=["drawn", "nearest"],
+    size=0.8,
+)
+
+# %% tags=["remove-input"]
+wanted = [name for name in ("penguin", "snake") for _ in drawn[::2]]
+shows = [data.names[k] for k in data.name_index[nearest]]
+alike = sum(name == other for name, other in zip(wanted, shows, strict=True))
+Markdown(
+    f"For {alike} of the {len(drawn)} the nearest drawing shows the same thing, in much the same form and pose: so these are imitations, though rough ones, and some of their colours are others. "
+    "The third snake is like no drawing; a T-shirt in its green is the nearest. The [appendix](../appendix/emoji64.ipynb) compares pictures of 102 things in this way."
+)
+
+# %% [markdown]
 # ## When does the prompt decide?
 #
 # We begin with the prompt "a red apple" and change to "a rocket ship" at some $t$. If we change late, will the rocket still come?
@@ -336,8 +358,6 @@ Markdown(
 photo = model.denoiser("a high quality photo")
 samples = generate(model, photo, range(5), timesteps)
 unprompted = generate(model, model.denoiser(""), range(5), timesteps)
-data = emoji()
-drawings = plain(data, torch.arange(len(data.images)))
 copies = generate(model, exact_guesses(drawings), range(5), timesteps)
 apart = distances(copies.clamp(-1, 1), drawings)
 assert apart.amin(1).max() < 0.05
