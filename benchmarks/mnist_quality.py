@@ -1,8 +1,8 @@
 """How good the shipped networks of Part B are: python -m benchmarks.mnist_quality b1|b2|b3.
 
 `b2` draws with fewer and fewer steps, with the two variances that the DDPM paper names and one between
-them, without fresh noise (DDIM), after epoch 5, and with BatchNorm in train mode; `b3` draws with
-weaker and stronger guidance.
+them, without fresh noise (DDIM), from the noised mean digit, after epoch 5, and with BatchNorm in train
+mode; `b3` draws with weaker and stronger guidance.
 Both also say how large the loss is, on digits that the training saw and on others, at early and at
 late timesteps.
 
@@ -13,6 +13,7 @@ chapters read it. Sizes can be made smaller for a quick look.
 import argparse
 import copy
 import json
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -74,21 +75,24 @@ def denoising(network, images):
 def samples(denoise, count, steps, schedule=SCHEDULE, digits=None):
     """`count` samples in [0, 1], seeds 0 .. count-1, a hundred at a time, from noise or noised digits."""
     timesteps, drawn = spaced_timesteps(schedule.T, steps), []
-    for seeds in torch.arange(count).split(100):
-        rng = generators(seeds.tolist())
-        x = unit_noise((1, 28, 28), rng)
-        if digits is not None:
-            x = schedule.forward(digits[seeds], schedule.T - 1, x)
+    for x, rng in beginnings(count, schedule, digits):
         drawn.append(last(trajectory(denoise, x, timesteps, schedule, generators=rng)))
     return torch.cat(drawn).clamp(0, 1)
 
 
+def beginnings(count, schedule, digits):
+    """The image at T-1 and the generators that go on from there, a hundred seeds at a time."""
+    for seeds in torch.arange(count).split(100):
+        rng = generators(seeds.tolist())
+        x = unit_noise((1, 28, 28), rng)
+        yield x if digits is None else schedule.forward(digits[seeds], schedule.T - 1, x), rng
+
+
 @torch.no_grad()
-def ddim_samples(denoise, count, steps):
+def ddim_samples(denoise, count, steps, digits=None):
     """As `samples`, but the noise that was guessed takes the place of the fresh noise. Song et al. 2021."""
     drawn = []
-    for seeds in torch.arange(count).split(100):
-        x = unit_noise((1, 28, 28), generators(seeds.tolist()))
+    for x, _ in beginnings(count, SCHEDULE, digits):
         for t, t_prev in pairwise(spaced_timesteps(SCHEDULE.T, steps)):
             eps = denoise(x, t).eps
             x = SCHEDULE.forward(SCHEDULE.predict_x0(x, t, eps), t_prev, eps)
@@ -169,10 +173,13 @@ def strided(networks, count):
     """Distance from real digits and spread, for each way to draw and number of steps; then of real digits."""
     early, late = networks[min(networks)], networks[max(networks)]
     plain = unet_denoiser(late, SCHEDULE.T)
+    mean = to_unit(mnist(train=True)[0]).mean(0).expand(count, 1, 28, 28)
     ways = {
         "beta tilde": (samples, plain, STEPS),
         "beta": (samples, with_beta(plain), STEPS_BETA),
         "DDIM": (ddim_samples, plain, STEPS_DDIM),
+        "beta tilde, mean digit": (partial(samples, digits=mean), plain, STEPS_DDIM[-1:]),
+        "DDIM, mean digit": (partial(ddim_samples, digits=mean), plain, STEPS_DDIM[-1:]),
         "epoch 5": (samples, unet_denoiser(early, SCHEDULE.T), (50,)),
         "BatchNorm in train mode": (samples, in_train_mode(late), (50,)),
     }

@@ -81,7 +81,8 @@ def test_samples_are_measured_within_the_range_of_digits(monkeypatch):
     network = UNet(8, time=True).eval()
     *rows, real = mnist_quality.strided({5: network, 20: network}, 20)
     assert [(row["way"], row["steps"]) for row in rows] == [
-        ("beta tilde", 2), ("beta", 3), ("DDIM", 4), ("epoch 5", 50), ("BatchNorm in train mode", 50),
+        ("beta tilde", 2), ("beta", 3), ("DDIM", 4), ("beta tilde, mean digit", 4),
+        ("DDIM, mean digit", 4), ("epoch 5", 50), ("BatchNorm in train mode", 50),
     ]  # fmt: skip
     assert real["fid"] < min(row["fid"] for row in rows)
     network = UNet(8, time=True, num_classes=10)

@@ -491,7 +491,7 @@ Markdown(
 # Not every sample is a digit. And what is lost in fewer steps? The step (N.3) may lead to any $t' < t$, so the loop can skip timesteps.
 
 
-# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps, and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Four rows of ten generated digits. Each number of steps gives mostly other digits. With 300 steps the third and the fifth are no clear digit. With 50 the third is none and the fourth is in pieces. With 10 the first, the fifth and the sixth are in pieces. In the last row similar digits lie under grains of noise."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples with 300, 50 and 10 steps; with 10 steps without fresh noise (DDIM); and with 10 steps that add fresh noise of the larger variance $\\beta$ in place of $\\tilde\\beta$. Seeds 0 to 9, the same in each row; epoch 20.", "name": "fig-b2-steps"}, "image": {"alt": "Five rows of ten generated digits. Each number of steps gives mostly other digits. With 300 steps the third and the fifth are no clear digit. With 50 the third is none and the fourth is in pieces. With 10 the first, the fifth and the sixth are in pieces. With DDIM the fourth, the fifth and the seventh are faint or in pieces. In the last row digits like those of the third lie under grains of noise."}} tags=["remove-input"]
 def with_beta(x_t, t):
     """The same estimate, and the larger variance: (N.5) at nu = 1."""
     eps = denoise(x_t, t).eps
@@ -503,12 +503,23 @@ def fewer(steps, denoise):
     return sample(denoise, (1, 28, 28), times, schedule, seeds=seeds)
 
 
+@torch.no_grad()
+def ddim(steps):
+    """The guess and the noise that was guessed, mixed for t_prev; no fresh noise."""
+    x = unit_noise((1, 28, 28), generators(seeds))
+    for t, t_prev in pairwise(spaced_timesteps(T, by_profile(steps, 3))):
+        eps = denoise(x, t).eps
+        x = schedule.forward(schedule.predict_x0(x, t, eps), t_prev, eps)
+    return x
+
+
 denoise = unet_denoiser(network, T)
 rows = {
     "300 steps": images[-1],
     "50 steps": fewer(50, denoise),
     "10 steps": fewer(10, denoise),
-    "10 steps, $\\beta$": fewer(10, with_beta),
+    "10, DDIM": ddim(10),
+    "10, $\\beta$": fewer(10, with_beta),
 }
 grid(list(rows.values()), labels=list(rows))
 
@@ -543,9 +554,10 @@ table(
 #
 # For {numref}`fig-b2-fid` we drew a thousand for each number. Their **spread** is the standard deviation of each pixel over the samples, averaged over the pixels.
 
-# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$ and of variance $\\beta$. Left: Fréchet distance, bars: ± two standard errors; an arrow marks a point above the plot. Right: spread. Dashed: real digits. $\\beta$ at 10, 50 and 300 steps only. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left: with beta tilde the distance falls a little from 10 steps to 300, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and far above the plot at 10. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end."}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Samples against the number of steps, with fresh noise of variance $\\tilde\\beta$, of variance $\\beta$, and with none. Left: Fréchet distance, bars: ± two standard errors; an arrow marks a point above the plot. Right: spread. Dashed: real digits. $\\beta$ at 10, 50 and 300 steps, DDIM at 10, 25 and 50 only. Seeds 0 to 999, epoch 20. From `python -m benchmarks.mnist_quality b2`.", "name": "fig-b2-fid"}, "image": {"alt": "Two panels against the number of steps. Left: with beta tilde the distance falls a little from 10 steps to 300, far above the dashed line; with beta it is nearly the same at 50 and 300 steps and far above the plot at 10; with DDIM it is higher, about 300, and falls a little to 50. Right: with beta tilde the spread rises from 10 steps to 100, below the dashed line; with beta it falls from above that line to the same end; with DDIM it is lowest."}} tags=["remove-input"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
-for way, label in {"beta tilde": r"$\tilde\beta$", "beta": r"$\beta$"}.items():
+ways = {"beta tilde": r"$\tilde\beta$", "beta": r"$\beta$", "DDIM": "none (DDIM)"}
+for way, label in ways.items():
     rows = [row for row in drawn if row["way"] == way]
     steps = [row["steps"] for row in rows]
     middles = [row["fid"] for row in rows]
@@ -557,7 +569,7 @@ for ax, name in (left, "fid"), (right, "spread"):
     ax.set(xscale="log", xlabel="sampling steps")
     ax.set_xticks([10, 25, 50, 100, 300], [10, 25, 50, 100, 300])
     ax.minorticks_off()
-top = 320  # one of beta's is far above
+top = 360  # one of beta's is far above
 highest = max(row["fid"] for row in drawn if row["way"] == "beta")
 left.annotate(f"↑ {highest:,.0f}", (10, top), (10.5, 0.93 * top), color="C1")
 left.set(ylabel="Fréchet distance", ylim=(0, top))
@@ -578,6 +590,18 @@ Markdown(
 
 # %% [markdown]
 # The DDPM paper also names the larger variance $\beta$ (orange). With 10 steps it is too large: grains of noise stay (last row of {numref}`fig-b2-steps`), and they count as spread too.
+
+# %% tags=["remove-input"]
+without = {row["steps"]: row for row in drawn if row["way"] == "DDIM"}
+assert all(
+    row["fid"] > rows_of["beta tilde", steps]["fid"] for steps, row in without.items()
+)
+Markdown(
+    f"**Without fresh noise (DDIM, green) the samples are farther from real digits:** {without[10]['fid']:.0f} for 10 steps, {without[50]['fid']:.0f} for 50. "
+    "So fresh noise helps here. One fault that it mends is the start, where our noise lacks what is left of a digit at $t = 299$: with another start DDIM comes as near as DDPM ([What limits B2](b2_limits.ipynb))."
+)
+
+# %% [markdown]
 
 # %% mystnb={"code_prompt_show": "The spread where every guess is exactly the mean"} tags=["remove-input", "hide-output"]
 longer = Schedule.linear(1e-4, 0.02, T=1000)
