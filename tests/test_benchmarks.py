@@ -23,6 +23,7 @@ from benchmarks import (
     mnist_limits,
     mnist_quality,
     mnist_readable,
+    one_step,
     pairs,
     precision,
     prompt_switch,
@@ -32,6 +33,7 @@ from benchmarks import (
 from benchmarks._results import RESULTS, digests
 from diffusion_utils.denoisers import NoiseEstimate
 from diffusion_utils.emoji64 import recipe as emoji64_recipe
+from diffusion_utils.emoji64.dataset import chosen as some_of
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import load_evaluator, plain
 from diffusion_utils.files import ROOT, digest
@@ -496,3 +498,21 @@ def test_what_another_training_gives_is_added_to_what_is_stored(tmp_path, monkey
     trainings = [(row["recipe"], row["seed"]) for row in rows]
     assert sorted(trainings) == 8 * [("b2", 1)] + 4 * [("b2_to_noise", 1)]
     assert len({row["fid"] for row in rows}) == len(rows)  # no two ways draw the same
+
+
+def test_the_mean_over_parts_is_the_mean_over_the_whole_list():
+    generator = torch.Generator().manual_seed(0)
+    pictures, x = torch.randn(7, 3, 4, 4, generator=generator), torch.randn(2, 3, 4, 4)
+    N = torch.tensor([0.5, 40.0])
+    found = one_step.mean_over_parts(x, N, pictures.split(3))
+    for row, level, mean in zip(x, N, found, strict=True):
+        distances = (row - pictures).square().sum((1, 2, 3))
+        weights = (-distances / (2 * level)).double().softmax(0)
+        expected = (weights[:, None, None, None] * pictures).sum(0)
+        torch.testing.assert_close(mean, expected.float(), atol=1e-5, rtol=1e-4)
+
+
+def test_the_longer_list_has_each_drawing_so_many_times_and_never_the_same():
+    first, second = one_step.as_in_training(some_of(emoji(), slice(5)), 2)
+    assert first.shape == (5, 3, 64, 64) and first.min() >= -1 and first.max() <= 1
+    assert (first != second).flatten(1).any(1).all()
