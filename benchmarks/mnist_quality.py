@@ -45,6 +45,7 @@ BLURS = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
 STEPS = (300, 100, 50, 25, 10)
 STEPS_BETA = (300, 50, 10)
 STEPS_DDIM = (50, 25, 10)
+STEPS_MEAN = (10,)  # from the mean digit
 TIMES = (0, 2, 5, 10, 20, 40, 75, 110, 150, 200, 250, 299)
 GAMMAS = (0, 0.5, 1, 1.25, 1.5, 2, 3, 5)
 
@@ -178,8 +179,8 @@ def strided(networks, count):
         "beta tilde": (samples, plain, STEPS),
         "beta": (samples, with_beta(plain), STEPS_BETA),
         "DDIM": (ddim_samples, plain, STEPS_DDIM),
-        "beta tilde, mean digit": (partial(samples, digits=mean), plain, STEPS_DDIM[-1:]),
-        "DDIM, mean digit": (partial(ddim_samples, digits=mean), plain, STEPS_DDIM[-1:]),
+        "beta tilde, mean digit": (partial(samples, digits=mean), plain, STEPS_MEAN),
+        "DDIM, mean digit": (partial(ddim_samples, digits=mean), plain, STEPS_MEAN),
         "epoch 5": (samples, unet_denoiser(early, SCHEDULE.T), (50,)),
         "BatchNorm in train mode": (samples, in_train_mode(late), (50,)),
     }

@@ -5,7 +5,7 @@ benchmarks/results/one_step.json has the PSNR of each picture and seed at each t
 "filters" for the book's pictures beside a blur and the two best filters of 1.2. Under "means" it has the
 mean squared error beside that of the mean over all training drawings, each weighted by how probable it
 is, for the book's pictures and for some of the training drawings themselves, each from one seed; and
-beside the mean over a longer list: each drawing many times, moved and recoloured as in training.
+beside the mean over a longer list: what some passes of the training show, moved and recoloured.
 """
 
 import argparse
@@ -89,52 +89,31 @@ def filters(model, clean, eps, drawings):
     return found
 
 
-def as_in_training(data, times):
-    """Each drawing so many times, moved and recoloured, in parts (K, 3, 64, 64) in [-1, 1]."""
+def as_in_training(data, passes):
+    """What so many passes of the training show, moved and recoloured -> (K, 3, 64, 64) in [-1, 1]."""
     batches = Batches(Recipe("refiner"), data, None)
-    for time in tqdm(range(times), desc="times"):
-        for number, part in enumerate(torch.arange(len(data.images)).split(510)):
-            yield batches.pictures(part, generator_for(0, time, number))[0]
+    parts = enumerate(tqdm(batches.one_pass.repeat(passes).split(510), desc="as in training"))
+    return torch.cat([batches.pictures(part, generator_for(0, n))[0] for n, part in parts])
 
 
-def mean_over_parts(x, N, parts):
-    """As `exact_mean`, over pictures that come in parts: x (B, ...), N (B,) -> (B, ...)."""
-    flat, N = x.flatten(1), N[:, None]
-    top = torch.full((len(x), 1), -torch.inf)  # of the exponents so far
-    total, mean = torch.zeros(len(x), 1), torch.zeros_like(flat)
-    for part in parts:
-        part = part.flatten(1)
-        exponents = (flat @ part.T - part.square().sum(1) / 2) / N
-        before, top = top, torch.maximum(top, exponents.amax(1, keepdim=True))
-        weights, shrunk = (exponents - top).exp(), (before - top).exp()
-        total = shrunk * total + weights.sum(1, keepdim=True)
-        mean = shrunk * mean + weights @ part
-    return (mean / total).view_as(x)
-
-
-def means(model, clean, eps, drawings, parts):
-    """{t: {way: mean squared error of each picture}}; parts are of the longer list."""
-    seen = {t: noisy(model, clean, t, eps) for t in MORE}
-    longer = mean_over_parts(
-        torch.cat([x for _, x, _ in seen.values()]),
-        torch.tensor([N for *_, N in seen.values()]).repeat_interleave(len(clean)),
-        parts,
-    ).split(len(clean))
-    return {
-        t: {
+def means(model, clean, eps, drawings, shown):
+    """{t: {way: mean squared error of each picture}}"""
+    found = {}
+    for t in tqdm(MORE, desc="means"):
+        x_t, x, N = noisy(model, clean, t, eps)
+        found[t] = {
             "one step": squared(one_step(model, x_t, t), clean),
             "exact mean": squared(exact_mean(x, N, drawings), clean),
-            "longer list": squared(mean, clean),
+            "as in training": squared(exact_mean(x, N, shown), clean),
         }
-        for (t, (x_t, x, N)), mean in zip(seen.items(), longer, strict=True)
-    }
+    return found
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--every", type=int, default=30, help="only each n-th training drawing")
     parser.add_argument("--seeds", type=int, default=8, help="of each of the book's pictures")
-    parser.add_argument("--times", type=int, default=16, help="of a drawing on the longer list")
+    parser.add_argument("--passes", type=int, default=8, help="of the training, for a longer list")
     parser.add_argument("--out", type=Path, default=RESULTS / "one_step.json")
     args = parser.parse_args()
     keep_freed_memory()
@@ -145,16 +124,17 @@ def main():
     images = torch.stack([shipped_image(name) for name in PICTURES])
     clean = images.repeat_interleave(args.seeds, 0)
     eps = unit_noise(model.shape, generators([*range(args.seeds)] * len(PICTURES)))
+    shown = as_in_training(data, args.passes)
     of_some = unit_noise(model.shape, generators(range(len(some))))
     record = {
         "prompt": PROMPT,
         "pictures": PICTURES,
         "seeds": args.seeds,
-        "times": args.times,
+        "as in training": len(shown),
         "sha256": digests(WEIGHTS, *(IMAGES / f"{name}.png" for name in PICTURES)),
         "filters": filters(model, clean, eps, drawings),
         "means": {
-            name: means(model, x_0, noise, drawings, as_in_training(data, args.times))
+            name: means(model, x_0, noise, drawings, shown)
             for name, x_0, noise in (("pictures", clean, eps), ("drawings", some, of_some))
         },
     }

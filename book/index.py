@@ -349,6 +349,6 @@ assert ((filled - mushroom) * (1 - mask)).abs().max() < 0.1
 # * **Kaggle**: File, Import Notebook, GitHub, and switch the internet on.
 # * **Binder**: enter the address of the book's repository at mybinder.org; it reads `requirements.txt`.
 #
-# Each chapter ends with changes to try. Change the code of a cell, and run that cell again. Some later cells check what the text says of its own pictures; after a change such a check may stop with an `AssertionError`.
+# Each chapter ends with changes to try. Change the code of a cell, and run that cell again. Some later cells expect the pictures that the text describes; after a change they may stop with an error.
 #
 # The noise comes from a generator on the CPU. So the same seed starts from the same noise on each device. Devices round differently, so the results need not agree to the last digit.

@@ -139,7 +139,7 @@ def pattern_strength(image):
 def drowned_from(strength, noise):
     """From how many stripes across noise drowns the patterns, whose strength `pattern_strength` gives.
 
-    1 if it drowns all, infinity if it drowns none. Between two whole numbers of stripes the logarithm
+    1 if it drowns the widest, infinity if it drowns none. Between two whole numbers of stripes the logarithm
     of the strength is taken as a straight line.
 
     >>> strength = torch.tensor([100.0, 10.0, 1.0])

@@ -17,6 +17,13 @@ BOOK = ROOT / "book"
 # page: [(figures whose cells are run again, {what is replaced: by what})]; … is the rest of a line.
 # Without figures: what takes long, or starts at a timestep that the fast profile leaves out, is not run.
 EXERCISES = {
+    "appendix/emoji64": [
+        (["e64-unselected"], {"prompts = …": 'prompts = [f"a blue {name}" for name in shown]'}),
+        (
+            ["e64-unselected"],
+            {"prompts = …": 'prompts = [f"{called(name)} with black outlines" for name in shown]'},
+        ),
+    ],
     "part_a/a1_1_forward": [
         (["a11-noisy"], {"levels = [250, 500, 750, 990]": "levels = [50, 100, 150, 200]"}),
         (["a11-noisy", "a11-spectrum"], {'"sailboat"': '"photograph-cat"'}),
@@ -64,6 +71,7 @@ EXERCISES = {
                 "prompts = …": 'prompts = ["a house", "a jellyfish", "a lamp"]',
             },
         ),
+        (["a172-prompts"], {'hole(*HOLES["mushroom"])': "disc"}),
     ],
     "part_a/a1_7_3_text_conditional": [
         (
@@ -86,7 +94,7 @@ EXERCISES = {
             {"z = unit_noise((1, 28, 28), rng)": "z = 0 * unit_noise((1, 28, 28), rng)"},
         )
     ],
-    "part_b/b2_limits": [],
+    "part_b/b2_limits": [(["limits-digits"], {})],
     "part_b/b3_class_conditioned": [
         (["b3-sevens"], {"(1, 2, 5)": "(1, 2, -2)"}),
         (
@@ -106,6 +114,7 @@ class Page:
     """A chapter's cells of code, run one by one, and its section "Try it"."""
 
     def __init__(self, name):
+        self.name = name
         cells = jupytext.read(BOOK / f"{name}.py").cells
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
         self.try_it = text.partition("## Try it\n")[2].partition("\n## ")[0]
@@ -122,19 +131,21 @@ class Page:
     def place(self, figure):
         return self.figures.index(f"fig-{figure}")
 
-    def edited(self, edits):
-        """{place: cell} of the cells that the edits change."""
+    def edited(self, edits, last):
+        """{place: cell} of the cells that the edits change, up to the last place."""
         changed = {}
         for old, new in edits.items():
             pattern = re.escape(old).replace("…", ".*")
-            for place, source in enumerate(self.sources):
-                source = changed.get(place, source)
-                if re.search(pattern, source):
-                    changed[place] = re.sub(pattern, lambda _, new=new: new, source)
-                    break
-            else:
-                raise AssertionError(f"no cell has {old!r}")
+            cells = [changed.get(n, source) for n, source in enumerate(self.sources[: last + 1])]
+            place = max(n for n, source in enumerate(cells) if re.search(pattern, source))
+            changed[place] = re.sub(pattern, lambda _, new=new: new, cells[place])
         return changed
+
+    def again(self, figures, edits):
+        """The cells that are run again: {place: cell}."""
+        places = [self.place(figure) for figure in figures] or [len(self.sources)]
+        same = {place: self.sources[place] for place in places if figures}
+        return same | self.edited(edits, min(places))
 
     def blocks(self):
         """The cells that "Try it" has readers add."""
@@ -155,26 +166,38 @@ def quietly(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", EXERCISES)
 def test_what_try_it_asks_for_runs(name, quietly):
     page = Page(name)
-    ends = [page.place(figure) for figures, _ in EXERCISES[name] for figure in figures]
-    last = len(page.sources) if page.blocks() else max(ends) + 1
-    for source in page.sources[:last]:
+    for source in page.sources:
         page.run(source)
-    before = page.names
-    for figures, edits in EXERCISES[name]:
-        page.names = dict(before)
-        again = {page.place(figure): page.sources[page.place(figure)] for figure in figures}
-        for _, source in sorted((again | page.edited(edits)).items()) if again else ():
-            page.run(source)
-    page.names = dict(before)
     for block in page.blocks():
         page.run(block)
+    before = dict(page.names)
+    for figures, edits in EXERCISES[name]:
+        # the same dictionary, since functions of earlier cells look up their names in it
+        page.names.clear()
+        page.names.update(before)
+        for _, source in sorted(page.again(figures, edits).items()) if figures else ():
+            page.run(source)
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_each_edit_is_the_one_that_the_page_asks_for(name):
     page = Page(name)
     for figures, edits in EXERCISES[name]:
-        assert page.edited(edits)
+        assert page.again(figures, edits)
         for new in edits.values():
             assert new in page.try_it
-        assert not figures or any(f"fig-{figure}`" in page.try_it for figure in figures)
+        for figure in figures:
+            assert f"fig-{figure}`" in page.try_it
+
+
+def test_no_exercise_is_left_out():
+    asked = {}
+    for path in BOOK.glob("*/*.py"):
+        if path.parent.name[0] != "_" and "## Try it" in path.read_text():
+            page = Page(path.relative_to(BOOK).with_suffix("").as_posix())
+            tasks = page.try_it.partition("```{dropdown}")[0]
+            asked[page.name] = len(re.findall(r"^\d\. \*\*", tasks, re.M))
+    found = {name: len(exercises) for name, exercises in EXERCISES.items()}
+    for name, number in asked.items():
+        assert number <= found[name] + len(Page(name).blocks()), name
+    assert found.keys() == asked.keys()

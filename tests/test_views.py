@@ -116,7 +116,7 @@ def test_where_noise_drowns_an_exponential_is_known(cross):
 
 
 @pytest.mark.parametrize(("noise", "cross"), [(10.0, 1), (1e-20, math.inf)])
-def test_noise_may_drown_all_patterns_or_none(noise, cross):
+def test_noise_may_drown_the_widest_pattern_or_none(noise, cross):
     assert views.drowned_from(torch.exp(-torch.arange(1.0, 33)), noise) == cross
 
 

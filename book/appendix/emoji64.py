@@ -129,7 +129,7 @@ titles = [style.replace("-", "-\n", 1) for style in data.styles]
 grid(rows, titles=titles, labels=chosen, size=0.88)
 
 # %% [markdown]
-# A caption with the plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have captions of their own, such as "a rocket with black outlines". In training, about one drawing in seven was shown in another colour, and three of ten on a coloured background, with captions that say so.
+# A caption with the plain name, "a rocket", means one of four styles: noto, twemoji and the two fluent ones. The other three have captions of their own, such as "a rocket with black outlines". In training, about one in seven of the drawings in these four styles was shown in another colour, and three of ten on a coloured background, with captions that say so.
 
 # %% [markdown]
 # ## How good is it?
@@ -546,6 +546,19 @@ plt.show()
 # %% [markdown]
 # ## Try it
 #
-# * Change `prompts` to `[f"a blue {name}" for name in shown]`. Do the things turn blue? (Most do.)
-# * Change it to `[f"{called(name)} with black outlines" for name in shown]`, another style.
-# * Ask for a word that is not in the list, such as "a grizzly".
+# Change the code, and run its cell again, and then that of {numref}`fig-e64-unselected`.
+#
+# 1. **A colour.** Set `prompts = [f"a blue {name}" for name in shown]`. Do the things turn blue?
+# 2. **A style.** Set `prompts = [f"{called(name)} with black outlines" for name in shown]`.
+# 3. **New words.** Add a cell:
+#    ```python
+#    words = ["a grizzly", "a lorry", "a bunny", "a spaceship"]
+#    new = generate(model, prompted(model, words, gamma=4), [0] * 4, timesteps)
+#    grid([unit_range(new)])
+#    ```
+#
+# ```{dropdown} What we got
+# 1. All do, the cricket and the ring only in part.
+# 2. Drawings with dark lines. The chair and the ring can be named, most others hardly.
+# 3. A bear, a truck and a rabbit; and a ship in place of the spaceship.
+# ```

@@ -487,8 +487,8 @@ table(
 # 2. **DDIM.** In the loop, replace the last line by `x = schedule.forward(x0_hat, t_prev, eps)`. Run the code of {numref}`fig-a14-steps` again, and do the same with the seed `[1]` in place of `[0]`.
 #
 # ```{dropdown} What we got
-# 1. All keep their form and main colours, and the fish its eye. But the spots, the windows and the sun are lost.
-# 2. The mushroom's spots stay clearer, and its edges get ragged. With another seed they are elsewhere: the noise at the start decides, as no other noise comes.
+# 1. The boat, the mushroom and the cactus keep their form and colours. But mast, spots, windows and sun are lost, and fish and house turn brown.
+# 2. The mushroom's spots stay clearer, and its edges get ragged. With another seed the spots are elsewhere: the noise at the start decides, as no other noise comes.
 # ```
 #
 # ## More

@@ -83,13 +83,13 @@ timesteps = by_profile(
 prompts = ["a penguin", "a snake"]
 seeds = by_profile(full=range(8), fast=range(2))
 noise = unit_noise(model.shape, generators(seeds)).to(model.device)
-rows = []
+one_step, many_steps = {}, {}
 for prompt in prompts:
     denoise = model.denoiser(prompt)
-    rows.append(schedule.predict_x0(noise, 990, denoise(noise, 990).eps))
-    rows.append(generate(model, denoise, seeds, timesteps))
+    one_step[prompt] = schedule.predict_x0(noise, 990, denoise(noise, 990).eps)
+    many_steps[prompt] = generate(model, denoise, seeds, timesteps)
 grid(
-    [unit_range(row) for row in rows],
+    [unit_range(row[prompt]) for prompt in prompts for row in (one_step, many_steps)],
     titles=[f"seed {s}" for s in seeds],
     labels=[f"{p},\n{steps}" for p in prompts for steps in ("one step", "33 steps")],
     size=0.8,
@@ -100,11 +100,17 @@ grid(
 
 # %% tags=["remove-input"]
 judge = load_evaluator()
-wanted = [[name] * len(seeds) for name in ("penguin", "penguin", "snake", "snake")]
-penguin_one, penguin, snake_one, snake = [
-    name_ranks(judge, row, name).count(1)
-    for row, name in zip(rows, wanted, strict=True)
-]
+
+
+def named_right(pictures, name):
+    return name_ranks(judge, pictures, [name] * len(pictures)).count(1)
+
+
+penguin_one, penguin, snake_one, snake = (
+    named_right(row[f"a {name}"], name)
+    for name in ("penguin", "snake")
+    for row in (one_step, many_steps)
+)
 Markdown(
     "**The judge**, a network trained to name drawings, chooses from 508 names. "
     f"Of {len(seeds)} each, it names {penguin} penguins right ({penguin_one} after one step), "
@@ -118,7 +124,17 @@ Markdown(
 #
 # $$ x_{t'} = \underbrace{a\,\hat x_0}_{\text{guess}} + \underbrace{b\,x_t}_{\text{noisy picture}} + \underbrace{\sqrt{\tilde\beta}\,z}_{\text{fresh noise}} \tag{N.3} $$
 #
-# $a$, $b$ and $\tilde\beta$ are numbers that follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$. Here is the loop, for a red apple:
+# Here $z \sim \mathcal N(0, I)$. The numbers $a$, $b$ and $\tilde\beta$ follow from $\bar\alpha_t$ and $\bar\alpha_{t'}$ ([1.4](a1_4_iterative_denoising.ipynb) has the formulas).
+
+# %% tags=["remove-input"]
+x0_part, x_part, z_part = torch.eye(3)  # a step is linear: one factor at a time
+early, late = (
+    schedule.step(x_part, x0_part, t, t - 30, z_part).tolist() for t in (690, 60)
+)
+Markdown(
+    f"From $t = 690$ to 660, $a$ is {early[0]:.2f}, $b$ is {early[1]:.2f} and $\\sqrt{{\\tilde\\beta}}$ is {early[2]:.2f}: the guess gets little weight. "
+    f"From $t = 60$ to 30 they are {late[0]:.2f}, {late[1]:.2f} and {late[2]:.2f}. Here is the loop, for a red apple:"
+)
 
 # %%
 denoise = model.denoiser("a red apple")
@@ -134,6 +150,7 @@ apple = x
 # %% mystnb={"figure": {"caption": "What the loop above makes of pure noise: $x_t$ and the network's guess $\\hat x_0$, \"a red apple\", seed 0.", "name": "fig-a15-strip"}, "image": {"alt": "Two rows. Above, noise in which an apple appears from left to right; below, a blurred apple that gets clearer."}} tags=["hide-input"]
 shown = by_profile(full=[0, 3, 6, 10, 13, 23], fast=[0, 1])
 assert f"{schedule.at(990).sqrt():.3f}" == "0.014"
+# "Try it" takes fewer steps
 times, *both = zip(*(path[k] for k in shown if k < len(path)), strict=True)
 grid(
     [unit_range(torch.cat([*row, apple])) for row in both],
@@ -166,9 +183,9 @@ def exact_guesses(pictures):
 pixels = torch.tensor([[1.0], [1.0], [1.0], [-1.0]])
 small, rng = strided_timesteps(990, 10), generators(range(1000))
 x = unit_noise((1,), rng)
-path = list(trajectory(exact_guesses(pixels), x, small, schedule, generators=rng))
-values = torch.stack([x, *(step.x for step in path)])[..., 0]
-means = torch.stack([step.x0_hat for step in path])[..., 0]
+steps = list(trajectory(exact_guesses(pixels), x, small, schedule, generators=rng))
+values = torch.stack([x, *(step.x for step in steps)])[..., 0]
+means = torch.stack([step.x0_hat for step in steps])[..., 0]
 white = (values[-1] > 0).sum().item()
 
 to_white, to_black = ((values[-1] * sign > 0).nonzero()[:, 0] for sign in (1, -1))
@@ -191,11 +208,32 @@ plt.show()
 assert (means[0] - 0.5).abs().max() < 0.1 and (means[-1].abs() > 0.99).all()
 
 # %% [markdown]
-# A guess of 0.5 says: white with a probability of 75 %, black with 25 %. That is all that is known at $t = 990$ (middle). With each step the noise makes one of the two more probable, now this one, now that one: the guess wanders up and down, far down even in a run that ends at white (blue). It ends where only one answer is left, at 1 or −1. On average it neither rises nor falls ([1.4](a1_4_iterative_denoising.ipynb)). So three of four runs end at white (right; that it is exactly 750 of 1,000 is luck).
+# A guess of 0.5 says: white with a probability of $p = 75\,\%$, black with 25 %, since $p \cdot 1 + (1 - p) \cdot (-1) = 0.5$. That is all that is known at $t = 990$ (middle). Then fresh noise moves $x_t$. If it moves it up, white fits better; so the guess rises, and draws $x_t$ up in the next step. If it moves it down, black fits better. So the guess wanders, far down even in a run that ends at white (blue). It ends where only one answer is left, at 1 or −1. Its mean over many runs stays 0.5 ([1.4](a1_4_iterative_denoising.ipynb)). So $p$ is still 75 % at the end: three of four runs are white (right; that it is exactly 750 of 1,000 is luck).
 #
-# It is the same with pictures. At first the guess is the mean of all penguins. Noise makes some of them more probable, and the next guess is the mean of those, until a single one is left.
+# The same happens with pictures, only sooner. Here the list has eight drawings, all penguins among the training drawings:
+
+# %% mystnb={"figure": {"caption": "The loop with exact guesses for a list of eight penguins (below), in steps of 10. Above: the guess $\\hat x_0$ on the way, for two seeds.", "name": "fig-a15-penguins"}, "image": {"alt": "Three rows. The first begins with a haze of several penguins, which becomes a mixture of two, and from 940 on a single one with orange feet. The second begins with nearly the same haze; at 970 it is a round penguin head, and from 950 on a king penguin. The last row has eight clear penguins, these among them."}} tags=["hide-input"]
+data = emoji()
+drawings = plain(data, torch.arange(len(data.images)))
+penguins = drawings[data.name_index == data.names.index("penguin")]
+at, rows = [990, 980, 970, 960, 950, 940, 920, 800], []
+for seed in 0, 1:
+    rng = generators([seed])
+    x = unit_noise(model.shape, rng)
+    way = trajectory(exact_guesses(penguins), x, small, schedule, generators=rng)
+    seen = dict(zip(small, (step.x0_hat for step in way), strict=False))
+    rows.append(unit_range(torch.cat([seen[t] for t in at])))
+grid(
+    [*rows, unit_range(penguins)],
+    titles=[f"$t={t}$" for t in at],
+    labels=["seed 0", "seed 1", "the list"],
+    size=0.8,
+)
+
+# %% [markdown]
+# At $t = 990$ both guesses are nearly the mean of all eight. Then noise makes some of them more probable, and these count more in the next guess, until a single one is left: another one for each seed. On the way another drawing may be ahead, as the round head of seed 1 at 970. The pixel took much longer. A picture has 12,288 values, and each of them tells a little about which drawing it is.
 #
-# **So with exact guesses and small steps, the loop draws the training drawings of the prompt:** each time a random one, nothing new.
+# **So with exact guesses and small steps, the loop draws the training drawings of the prompt:** each time a random one, nothing new. To draw something new, a network must give other guesses than the exact ones, and ours does ([1.3](a1_3_one_step_denoising.ipynb)).
 #
 # ```{dropdown} Why the loop draws from the training drawings
 # 1. Let $x_t$ be such a drawing with the noise of $t$. Pick at random a clean drawing that fits, from $p(x_0 \mid x_t)$, and put it into (N.3) for $\hat x_0$. The result is such a drawing with the noise of $t'$.
@@ -208,12 +246,10 @@ assert (means[0] - 0.5).abs().max() < 0.1 and (means[-1].abs() > 0.99).all()
 # A ready-made language model turns each word into 384 numbers. Their mean and $t$ scale and shift the values in each block (**adaptive normalisation**). In the middle, at 4x4 places, each place also reads the single words (**cross-attention**).
 # ```
 #
-# The network's guesses are not exact, so its pictures need not be copies. Are they? Below each is the nearest of the 3,060 training drawings:
+# How new are its pictures? Below each is the nearest of the 3,060 training drawings:
 
-# %% mystnb={"figure": {"caption": "Above: pictures of {numref}`fig-a15-prompts` (33 steps, seeds 0 to 3). Below: the nearest training drawing. Numbers: how far apart they are, as the root mean square difference of their values at half size.", "name": "fig-a15-nearest"}, "image": {"alt": "Above, four soft penguins and four soft green snakes. Below each of them a clear drawing. Below the penguins a penguin, in the same pose. Below the first, the second and the fourth snake a snake, in the same curves; below the third a green T-shirt."}} tags=["hide-input"]
-data = emoji()
-drawings = plain(data, torch.arange(len(data.images)))
-drawn = torch.cat([rows[1][:4], rows[3][:4]])
+# %% mystnb={"figure": {"caption": "Above: pictures of {numref}`fig-a15-prompts` (33 steps, seeds 0 to 3). Below: the nearest training drawing. Numbers: how far apart they are, as the root mean square difference of their values (at half size, for the best of nine small shifts).", "name": "fig-a15-nearest"}, "image": {"alt": "Above, four soft penguins and four soft green snakes. Below each of them a clear drawing. Below the penguins a penguin, in the same pose. Below the first, the second and the fourth snake a snake, in the same curves; below the third a green T-shirt."}} tags=["hide-input"]
+drawn = torch.cat([many_steps[name][:4] for name in prompts])
 far, nearest = distances(drawn.clamp(-1, 1), drawings).min(1)
 grid(
     [unit_range(drawn), unit_range(drawings[nearest])],
@@ -223,12 +259,15 @@ grid(
 )
 
 # %% tags=["remove-input"]
-wanted = [name for name in ("penguin", "snake") for _ in drawn[::2]]
+half = len(drawn) // 2
+wanted = ["penguin"] * half + ["snake"] * half
 shows = [data.names[k] for k in data.name_index[nearest]]
 alike = sum(name == other for name, other in zip(wanted, shows, strict=True))
+apart = distances(penguins, penguins)
+usual = apart[apart > 0].median()
 Markdown(
-    f"For {alike} of the {len(drawn)} the nearest drawing shows the same thing, in much the same form and pose: so these are imitations, though rough ones, and some of their colours are others. "
-    "The third snake is like no drawing; a T-shirt in its green is the nearest. The [appendix](../appendix/emoji64.ipynb) compares pictures of 102 things in this way."
+    f"For {alike} of the {len(drawn)} the nearest drawing shows the same thing, in much the same form. So the network draws much like what it has seen. But the pictures are no exact copies: they are soft, and some colours are others. (As a scale: two of the eight penguins are {usual:.2f} apart, median.) "
+    "Nearest to the third snake is no snake, but a T-shirt in its green. The [appendix](../appendix/emoji64.ipynb) compares pictures of 102 things in this way."
 )
 
 # %% [markdown]
@@ -343,7 +382,7 @@ colours, forms = (
     for part in ("colour", "outline")
 )
 Markdown(
-    f"At 870 the median of the colour is {colours[870]:.2f}, that of the silhouette {forms[870]:.2f}: by these measures the colour settles a little earlier, though not for each pair (bands; the second row above).\n\n"
+    f"At 870 the median of the colour is {colours[870]:.2f}, that of the silhouette {forms[870]:.2f}: by these measures the colour settles a little earlier, though not for each pair (see the second row above).\n\n"
     "**Mostly the first half of the steps decides.** At 810 both medians (left) are past one half, but the judge "
     f"names the first thing in only {early:.0%}. At 540, after {half} of 33 steps, it does so in {late:.0%}, and where the prompt never changes in {as_first[-1]:.0%}. "
     f"From 870 to 690 it names neither in {min(between):.0%} to {max(between):.0%}."

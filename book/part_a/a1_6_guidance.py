@@ -157,7 +157,7 @@ assert 65 < np.sqrt((1 - alpha_bar[0]) / alpha_bar[0]) < 75
 # %% [markdown]
 # The difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, by (N.2). At 990 the noises differ little, but this factor is about 70: the clean pictures differ most. So in the clean pictures guidance changes most at the beginning, where the large shapes are decided.
 #
-# At $t = 870$ the guided guess has colours that are too strong. Does that harm the picture? A step mixes only a little of $\hat x_0$ into $x_t$, and the next guess is made anew. Here is the rocket:
+# At $t = 870$ the guided guess has colours that are too strong. Does that harm the picture? A step mixes only a little of $\hat x_0$ into $x_t$ (a tenth at $t = 690$, see [1.5](a1_5_sampling.ipynb)), and the next guess is made anew. Here is the rocket:
 
 # %% mystnb={"figure": {"caption": "The guided guess $\\hat x_0$ on the way to \"a rocket ship\" (seed 0, values cut off at −1 and 1), and the end of the loop.", "name": "fig-a16-guided"}, "image": {"alt": "Two rows of six. With gamma 4 the first guesses are rockets in harsh colours, which become calmer towards the end. With gamma 12 the first guesses are patches of full colours, and the rocket keeps harsh outlines."}} tags=["hide-input"]
 rocket, rows = model.denoiser(prompts[0]), []
@@ -177,7 +177,7 @@ grid(
 )
 
 # %% [markdown]
-# With $\gamma = 4$ it does no harm: the first guesses have hard colours, later ones are calmer, and the end is clean. The difference that guidance exaggerates gets smaller on the way (for the dog, see the curve in {numref}`fig-a16-guesses`). With $\gamma = 12$ it is still exaggerated too much at the end: the outlines stay harsh.
+# With $\gamma = 4$ it does no harm: the first guesses have hard colours, later ones are calmer, and the end is clean. The difference that guidance exaggerates gets smaller on the way (for the dog, see the curve in {numref}`fig-a16-guesses`). With $\gamma = 12$ the guesses down to $t = 690$ are spoilt so much that the later ones do not repair it: the outlines stay harsh.
 #
 # In code:
 #
@@ -187,7 +187,7 @@ grid(
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# `guided` makes a new denoiser of two. The price is time: two answers in each step. (`nu` is for networks that also guess a variance, as DeepFloyd's; Emoji-64 does not.)
+# `guided` makes a new denoiser of two, for a prompt `guided(model.denoiser("a dog"), model.denoiser(""), 4)`. `together` asks the network for both answers in one batch. The price is time: two answers in each step. (`nu` is for networks that also guess a variance, as DeepFloyd's; Emoji-64 does not.)
 #
 # ## Why does this work?
 #
@@ -208,7 +208,7 @@ grid(
 #
 # $$ p(x_t)\; p(\text{prompt} \mid x_t)^\gamma, $$
 #
-# up to a constant factor a density of noisy pictures. For $\gamma = 1$ it is $p(x_t \mid \text{prompt})$. For $\gamma = 4$ it is sharper: a picture that is the prompt with probability 0.9 keeps the weight $0.9^4 = 0.66$, one with 0.5 only $0.5^4 = 0.06$.
+# which is a density of noisy pictures, up to a constant factor. For $\gamma = 1$ it is $p(x_t \mid \text{prompt})$. For $\gamma = 4$ it is sharper. Take two pictures, one that shows the prompt's thing with probability 0.9, and one with 0.5. The first counts $0.9 / 0.5 = 1.8$ times as much as the second with $\gamma = 1$, and $1.8^4 \approx 10$ times with $\gamma = 4$.
 #
 # In a toy, a picture is one number $x$. Half are dogs, around 1, half cats, around $-1$, both with standard deviation 1. With noise they stay Gaussians, so the guided loop can run with exact guesses:
 
@@ -336,9 +336,13 @@ grid(
 # %% [markdown]
 # Four of the five dogs are alike from $\gamma = 1$ on. At $\gamma = 7$ that of seed 0 walks, too, and the five are nearly one. At $\gamma = 4$ the heads are clearer than at 1. (A head can also come loose, as with seed 1.)
 #
-# ## Away from a prompt
+# ## A negative prompt
 #
-# The other answer in (N.6) need not be that of the empty prompt. With another prompt in its place, a **negative prompt**, guidance leads away from what it says. We ask for "an apple", and away from "a red apple":
+# In (N.6), $\epsilon_u$ need not be the answer to the empty prompt. With that to another prompt in its place, $\epsilon_n$, guidance leads away from what this **negative prompt** says:
+#
+# $$ \epsilon_n + \gamma\,(\epsilon_c - \epsilon_n) $$
+#
+# We ask for "an apple", and away from "a red apple":
 
 # %% mystnb={"figure": {"caption": "\"An apple\" from five seeds, away from \"a red apple\".", "name": "fig-a16-negative"}, "image": {"alt": "Three rows of five apples. At gamma 1 four are red and one is orange. At gamma 2 one has turned yellow, and another is partly green. At gamma 4 all are green or yellow, but the second is a bent shape, and the last two have a grey foot."}} tags=["hide-input"]
 wanted, unwanted = "an apple", "a red apple"
@@ -353,7 +357,7 @@ grid(
 )
 
 # %% [markdown]
-# At $\gamma = 1$ the negative prompt has no weight. At 4 no apple is red. But red is all that tells the two prompts apart, and some apples have lost their form on the way.
+# At $\gamma = 1$ the negative prompt has no weight. At 4 no apple is red, but some have lost their form, and some have a grey foot.
 #
 # ## Where it fails
 #
@@ -393,10 +397,10 @@ Markdown(
 #
 # Change the code, and run its cell again.
 #
-# 1. **Away from the prompt.** In the code of {numref}`fig-a16-gammas`, set `gammas = [-2, 0, 2]`. What does a negative $\gamma$ draw?
+# 1. **A negative $\gamma$.** In the code of {numref}`fig-a16-gammas`, set `gammas = [-2, 0, 2]`. What does a negative $\gamma$ draw?
 # 2. **Another negative prompt.** In the code of {numref}`fig-a16-negative`, set `wanted, unwanted = "a car", "a red car"`.
 #
 # ```{dropdown} What we got
-# 1. With $\gamma = 0$ the same shape for both prompts, since neither counts. With $\gamma = -2$ patches in strong colours, partly on dark ground, that are no things: what the prompt makes less probable need not be a thing.
+# 1. With $\gamma = 0$ the same shape for both prompts, since neither counts. With $\gamma = -2$ patches in strong colours, partly on dark ground, that are no things: a picture that is no dog need not show anything else.
 # 2. At $\gamma = 4$ parts of the cars turn orange, pink or blue. None is in another colour as a whole.
 # ```

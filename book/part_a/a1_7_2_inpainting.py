@@ -419,13 +419,13 @@ grid(
 # Change the code, and run its cell again.
 #
 # 1. **Turn the mask around.** In the code of {numref}`fig-a172-prompts`, write `1 - hole(*HOLES["mushroom"])` for the mask, and set `prompts = ["a house", "a jellyfish", "a lamp"]`. Now the cap stays.
-# 2. **A hole of another form.** For a round hole, add these lines there, after the first:
+# 2. **A hole of another form.** For a round hole, add a cell with the lines below, and write `disc` for `hole(*HOLES["mushroom"])`:
 #    ```python
 #    y, x = torch.meshgrid(torch.arange(64), torch.arange(64), indexing="ij")
-#    mask = ((x - 32) ** 2 + (y - 20) ** 2 < 18**2).float()[None]
+#    disc = ((x - 32) ** 2 + (y - 20) ** 2 < 18**2).float()[None]
 #    ```
 #
 # ```{dropdown} What we got
-# 1. A house with the cap as its roof, and tentacles below it. The lamp gets only a foot.
+# 1. A house with the cap as its roof, and a jellyfish with the cap as its bell. The lamp gets only a foot.
 # 2. Round crowns and umbrellas. The border of the hole shows as before.
 # ```

@@ -73,7 +73,7 @@ timesteps = by_profile(
 )
 starts = by_profile(full=[18, 16, 14, 12, 10, 7], fast=[2, 0])
 
-# %% mystnb={"figure": {"caption": "Two pictures (left). Above: with the noise of six starts $t$. Below: what the loop makes of each, with a prompt that names another thing. $\\gamma = 7$, seed 0.", "name": "fig-a173-mixtures"}, "image": {"alt": "Two pictures, each with a row of ever noisier copies and a row of results. From left to right a mushroom becomes an umbrella, and a cactus a robot: at 510 the robot is green, at 570 only in the middle, and from 630 on it is grey and blue."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Two pictures (left). Above: with the noise of six starts $t$. Below: what the loop makes of each, with a prompt that names another thing. $\\gamma = 7$, seed 0.", "name": "fig-a173-mixtures"}, "image": {"alt": "Two pictures, each with a row of ever noisier copies and a row of results. From left to right a mushroom becomes an umbrella, and a cactus a robot: at 450 a green block, at 510 and 570 a grey-blue robot with a green middle, and from 630 on a grey and blue robot."}} tags=["hide-input"]
 pairs = [("mushroom", "an umbrella"), ("cactus", "a robot")]
 
 
@@ -100,23 +100,21 @@ grid(unit_range(rows), titles, labels, size=1.0)
 #
 # The method is that of [1.7](a1_7_image_to_image.ipynb), SDEdit {cite:p}`meng2022`: add the noise of a start $t$, and denoise with a prompt. But now the prompt names another thing.
 #
-# * **The picture** enters once, through what can still be seen of it in the first $x_t$. Fine details drown in the noise first, large areas of colour last ([1.7](a1_7_image_to_image.ipynb)). At $t = 570$ these areas and an outline still show, and the result keeps much of both.
+# * **The picture** enters once, through what can still be seen of it in the first $x_t$. Fine details drown in the noise first, large areas of colour last ([1.7](a1_7_image_to_image.ipynb)). At $t = 570$ these areas and an outline still show.
 # * **The prompt** acts in every step, and guidance (N.6) with $\gamma > 1$ exaggerates it.
 #
-# A larger $t$ makes the prompt stronger in two ways: less of the picture is left, and there are more steps to come.
+# A larger $t$ makes the prompt stronger in two ways: less of the picture is left, and the prompt also acts where the noise is strong and the large shapes are settled.
 #
 # Does the picture really make a difference? Here are five seeds with the mushroom, with a white sheet in its place, and without any picture:
 
-# %% tags=["remove-cell"]
-i_start, earlier = by_profile(full=(12, 15), fast=(2, 2))
-
 # %%
+i_start = by_profile(full=12, fast=2)  # t = 630
+less_noise = by_profile(full=15, fast=2)  # t = 540
 mushroom = shipped_image("mushroom")
 umbrella = prompted(model, "an umbrella", gamma=7.0)
 seeds = range(5)
 white = torch.ones_like(mushroom)  # a white sheet
-# with the noise of t = timesteps[i_start] = 990 - 30 i_start
-early = sdedit(model, umbrella, mushroom, earlier, seeds, timesteps)
+early = sdedit(model, umbrella, mushroom, less_noise, seeds, timesteps)
 mixed = sdedit(model, umbrella, mushroom, i_start, seeds, timesteps)
 sheet = sdedit(model, umbrella, white, i_start, seeds, timesteps)
 # from pure noise
@@ -143,7 +141,7 @@ assert (mixed[0] - same).clamp(-1, 1).abs().mean() < 0.01
 # %% [markdown]
 # ## What you see
 #
-# In {numref}`fig-a173-mixtures` the picture's outline and main colours stay on the left; on the right the prompt wins. Between them are **mixtures**: the stem becomes a loop, then a hook; the robot is still green at $t = 510$, and at 570 only in the middle.
+# In {numref}`fig-a173-mixtures` the mushroom's outline and main colours stay on the left, and the cactus's green; on the right the prompt wins. Between them are **mixtures**: the stem becomes a loop, then a hook; the robot has a green middle at $t = 510$ and 570.
 #
 # In {numref}`fig-a173-seeds` at $t = 630$ the mushroom becomes an umbrella, but keeps the reddish colour of its cap. From the white sheet hardly anything comes: white is what the network still sees there, so white is what it draws. From pure noise the umbrellas are purple.
 #
@@ -199,15 +197,15 @@ assert abs(once.all(-1).mean() - 1 / 8) < 0.01
 # %% [markdown]
 # With a larger $\gamma$ the curves cross at a smaller $t$. With $\gamma = 15$ the judge finds neither thing in half of the results at $t = 330$, where with $\gamma = 1$ and 7 the picture's thing is still named in all or nearly nine of ten. So strong a guidance changes the picture before the prompt's thing is there.
 #
-# **Mixtures are rare.** Both things are among the first five names in a fifth of the results at most, near the crossing. And a part of these are chance: with $\gamma = 1$ at $t = 330$, where the picture has hardly changed, the judge lists both things in an eighth.
+# **Mixtures are rare.** Both things are among the first five names in a fifth of the results at most, near the crossing. Not all of these need be mixtures: with $\gamma = 1$ at $t = 330$, where the picture has hardly changed, the judge lists both things in an eighth. It takes some things for each other.
 #
 # **A rule of thumb** for a mixture: begin near the crossing, with $\gamma = 7$ at $t = 540$ (`i_start` = 15), and try several seeds. If the prompt's thing is missing, raise $t$ by 30 to 90; if the picture is lost, lower it. The mushroom and the umbrella need that: at 540 all five seeds still give mushrooms, at 630 umbrellas with something of the mushroom ({numref}`fig-a173-seeds`).
 #
-# ## The coursework's prompts
+# ## The coursework's task
 #
 # The [coursework](../deliverables.md) that this book follows asks for a picture that becomes a rocket ship, and for two pairs of one's own; it gives the starts:
 
-# %% mystnb={"figure": {"caption": "Three pictures with the coursework's prompts and starts, `i_start` = 20, 10, 7, 5, 3, 1. Last column: a white sheet in place of the picture, $t = 960$, same noises. $\\gamma = 7$, seed 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows that begin with a sailboat, a mushroom and a cactus and end with a rocket, a broccoli and a ninja. At 900 and 960 the broccoli has a yellow stalk like an arm, and so it has from the white sheet. From the white sheet the rocket is white and not blue, and the ninja has another pose."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Three pictures from the coursework's starts, `i_start` = 20, 10, 7, 5, 3, 1. Last column: a white sheet in place of the picture, $t = 960$, same noises. $\\gamma = 7$, seed 0.", "name": "fig-a173-prompts"}, "image": {"alt": "Three rows that begin with a sailboat, a mushroom and a cactus and end with a rocket, a broccoli and a ninja. At 900 and 960 the broccoli has a yellow stalk like an arm, and so it has from the white sheet. From the white sheet the rocket is white and not blue, and the ninja has another pose."}} tags=["hide-input"]
 six = by_profile(full=[20, 10, 7, 5, 3, 1], fast=[2, 0])
 names = ["sailboat", "mushroom", "cactus"]
 prompts = ["a rocket ship", "a broccoli", "a ninja"]
@@ -237,7 +235,7 @@ sea = boat[0, 0, 48:]  # the red channel of the lowest quarter
 contrast, noise = (1 - sea).mean().item(), sea.numel() ** -0.5
 darker = factor * contrast
 Markdown(
-    f"In $x_t$ the picture has only the factor {factor:.3f}, beside noise of standard deviation 1. A single pixel drowns. But take the lowest quarter of the sailboat, mostly blue sea: {sea.numel():,} pixels. In the picture their mean red value is {contrast:.2f} below that of the white sheet (on the scale from −1 to 1). So in $x_t$ it is ${factor:.3f} \\cdot {contrast:.2f} = {darker:.3f}$ below. The mean of as many noises has a standard deviation of only $1/\\sqrt{{{sea.numel()}}} = {noise:.3f}$. So the sea is {round(darker, 3) / round(noise, 3):.1f} standard deviations away from a white sheet: it can be told from it, most of the time. (The broccoli of the mushroom is the same as from the white sheet; so it is not always seen.)\n\n"
+    f"In $x_t$ the picture has only the factor {factor:.3f}, beside noise of standard deviation 1. A single pixel drowns. But take the lowest quarter of the sailboat, mostly blue sea: {sea.numel():,} pixels. In the picture their mean red value is {contrast:.2f} below that of the white sheet (on the scale from −1 to 1). So in $x_t$ it is ${factor:.3f} \\cdot {contrast:.2f} = {darker:.3f}$ below. The mean of as many noises has a standard deviation of only $1/\\sqrt{{{sea.numel()}}} = {noise:.3f}$. So the sea is {round(darker, 3) / round(noise, 3):.1f} standard deviations away from a white sheet: it can be told from it, most of the time. (What can be told apart need not matter: the broccoli of the mushroom is the same as from the white sheet.)\n\n"
     "If this is what the network sees, sixteen blocks of colour should do as well as the sailboat:"
 )
 
@@ -257,7 +255,7 @@ grid([unit_range(starting), unit_range(ends)], titles, size=1.2)
 #
 # ## Where it fails
 #
-# **Form and colour go together.** Both dials, $t$ and $\gamma$, act on form and colour at once. There is none to keep the one and change the other. And most results are no mixture.
+# **Form and colour go together.** Both dials, $t$ and $\gamma$, act on form and colour at once. Neither can keep the one and change the other on purpose. And most results are no mixture.
 #
 # **The model has its own faults.** The broccoli is worse at 900 and 960 than at 780: its yellow stalk looks like an arm with a hand. The white sheet gives the arm too, so the mushroom is not the cause.
 #
@@ -271,6 +269,6 @@ grid([unit_range(starting), unit_range(ends)], titles, size=1.2)
 # 2. **Another seed.** There, write `seeds = [1] * len(pairs)`. Is there a mushroom that is half an umbrella?
 #
 # ```{dropdown} What we got
-# 1. The red sail becomes a grey fin at 570. The jellyfish keeps the colours of the cap up to 690, but both are hard to name.
+# 1. The red sail becomes a grey fin at 570. The jellyfish keeps the colours of the cap up to 690, but is hard to name.
 # 2. No: at 570 it is a mushroom without spots, at 630 an umbrella.
 # ```

@@ -280,7 +280,7 @@ stored = json.loads((ROOT / "benchmarks/results/guidance.json").read_text())
 (ranks,) = (row["ranks"] for row in stored["rows"] if row["gamma"] == 7)
 single = (torch.tensor(ranks) <= 5).double().mean()
 Markdown(
-    f"How many could it be? Of pictures of one prompt alone, the judge has the name among its first five in {single:.0%} (508 names, seeds 0 and 1). So most is lost where one picture has to be two things."
+    f"How many at best? Of pictures of one prompt alone, the judge has the name among its first five in {single:.0%} (508 names, seeds 0 and 1). So most is lost where one picture has to be two things."
 )
 
 # %% [markdown]
@@ -367,6 +367,6 @@ for view in (*VIEWS.values(), FLIP, shuffled, DOUBLED):
 #    ```
 #
 # ```{dropdown} What we got
-# 1. Eight mushrooms: one prompt has won. Snail and teapot: eight reddish lumps, which are neither. Most pairs fail in one of these two ways.
+# 1. Eight mushrooms: one prompt has won. Snail and teapot: eight reddish lumps, which are neither. These are two ways to fail.
 # 2. Pink lumps with a green rim. In the quarter turn they look a little like a tulip; strawberry and watermelon are lost.
 # ```

@@ -365,7 +365,7 @@ found = {
     for way in ("alone", "210", "990")
 }
 Markdown(
-    f"**It depends on the near thing.** The 60 pairs have {len(set(near))} different ones. Of these, both readers named {len(found['alone'])} in at least one picture where they are drawn alone, {len(found['210'])} in a merged picture, and {len(found['990'])} in one from noise. In the merged pictures, both readers named the skull in all of its {readings('skull', '210')[1] // 2} pairs (drawn alone, it is the same skull each time), and the turtle, the crab and the snail in all of their {readings('snail', '210')[1] // 2} pairs each. "
+    f"**It depends on the near thing.** The 60 pairs have {len(set(near))} different near things. Of these, both readers named {len(found['alone'])} in at least one picture where they are drawn alone, {len(found['210'])} in a merged picture, and {len(found['990'])} in one from noise. In the merged pictures, both readers named the skull in all of its {readings('skull', '210')[1] // 2} pairs (drawn alone, it is the same skull each time), and the turtle, the crab and the snail in all of their {readings('snail', '210')[1] // 2} pairs each. "
     f"Neither ever named the owl ({readings('owl', '210')[1] // 2} pairs), the wolf or the butterfly ({readings('wolf', '210')[1] // 2} pairs each). "
     "Both named every owl where it is drawn alone. But there it has its own colours. They lie in the coarse band, which the hybrid takes from the far thing, and the lines alone seem not to say what it is."
 )

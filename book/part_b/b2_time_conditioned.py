@@ -282,7 +282,7 @@ always = (some - train_digits.mean(0)).square().mean().item()
 at_299 = stored["errors"][-1]["digit"]
 assert stored["errors"][-1]["t"] == 299 and at_299 > always
 Markdown(
-    f"How good is that? Whoever always answers the mean of all training digits, whatever he sees, has an error of {always:.4f}. At $t = 299$ the network is worse, {at_299:.4f}. (Its loss of the noise is hardly larger than that of the mean digit would be; but (N.2) multiplies each error by about 20.) There its guess is poorest, and there the drawing begins."
+    f"How good is that? Whoever always answers the mean of all training digits, whatever he sees, has an error of {always:.4f}. At $t = 299$ the network is worse, {at_299:.4f}. There its guess is poorest, and there the drawing begins."
 )
 
 # %% [markdown]
@@ -580,8 +580,8 @@ plt.show()
 # %% tags=["remove-input"]
 many, ten = (rows_of["beta tilde", steps] for steps in (300, 10))
 Markdown(
-    f"**The distance (left) changes in the same direction:** it is {ten['fid']:.0f} for 10 steps with $\\tilde\\beta$ and {many['fid']:.0f} for 300 (a difference of {change(many, ten)}). "
-    f"Fewer steps cost something, but the number of steps is not what keeps the samples far from real digits ({real['fid']:.0f}). [What limits B2](b2_limits.ipynb) makes them better by other means.\n\n"
+    f"**The distance (left) says the same:** it is {ten['fid']:.0f} for 10 steps with $\\tilde\\beta$ and {many['fid']:.0f} for 300 (a difference of {change(many, ten)}). "
+    f"Fewer steps seem to cost something, but the number of steps is not what keeps the samples far from real digits ({real['fid']:.0f}). [What limits B2](b2_limits.ipynb) makes them better by other means.\n\n"
     f"**But with 10 steps the spread is smaller (right):** {ten['spread']:.3f}. With 300 it is {many['spread']:.3f}, and real digits have {real['spread']:.3f}.\n\n"
     "One reason is that the guess is at best a mean. An exact step would draw one of the digits that fit, by their weights, and use it as $\\hat x_0$. With an ideal network (N.3) takes their mean, and so loses how they differ. "
     "In steps of one timestep little is lost, in long ones more, even where every guess is exactly the mean (first box below).\n\n"
@@ -597,11 +597,9 @@ assert all(
     row["fid"] > rows_of["beta tilde", steps]["fid"] for steps, row in without.items()
 )
 Markdown(
-    f"**Without fresh noise (DDIM, green) the samples are farther from real digits:** {without[10]['fid']:.0f} for 10 steps, {without[50]['fid']:.0f} for 50. "
-    "So fresh noise helps here. One fault that it mends is the start, where our noise lacks what is left of a digit at $t = 299$: with another start DDIM comes as near as DDPM ([What limits B2](b2_limits.ipynb))."
+    f"**Without fresh noise (DDIM, green) the samples are farther from real digits than with $\\tilde\\beta$:** {without[10]['fid']:.0f} for 10 steps, {without[50]['fid']:.0f} for 50. "
+    "So from pure noise, fresh noise helps. The start is a reason: at $t = 299$ there should be something left of a digit. With a start that has it, 10 steps of DDIM come as near as 10 of DDPM ([What limits B2](b2_limits.ipynb))."
 )
-
-# %% [markdown]
 
 # %% mystnb={"code_prompt_show": "The spread where every guess is exactly the mean"} tags=["remove-input", "hide-output"]
 longer = Schedule.linear(1e-4, 0.02, T=1000)
