@@ -58,6 +58,7 @@ import json
 import matplotlib.pyplot as plt
 import numpy as np
 import torch
+from IPython.display import Markdown
 
 from diffusion_utils.emoji64.dataset import emoji
 from diffusion_utils.emoji64.judge import plain
@@ -226,7 +227,9 @@ plt.show()
 #
 # ## Does the network answer with this mean?
 #
-# Now the list is the 3,060 training drawings, each once and as it is. We take a drawing that is on the list, and the test image, which is not. For each we ask the network, and compute the **exact mean** over the list:
+# A network that could be any function, and that was trained long enough, would answer with exactly this mean over all that it was shown. Does ours?
+#
+# First let the list be the 3,060 training drawings, each once and as it is. We take a drawing that is on the list, and the test image, which is not. For each we ask the network, and compute the **exact mean** over the list:
 
 # %% mystnb={"figure": {"caption": "Two pictures with more and more noise (seed 0), the network's answer $\\hat x_0$ and the exact mean over all training drawings.", "name": "fig-a13-average"}, "image": {"alt": "Twice three rows: noisy, network, exact mean. A training drawing of a yellow sailboat: the network's boats, softer and softer, and a brownish square; the exact mean is the drawing itself up to t = 900, a mixture with a hospital at 950, and a brownish spot at 990. The test image: the network's red boats, softer and softer, and a brownish square; the exact mean is another boat at 500 and 800, a hospital at 900, a hospital mixed with a mountain at 950, and the same spot."}} tags=["hide-input"]
 more = [500, 800, 900, 950, 990]
@@ -266,13 +269,26 @@ ax.legend(fontsize=8)
 plt.show()
 
 # %% [markdown]
-# **On the list, the exact mean is the best guess.** Up to $t = 900$ almost only the drawing itself fits, and the mean is nearly the drawing. At $t = 950$ a hospital fits, too. The error of the mean is below the network's at each timestep.
+# **On the list, the exact mean is the best guess.** Up to $t = 900$ almost only the drawing itself fits, and the mean is nearly the drawing. (See below for how that can be, where we see nothing but noise.) At $t = 950$ a hospital fits, too. The error of the mean is below the network's at each timestep.
 #
 # **Not on the list, it is often far off.** It is the best guess on average over the list, and knows nothing else. With this noise, the mean up to $t = 900$ is mostly one drawing of the list: another boat, or a hospital, which this noise happens to favour. The network is much closer to the new drawings there. At $t = 950$ it is barely ahead. At $t = 990$ the noise hides almost everything, and almost every drawing of the list fits. Their mean, a brownish spot on white, is then a little closer than the network, whose guess has colours in the corners, too. (Solid and dashed lines are of different drawings. So compare lines of the same kind.)
-#
+
+# %% tags=["remove-input"]
+levels_of_noise = [
+    (1 - schedule.at(t).item()) / schedule.at(t).item() for t in more[2:]
+]
+lower = [drawings[0].numel() * 0.4 / (2 * N) for N in levels_of_noise]
+assert (
+    lower[0] > 3 * np.log(len(drawings)) > lower[1] > np.log(len(drawings)) > lower[2]
+)
+Markdown(
+    f"**Why does a single drawing win where we see nothing but noise?** The exponent of its weight adds up the differences of all {drawings[0].numel():,} values. Take a wrong drawing whose squared difference from the right one is 0.4 on average. In the mean over the noise its exponent is lower by {lower[0]:.0f} at $t = 900$, by {lower[1]:.0f} at 950, and by {lower[2]:.1f} at 990. To outweigh {len(drawings):,} wrong ones takes about $\\ln {len(drawings)} = {np.log(len(drawings)):.0f}$."
+)
+
+# %% [markdown]
 # **So no, it does not.** That is lucky: a model that always gave the exact mean would only draw its list again, as [1.5](a1_5_sampling.ipynb) shows.
 #
-# Why is the network different? In training it did not see the drawings just as they are. They were moved a little, and some got another colour or background. So let us compute the mean over all that was shown in eight passes of the training:
+# Why is the network different? In training it did not see the drawings just as they are. They were moved a little, and some got another colour or background. So let us compute the mean over all that was shown in eight passes of the training. (A pass shows some of the drawings twice.)
 
 # %% tags=["remove-input"]
 of_new = {
@@ -302,7 +318,7 @@ table(
 #
 # ## Where it fails
 #
-# An average of several shapes is none of them. For the list of 3,060, a single drawing fits at $t = 750$. But the network has learned to expect more drawings than these: moved ones, recoloured ones, perhaps drawings that nobody has drawn. Of those many fit, and which fit best depends on the noise:
+# An average of several shapes is none of them. For the list of 3,060, a single drawing fits at $t = 750$. But we suppose that the network has learned to expect more drawings than these: moved ones, recoloured ones, perhaps drawings that nobody has drawn. Of those many fit, and which fit best depends on the noise:
 
 # %% mystnb={"figure": {"caption": "The test image, and the network's answer in one step at $t = 750$, for five noises (seeds 0 to 4).", "name": "fig-a13-seeds"}, "image": {"alt": "The sailboat, and five soft pictures with its colours, whose shapes differ from it and from each other."}} tags=["hide-input"]
 several = unit_noise(model.shape, generators(range(5)))
@@ -316,7 +332,7 @@ grid(
 # %% [markdown]
 # All five are soft beside the original, and each has a wrong shape of its own.
 #
-# What helps? Take away only a little of the noise, and ask again. With less noise fewer pictures fit, so their average is sharper: in the right plot of {numref}`fig-a13-pixel`, go from $t = 750$ to 500 and 250. [1.4](a1_4_iterative_denoising.ipynb) takes many such steps.
+# What helps? In squared error nothing does: no guess is better than the mean. But as a picture a mean is soft. For a sharp picture, take away only a little of the noise, and ask again. With less noise fewer pictures fit, so their mean is sharper. In the end one picture is left. It fits the noise as well as others, and it need not be the true one. So the steps make the result sharper, not closer. [1.4](a1_4_iterative_denoising.ipynb) takes many of them.
 #
 # ## Try it
 #

@@ -208,11 +208,11 @@ plt.show()
 assert (means[0] - 0.5).abs().max() < 0.1 and (means[-1].abs() > 0.99).all()
 
 # %% [markdown]
-# A guess of 0.5 says: white with a probability of $p = 75\,\%$, black with 25 %, since $p \cdot 1 + (1 - p) \cdot (-1) = 0.5$. That is all that is known at $t = 990$ (middle). Then fresh noise moves $x_t$. If it moves it up, white fits better; so the guess rises, and draws $x_t$ up in the next step. If it moves it down, black fits better. So the guess wanders, far down even in a run that ends at white (blue). It ends where only one answer is left, at 1 or −1. Its mean over many runs stays 0.5 ([1.4](a1_4_iterative_denoising.ipynb)). So $p$ is still 75 % at the end: three of four runs are white (right; that it is exactly 750 of 1,000 is luck).
+# A guess of 0.5 says: white with a probability of $p = 75\,\%$, black with 25 %, since $p \cdot 1 + (1 - p) \cdot (-1) = 0.5$. That is all that is known at $t = 990$ (middle). Then fresh noise moves $x_t$. If it moves it up, white fits better; so the guess rises, and pulls $x_t$ up in the next step. If it moves it down, black fits better. So the guess wanders, far down even in a run that ends at white (blue). It ends where only one answer is left, at 1 or −1. With small steps, its mean over many runs stays 0.5 ([1.4](a1_4_iterative_denoising.ipynb)). At the end each run is at 1 or −1, and a mean of 0.5 needs three of four at 1 (right; that it is exactly 750 of 1,000 is luck).
 #
-# The same happens with pictures, only sooner. Here the list has eight drawings, all penguins among the training drawings:
+# The same happens with pictures, only sooner. Let the drawings now be the eight penguins that the network was trained on:
 
-# %% mystnb={"figure": {"caption": "The loop with exact guesses for a list of eight penguins (below), in steps of 10. Above: the guess $\\hat x_0$ on the way, for two seeds.", "name": "fig-a15-penguins"}, "image": {"alt": "Three rows. The first begins with a haze of several penguins, which becomes a mixture of two, and from 940 on a single one with orange feet. The second begins with nearly the same haze; at 970 it is a round penguin head, and from 950 on a king penguin. The last row has eight clear penguins, these among them."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The loop with exact guesses for eight drawings (below), in steps of 10. Above: the guess $\\hat x_0$ on the way, for two seeds.", "name": "fig-a15-penguins"}, "image": {"alt": "Three rows. The first begins with a haze of several penguins, which becomes a mixture of two, and from 940 on a single one with orange feet. The second begins with nearly the same haze; at 970 it is a round penguin head, and from 950 on a king penguin. The last row has eight clear penguins, these among them."}} tags=["hide-input"]
 data = emoji()
 drawings = plain(data, torch.arange(len(data.images)))
 penguins = drawings[data.name_index == data.names.index("penguin")]
@@ -226,12 +226,12 @@ for seed in 0, 1:
 grid(
     [*rows, unit_range(penguins)],
     titles=[f"$t={t}$" for t in at],
-    labels=["seed 0", "seed 1", "the list"],
+    labels=["seed 0", "seed 1", "drawings"],
     size=0.8,
 )
 
 # %% [markdown]
-# At $t = 990$ both guesses are nearly the mean of all eight. Then noise makes some of them more probable, and these count more in the next guess, until a single one is left: another one for each seed. On the way another drawing may be ahead, as the round head of seed 1 at 970. The pixel took much longer. A picture has 12,288 values, and each of them tells a little about which drawing it is.
+# At $t = 990$ both guesses are nearly the mean of all eight. Then noise makes some of them more probable, and these count more in the next guess, until a single one is left: here a different one for each seed. On the way another drawing may be ahead, as at 960 with seed 0 and at 970 with seed 1. The pixel took much longer. A picture has 12,288 values, and each of them tells a little about which drawing it is.
 #
 # **So with exact guesses and small steps, the loop draws the training drawings of the prompt:** each time a random one, nothing new. To draw something new, a network must give other guesses than the exact ones, and ours does ([1.3](a1_3_one_step_denoising.ipynb)).
 #
@@ -263,10 +263,10 @@ half = len(drawn) // 2
 wanted = ["penguin"] * half + ["snake"] * half
 shows = [data.names[k] for k in data.name_index[nearest]]
 alike = sum(name == other for name, other in zip(wanted, shows, strict=True))
-apart = distances(penguins, penguins)
-usual = apart[apart > 0].median()
+others = distances(penguins, drawings)
+usual = others.sort(1)[0][:, 1].median()  # the nearest is the drawing itself
 Markdown(
-    f"For {alike} of the {len(drawn)} the nearest drawing shows the same thing, in much the same form. So the network draws much like what it has seen. But the pictures are no exact copies: they are soft, and some colours are others. (As a scale: two of the eight penguins are {usual:.2f} apart, median.) "
+    f"For {alike} of the {len(drawn)} the nearest drawing shows the same thing, in much the same form. So the network draws much like what it has seen. But the pictures are no exact copies: they are soft, and some colours are others. (As a scale: from each of the eight penguins to the nearest other training drawing it is {usual:.2f}, median.) "
     "Nearest to the third snake is no snake, but a T-shirt in its green. The [appendix](../appendix/emoji64.ipynb) compares pictures of 102 things in this way."
 )
 
@@ -414,7 +414,7 @@ if model.upsample is not None:
     grid([unit_range(large)], titles=[f"seed {s}" for s in range(5)], size=1.7)
 
 # %% [markdown]
-# The empty prompt gives nearly the same as the phrase: soft shapes that we cannot name. With exact guesses the same loop draws clear things, but only training drawings. So the loop is not to blame for them. The network's guesses are: without a name very many pictures fit, probably more than it can keep apart. A prompt leaves fewer. [1.6](a1_6_guidance.ipynb) makes it count for more.
+# The empty prompt gives nearly the same as the phrase: soft shapes that we cannot name. With exact guesses the same loop draws clear things, but only training drawings. So the loop is not to blame for the soft shapes. The network's guesses are. A possible reason: without a name very many pictures fit, more than it can keep apart. A prompt leaves fewer. [1.6](a1_6_guidance.ipynb) makes it count for more.
 #
 # ## Try it
 #

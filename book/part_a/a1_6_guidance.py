@@ -159,25 +159,37 @@ assert 65 < np.sqrt((1 - alpha_bar[0]) / alpha_bar[0]) < 75
 #
 # At $t = 870$ the guided guess has colours that are too strong. Does that harm the picture? A step mixes only a little of $\hat x_0$ into $x_t$ (a tenth at $t = 690$, see [1.5](a1_5_sampling.ipynb)), and the next guess is made anew. Here is the rocket:
 
-# %% mystnb={"figure": {"caption": "The guided guess $\\hat x_0$ on the way to \"a rocket ship\" (seed 0, values cut off at −1 and 1), and the end of the loop.", "name": "fig-a16-guided"}, "image": {"alt": "Two rows of six. With gamma 4 the first guesses are rockets in harsh colours, which become calmer towards the end. With gamma 12 the first guesses are patches of full colours, and the rocket keeps harsh outlines."}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The guided guess $\\hat x_0$ on the way to \"a rocket ship\" (seed 0, values cut off at −1 and 1 for display), and the end of the loop. Last two rows: one $\\gamma$ down to $t = 720$, the other from 690 on.", "name": "fig-a16-guided"}, "image": {"alt": "Four rows of six. With gamma 4 the first guesses are rockets in harsh colours, which become calmer towards the end. With gamma 12 the first guesses are patches of full colours, and the rocket keeps harsh outlines, with scraps beside it. With 12, then 4, the end is like that of 4. With 4, then 12, it has harsh outlines and scraps."}} tags=["hide-input"]
 rocket, rows = model.denoiser(prompts[0]), []
 moments = by_profile(full=[990, 930, 870, 690, 390], fast=[990, 660])
-for gamma in by_profile(full=[4, 12], fast=[12]):
+
+
+def first_and_then(gamma, later):
+    """Guided by gamma down to t = 720, and by the later one from 690 on."""
+    first, then = guided(rocket, without, gamma), guided(rocket, without, later)
+    return lambda x_t, t: (first if t > 690 else then)(x_t, t)
+
+
+scales = by_profile(full=[(4, 4), (12, 12), (12, 4), (4, 12)], fast=[(12, 4)])
+for gamma, later in scales:
     rng = generators([0])
     x = unit_noise(model.shape, rng).to(model.device)
-    both = guided(rocket, without, gamma)
+    both = first_and_then(gamma, later)
     steps = list(trajectory(both, x, timesteps, model.schedule, generators=rng))
     chosen = [steps[timesteps.index(t)].x0_hat for t in moments]
     rows.append(unit_range(torch.cat([*chosen, steps[-1].x])))
 grid(
     rows,
     titles=[*(f"$t={t}$" for t in moments), "end"],
-    labels=[r"$\gamma=4$", r"$\gamma=12$"],
-    size=1.1,
+    labels=[
+        rf"$\gamma={gamma}$" if gamma == later else f"{gamma}, then {later}"
+        for gamma, later in scales
+    ],
+    size=1.0,
 )
 
 # %% [markdown]
-# With $\gamma = 4$ it does no harm: the first guesses have hard colours, later ones are calmer, and the end is clean. The difference that guidance exaggerates gets smaller on the way (for the dog, see the curve in {numref}`fig-a16-guesses`). With $\gamma = 12$ the guesses down to $t = 690$ are spoilt so much that the later ones do not repair it: the outlines stay harsh.
+# With $\gamma = 4$ it does little harm: the first guesses have hard colours, later ones are calmer, and the end is nearly clean. With $\gamma = 12$ the outlines stay harsh, and scraps lie beside the rocket. Do the strong first guesses do that? In the last two rows $\gamma$ changes at $t = 690$. With 12 first and 4 from there on, the rocket ends almost as with 4 in all steps: the later guesses repair what the first ones did. With 4 first and 12 later it has the harsh outlines. So for this picture the harm comes from strong guidance in the later steps.
 #
 # In code:
 #
@@ -208,9 +220,9 @@ grid(
 #
 # $$ p(x_t)\; p(\text{prompt} \mid x_t)^\gamma, $$
 #
-# which is a density of noisy pictures, up to a constant factor. For $\gamma = 1$ it is $p(x_t \mid \text{prompt})$. For $\gamma = 4$ it is sharper. Take two pictures, one that shows the prompt's thing with probability 0.9, and one with 0.5. The first counts $0.9 / 0.5 = 1.8$ times as much as the second with $\gamma = 1$, and $1.8^4 \approx 10$ times with $\gamma = 4$.
+# which is a density of noisy pictures, up to a constant factor. For $\gamma = 1$ it is $p(x_t \mid \text{prompt})$. For $\gamma = 4$ it is sharper. Take two equally frequent pictures, one that shows the prompt's thing with probability 0.9, and one with 0.5. The first counts $0.9 / 0.5 = 1.8$ times as much as the second with $\gamma = 1$, and $1.8^4 \approx 10$ times with $\gamma = 4$.
 #
-# In a toy, a picture is one number $x$. Half are dogs, around 1, half cats, around $-1$, both with standard deviation 1. With noise they stay Gaussians, so the guided loop can run with exact guesses:
+# In a toy, a picture is one number $x$. Half are dogs, around 1, half cats, around $-1$, both with standard deviation 1. With noise each of the two stays a Gaussian, so the guided loop (DDPM) can run with exact guesses:
 
 # %% mystnb={"figure": {"caption": "The toy. Left: how frequent $x$ is, and how probably it is a dog. Right: the density $p(x)\\,p(\\mathrm{dog} \\mid x)^\\gamma$ (lines, area 1), and 4,000 runs of the guided loop (filled; 99 steps, seed 0), with mean and standard deviation (sd).", "name": "fig-a16-toy"}, "image": {"alt": "Left, a broad hump around 0 over two bells, cats around -1 and dogs around 1, and an S-shaped curve that rises from 0 to 1. Right, two bell curves, that for gamma 4 further to the right and narrower. The histogram for gamma 1 fits its curve; that for gamma 4 lies further to the right than its curve."}} tags=["hide-input"]
 x = np.linspace(-4, 5, 901)
