@@ -80,7 +80,7 @@ def test_results_are_of_the_newest_weights_and_enough_images(name):
     assert result["images"] == 1000
     asked = {
         "b1": ("sigma", [0, 0.2, 0.4, 0.5, 0.6, 0.8, 1]),
-        "b2": ("steps", [300, 100, 50, 25, 10, 300, 50, 10, 50, 50, None]),
+        "b2": ("steps", [300, 100, 50, 25, 10, 300, 50, 10, 50, 25, 10, 10, 10, 50, 50, None]),
         "b3": ("gamma", [0, 0.5, 1, 1.25, 1.5, 2, 3, 5, None]),
     }
     key, values = asked[name]
