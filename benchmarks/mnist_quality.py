@@ -21,6 +21,7 @@ import torch
 from tqdm import tqdm
 
 from benchmarks._results import RESULTS, digests, store
+from benchmarks.denoising import ddim, loop
 from diffusion_utils.denoisers import NoiseEstimate, guided
 from diffusion_utils.metrics import accuracy, diversity, frechet, in_batches, jackknife, psnr, ssim
 from diffusion_utils.mnist.data import mnist
@@ -89,15 +90,11 @@ def beginnings(count, schedule, digits):
         yield x if digits is None else schedule.forward(digits[seeds], schedule.T - 1, x), rng
 
 
-@torch.no_grad()
 def ddim_samples(denoise, count, steps, digits=None):
-    """As `samples`, but the noise that was guessed takes the place of the fresh noise. Song et al. 2021."""
-    drawn = []
-    for x, _ in beginnings(count, SCHEDULE, digits):
-        for t, t_prev in pairwise(spaced_timesteps(SCHEDULE.T, steps)):
-            eps = denoise(x, t).eps
-            x = SCHEDULE.forward(SCHEDULE.predict_x0(x, t, eps), t_prev, eps)
-        drawn.append(x)
+    """As `samples`, but by DDIM, without fresh noise."""
+    timesteps, step = spaced_timesteps(SCHEDULE.T, steps), ddim(SCHEDULE)
+    starts = beginnings(count, SCHEDULE, digits)
+    drawn = [loop(denoise, x, timesteps, SCHEDULE, step) for x, _ in starts]
     return torch.cat(drawn).clamp(0, 1)
 
 

@@ -66,7 +66,7 @@ def test_hybrid_is_the_first_prompt_from_afar(tmp_path, capsys):
     bars = capsys.readouterr().err
     # a bar begins once; its end may be drawn twice
     assert bars.count(" 0/33 ") == 2 and bars.count(" 0/7 ") == 1
-    assert "33/33" in bars and "7/7" in bars
+    assert bars.count("33/33") >= 2 and bars.count("7/7") >= 1
 
 
 def test_sdedit_from_the_start_forgets_the_picture(tmp_path):

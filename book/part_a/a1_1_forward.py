@@ -266,7 +266,7 @@ Markdown(
 #
 # ```{dropdown} What we got
 # 1. The waves. At $t = 200$ they can hardly be found, while the mast is still clear.
-# 2. Earlier: the cat has less contrast. At $t = 500$ noise covers it from 3.7 stripes on, the boat from 6. At $t = 750$ even its widest stripes are weaker than the noise.
+# 2. Earlier: the cat has less contrast. At $t = 750$ even its widest stripes are weaker than the noise.
 # ```
 #
 # ## More

@@ -358,7 +358,7 @@ assert closest[1] == ["blur"] * 3
 # 2. **A photograph.** There, set `levels, names = [250, 500, 750], ["photograph-cat"]`. Which of its details does the best blur keep at $t = 500$?
 #
 # ```{dropdown} What we got
-# 1. About 2, and 7 at $t = 250$. With little noise there is little to remove, but a blur still softens the edges.
+# 1. Fewer than at $t = 250$. With little noise there is little to remove, but a blur still softens the edges.
 # 2. The places of eyes and nose, as dark and light spots. The fur is gone.
 # ```
 #

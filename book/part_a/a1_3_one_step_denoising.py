@@ -286,9 +286,9 @@ Markdown(
 )
 
 # %% [markdown]
-# **So no, it does not.** That is lucky: a model that always gave the exact mean would only draw its list again, as [1.5](a1_5_sampling.ipynb) shows.
+# **So the network does not answer with this mean.** That is lucky: a model that always gave the exact mean would only draw its list again, as [1.5](a1_5_sampling.ipynb) shows.
 #
-# Why is the network different? In training it did not see the drawings just as they are. They were moved a little, and some got another colour or background. So let us compute the mean over all that was shown in eight passes of the training. (A pass shows some of the drawings twice.)
+# Why is the network different? In training it did not see the drawings just as they are. They were moved a little, and some got another colour or background. So let us compute the mean over all that was shown in some passes of the training. (A pass shows some of the drawings twice.)
 
 # %% tags=["remove-input"]
 of_new = {
@@ -332,7 +332,7 @@ grid(
 # %% [markdown]
 # All five are soft beside the original, and each has a wrong shape of its own.
 #
-# What helps? In squared error nothing does: no guess is better than the mean. But as a picture a mean is soft. For a sharp picture, take away only a little of the noise, and ask again. With less noise fewer pictures fit, so their mean is sharper. In the end one picture is left. It fits the noise as well as others, and it need not be the true one. So the steps make the result sharper, not closer. [1.4](a1_4_iterative_denoising.ipynb) takes many of them.
+# What helps? In squared error nothing does: no guess is better than the mean. But as a picture a mean is soft. For a sharp picture, take away only a little of the noise, and ask again. With less noise fewer pictures fit, so their mean is sharper. In the end one picture is left: one of those that fitted, and not always the true one. So the steps make the result sharper, not closer. [1.4](a1_4_iterative_denoising.ipynb) takes many of them.
 #
 # ## Try it
 #

@@ -216,6 +216,7 @@ assert (means[0] - 0.5).abs().max() < 0.1 and (means[-1].abs() > 0.99).all()
 data = emoji()
 drawings = plain(data, torch.arange(len(data.images)))
 penguins = drawings[data.name_index == data.names.index("penguin")]
+assert len(penguins) == 8
 at, rows = [990, 980, 970, 960, 950, 940, 920, 800], []
 for seed in 0, 1:
     rng = generators([seed])

@@ -153,6 +153,8 @@ clean, noisy = np.transpose(sizes)
 assert np.allclose(clean, np.sqrt((1 - alpha_bar) / alpha_bar) * noisy, rtol=0.01)
 assert torch.allclose(guided(dog, without, 4)(x, t).eps, noises[2], atol=0.01)
 assert 65 < np.sqrt((1 - alpha_bar[0]) / alpha_bar[0]) < 75
+x0_part, x_part, z_part = torch.eye(3)  # a step is linear: one factor at a time
+assert 0.08 < model.schedule.step(x_part, x0_part, 690, 660, z_part)[0] < 0.12
 
 # %% [markdown]
 # The difference of the clean pictures is that of the noises times $-\sqrt{1-\bar\alpha_t}/\sqrt{\bar\alpha_t}$, by (N.2). At 990 the noises differ little, but this factor is about 70: the clean pictures differ most. So in the clean pictures guidance changes most at the beginning, where the large shapes are decided.
@@ -199,7 +201,7 @@ grid(
 # :prepend: def guided(conditional, unconditional, gamma):
 # ```
 #
-# `guided` makes a new denoiser of two, for a prompt `guided(model.denoiser("a dog"), model.denoiser(""), 4)`. `together` asks the network for both answers in one batch. The price is time: two answers in each step. (`nu` is for networks that also guess a variance, as DeepFloyd's; Emoji-64 does not.)
+# `guided` makes a new denoiser of two. For a dog, it is `guided(model.denoiser("a dog"), model.denoiser(""), 4)`. `together` asks the network for both answers in one batch. The price is time: two answers in each step. (`nu` is for networks that also guess a variance, as DeepFloyd's; Emoji-64 does not.)
 #
 # ## Why does this work?
 #
@@ -350,7 +352,7 @@ grid(
 #
 # ## A negative prompt
 #
-# In (N.6), $\epsilon_u$ need not be the answer to the empty prompt. With that to another prompt in its place, $\epsilon_n$, guidance leads away from what this **negative prompt** says:
+# In (N.6), $\epsilon_u$ need not be the answer to the empty prompt. Put $\epsilon_n$, the answer to another prompt, in its place. Then guidance leads away from what this **negative prompt** says:
 #
 # $$ \epsilon_n + \gamma\,(\epsilon_c - \epsilon_n) $$
 #

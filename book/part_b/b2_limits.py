@@ -176,6 +176,8 @@ by_start = {
 assert by_start["DDIM"][0] - by_start["beta tilde"][0] > 2 * (
     by_start["DDIM"][1] + by_start["beta tilde"][1]
 )
+apart, error = change(few["beta tilde, mean digit"], few["DDIM, mean digit"])
+assert abs(apart) < error
 
 
 def with_error(row):
